@@ -56,7 +56,7 @@ impl CertificateInfo {
     ///
     /// # Errors
     /// A certificate cannot be parsed.
-    pub(super) fn of_der(chain: &[CertificateDer<'_>]) -> Result<CertificateInfo, String> {
+    pub fn of_der(chain: &[CertificateDer<'_>]) -> Result<CertificateInfo, String> {
         let mut parsed = Vec::new();
         for (index, der) in chain.iter().enumerate() {
             let (_, certificate) = X509Certificate::from_der(der).map_err(|error| {

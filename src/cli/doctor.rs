@@ -70,14 +70,9 @@ impl Doctor {
 
     fn addresses(self) -> Result<doctor::Doctor, Failure> {
         let named = named_config(self.file, self.config)?;
-        let path = config::location(named.as_deref());
         let complete = self.admin.is_some() && !self.listen.is_empty();
-        // The default file need not exist: a demo has none.
-        let server = if complete || (named.is_none() && !path.exists()) {
-            Server::default()
-        } else {
-            config::load_server(&path)?
-        };
+        let configured = if complete { None } else { config::load_listeners(named.as_deref())? };
+        let server = configured.map_or_else(Server::default, |(_, listeners)| listeners.server);
         let admin = match self.admin {
             Some(address) => admin_address(address.clone())
                 .map_err(|error| Failure::usage(format!("--admin {address}: {error}")))?,

@@ -1,23 +1,51 @@
 //! `probe`: probes a server's health once, for scripts and supervisors.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 
-use super::options::duration;
+use super::options::{duration, named_config};
 use super::outcome::{Failure, print};
-use crate::outbound::Target;
+use crate::outbound::{Endpoint, Target};
+use crate::supervisor::fault::{Outcome, Verdict};
+use crate::supervisor::plan::{Planner, ProbeSettings};
 use crate::supervisor::probe::Prober;
 
 /// Probe a running server once: exit 0 if it is healthy, else 1.
+///
+/// It requests /healthz from the admin listener and from every public listener of the configuration,
+/// as a visitor would who uses the server's own name. The certificate must be the configured one, or
+/// one that the system trusts, and be valid now.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "probe")]
+#[argh(
+    subcommand,
+    name = "probe",
+    example = "Probe the configured server\n$ {command_name}",
+    example = "Probe one address, whose certificate must be for its host\n\
+               $ {command_name} --url https://tank.example:6443",
+    error_code(1, "The server is not healthy, or a file cannot be read.")
+)]
 pub(super) struct Probe {
-    /// address to request: http://, https:// or unix:/path; without a path, its /healthz
-    /// (default: http://127.0.0.1:6480/healthz)
-    #[argh(option, arg_name = "URL", default = "\"http://127.0.0.1:6480/healthz\".to_owned()")]
-    url: String,
+    /// configuration file of the server (default: $PUMPHOUSE_CONFIG, else pumphouse.toml if there
+    /// is one)
+    #[argh(positional, arg_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
+    #[argh(option, arg_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// probe this address alone: http://, https:// or unix:/path; without a path, its /healthz;
+    /// may be repeated
+    #[argh(option, arg_name = "URL")]
+    url: Vec<Target>,
+
+    /// admin listener: http://HOST:PORT or unix:/path (default: the configuration's, else
+    /// http://127.0.0.1:6480)
+    #[argh(option, arg_name = "ADDRESS")]
+    admin: Option<Endpoint>,
 
     /// limit for the whole probe (default: 2s)
     #[argh(
@@ -28,22 +56,38 @@ pub(super) struct Probe {
     )]
     timeout: Duration,
 
-    /// PEM file of certificates to trust for https, such as a self-signed one (default: the
+    /// PEM file of certificates to trust for https (default: the configured certificate, and the
     /// system's)
     #[argh(option, arg_name = "FILE")]
-    ca: Option<std::path::PathBuf>,
+    ca: Option<PathBuf>,
 }
 
 impl Probe {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let target: Target = self.url.parse().map_err(|error| format!("--url: {error}"))?;
-        let mut prober = Prober::new(vec![target.clone()], self.ca.as_deref(), self.timeout)?;
-        match prober.probe() {
-            Ok(statuses) => {
-                let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
-                Ok(print(&format!("healthy: {target} answered {}\n", statuses.join(", "))))
-            }
-            Err(error) => Err(format!("not healthy: {error}").into()),
+        let mut planner = Planner::new(ProbeSettings {
+            config: named_config(self.file, self.config)?,
+            admin: self.admin,
+            urls: self.url,
+            ca: self.ca,
+            urls_alone: true,
+        });
+        // The first plan differs from none.
+        let plan = planner.load(false)?.unwrap_or_default();
+        let outcomes = Prober::new(plan, self.timeout).probe();
+        let is_healthy = |outcome: &&Outcome| outcome.verdict == Verdict::Healthy;
+        let unhealthy: Vec<&Outcome> =
+            outcomes.iter().filter(|outcome| !is_healthy(outcome)).collect();
+        if unhealthy.is_empty() {
+            return Ok(print(&format!(
+                "healthy: {}\n",
+                texts(&outcomes.iter().collect::<Vec<_>>())
+            )));
         }
+        Err(format!("not healthy: {}", texts(&unhealthy)).into())
     }
+}
+
+fn texts(outcomes: &[&Outcome]) -> String {
+    let texts: Vec<&str> = outcomes.iter().map(|outcome| outcome.text.as_str()).collect();
+    texts.join("; ")
 }

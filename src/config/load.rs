@@ -10,8 +10,8 @@ use super::problem::Problem;
 use super::reader::Reader;
 use super::section::{Section, Spanned};
 use super::{
-    Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, auth, history, log, server,
-    site_url, socket_paths, source, tls,
+    Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, TlsFiles, auth, history, log,
+    server, site_url, socket_paths, source, tls,
 };
 use crate::time_zone;
 use crate::units::System;
@@ -72,21 +72,44 @@ fn read_text(path: &Path) -> Result<String, ConfigErrors> {
     })
 }
 
-/// Reads `[server]` only: for commands that lack the environment variables and the secret files of the
-/// other sections.
+/// Listeners of a server and its certificates: what a command needs to reach it.
+#[derive(Debug, Clone, Default)]
+pub struct Listeners {
+    /// `[server]`
+    pub server: Server,
+    /// `[tls]`; absent: plain HTTP. The files are not read.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Reads the listeners that a configuration describes: for commands that run beside the server. They lack
+/// the environment variables and the secret files of the other sections, which are not read.
+///
+/// Returns `None` if neither the argument nor `$PUMPHOUSE_CONFIG` names a file and there is no
+/// `pumphouse.toml`: a demo has none. Else also returns the path.
 ///
 /// # Errors
-/// All faults of that section, each with line and column.
-pub fn load_server(path: &Path) -> Result<Server, ConfigErrors> {
-    let text = read_text(path)?;
-    let root = parse_toml(path, &text)?;
+/// The file cannot be read; or all faults of these sections, each with line and column.
+pub fn load_listeners(named: Option<&Path>) -> Result<Option<(PathBuf, Listeners)>, ConfigErrors> {
+    let path = location(named);
+    let is_default = named.is_none() && std::env::var_os(VARIABLE).is_none();
+    if is_default && matches!(path.try_exists(), Ok(false)) {
+        return Ok(None);
+    }
+    let listeners = parse_listeners(&path, &read_text(&path)?)?;
+    Ok(Some((path, listeners)))
+}
+
+fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
+    let root = parse_toml(path, text)?;
     let environment = |name: &str| std::env::var(name).ok();
     let reader = Reader::new(&environment);
-    let server = Section::new(&reader, "the file", root)
-        .map(|mut root| read_server(&reader, &mut root, &mut Vec::new()).0);
-    match (server, reader.into_problems()) {
-        (Some(server), problems) if problems.is_empty() => Ok(server),
-        (_, problems) => Err(ConfigErrors::in_text(path, &text, problems)),
+    let listeners = Section::new(&reader, "the file", root).map(|mut root| Listeners {
+        server: read_server(&reader, &mut root, &mut Vec::new()).0,
+        tls: root.section("tls", "[tls]".to_owned()).and_then(tls::read),
+    });
+    match (listeners, reader.into_problems()) {
+        (Some(listeners), problems) if problems.is_empty() => Ok(listeners),
+        (_, problems) => Err(ConfigErrors::in_text(path, text, problems)),
     }
 }
 

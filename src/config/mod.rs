@@ -40,7 +40,7 @@ pub use kind::{
     TimeFormat, ValueMap, ValueType,
 };
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
-pub use load::{load, load_server, load_to_serve, location, parse, parse_to_serve};
+pub use load::{Listeners, load, load_listeners, load_to_serve, location, parse, parse_to_serve};
 pub use log::Log;
 pub(crate) use name::is_name;
 pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};

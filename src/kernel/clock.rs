@@ -75,7 +75,7 @@ impl TimePoint {
 }
 
 /// Returns the time since boot.
-fn since_boot() -> Duration {
+pub(super) fn since_boot() -> Duration {
     // The kernel's clock since boot is not negative.
     Duration::try_from(clock_gettime(SINCE_BOOT)).unwrap_or_default()
 }

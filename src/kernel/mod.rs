@@ -6,6 +6,7 @@ pub mod addresses;
 pub mod clock;
 pub mod descriptors;
 pub mod listen_queue;
+pub mod pause;
 pub mod process;
 pub mod signals;
 pub mod sock_diag;

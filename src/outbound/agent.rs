@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::Connector;
 use ureq::{Agent, Proxy};
-
-use super::resolve::ThreadedResolver;
 
 /// Longest response head, bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -24,7 +23,7 @@ pub(crate) fn agent(
     user_agent: &str,
     proxy: Option<Proxy>,
     connector: impl Connector,
-    resolver: ThreadedResolver,
+    resolver: impl Resolver,
 ) -> Agent {
     let config = Agent::config_builder()
         .timeout_global(Some(timeout))

@@ -1,18 +1,23 @@
 //! HTTP client of one server: a listener of this program, or supervisord's control socket.
+//!
+//! A client finds the server by the host of its URL, or at a [`Place`] of its own. In the latter case the
+//! URL's host is only the name that the request is for: that of the Host field and of the ClientHello.
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use ureq::http::header::LOCATION;
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::{Agent, Body};
 
 use super::agent::agent;
 use super::failure::{Failure, FailureKind};
-use super::resolve::ThreadedResolver;
+use super::resolve::{FixedAddress, ThreadedResolver};
 use super::target::Endpoint;
 use super::tls::ClientTls;
-use super::transport::connector;
-use super::unix::UnixConnector;
+use super::transport::{connector, unix_connector};
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -23,14 +28,26 @@ const MAX_ATTEMPTS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// The Location field, which a redirect has.
+    pub(crate) location: Option<String>,
     pub(crate) body: Vec<u8>,
+}
+
+/// Address of a server, which needs no lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// IP address and port.
+    Tcp(SocketAddr),
+    /// Path of a unix socket.
+    Unix(PathBuf),
 }
 
 /// HTTP client of one server.
 #[derive(Debug)]
 pub(crate) struct Client {
     agent: Agent,
-    endpoint: Endpoint,
+    /// Begin of every URL: scheme, host and port.
+    base: String,
     timeout: Duration,
 }
 
@@ -43,13 +60,32 @@ impl Client {
         tls: ClientTls,
         resolver: ThreadedResolver,
     ) -> Client {
-        let agent = match &endpoint {
+        match endpoint {
+            // The host is an address, so that nothing is looked up.
             Endpoint::Unix(path) => {
-                agent(timeout, USER_AGENT, None, UnixConnector::new(path), resolver)
+                Client::at(&Place::Unix(path), "http://127.0.0.1".to_owned(), timeout, tls)
             }
-            Endpoint::Web(_) => agent(timeout, USER_AGENT, None, connector(tls), resolver),
+            Endpoint::Web(base) => {
+                let agent = agent(timeout, USER_AGENT, None, connector(tls), resolver);
+                Client { agent, base, timeout }
+            }
+        }
+    }
+
+    /// Returns a client of the server at `place`, whose URLs begin with `base`, such as
+    /// `https://tank.example:6443`.
+    pub(crate) fn at(place: &Place, base: String, timeout: Duration, tls: ClientTls) -> Client {
+        let agent = match place {
+            Place::Tcp(address) => {
+                agent(timeout, USER_AGENT, None, connector(tls), FixedAddress(*address))
+            }
+            Place::Unix(path) => {
+                // No socket is opened to this address.
+                let unused = FixedAddress(SocketAddr::from(([127, 0, 0, 1], 1)));
+                agent(timeout, USER_AGENT, None, unix_connector(path, tls), unused)
+            }
         };
-        Client { agent, endpoint, timeout }
+        Client { agent, base, timeout }
     }
 
     /// Requests a page, and reads at most `limit` bytes of it.
@@ -91,11 +127,7 @@ impl Client {
     }
 
     fn url(&self, path: &str) -> String {
-        match &self.endpoint {
-            // An address, which needs no lookup.
-            Endpoint::Unix(_) => format!("http://127.0.0.1{path}"),
-            Endpoint::Web(address) => format!("{address}{path}"),
-        }
+        format!("{}{path}", self.base)
     }
 
     fn read(
@@ -112,7 +144,9 @@ impl Client {
         };
         let mut response = response.map_err(failed)?;
         let status = response.status().as_u16();
+        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = location.map(str::to_owned);
         let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(failed)?;
-        Ok(Response { status, body })
+        Ok(Response { status, location, body })
     }
 }

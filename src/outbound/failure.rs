@@ -5,8 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use rustix::io::Errno;
-
+use super::cause::Cause;
 use super::connect_error::ConnectError;
 use super::proxy::ProxyError;
 use super::resolve::ResolveError;
@@ -38,43 +37,18 @@ pub struct Failure {
     pub kind: FailureKind,
     /// One line for people.
     pub message: String,
-    /// True if this process had no thread, descriptor or memory for the exchange, which says nothing
-    /// about the server.
-    pub is_local_shortage: bool,
+    /// What has to be mended.
+    pub cause: Cause,
 }
 
 impl Failure {
     /// Converts an error of the client in an exchange with that total bound.
     pub(crate) fn new(error: ureq::Error, timeout: Duration) -> Failure {
-        let is_local_shortage = is_local_shortage(&error);
+        let cause = Cause::of(&error);
         let (kind, message) = describe(error, timeout);
         // A peer's text in it is cleaned of hidden characters.
-        Failure { kind, message: clean(&message).into_owned(), is_local_shortage }
+        Failure { kind, message: clean(&message).into_owned(), cause }
     }
-}
-
-/// Returns true if this process had no thread, descriptor or memory for the exchange.
-fn is_local_shortage(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::Io(error) => is_shortage(error),
-        ureq::Error::Other(other) => {
-            match (other.downcast_ref::<ResolveError>(), other.downcast_ref::<ConnectError>()) {
-                (Some(ResolveError::NoThread(_)), _) => true,
-                (Some(ResolveError::Failed(error)), _) => is_shortage(error),
-                (_, Some(error)) => error.failures().iter().any(is_shortage),
-                _ => match other.downcast_ref::<ProxyError>() {
-                    Some(ProxyError::Unreachable(error)) => is_local_shortage(error),
-                    _ => false,
-                },
-            }
-        }
-        _ => false,
-    }
-}
-
-fn is_shortage(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// Returns the kind and the message of an error.
@@ -148,31 +122,6 @@ fn timeout_message(timeout: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn error_for_want_of_a_local_resource_is_a_local_shortage() {
-        let resolve = |error: ResolveError| ureq::Error::Other(Box::new(error));
-        let proxy =
-            |error: ureq::Error| ureq::Error::Other(Box::new(ProxyError::Unreachable(error)));
-        let of = |errno: Errno| io::Error::from(errno);
-        for (error, expected) in [
-            (resolve(ResolveError::NoThread(of(Errno::AGAIN))), true),
-            (resolve(ResolveError::Failed(of(Errno::MFILE))), true),
-            (ureq::Error::Io(of(Errno::MFILE)), true),
-            (ureq::Error::Io(of(Errno::NFILE)), true),
-            (proxy(ureq::Error::Io(of(Errno::MFILE))), true),
-            (proxy(resolve(ResolveError::NoThread(of(Errno::AGAIN)))), true),
-            (proxy(ureq::Error::Io(of(Errno::CONNREFUSED))), false),
-            (ureq::Error::Other(Box::new(ProxyError::Closed)), false),
-            (resolve(ResolveError::Unanswered), false),
-            (resolve(ResolveError::Failed(io::Error::other("no such name"))), false),
-            (ureq::Error::Io(of(Errno::CONNREFUSED)), false),
-            (ureq::Error::Io(of(Errno::AGAIN)), false),
-            (ureq::Error::HostNotFound, false),
-        ] {
-            assert_eq!(is_local_shortage(&error), expected, "{error:?}");
-        }
-    }
 
     #[test]
     fn error_has_its_kind_and_a_message_without_an_address() {

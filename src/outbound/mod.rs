@@ -23,6 +23,7 @@
 mod agent;
 #[cfg(test)]
 pub(crate) mod blackhole;
+mod cause;
 mod client;
 mod connect;
 mod connect_error;
@@ -38,7 +39,8 @@ mod transport;
 mod unix;
 
 pub(crate) use agent::agent;
-pub(crate) use client::{Client, Response};
+pub use cause::{Cause, TlsFault};
+pub(crate) use client::{Client, Place, Response};
 pub use failure::{Failure, FailureKind};
 pub(crate) use race::MAX_PENDING;
 #[cfg(test)]

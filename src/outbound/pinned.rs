@@ -5,8 +5,12 @@
 //! the very certificate: a server that presents it byte for byte and signs the handshake with its key is the
 //! device. The equality replaces the checks of chain, name and validity; the signature is always verified.
 //! Every other certificate must have a chain to one of the certificates, as usual.
+//!
+//! Probes of this program's own listeners verify in the same way, with the configured certificates and the
+//! authorities of the system, but demand that a certificate is valid now: visitors do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -22,7 +26,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, PeerMisbehaved, RootCertStore, SignatureScheme,
 };
 use webpki::RawPublicKeyEntity;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 /// Verifier that accepts the certificates that it holds, and those with a chain to one of them.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct PinnedOrTrusted {
     pinned: Vec<CertificateDer<'static>>,
     /// `None` if no certificate can be a trust anchor.
     trusted: Option<Arc<WebPkiServerVerifier>>,
+    /// True if a pinned certificate must be valid now, too.
+    checks_validity: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -42,7 +48,13 @@ impl PinnedOrTrusted {
         let builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
         // Without revocation lists, the one possible error is that there are no roots.
         let trusted = builder.build().ok();
-        PinnedOrTrusted { pinned, trusted, algorithms: provider.signature_verification_algorithms }
+        let algorithms = provider.signature_verification_algorithms;
+        PinnedOrTrusted { pinned, trusted, checks_validity: false, algorithms }
+    }
+
+    /// Returns the verifier that demands that a pinned certificate is valid now.
+    pub(super) fn checking_validity(self) -> PinnedOrTrusted {
+        PinnedOrTrusted { checks_validity: true, ..self }
     }
 
     fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
@@ -86,6 +98,24 @@ impl PinnedOrTrusted {
     }
 }
 
+/// Verifies that a certificate is valid at that time.
+fn verify_validity(certificate: &CertificateDer<'_>, time: UnixTime) -> Result<(), Error> {
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let since_epoch = |at: ASN1Time| {
+        UnixTime::since_unix_epoch(Duration::from_secs(at.timestamp().try_into().unwrap_or(0)))
+    };
+    let not_before = since_epoch(parsed.validity().not_before);
+    let not_after = since_epoch(parsed.validity().not_after);
+    if time < not_before {
+        return Err(CertificateError::NotValidYetContext { time, not_before }.into());
+    }
+    if time > not_after {
+        return Err(CertificateError::ExpiredContext { time, not_after }.into());
+    }
+    Ok(())
+}
+
 impl ServerCertVerifier for PinnedOrTrusted {
     fn verify_server_cert(
         &self,
@@ -96,6 +126,9 @@ impl ServerCertVerifier for PinnedOrTrusted {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.is_pinned(end_entity) {
+            if self.checks_validity {
+                verify_validity(end_entity, now)?;
+            }
             return Ok(ServerCertVerified::assertion());
         }
         match &self.trusted {

@@ -23,6 +23,11 @@ impl ClientTls {
 ///
 /// If the system has none, every https exchange fails with a TLS error.
 pub(crate) fn system() -> ClientTls {
+    trusting(&system_authorities())
+}
+
+/// Returns the certificate authorities of the system, which are read now.
+pub(crate) fn system_authorities() -> Vec<CertificateDer<'static>> {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         log::warn!("cannot read a certificate authority of the system: {error}");
@@ -30,7 +35,7 @@ pub(crate) fn system() -> ClientTls {
     if found.certs.is_empty() {
         log::error!("the system has no certificate authorities: no https source can be trusted");
     }
-    trusting(&found.certs)
+    found.certs
 }
 
 /// Returns the settings that trust these certificate authorities and no others.
@@ -46,7 +51,22 @@ pub(crate) fn trusting(authorities: &[CertificateDer<'_>]) -> ClientTls {
 /// certificate of the server itself, for any name.
 pub(crate) fn trusting_or_pinning(certificates: &[CertificateDer<'static>]) -> ClientTls {
     let provider = provider();
-    let verifier = PinnedOrTrusted::new(certificates.into(), roots(certificates), &provider);
+    verifying(PinnedOrTrusted::new(certificates.into(), roots(certificates), &provider), provider)
+}
+
+/// Returns the settings that trust a server that presents one of the certificates of its own
+/// configuration, for any name, or one for the requested name that an authority has signed. Either must be
+/// valid now.
+pub(crate) fn identifying(
+    own: Vec<CertificateDer<'static>>,
+    authorities: &[CertificateDer<'_>],
+) -> ClientTls {
+    let provider = provider();
+    let verifier = PinnedOrTrusted::new(own, roots(authorities), &provider);
+    verifying(verifier.checking_validity(), provider)
+}
+
+fn verifying(verifier: PinnedOrTrusted, provider: Arc<CryptoProvider>) -> ClientTls {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(ALL_VERSIONS)
         .expect("the provider has cipher suites of every version");

@@ -1,6 +1,6 @@
-//! Output of the restart command, as lines of our log.
+//! Output of the restart command and of the alarm command, as lines of our log.
 //!
-//! The command must not inherit standard error: if no process reads that, the command would block in
+//! A command must not inherit standard error: if no process reads that, the command would block in
 //! its first write, and the server would not be restarted. It gets a pipe instead, which one thread
 //! reads until the process ends. No thread waits for the end of the pipe, because a daemon that the
 //! command has started may hold it open. The output of the daemon is logged, too.
@@ -23,16 +23,16 @@ const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 pub struct CommandOutput(PipeWriter);
 
 impl CommandOutput {
-    /// Creates the pipe and the thread. It exists before a command needs it, as there may be no thread
+    /// Creates the pipe and the thread. `name` is how the log calls the command. It exists before a command needs it, as there may be no thread
     /// available then.
     ///
     /// # Errors
     /// The system has no descriptor or no thread left.
-    pub fn start() -> io::Result<CommandOutput> {
+    pub fn start(name: &'static str) -> io::Result<CommandOutput> {
         let (reader, writer) = io::pipe()?;
         // Detached: a daemon that a command has started may hold the pipe open until the process ends.
         threads::spawn_detached(threads::COMMAND_OUTPUT, move || {
-            read(reader, |line| log::info!("restart command: {line}"));
+            read(reader, |line| log::info!("{name}: {line}"));
         })?;
         Ok(CommandOutput(writer))
     }

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
-use super::probe::{Prober, Unhealthy, one_line};
+use super::alarm::{ALARM_INTERVAL, AlarmKind, Alarms};
+use super::fault::{Outcome, Verdict};
 use super::restart::{Eligibility, RestartError, Restarter};
-use super::restart_policy::{ALARM_INTERVAL, Decision, RestartLimits, RestartPolicy};
+use super::restart_policy::{Decision, RestartLimits, RestartPolicy};
+use super::server::Server;
+use crate::kernel::pause::{Moment, PauseDetector};
 use crate::kernel::signals;
 use crate::logging::OnChange;
-use crate::outbound::{Endpoint, Failure, Target};
 
 /// Interval between probes: that of supervisord's event `TICK_5`.
 const TICK: Duration = Duration::from_secs(5);
@@ -17,223 +19,379 @@ const TICK: Duration = Duration::from_secs(5);
 /// Time without a tick from supervisord after which the timer takes over.
 const TICK_TIMEOUT: Duration = TICK.saturating_mul(3);
 
-/// Longest scoreboard, bytes.
-const MAX_SCOREBOARD: u64 = 256 * 1024;
+/// Longest wait at a time, so that a pause of this process is noticed.
+const STEP: Duration = Duration::from_secs(1);
 
-/// Server under supervision.
-pub trait Server {
-    /// Probes the server.
-    ///
-    /// # Errors
-    /// The server is not healthy, or could not be probed.
-    fn probe(&mut self) -> Result<(), Unhealthy>;
-
-    /// Returns the server's scoreboard on one line.
-    ///
-    /// # Errors
-    /// The request failed.
-    fn scoreboard(&self) -> Result<String, Failure>;
-}
-
-/// A server of this program, probed through its listeners.
-pub struct ProbedServer {
-    /// Probes the admin listener and the public ones.
-    pub prober: Prober,
-    /// Admin listener, which serves the scoreboard.
-    pub admin: Endpoint,
-}
-
-impl Server for ProbedServer {
-    fn probe(&mut self) -> Result<(), Unhealthy> {
-        self.prober.probe().map(drop)
-    }
-
-    fn scoreboard(&self) -> Result<String, Failure> {
-        let target = Target { endpoint: self.admin.clone(), path: "/scoreboard".to_owned() };
-        let response = self.prober.page(&target, MAX_SCOREBOARD)?;
-        Ok(one_line(&response.body, MAX_SCOREBOARD as usize))
-    }
-}
+/// Subject of an alarm of which there is only one.
+const ONE: &str = "";
 
 /// Source of the ticks at which the monitor probes.
 pub enum TickSource {
-    /// Ticks of supervisord. While they stay away, a timer takes over, so that a supervisord that
+    /// Messages of supervisord. While ticks stay away, a timer takes over, so that a supervisord that
     /// hangs does not end the probes.
-    Supervisord(Receiver<()>),
+    Supervisord {
+        /// Receives a message at each tick; disconnected when supervisord is gone.
+        ticks: Receiver<()>,
+        /// Receives a message when supervisord has given up the program.
+        gave_up: Receiver<()>,
+    },
     /// A timer.
     Timer,
 }
 
+/// Clocks of the monitor; those of a test stand still.
+pub type ReadClock = Box<dyn Fn() -> Moment>;
+
+/// Settings of a [`Monitor`].
+pub struct MonitorSettings {
+    /// Name of the server in the log.
+    pub name: String,
+    /// Limits of the restart policy.
+    pub limits: RestartLimits,
+    /// Bound on a probe and the request for a scoreboard that may follow it.
+    pub probe_bound: Duration,
+    /// True to restart nothing, and log when a restart would be due.
+    pub is_dry_run: bool,
+}
+
 /// Probes one server and restarts it.
 pub struct Monitor {
-    name: String,
+    settings: MonitorSettings,
     server: Box<dyn Server>,
     restarter: Box<dyn Restarter>,
     policy: RestartPolicy,
-    is_dry_run: bool,
-    /// Logs that this process lacks a resource to probe.
-    not_probed: OnChange<()>,
+    alarms: Alarms,
+    clock: ReadClock,
+    pauses: PauseDetector,
     /// Logs the reason why the server is not restarted.
     left_alone: OnChange<String>,
+    /// Time at which the state of the program was last read.
+    checked: Option<Instant>,
+    /// True while all files are to be read again, after HUP.
+    reads_all: bool,
 }
 
 impl Monitor {
-    /// Returns a monitor of the server that the log calls `name`. A dry run restarts nothing, and logs
-    /// when it would have.
+    /// Returns a monitor of the server.
     pub fn new(
-        name: String,
+        settings: MonitorSettings,
         server: Box<dyn Server>,
         restarter: Box<dyn Restarter>,
-        limits: RestartLimits,
-        is_dry_run: bool,
+        alarms: Alarms,
+        clock: ReadClock,
     ) -> Monitor {
+        let now = clock();
         Monitor {
-            name,
+            policy: RestartPolicy::new(settings.limits, now.instant),
+            settings,
             server,
             restarter,
-            policy: RestartPolicy::new(limits, Instant::now()),
-            is_dry_run,
-            not_probed: OnChange::repeating(ALARM_INTERVAL),
+            alarms,
+            clock,
+            pauses: PauseDetector::new(now),
             left_alone: OnChange::repeating(ALARM_INTERVAL),
+            checked: None,
+            reads_all: false,
         }
     }
 
     /// Probes at each tick, until a signal requests the stop or supervisord is gone. A restart that is
     /// under way is finished first, so that a program that was stopped is started again.
-    pub fn run(mut self, ticks: &TickSource, requests: &Receiver<signals::Request>) {
+    pub fn run(mut self, source: &TickSource, requests: &Receiver<signals::Request>) {
         let never = crossbeam_channel::never();
-        let (received, timeout) = match ticks {
-            TickSource::Supervisord(ticks) => (ticks, TICK_TIMEOUT),
-            TickSource::Timer => (&never, TICK),
+        let (ticks, gave_up, timeout) = match source {
+            TickSource::Supervisord { ticks, gave_up } => (ticks, gave_up, TICK_TIMEOUT),
+            TickSource::Timer => (&never, &never, TICK),
         };
+        // A connection to supervisord that does not work is reported now, before it is needed.
+        self.check_program();
         let mut late = OnChange::new();
+        let mut due = self.now() + timeout;
         loop {
             select! {
                 recv(requests) -> request => match request {
-                    Ok(signals::Request::Reload) => continue,
+                    Ok(signals::Request::Reload) => {
+                        log::info!("HUP: reading the configuration and the certificates again");
+                        self.reads_all = true;
+                        self.refresh();
+                        continue;
+                    }
                     Ok(signals::Request::Stop) | Err(_) => {
-                        log::info!("no longer watching {}: stopped by a signal", self.name);
+                        log::info!("no longer watching {}: stopped by a signal", self.settings.name);
                         return;
                     }
                 },
-                recv(received) -> tick => match tick {
+                recv(gave_up) -> message => match message {
+                    Ok(()) => {
+                        self.note_pause(STEP);
+                        self.check_program();
+                        continue;
+                    }
+                    Err(_) => {
+                        log::info!("no longer watching {}: supervisord is gone", self.settings.name);
+                        return;
+                    }
+                },
+                recv(ticks) -> tick => match tick {
                     Ok(()) => {
                         late.clear();
                     }
                     Err(_) => {
-                        log::info!("no longer watching {}: supervisord is gone", self.name);
+                        log::info!("no longer watching {}: supervisord is gone", self.settings.name);
                         return;
                     }
                 },
-                default(timeout) => {
-                    if matches!(ticks, TickSource::Supervisord(_)) && late.set(()) {
+                default(STEP) => {
+                    if self.now() < due {
+                        self.note_pause(STEP);
+                        continue;
+                    }
+                    if matches!(source, TickSource::Supervisord { .. }) && late.set(()) {
                         log::warn!(
                             "no TICK_5 from supervisord for {} s, so a timer takes over; check that \
-                             the [eventlistener] section has events=TICK_5",
+                             the [eventlistener] section has events=TICK_5,PROCESS_STATE_FATAL",
                             timeout.as_secs()
                         );
                     }
                 }
             }
+            self.note_pause(STEP);
             self.tick();
+            due = self.now() + timeout;
         }
+    }
+
+    fn now(&self) -> Instant {
+        (self.clock)().instant
+    }
+
+    /// Records that at most `step` should have passed since the previous call. Returns true if this
+    /// process or the machine has paused meanwhile: what was measured before says nothing any more.
+    fn note_pause(&mut self, step: Duration) -> bool {
+        let now = (self.clock)();
+        let Some(pause) = self.pauses.step(now, step) else { return false };
+        log::info!(
+            "this process did not run for {} s, as it was stopped or the machine slept; failures \
+             before do not count",
+            pause.as_secs()
+        );
+        self.policy.resume_after_pause(now.instant);
+        true
     }
 
     /// Probes the server once, and acts on the outcome.
     fn tick(&mut self) {
-        let name = &self.name;
         if let Some(outcome) = self.restarter.resume() {
-            log::warn!("restart of {name}, continued: {outcome}");
-            self.policy.count_restart(Instant::now());
+            log::warn!("restart of {}, continued: {outcome}", self.settings.name);
+            self.policy.count_restart(self.now());
         }
-        let outcome = self.server.probe();
-        // A shortage of this process says nothing about the server, which a restart would harm.
-        if let Err(error @ Unhealthy::NotProbed { .. }) = &outcome {
-            if self.not_probed.set(()) {
-                log::error!("{name} is not watched now: {error}; raise the limits of this process");
-            }
+        self.refresh();
+        self.forget_time();
+        let outcomes = self.server.probe();
+        if self.note_pause(self.settings.probe_bound) {
+            // The deadlines of the probes have passed during the pause.
             return;
         }
-        let decision = self.policy.decide(outcome.is_ok(), Instant::now());
-        let Err(error) = outcome else {
-            match decision {
-                Decision::Recovered(failures) => {
-                    log::info!("{name} is healthy again, after {}", failed_probes(failures));
-                }
-                _ => log::debug!("{name} is healthy"),
+        self.raise_faults(&outcomes);
+        if let Some(is_healthy) = self.judge(&outcomes) {
+            self.act(is_healthy, &outcomes);
+        }
+        let is_due = |at: Instant| self.now().saturating_duration_since(at) >= ALARM_INTERVAL;
+        if self.alarms.has(AlarmKind::GaveUp) || self.checked.is_none_or(is_due) {
+            self.check_program();
+        }
+        self.alarms.repeat(self.now());
+        self.forget_time();
+    }
+
+    /// Lets the time until now be no pause.
+    fn forget_time(&mut self) {
+        self.pauses = PauseDetector::new((self.clock)());
+    }
+
+    /// Takes note of changed files, and raises an alarm about those that cannot be used.
+    fn refresh(&mut self) {
+        let fault = self.server.refresh(std::mem::take(&mut self.reads_all));
+        let now = self.now();
+        match fault {
+            Some(fault) => self.alarms.raise(AlarmKind::Configuration, ONE, &fault, now),
+            None => self.alarms.end(AlarmKind::Configuration, ONE, now),
+        }
+    }
+
+    /// Raises the alarms about probes that a restart does not cure, and ends those that are over.
+    fn raise_faults(&mut self, outcomes: &[Outcome]) {
+        let now = self.now();
+        let name = &self.settings.name;
+        for Outcome { target, verdict, text } in outcomes {
+            let fault = match verdict {
+                Verdict::Misconfigured { kind, .. } => Some(*kind),
+                Verdict::Healthy => None,
+                // It is not known whether the fault is mended.
+                Verdict::Unresponsive | Verdict::NotProbed => continue,
+            };
+            self.alarms.end_all(now, |kind, subject| subject == target && Some(kind) != fault);
+            if let Some(kind) = fault {
+                let text = format!("{name} cannot be probed at {text}");
+                self.alarms.raise(kind, target, &text, now);
             }
-            self.left_alone.clear();
-            return;
+        }
+        let is_probed = |subject: &str| outcomes.iter().any(|outcome| outcome.target == subject);
+        self.alarms.end_all(now, |_, subject| subject != ONE && !is_probed(subject));
+        let not_probed = outcomes.iter().find(|outcome| outcome.verdict == Verdict::NotProbed);
+        match not_probed {
+            Some(Outcome { text, .. }) => {
+                let text =
+                    format!("{name} is not watched now: {text}; raise the limits of this process");
+                self.alarms.raise(AlarmKind::NotProbed, ONE, &text, now);
+            }
+            None => self.alarms.end(AlarmKind::NotProbed, ONE, now),
+        }
+    }
+
+    /// Returns whether the server is healthy, as far as a restart is concerned; `None` if that is not
+    /// known. A shortage of this process says nothing about the server, which a restart would harm.
+    fn judge(&self, outcomes: &[Outcome]) -> Option<bool> {
+        let has = |matches: fn(&Verdict) -> bool| {
+            outcomes.iter().any(|outcome| matches(&outcome.verdict))
         };
+        if has(|verdict| matches!(verdict, Verdict::Unresponsive)) {
+            return Some(false);
+        }
+        if has(|verdict| matches!(verdict, Verdict::NotProbed)) {
+            return None;
+        }
+        has(|verdict| match verdict {
+            Verdict::Healthy => true,
+            Verdict::Misconfigured { answered, .. } => *answered,
+            Verdict::Unresponsive | Verdict::NotProbed => false,
+        })
+        .then_some(true)
+    }
+
+    fn act(&mut self, is_healthy: bool, outcomes: &[Outcome]) {
+        let name = self.settings.name.clone();
+        let decision = self.policy.decide(is_healthy, self.now());
+        let failed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Unresponsive);
+        let error = failed.map(|outcome| outcome.text.as_str()).collect::<Vec<_>>().join("; ");
         match decision {
+            Decision::Healthy | Decision::Recovered(_) => {
+                match decision {
+                    Decision::Recovered(failures) => {
+                        log::info!("{name} is healthy again, after {}", failed_probes(failures));
+                    }
+                    _ => log::debug!("{name} is healthy"),
+                }
+                self.left_alone.clear();
+                let now = self.now();
+                self.alarms.end(AlarmKind::RestartsUsedUp, ONE, now);
+                self.alarms.end(AlarmKind::RestartFailed, ONE, now);
+                // Someone has started it.
+                if self.alarms.has(AlarmKind::GaveUp) {
+                    self.check_program();
+                }
+            }
             Decision::Starting => log::info!("{name} is not up yet: {error}"),
             Decision::Failing(failures) => {
                 log::warn!("{name}: {}: {error}", failed_probes(failures));
             }
             Decision::Restart(failures) => {
                 log::warn!("{name}: {}: {error}", failed_probes(failures));
+                self.alarms.end(AlarmKind::RestartsUsedUp, ONE, self.now());
                 if self.is_eligible() {
                     self.restart(failures);
                 }
             }
             Decision::Alarm(failures) => {
                 if self.is_eligible() {
-                    log::error!(
-                        "ALARM: {} is not healthy after {} in a row, and the restarts of this hour \
+                    let text = format!(
+                        "{name} is not healthy after {} in a row, and the restarts of this hour \
                          are used up, so it is not restarted: {error}",
-                        self.name,
                         failed_probes(failures)
                     );
+                    self.alarms.raise(AlarmKind::RestartsUsedUp, ONE, &text, self.now());
+                } else {
+                    self.alarms.end(AlarmKind::RestartsUsedUp, ONE, self.now());
                 }
             }
-            // A failed probe never leads to the latter two.
-            Decision::AlarmRaised | Decision::Healthy | Decision::Recovered(_) => {}
+        }
+    }
+
+    /// Reads the state of the program, and raises an alarm if supervisord does not answer or has given it
+    /// up. Returns that state; `None` if it is not known.
+    fn check_program(&mut self) -> Option<Eligibility> {
+        let eligibility = self.restarter.eligibility();
+        // The call may have taken seconds.
+        self.forget_time();
+        let (name, now) = (&self.settings.name, self.now());
+        self.checked = Some(now);
+        match eligibility {
+            Ok(eligibility) => {
+                self.alarms.end(AlarmKind::SupervisordUnreachable, ONE, now);
+                match &eligibility {
+                    Eligibility::GaveUp(text) => {
+                        self.alarms.raise(AlarmKind::GaveUp, ONE, text, now);
+                    }
+                    _ => self.alarms.end(AlarmKind::GaveUp, ONE, now),
+                }
+                Some(eligibility)
+            }
+            Err(error) => {
+                let text = format!("{name} could not be restarted: {error}");
+                self.alarms.raise(AlarmKind::SupervisordUnreachable, ONE, &text, now);
+                None
+            }
         }
     }
 
     /// Returns true if the server is meant to run and was not just started; else logs the reason.
     fn is_eligible(&mut self) -> bool {
-        let eligibility = self.restarter.eligibility();
-        if eligibility == Ok(Eligibility::Eligible) {
-            return true;
-        }
+        let reason = match self.check_program() {
+            Some(Eligibility::Eligible) => return true,
+            Some(Eligibility::Ineligible(reason)) => Some(reason),
+            // An alarm says so.
+            Some(Eligibility::GaveUp(_)) | None => None,
+        };
         self.policy.reset_failures();
-        match eligibility {
-            Ok(Eligibility::Ineligible(reason)) => {
-                if self.left_alone.set(reason.clone()) {
-                    log::info!("{} is left alone: {reason}", self.name);
-                }
-            }
-            Err(error) => log::error!("{} cannot be restarted: {error}", self.name),
-            Ok(Eligibility::Eligible) => {}
+        if let Some(reason) = reason
+            && self.left_alone.set(reason.clone())
+        {
+            log::info!("{} is left alone: {reason}", self.settings.name);
         }
         false
     }
 
     fn restart(&mut self, failures: u32) {
-        let name = &self.name;
+        let name = &self.settings.name;
         match self.server.scoreboard() {
             Ok(scoreboard) => log::warn!("scoreboard of {name}: {scoreboard}"),
             Err(error) => log::warn!("scoreboard of {name}: none, {error}"),
         }
-        if self.is_dry_run {
+        if self.settings.is_dry_run {
             log::warn!("dry run: {name} would be restarted now, after {}", failed_probes(failures));
-            self.policy.count_restart(Instant::now());
+            self.policy.count_restart(self.now());
             return;
         }
         log::error!("restarting {name} after {} in a row", failed_probes(failures));
-        match self.restarter.restart() {
-            Ok(outcome) => log::warn!("restarted {name}: {outcome}"),
+        let outcome = self.restarter.restart();
+        let now = self.now();
+        match &outcome {
+            Ok(outcome) => {
+                log::warn!("restarted {name}: {outcome}");
+                self.alarms.end(AlarmKind::RestartFailed, ONE, now);
+            }
             Err(RestartError::NotBegun(error)) => {
-                log::error!("{name} was not restarted: {error}");
+                let text = format!("{name} was not restarted: {error}");
+                self.alarms.raise(AlarmKind::RestartFailed, ONE, &text, now);
                 self.policy.reset_failures();
                 return;
             }
             Err(RestartError::Unfinished(error)) => {
-                log::error!("the restart of {name} did not succeed: {error}");
+                let text = format!("the restart of {name} did not succeed: {error}");
+                self.alarms.raise(AlarmKind::RestartFailed, ONE, &text, now);
             }
         }
-        self.policy.count_restart(Instant::now());
+        self.policy.count_restart(now);
     }
 }
 
@@ -242,131 +400,4 @@ fn failed_probes(count: u32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
-    use crossbeam_channel::bounded;
-
-    use super::*;
-    use crate::outbound::FailureKind;
-
-    /// A server and its restarter in one, which follow a script and count calls.
-    #[derive(Clone, Default)]
-    struct Fake(Rc<RefCell<Script>>);
-
-    struct Script {
-        healthy: bool,
-        was_probed: bool,
-        eligibility: Result<Eligibility, String>,
-        outcome: Result<String, RestartError>,
-        scoreboards: u32,
-        restarts: u32,
-    }
-
-    impl Default for Script {
-        fn default() -> Script {
-            let (eligibility, outcome) = (Ok(Eligibility::Eligible), Ok("done".to_owned()));
-            Script {
-                healthy: false,
-                was_probed: true,
-                eligibility,
-                outcome,
-                scoreboards: 0,
-                restarts: 0,
-            }
-        }
-    }
-
-    fn late() -> Failure {
-        let message = "late".to_owned();
-        Failure { kind: FailureKind::Timeout, message, is_local_shortage: false }
-    }
-
-    impl Server for Fake {
-        fn probe(&mut self) -> Result<(), Unhealthy> {
-            let error = late();
-            let target = "http://x".to_owned();
-            let failed = match self.0.borrow().was_probed {
-                true => Unhealthy::Failed { target, error },
-                false => Unhealthy::NotProbed { target, error },
-            };
-            if self.0.borrow().healthy { Ok(()) } else { Err(failed) }
-        }
-
-        fn scoreboard(&self) -> Result<String, Failure> {
-            self.0.borrow_mut().scoreboards += 1;
-            Err(late())
-        }
-    }
-
-    impl Restarter for Fake {
-        fn eligibility(&mut self) -> Result<Eligibility, String> {
-            self.0.borrow().eligibility.clone()
-        }
-
-        fn restart(&mut self) -> Result<String, RestartError> {
-            self.0.borrow_mut().restarts += 1;
-            self.0.borrow().outcome.clone()
-        }
-
-        fn resume(&mut self) -> Option<String> {
-            None
-        }
-    }
-
-    fn monitor(fake: &Fake, is_dry_run: bool) -> Monitor {
-        let limits = RestartLimits { failures: 2, max_restarts: 2, grace: Duration::ZERO };
-        let (server, restarter) = (Box::new(fake.clone()), Box::new(fake.clone()));
-        Monitor::new("well".to_owned(), server, restarter, limits, is_dry_run)
-    }
-
-    /// Returns the numbers of restarts and of scoreboards after twenty ticks.
-    fn restarts(script: Script, is_dry_run: bool) -> (u32, u32) {
-        let fake = Fake(Rc::new(RefCell::new(script)));
-        let mut monitor = monitor(&fake, is_dry_run);
-        (0..20).for_each(|_| monitor.tick());
-        let script = fake.0.borrow();
-        (script.restarts, script.scoreboards)
-    }
-
-    #[test]
-    fn eligible_server_is_restarted_within_the_limit() {
-        let broken = || RestartError::Unfinished("broken".to_owned());
-        let refused = || RestartError::NotBegun("refused".to_owned());
-        let alone = || Ok(Eligibility::Ineligible("supervisord reports STOPPED".to_owned()));
-        for (case, script, is_dry_run, expected) in [
-            ("eligible", Script::default(), false, (2, 2)),
-            ("a dry run", Script::default(), true, (0, 2)),
-            ("healthy", Script { healthy: true, ..Script::default() }, false, (0, 0)),
-            ("not probed", Script { was_probed: false, ..Script::default() }, false, (0, 0)),
-            ("stopped", Script { eligibility: alone(), ..Script::default() }, false, (0, 0)),
-            (
-                "no answer",
-                Script { eligibility: Err(String::new()), ..Script::default() },
-                false,
-                (0, 0),
-            ),
-            ("unfinished", Script { outcome: Err(broken()), ..Script::default() }, false, (2, 2)),
-            // Not counted as a restart, so every second tick tries again.
-            ("not begun", Script { outcome: Err(refused()), ..Script::default() }, false, (10, 10)),
-        ] {
-            assert_eq!(restarts(script, is_dry_run), expected, "{case}");
-        }
-    }
-
-    #[test]
-    fn monitor_ends_with_supervisord_or_at_a_stop_request() {
-        let (tick, ticks) = bounded(3);
-        let (_request, requests) = bounded(1);
-        let fake = Fake::default();
-        (0..3).for_each(|_| tick.send(()).unwrap());
-        drop(tick);
-        monitor(&fake, false).run(&TickSource::Supervisord(ticks), &requests);
-        assert_eq!(fake.0.borrow().restarts, 1, "two of the three ticks led to a restart");
-
-        let (request, requests) = bounded(1);
-        request.send(signals::Request::Stop).unwrap();
-        monitor(&fake, false).run(&TickSource::Timer, &requests);
-    }
-}
+mod tests;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 /// Period in which restarts are counted.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Interval at which an alarm, or the reason why a server is left alone, is logged again.
-pub const ALARM_INTERVAL: Duration = Duration::from_secs(60);
+/// Least time after a pause of this process or of the machine in which failures do not count: a server
+/// that has slept, too, needs its network and its memory first.
+const WAKE_GRACE: Duration = Duration::from_secs(15);
 
 /// Limits of a [`RestartPolicy`].
 #[derive(Debug, Clone, Copy)]
@@ -39,8 +40,6 @@ pub enum Decision {
     /// Raise an alarm: that many probes in a row have failed, and the restarts of this hour are used
     /// up.
     Alarm(u32),
-    /// None: as [`Decision::Alarm`], less than [`ALARM_INTERVAL`] after the previous alarm.
-    AlarmRaised,
 }
 
 /// State between the probes of one server.
@@ -51,7 +50,6 @@ pub struct RestartPolicy {
     /// Times of the restarts in the last hour, the oldest first.
     restarts: VecDeque<Instant>,
     grace_until: Option<Instant>,
-    alarm_raised_at: Option<Instant>,
 }
 
 impl RestartPolicy {
@@ -62,7 +60,6 @@ impl RestartPolicy {
             failures: 0,
             restarts: VecDeque::new(),
             grace_until: now.checked_add(limits.grace),
-            alarm_raised_at: None,
         }
     }
 
@@ -70,7 +67,6 @@ impl RestartPolicy {
     pub fn decide(&mut self, is_healthy: bool, now: Instant) -> Decision {
         if is_healthy {
             self.grace_until = None;
-            self.alarm_raised_at = None;
             return match std::mem::take(&mut self.failures) {
                 0 => Decision::Healthy,
                 failures => Decision::Recovered(failures),
@@ -89,10 +85,6 @@ impl RestartPolicy {
         if self.restarts.len() < self.limits.max_restarts as usize {
             return Decision::Restart(self.failures);
         }
-        if self.alarm_raised_at.is_some_and(|at| now.duration_since(at) < ALARM_INTERVAL) {
-            return Decision::AlarmRaised;
-        }
-        self.alarm_raised_at = Some(now);
         Decision::Alarm(self.failures)
     }
 
@@ -106,7 +98,13 @@ impl RestartPolicy {
     /// Forgets the failures so far, as when the server is not meant to run.
     pub fn reset_failures(&mut self) {
         self.failures = 0;
-        self.alarm_raised_at = None;
+    }
+
+    /// Begins a grace period after a pause of this process or of the machine. Failures before it and after
+    /// it are not in a row.
+    pub fn resume_after_pause(&mut self, now: Instant) {
+        self.reset_failures();
+        self.grace_until = now.checked_add(self.limits.grace.max(WAKE_GRACE)).max(self.grace_until);
     }
 }
 
@@ -174,18 +172,16 @@ mod tests {
     }
 
     #[test]
-    fn alarm_is_raised_at_intervals_once_the_restarts_of_an_hour_are_used_up() {
+    fn alarm_is_due_once_the_restarts_of_an_hour_are_used_up() {
         let mut scenario = Scenario::new(limits(1, 2));
         for _ in 0..2 {
             assert_eq!(scenario.tick(false), Decision::Restart(1));
             scenario.policy.count_restart(scenario.now);
             scenario.now += Duration::from_secs(600);
         }
-        assert_eq!(scenario.tick(false), Decision::Alarm(1));
-        for _ in 0..11 {
-            assert_eq!(scenario.tick(false), Decision::AlarmRaised);
+        for failures in 1..=13 {
+            assert_eq!(scenario.tick(false), Decision::Alarm(failures));
         }
-        assert_eq!(scenario.tick(false), Decision::Alarm(13), "an interval later, again");
         // 40 minutes later the first restart is more than an hour old, the second is not.
         scenario.now += Duration::from_secs(2400);
         assert_eq!(scenario.tick(false), Decision::Restart(14));
@@ -193,14 +189,33 @@ mod tests {
         scenario.now += Duration::from_secs(60);
         assert_eq!(scenario.tick(false), Decision::Alarm(1));
         assert_eq!(scenario.tick(true), Decision::Recovered(1));
-        assert_eq!(scenario.tick(false), Decision::Alarm(1), "a new failure is reported at once");
     }
 
     #[test]
     fn policy_without_restarts_raises_alarms() {
         let mut scenario = Scenario::new(limits(2, 0));
         let decisions = [false; 3].map(|healthy| scenario.tick(healthy));
-        assert_eq!(decisions, [Decision::Failing(1), Decision::Alarm(2), Decision::AlarmRaised]);
+        assert_eq!(decisions, [Decision::Failing(1), Decision::Alarm(2), Decision::Alarm(3)]);
+    }
+
+    #[test]
+    fn failures_before_and_after_a_pause_are_not_in_a_row() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let none = RestartLimits { grace: Duration::ZERO, ..limits(3, 4) };
+        let mut policy = RestartPolicy::new(none, begun);
+        assert_eq!(policy.decide(false, at(5)), Decision::Failing(1));
+        assert_eq!(policy.decide(false, at(10)), Decision::Failing(2));
+        policy.resume_after_pause(at(3600));
+        assert_eq!(policy.decide(false, at(3600)), Decision::Starting);
+        assert_eq!(policy.decide(false, at(3614)), Decision::Starting);
+        assert_eq!(policy.decide(false, at(3615)), Decision::Failing(1));
+        // A longer grace period stays.
+        let long = RestartLimits { grace: Duration::from_secs(60), ..none };
+        let mut policy = RestartPolicy::new(long, begun);
+        policy.resume_after_pause(at(30));
+        assert_eq!(policy.decide(false, at(89)), Decision::Starting);
+        assert_eq!(policy.decide(false, at(90)), Decision::Failing(1));
     }
 
     #[test]

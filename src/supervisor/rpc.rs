@@ -11,7 +11,8 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::config::Secret;
-use crate::outbound::{Client, Endpoint, Failure, ThreadedResolver, tls};
+use crate::outbound::{Cause, Client, Endpoint, Failure, ThreadedResolver, tls};
+use crate::supervisor::account;
 use crate::supervisor::probe::one_line;
 
 const PATH: &str = "/RPC2";
@@ -33,8 +34,8 @@ pub enum RpcError {
     Unreachable(Failure),
     /// supervisord responded with 401: it demands a user and a password.
     #[error(
-        "supervisord refuses the user or password: give both in the environment, \
-         SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD"
+        "supervisord refuses the user or password: give both in environment= of the \
+         [eventlistener] section, SUPERVISOR_USERNAME=\"…\",SUPERVISOR_PASSWORD=\"…\""
     )]
     Unauthorized,
     /// supervisord responded with another status than 200.
@@ -65,6 +66,8 @@ impl RpcError {
 
 /// Numbers of supervisord's faults.
 pub mod fault {
+    /// supervisord has no such method.
+    pub const UNKNOWN_METHOD: i32 = 1;
     /// supervisord is shutting down.
     pub const SHUTDOWN_STATE: i32 = 6;
     /// supervisord knows no such program.
@@ -79,6 +82,9 @@ pub mod fault {
 
 fn fault_name(code: i32) -> String {
     let name = match code {
+        fault::UNKNOWN_METHOD => {
+            "UNKNOWN_METHOD, its configuration needs the section [rpcinterface:supervisor]"
+        }
         fault::SHUTDOWN_STATE => "SHUTDOWN_STATE",
         fault::BAD_NAME => "BAD_NAME, it knows no such program (a group's member is GROUP:NAME)",
         20 => "NO_FILE",
@@ -130,7 +136,7 @@ impl ProcessState {
 }
 
 /// Process of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessInfo {
     /// State.
     pub state: ProcessState,
@@ -138,12 +144,15 @@ pub struct ProcessInfo {
     pub pid: i32,
     /// Time since the last start, by supervisord's clock.
     pub uptime: Duration,
+    /// Reason why the process could not be started, on one line; mostly empty.
+    pub spawn_error: String,
 }
 
 /// Client of one supervisord.
 #[derive(Debug)]
 pub struct Supervisord {
     client: Client,
+    endpoint: Endpoint,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -161,7 +170,35 @@ impl Supervisord {
                 headers.push((AUTHORIZATION, value));
             }
         }
-        Supervisord { client: Client::new(endpoint, TIMEOUT, tls, resolver), headers }
+        let client = Client::new(endpoint.clone(), TIMEOUT, tls, resolver);
+        Supervisord { client, endpoint, headers }
+    }
+
+    /// Returns how to let this process call supervisord, if it cannot.
+    pub fn remedy(&self, error: &RpcError) -> Option<String> {
+        let RpcError::Unreachable(failure) = error else { return None };
+        let Endpoint::Unix(socket) = &self.endpoint else {
+            return Some(format!(
+                "check that [inet_http_server] of supervisord's configuration has the port of {}",
+                self.endpoint
+            ));
+        };
+        let socket = socket.display();
+        match failure.cause {
+            Cause::Permission => {
+                let group = account::group();
+                Some(format!(
+                    "let the group {group} use {socket}: in the section [unix_http_server] of \
+                     /etc/supervisor/supervisord.conf set chmod=0770 and chown=root:{group}, then \
+                     restart supervisord: systemctl restart supervisor"
+                ))
+            }
+            Cause::NoSocket => Some(format!(
+                "supervisord's configuration needs the section [unix_http_server] with \
+                 file={socket}, and supervisord a restart to read it"
+            )),
+            _ => None,
+        }
     }
 
     /// Calls `supervisor.getProcessInfo`.
@@ -182,6 +219,10 @@ impl Supervisord {
             state: ProcessState::from_code(number("state")?),
             pid: number("pid")?,
             uptime: Duration::from_secs(uptime.try_into().unwrap_or(0)),
+            spawn_error: match members.get("spawnerr") {
+                Some(Value::String(text)) => one_line(text.as_bytes(), MAX_FAULT_TEXT),
+                _ => String::new(),
+            },
         })
     }
 

@@ -1,40 +1,46 @@
 //! The command `watch`: assembles the monitor from its settings, and runs it.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
+use super::alarm::Alarms;
+use super::alarm_command::AlarmCommand;
 use super::command_output::CommandOutput;
-use super::event_listener;
-use super::monitor::{Monitor, ProbedServer, TickSource};
+use super::event_listener::{self, Events};
+use super::monitor::{Monitor, MonitorSettings, TickSource};
+use super::plan::{PlanError, Planner, ProbeSettings};
+use super::plan_reader::PlanReader;
 use super::probe::Prober;
 use super::restart::{CommandRestarter, ProgramRestarter, Restarter};
 use super::restart_policy::RestartLimits;
 use super::rpc::Supervisord;
-use super::trust::TrustError;
+use super::server::ProbedServer;
+use super::shell::ShellCommand;
 use crate::config::Secret;
+use crate::kernel::pause::Moment;
 use crate::kernel::signals;
-use crate::outbound::{Endpoint, Target};
+use crate::outbound::Endpoint;
 use crate::threads;
+
+/// Time that a probe and the request that may follow it take beyond their own bounds.
+const PROBE_OVERHEAD: Duration = Duration::from_secs(1);
 
 /// Settings of the command.
 pub struct WatchSettings {
     /// Way to restart the server.
     pub method: RestartMethod,
-    /// Address of the admin listener.
-    pub admin: Endpoint,
-    /// Further addresses to probe.
-    pub urls: Vec<Target>,
-    /// File of certificates to trust; `None`: those that the system trusts.
-    pub ca: Option<PathBuf>,
+    /// What to probe.
+    pub probes: ProbeSettings,
     /// Bound on all probes of a tick together.
     pub timeout: Duration,
     /// Limits of the restart policy.
     pub limits: RestartLimits,
     /// Bound on one restart.
     pub restart_timeout: Duration,
+    /// Command that passes alarms on.
+    pub alarm_exec: Option<String>,
     /// True to restart nothing, and log when a restart would be due.
     pub dry_run: bool,
 }
@@ -63,9 +69,9 @@ pub enum WatchError {
     /// The handlers of signals cannot be installed.
     #[error("cannot install signal handlers: {0}")]
     Signals(#[source] io::Error),
-    /// The file of trusted certificates cannot be used.
+    /// The configuration or the file of trusted certificates cannot be used.
     #[error(transparent)]
-    Trust(#[from] TrustError),
+    Plan(#[from] PlanError),
     /// There is no pipe or thread for the command's output.
     #[error("cannot read the command's output: {0}")]
     CommandOutput(#[source] io::Error),
@@ -79,40 +85,55 @@ pub enum WatchError {
 /// # Errors
 /// The monitor cannot start. Once it runs, no error ends it.
 pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
-    threads::ensure(&thread_names(&settings), 0)?;
+    let mut planner = Planner::new(settings.probes.clone());
+    // The first plan differs from none.
+    let plan = planner.load(false)?.unwrap_or_default();
+    threads::ensure(&thread_names(&settings, &planner, plan.probes().count()), 0)?;
     let requests = signals::listen().map_err(WatchError::Signals)?;
-    let WatchSettings { method, admin, urls, ca, timeout, limits, restart_timeout, dry_run } =
+    let WatchSettings { method, timeout, limits, restart_timeout, alarm_exec, dry_run, .. } =
         settings;
-    let mut targets = vec![Target::health(&admin)];
-    targets.extend(urls);
-    let probed: Vec<String> = targets.iter().map(Target::to_string).collect();
-    let prober = Prober::new(targets, ca.as_deref(), timeout)?;
-    let server = ProbedServer { prober, admin };
+    plan.notes.iter().for_each(|note| log::warn!("{note}"));
+    let probed = plan.addresses();
+    let server = ProbedServer::new(Prober::new(plan, timeout), PlanReader::start(planner)?);
+    let (_alarm_command, report) = match alarm_exec {
+        Some(command) => {
+            let (handle, report) =
+                AlarmCommand::start(command).map_err(WatchError::CommandOutput)?;
+            (Some(handle), report)
+        }
+        None => (None, Box::new(drop) as _),
+    };
     let (name, restarter, ticks) = prepare(method, restart_timeout, limits.grace)?;
     log::info!(
-        "watching {name} at {}: --failures {}, --max-restarts {} an hour{}",
-        probed.join(", "),
+        "watching {name} at {probed}: --failures {}, --max-restarts {} an hour{}",
         limits.failures,
         limits.max_restarts,
         if dry_run { ", --dry-run" } else { "" }
     );
-    Monitor::new(name, Box::new(server), restarter, limits, dry_run).run(&ticks, &requests);
+    let probe_bound = timeout * 2 + PROBE_OVERHEAD;
+    let settings = MonitorSettings { name, limits, probe_bound, is_dry_run: dry_run };
+    let alarms = Alarms::new(report);
+    let monitor =
+        Monitor::new(settings, Box::new(server), restarter, alarms, Box::new(Moment::now));
+    monitor.run(&ticks, &requests);
     Ok(())
 }
 
 /// Returns the names of the threads that the command needs at the same time, beside that of the log.
 /// Without one of them it could neither probe nor restart later.
-fn thread_names(settings: &WatchSettings) -> Vec<String> {
+fn thread_names(settings: &WatchSettings, planner: &Planner, probes: usize) -> Vec<String> {
     let for_method = match settings.method {
         RestartMethod::Supervisord { .. } => threads::LISTENER,
         RestartMethod::Command(_) => threads::COMMAND_OUTPUT,
     };
-    let probes = 1 + settings.urls.len();
-    [threads::SIGNALS, for_method]
+    let for_alarms =
+        settings.alarm_exec.iter().flat_map(|_| [threads::ALARM, threads::COMMAND_OUTPUT]);
+    [threads::SIGNALS, threads::PLAN, for_method]
         .into_iter()
+        .chain(for_alarms)
         .map(str::to_owned)
         .chain((0..probes).map(|_| threads::PROBE.to_owned()))
-        .chain(Prober::lookup_threads(probes))
+        .chain(planner.lookup_threads())
         .collect()
 }
 
@@ -128,28 +149,31 @@ fn prepare(
             let supervisord = Supervisord::new(address, user);
             let restarter =
                 ProgramRestarter::new(supervisord, program.clone(), restart_timeout, grace);
-            // A connection that does not work is logged now, before it is needed.
-            match restarter.info() {
-                Ok(info) => log::info!("supervisord reports {program} as {}", info.state),
-                Err(error) => log::error!("{program} could not be restarted: {error}"),
+            if let Ok(info) = restarter.info() {
+                log::info!("supervisord reports {program} as {}", info.state);
             }
-            Ok((program, Box::new(restarter), supervisord_ticks()?))
+            let ticks = supervisord_ticks(program.clone())?;
+            Ok((program, Box::new(restarter), ticks))
         }
         RestartMethod::Command(command) => {
-            let output = CommandOutput::start().map_err(WatchError::CommandOutput)?;
-            let restarter = CommandRestarter { command, timeout: restart_timeout, output };
+            let output =
+                CommandOutput::start("restart command").map_err(WatchError::CommandOutput)?;
+            let command = ShellCommand { command, timeout: restart_timeout, output };
+            let restarter = CommandRestarter(command);
             Ok(("the server".to_owned(), Box::new(restarter), TickSource::Timer))
         }
     }
 }
 
 /// Starts the event listener protocol on standard input and output.
-fn supervisord_ticks() -> io::Result<TickSource> {
-    let (sender, ticks) = bounded(1);
+fn supervisord_ticks(program: String) -> io::Result<TickSource> {
+    let (tick_sender, ticks) = bounded(1);
+    let (gave_up_sender, gave_up) = bounded(1);
+    let events = Events { ticks: tick_sender, gave_up: gave_up_sender, program };
     // Detached, as no read of standard input can be interrupted: it ends with that, or with the
     // process.
     threads::spawn_detached(threads::LISTENER, move || {
-        event_listener::listen(io::stdin().lock(), io::stdout().lock(), &sender);
+        event_listener::listen(io::stdin().lock(), io::stdout().lock(), &events);
     })?;
-    Ok(TickSource::Supervisord(ticks))
+    Ok(TickSource::Supervisord { ticks, gave_up })
 }

@@ -24,7 +24,11 @@ pub const SESSIONS: &str = "pw-sessions";
 pub const LAST_VALUES: &str = "pw-last-values";
 /// Polls the certificate files for renewals.
 pub const CERTIFICATES: &str = "pw-certs";
-/// Reads the output of the command of `watch --exec`.
+/// Runs the command of `watch --alarm-exec`.
+pub const ALARM: &str = "pw-alarm";
+/// Reads the files by which `watch` probes.
+pub const PLAN: &str = "pw-plan";
+/// Reads the output of a command of `watch`.
 pub const COMMAND_OUTPUT: &str = "pw-exec";
 /// Reads the events of supervisord.
 pub const LISTENER: &str = "pw-listener";

@@ -4,7 +4,7 @@ mod command;
 mod program;
 
 pub use self::command::CommandRestarter;
-pub use self::program::ProgramRestarter;
+pub use self::program::{ProgramRestarter, gave_up};
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub enum Eligibility {
     Eligible,
     /// The server is not meant to run, or is being started or stopped already; the reason.
     Ineligible(String),
+    /// supervisord has given up starting the server; what an operator has to do.
+    GaveUp(String),
 }
 
 /// Error of a restart.

@@ -44,6 +44,14 @@ impl ProgramRestarter {
         self.supervisord.info(&self.program)
     }
 
+    /// Returns an error's text, and how to mend it.
+    fn explain(&self, error: &RpcError) -> String {
+        match self.supervisord.remedy(error) {
+            Some(remedy) => format!("{error}; {remedy}"),
+            None => error.to_string(),
+        }
+    }
+
     /// Starts the program that this process has stopped. Returns a description of the new process.
     fn start(&mut self) -> Result<String, RestartError> {
         match self.supervisord.start(&self.program) {
@@ -96,6 +104,16 @@ impl ProgramRestarter {
     }
 }
 
+/// Returns what to do about a program that supervisord has given up.
+pub fn gave_up(program: &str, reason: &str) -> String {
+    let separator = if reason.is_empty() { "" } else { ": " };
+    format!(
+        "supervisord has given up {program} (FATAL){separator}{reason}; it ended too soon after each \
+         start, and is not started again. Read why: supervisorctl tail {program} stderr. Mend the \
+         cause, and start it: supervisorctl start {program}"
+    )
+}
+
 /// Returns true if a program in that state has no process.
 fn is_down(state: ProcessState) -> bool {
     use ProcessState::{Exited, Fatal, Stopped, Unknown};
@@ -104,8 +122,9 @@ fn is_down(state: ProcessState) -> bool {
 
 impl Restarter for ProgramRestarter {
     fn eligibility(&mut self) -> Result<Eligibility, String> {
-        let info = self.info().map_err(|error| error.to_string())?;
+        let info = self.info().map_err(|error| self.explain(&error))?;
         Ok(match info.state {
+            ProcessState::Fatal => Eligibility::GaveUp(gave_up(&self.program, &info.spawn_error)),
             ProcessState::Running if info.uptime < self.grace => Eligibility::Ineligible(format!(
                 "supervisord started it {} s ago",
                 info.uptime.as_secs()
@@ -116,7 +135,7 @@ impl Restarter for ProgramRestarter {
     }
 
     fn restart(&mut self) -> Result<String, RestartError> {
-        let not_begun = |error: RpcError| RestartError::NotBegun(error.to_string());
+        let not_begun = |error: RpcError| RestartError::NotBegun(self.explain(&error));
         let old_pid = self.info().map_err(not_begun)?.pid;
         let begun = Instant::now();
         match self.supervisord.stop(&self.program) {

@@ -10,7 +10,8 @@ use super::*;
 use crate::config::Secret;
 use crate::outbound::Endpoint;
 use crate::supervisor::command_output::CommandOutput;
-use crate::supervisor::rpc::Supervisord;
+use crate::supervisor::rpc::{RpcError, Supervisord};
+use crate::supervisor::shell::ShellCommand;
 
 /// Response to one call.
 #[derive(Clone, Copy)]
@@ -129,10 +130,12 @@ fn program_is_eligible_while_it_runs_and_after_its_grace_period() {
         (Reply::Info(30, 0, 100), "supervisord reports BACKOFF"),
         (STOPPING, "supervisord reports STOPPING"),
         (Reply::Info(100, 0, 100), "supervisord reports EXITED"),
-        (Reply::Info(200, 0, 100), "supervisord reports FATAL"),
+        (Reply::Info(200, 0, 100), "given up a:b (FATAL); it"),
+        (Reply::Info(200, 0, 100), "supervisorctl start a:b"),
         (Reply::Info(7, 0, 100), "supervisord reports UNKNOWN"),
         (Reply::Fault(10), "no such program"),
-        (Reply::Unauthorized, "SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD"),
+        (Reply::Unauthorized, "SUPERVISOR_USERNAME=\"…\",SUPERVISOR_PASSWORD=\"…\""),
+        (Reply::Fault(1), "[rpcinterface:supervisor]"),
         (Reply::True, "no description of a process"),
         (Reply::Garbage, "not XML-RPC"),
         (Reply::Close, "does not answer: connect: "),
@@ -140,7 +143,7 @@ fn program_is_eligible_while_it_runs_and_after_its_grace_period() {
         let scripted = Scripted::start(&[reply]);
         let text = match scripted.restarter().eligibility() {
             Ok(Eligibility::Eligible) => "eligible".to_owned(),
-            Ok(Eligibility::Ineligible(reason)) => reason,
+            Ok(Eligibility::Ineligible(reason) | Eligibility::GaveUp(reason)) => reason,
             Err(error) => error,
         };
         assert!(text.contains(expected), "{expected:?} is not in {text:?}");
@@ -256,8 +259,8 @@ fn resume_starts_a_program_that_was_stopped_once_it_is_down() {
 fn command_is_killed_at_its_bound_and_reported_by_its_status() {
     let run = |command: &str, millis| {
         let timeout = Duration::from_millis(millis);
-        let output = CommandOutput::start().unwrap();
-        CommandRestarter { command: command.to_owned(), timeout, output }.restart()
+        let output = CommandOutput::start("restart command").unwrap();
+        CommandRestarter(ShellCommand { command: command.to_owned(), timeout, output }).restart()
     };
     let ample = 60_000;
     assert!(run("exit 0", ample).unwrap().starts_with("the command took"));
@@ -269,4 +272,37 @@ fn command_is_killed_at_its_bound_and_reported_by_its_status() {
     // Its child is killed, too: else `wait` would not return.
     let killed = run("sleep 600 & wait", 300).unwrap_err();
     assert_eq!(killed, RestartError::Unfinished("the command was killed after 0.3 s".to_owned()));
+}
+
+#[test]
+fn socket_of_supervisord_that_cannot_be_used_has_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (absent, closed) = (folder.path().join("absent"), folder.path().join("closed"));
+    drop(UnixListener::bind(&closed).unwrap());
+    let explain = |endpoint: Endpoint| {
+        let supervisord = Supervisord::new(endpoint, None);
+        let second = Duration::from_secs(1);
+        ProgramRestarter::new(supervisord, "x".to_owned(), second, second)
+            .eligibility()
+            .unwrap_err()
+    };
+    let missing = explain(Endpoint::Unix(absent.clone()));
+    let section = format!("[unix_http_server] with file={}", absent.display());
+    assert!(missing.contains(&section), "{missing}");
+    assert!(explain(Endpoint::Unix(closed)).contains("Connection refused"));
+    let web = explain(Endpoint::Web("http://127.0.0.1:1".to_owned()));
+    assert!(web.contains("[inet_http_server]"), "{web}");
+
+    // Root may connect whatever the rights are, so the cause is given.
+    let supervisord = Supervisord::new(Endpoint::Unix(absent), None);
+    let denied = crate::outbound::Failure {
+        kind: crate::outbound::FailureKind::Connect,
+        message: "Permission denied".to_owned(),
+        cause: crate::outbound::Cause::Permission,
+    };
+    let remedy = supervisord.remedy(&RpcError::Unreachable(denied)).unwrap();
+    for line in ["[unix_http_server]", "chmod=0770", "chown=root:", "systemctl restart supervisor"]
+    {
+        assert!(remedy.contains(line), "{remedy}");
+    }
 }
