@@ -3,7 +3,8 @@
 //!
 //! Each thread stores the time of its latest pass through its loop in an atomic. A thread is stuck
 //! if its heartbeat is older than its bound, which allows for the longest pause that the loop
-//! makes when all is well. Reading them blocks on no thread.
+//! makes when all is well. Reading them blocks on no thread. Ages do not count the time before a pause of
+//! the process (`kernel::pause`).
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::board::BoardReader;
 use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::history::History;
+use crate::kernel::pause;
 use crate::upstream::PollerHandles;
 
 /// Bound of an acceptor: two seconds beyond its pulse, as the machine may be busy.
@@ -50,7 +52,8 @@ pub struct Health {
 pub struct ThreadHealth {
     /// Name for people: `acceptor`, `worker 3`, `poller tank`.
     pub thread: String,
-    /// Time since the latest heartbeat; of a worker, since it took its current connection.
+    /// Time since the latest heartbeat; of a worker, since it took its current connection. It counts from
+    /// the latest pause of the process.
     pub age: Duration,
     /// Age beyond which the thread counts as stuck.
     pub bound: Duration,
@@ -86,6 +89,16 @@ impl Health {
 
     /// Returns the heartbeats of the threads that serve visitors or keep the data they see.
     pub fn threads(&self) -> Vec<ThreadHealth> {
+        since_pause(self.raw_threads())
+    }
+
+    /// Returns true if one of [`Health::threads`] is late, which after a pause of the process need not mean
+    /// that it is stuck.
+    pub fn has_late_thread(&self) -> bool {
+        !stuck(self.raw_threads()).is_empty()
+    }
+
+    fn raw_threads(&self) -> Vec<ThreadHealth> {
         let mut threads = engine_threads(&self.engine, "", WORKER_BOUND);
         threads.push(ThreadHealth::new("board", self.board.heartbeat_age(), BOARD_BOUND));
         threads.push(ThreadHealth::new("recorder", self.history.heartbeat_age(), RECORDER_BOUND));
@@ -99,7 +112,7 @@ impl Health {
     /// Returns the heartbeats of the admin engine's threads.
     pub fn admin_threads(&self) -> Vec<ThreadHealth> {
         match self.admin.get() {
-            Some(engine) => engine_threads(engine, "admin ", ADMIN_WORKER_BOUND),
+            Some(engine) => since_pause(engine_threads(engine, "admin ", ADMIN_WORKER_BOUND)),
             None => Vec::new(),
         }
     }
@@ -125,6 +138,14 @@ fn engine_threads(engine: &Stats, prefix: &str, worker_bound: Duration) -> Vec<T
         ThreadHealth::new(format!("{prefix}worker {number}"), busy, worker_bound)
     });
     std::iter::once(acceptor).chain(workers).collect()
+}
+
+/// Returns the heartbeats with ages that count from the latest pause of the process.
+fn since_pause(mut threads: Vec<ThreadHealth>) -> Vec<ThreadHealth> {
+    for thread in &mut threads {
+        thread.age = pause::sure(thread.age);
+    }
+    threads
 }
 
 fn stuck(threads: Vec<ThreadHealth>) -> Vec<StuckThread> {

@@ -21,6 +21,7 @@ use crate::certificates::LiveCertificates;
 use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::kernel::clock::Start;
 use crate::kernel::listen_queue::{listen_losses, listen_queues};
+use crate::kernel::pause;
 use crate::kernel::process::ProcessInfo;
 use crate::logging::{self, LogStats};
 use crate::timestamp::Rfc3339;
@@ -68,7 +69,7 @@ impl Scoreboard {
                 latest_refused: self.configuration.latest_refused(),
             },
             stuck: self.health.stuck().iter().map(ToString::to_string).collect(),
-            acceptor_silent_seconds: engine.acceptor_age().as_secs_f64(),
+            acceptor_silent_seconds: pause::sure(engine.acceptor_age()).as_secs_f64(),
             workers: workers(engine),
             connections: connections(engine),
             connections_shed: connections_shed(engine),
@@ -88,7 +89,7 @@ impl Scoreboard {
             sources: sources(&board.load(), now),
             certificates: self.certificates(now),
             admin: admin.map(|engine| report::Admin {
-                acceptor_silent_seconds: engine.acceptor_age().as_secs_f64(),
+                acceptor_silent_seconds: pause::sure(engine.acceptor_age()).as_secs_f64(),
                 workers: workers(engine),
                 connections: connections(engine),
                 connections_shed: connections_shed(engine),
@@ -96,10 +97,12 @@ impl Scoreboard {
                 queue_depth: engine.queue_depth(),
                 stuck: self.health.admin_stuck().iter().map(ToString::to_string).collect(),
             }),
-            board: report::Board { silent_seconds: board.heartbeat_age().as_secs_f64() },
+            board: report::Board {
+                silent_seconds: pause::sure(board.heartbeat_age()).as_secs_f64(),
+            },
             recorder: report::Recorder {
                 enabled: history.is_enabled(),
-                silent_seconds: history.heartbeat_age().as_secs_f64(),
+                silent_seconds: pause::sure(history.heartbeat_age()).as_secs_f64(),
                 holder: history.holder().map(|holder| holder.to_string()),
                 rows: history.rows(),
                 errors: history.errors(),
@@ -163,7 +166,7 @@ fn workers(engine: &Stats) -> Vec<report::Worker> {
         report::Worker {
             state: state.as_str().into(),
             route: route.map(Cow::Borrowed),
-            seconds: busy.map(|(_, time)| time.as_secs_f64()),
+            seconds: busy.map(|(_, time)| pause::sure(time).as_secs_f64()),
         }
     });
     workers.collect()
@@ -196,7 +199,7 @@ fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<report::Source> {
 
 fn log() -> report::Log {
     let LogStats { queued, dropped, suppressed, blocked } = logging::stats();
-    report::Log { queued, dropped, suppressed, blocked_seconds: blocked.as_secs_f64() }
+    report::Log { queued, dropped, suppressed, blocked_seconds: pause::sure(blocked).as_secs_f64() }
 }
 
 /// Returns the time since `at`; 0 if a clock that was set back puts it into the future.

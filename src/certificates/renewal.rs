@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::kernel::pause;
+
 /// Duration of a read beyond which it counts as hanging.
 pub(super) const MAX_READ: Duration = Duration::from_secs(5);
 
@@ -52,13 +54,13 @@ impl Renewal {
 
     /// Returns the time that the read in progress has taken, if it hangs.
     pub(super) fn hanging_read(&self) -> Option<Duration> {
-        self.reading_since().map(|(start, _)| start.elapsed())
+        self.reading_since().map(|(start, _)| time_since(start))
     }
 
     /// Returns the failure that lasts: an error, or a read that does not end.
     pub(super) fn failure(&self) -> Option<RenewalFailure> {
         if let Some((start, since)) = self.reading_since() {
-            let seconds = start.elapsed().as_secs();
+            let seconds = time_since(start).as_secs();
             let error = format!("a read of the certificate files has not ended for {seconds} s");
             return Some(RenewalFailure { error, since });
         }
@@ -67,8 +69,14 @@ impl Renewal {
 
     /// Returns the start of a read that hangs.
     fn reading_since(&self) -> Option<(Instant, Timestamp)> {
-        (*lock(&self.reading)).filter(|(start, _)| start.elapsed() > MAX_READ)
+        (*lock(&self.reading)).filter(|(start, _)| time_since(*start) > MAX_READ)
     }
+}
+
+/// Returns the time since the start of a read, but not from before a pause of the process, in which the read
+/// could not end.
+fn time_since(start: Instant) -> Duration {
+    pause::sure(start.elapsed())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -73,7 +73,7 @@ impl Probe {
         });
         // The first plan differs from none.
         let plan = planner.load(false)?.unwrap_or_default();
-        let outcomes = Prober::new(plan, self.timeout).probe();
+        let outcomes = Prober::new(plan, self.timeout).probe_once();
         let is_healthy = |outcome: &&Outcome| outcome.verdict == Verdict::Healthy;
         let unhealthy: Vec<&Outcome> =
             outcomes.iter().filter(|outcome| !is_healthy(outcome)).collect();

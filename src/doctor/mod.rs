@@ -27,6 +27,7 @@ use self::kernel_view::KernelView;
 use self::request::{RequestError, Response, Responses};
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::config::ListenAddr;
+use crate::kernel::pause::{Moment, PauseDetector};
 use crate::threads;
 
 pub use self::finding::{Finding, Mark};
@@ -45,7 +46,19 @@ pub struct Doctor {
 
 impl Doctor {
     /// Examines the server, and returns within the timeout.
+    ///
+    /// If this process was stopped or the machine slept meanwhile, the deadline passed for no fault of the
+    /// server's, so it is examined again, once.
     pub fn examine(&self) -> Report {
+        let mut pauses = PauseDetector::new(Moment::now());
+        let report = self.examine_once();
+        match pauses.step(Moment::now(), self.timeout) {
+            Some(_) if !report.is_well() => self.examine_once(),
+            _ => report,
+        }
+    }
+
+    fn examine_once(&self) -> Report {
         let deadline = Instant::now() + self.timeout;
         // Both begin at once, as a server that does not answer uses up the whole timeout.
         let view = self.read_kernel();

@@ -11,6 +11,23 @@ use std::time::{Duration, Instant};
 
 use super::clock::{SuspendDetector, since_boot};
 
+/// Time between two ticks of the server's watchdog.
+pub const WATCHDOG_TICK: Duration = Duration::from_millis(250);
+
+/// Guard of this process: a stop befalls all of its threads.
+static PROCESS: StallGuard = StallGuard::new(WATCHDOG_TICK);
+
+/// Returns the guard of this process, which the watchdog ticks.
+pub fn process_guard() -> &'static StallGuard {
+    &PROCESS
+}
+
+/// Returns how much of a silence that was measured now is sure: no more than the time for which this process
+/// has run without a pause. Without a watchdog it is the whole silence.
+pub fn sure(silence: Duration) -> Duration {
+    PROCESS.sure(silence, Instant::now())
+}
+
 /// Longest delay of a thread on a busy machine that runs. A longer one means that the process was stopped.
 const MAX_LATENESS: Duration = Duration::from_secs(1);
 

@@ -15,14 +15,15 @@
 //! turns `/healthz` of the admin listener into 503. A stuck admin engine is logged only, as
 //! visitors are still served.
 //!
-//! Nothing is fatal while the watchdog itself runs late: see `stall_guard`.
+//! Nothing is fatal, and no thread counts as stuck, until the watchdog's own ticks have come on time for as
+//! long: a process that was stopped, or a machine that slept, finds every heartbeat old. See
+//! `kernel::pause`.
 //!
 //! The same thread logs shed connections, pings systemd and sends it changes of state again.
 
 mod admin_report;
 mod backlog;
 mod renderer;
-mod stall_guard;
 
 use std::io;
 use std::sync::Arc;
@@ -34,19 +35,16 @@ use self::admin_report::AdminReport;
 use self::backlog::Backlog;
 pub use self::renderer::Render;
 use self::renderer::Renderer;
-use self::stall_guard::StallGuard;
 use super::shed_log::ShedLog;
 use super::systemd;
 use crate::admin::health::{Health, StuckThread};
 use crate::engine::{Activity, Stats, WorkerState};
+use crate::kernel::pause::{self, WATCHDOG_TICK as TICK};
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
 
 /// Exit code of a process that the watchdog ends: `EX_SOFTWARE` of sysexits.h.
 pub const INTERNAL_FAILURE: u8 = 70;
-
-/// Time between two checks.
-const TICK: Duration = Duration::from_millis(250);
 
 /// Ends the process; returns in tests only.
 pub type GiveUp = Box<dyn Fn() + Send>;
@@ -91,7 +89,9 @@ fn run(
     give_up: &GiveUp,
     stop: &StopToken,
 ) {
-    let mut stall_guard = StallGuard::new(TICK, Instant::now());
+    let stall_guard = pause::process_guard();
+    let is_sure = |silence| pause::sure(silence) == silence;
+    stall_guard.tick(Instant::now());
     let mut backlog = Backlog::default();
     let mut stuck_log: OnChange<Vec<String>> = OnChange::new();
     let systemd_expects_pings = systemd::expects_pings();
@@ -106,7 +106,7 @@ fn run(
         backlog.update(now, engine);
         shed_log.update(engine, now);
         let failure = fatal(engine, &backlog, now, timeout);
-        if let Some(failure) = failure.filter(|_| stall_guard.is_punctual_for(timeout)) {
+        if let Some(failure) = failure.filter(|_| is_sure(timeout)) {
             log::error!("giving up: {failure}; scoreboard: {}", renderer.line());
             give_up();
         } else if systemd_expects_pings {
@@ -118,19 +118,23 @@ fn run(
             admin_shed_log.update(admin, now);
             let failure = fatal(admin, &admin_backlog, now, timeout)
                 .or_else(|| list(&health.admin_stuck()))
-                .filter(|_| stall_guard.is_punctual_for(timeout));
+                .filter(|_| is_sure(timeout));
             admin_report.update(failure.as_deref(), now);
         }
         let stuck = health.stuck();
         let names: Vec<String> = stuck.iter().map(|thread| thread.thread.clone()).collect();
         match list(&stuck) {
-            None if stuck_log.clear() => log::info!("no thread is stuck any more"),
+            // After a pause, it is not known for a while whether a late thread is stuck.
+            None if !health.has_late_thread() && stuck_log.clear() => {
+                log::info!("no thread is stuck any more")
+            }
             Some(list) if stuck_log.set(names) => {
                 log::error!("stuck: {list}; scoreboard: {}", renderer.line());
             }
             _ => {}
         }
     }
+    stall_guard.end();
 }
 
 /// Returns `worker 3 for 31 s, board for 92 s`; `None` if no thread is stuck.

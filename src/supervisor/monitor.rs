@@ -48,8 +48,6 @@ pub struct MonitorSettings {
     pub name: String,
     /// Limits of the restart policy.
     pub limits: RestartLimits,
-    /// Bound on a probe and the request for a scoreboard that may follow it.
-    pub probe_bound: Duration,
     /// True to restart nothing, and log when a restart would be due.
     pub is_dry_run: bool,
 }
@@ -165,18 +163,17 @@ impl Monitor {
         (self.clock)().instant
     }
 
-    /// Records that at most `step` should have passed since the previous call. Returns true if this
-    /// process or the machine has paused meanwhile: what was measured before says nothing any more.
-    fn note_pause(&mut self, step: Duration) -> bool {
+    /// Records that at most `step` should have passed since the previous call. If this process or the
+    /// machine has paused meanwhile, what was measured before says nothing any more.
+    fn note_pause(&mut self, step: Duration) {
         let now = (self.clock)();
-        let Some(pause) = self.pauses.step(now, step) else { return false };
+        let Some(pause) = self.pauses.step(now, step) else { return };
         log::info!(
             "this process did not run for {} s, as it was stopped or the machine slept; failures \
              before do not count",
             pause.as_secs()
         );
         self.policy.resume_after_pause(now.instant);
-        true
     }
 
     /// Probes the server once, and acts on the outcome.
@@ -187,11 +184,12 @@ impl Monitor {
         }
         self.refresh();
         self.forget_time();
-        let outcomes = self.server.probe();
-        if self.note_pause(self.settings.probe_bound) {
-            // The deadlines of the probes have passed during the pause.
+        let Some(outcomes) = self.server.probe() else {
+            log::info!("the probe is discarded: this process did not run meanwhile");
+            self.policy.resume_after_pause(self.now());
+            self.forget_time();
             return;
-        }
+        };
         self.raise_faults(&outcomes);
         if let Some(is_healthy) = self.judge(&outcomes) {
             self.act(is_healthy, &outcomes);

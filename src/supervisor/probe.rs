@@ -7,16 +7,19 @@
 //! server's: it was started with other options, or waits for its address. The scoreboard says so, and then
 //! a restart would change nothing. See `serving`.
 
+use std::convert::Infallible;
 use std::io;
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use jiff::Timestamp;
 
 use super::fault::{Outcome, Verdict, classify};
 use super::plan::Plan;
 use super::probed::{Probed, Way};
 use super::serving;
+use crate::kernel::pause::{Moment, PauseDetector};
 use crate::outbound::{Failure, Response};
 use crate::text::clean;
 use crate::threads;
@@ -26,6 +29,9 @@ const MAX_RESPONSE: u64 = 1024 * 1024;
 
 /// Longest scoreboard, bytes.
 const MAX_SCOREBOARD: u64 = 256 * 1024;
+
+/// Longest wait at a time for the end of the probes, so that a pause of this process is noticed.
+const STEP: Duration = Duration::from_millis(250);
 
 /// Page of the admin listener about the whole server.
 const SCOREBOARD: &str = "/scoreboard";
@@ -54,17 +60,43 @@ impl Prober {
     }
 
     /// Probes all addresses at the same time, within the timeout. Returns an outcome for each, that of the
-    /// admin listener first.
-    pub fn probe(&self) -> Vec<Outcome> {
+    /// admin listener first; `None` if this process was stopped or the machine slept meanwhile: then
+    /// deadlines have passed for no fault of the server's.
+    pub fn probe(&self) -> Option<Vec<Outcome>> {
+        let (outcomes, has_paused) = self.observe();
+        (!has_paused).then_some(outcomes)
+    }
+
+    /// Does the same as [`Prober::probe`], and probes again, once, after a pause.
+    pub fn probe_once(&self) -> Vec<Outcome> {
+        self.probe().unwrap_or_else(|| self.observe().0)
+    }
+
+    /// Probes all addresses. Also returns true if this process or the machine has paused meanwhile.
+    fn observe(&self) -> (Vec<Outcome>, bool) {
         let probes: Vec<&Probed> = self.plan.probes().collect();
+        let mut pauses = PauseDetector::new(Moment::now());
+        let mut has_paused = false;
         let mut outcomes: Vec<Outcome> = thread::scope(|scope| {
+            let (sender, ended) = bounded::<Infallible>(0);
             let started: Vec<_> = probes
                 .iter()
                 .map(|&probed| {
                     let builder = thread::Builder::new().name(threads::PROBE.to_owned());
-                    builder.spawn_scoped(scope, move || self.outcome(probed))
+                    let running = sender.clone();
+                    builder.spawn_scoped(scope, move || {
+                        // Dropped at the end of the thread, also by a panic.
+                        let _running = running;
+                        self.outcome(probed)
+                    })
                 })
                 .collect();
+            drop(sender);
+            // Disconnected when all have ended.
+            while ended.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout) {
+                has_paused |= pauses.step(Moment::now(), STEP).is_some();
+            }
+            has_paused |= pauses.step(Moment::now(), STEP).is_some();
             type Started<'scope> = io::Result<thread::ScopedJoinHandle<'scope, Outcome>>;
             let outcome = |(started, probed): (Started<'_>, &&Probed)| match started {
                 Ok(thread) => thread.join().unwrap_or_else(|_| panicked(probed)),
@@ -74,7 +106,7 @@ impl Prober {
             started.into_iter().zip(&probes).map(outcome).collect()
         });
         self.ask_the_server(&mut outcomes);
-        outcomes
+        (outcomes, has_paused)
     }
 
     fn outcome(&self, probed: &Probed) -> Outcome {

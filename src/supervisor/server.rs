@@ -14,8 +14,9 @@ pub trait Server {
     /// that are rarely read. Returns what is wrong with them, for an alarm.
     fn refresh(&mut self, reads_all: bool) -> Option<String>;
 
-    /// Probes the server. Returns an outcome for each of its addresses.
-    fn probe(&mut self) -> Vec<Outcome>;
+    /// Probes the server. Returns an outcome for each of its addresses; `None` if this process or the machine
+    /// has paused meanwhile, so that nothing is known.
+    fn probe(&mut self) -> Option<Vec<Outcome>>;
 
     /// Returns the server's scoreboard on one line.
     ///
@@ -96,8 +97,8 @@ impl Server for ProbedServer {
         (!faults.is_empty()).then(|| faults.join("; "))
     }
 
-    fn probe(&mut self) -> Vec<Outcome> {
-        let outcomes = self.prober.probe();
+    fn probe(&mut self) -> Option<Vec<Outcome>> {
+        let outcomes = self.prober.probe()?;
         // The authorities of the system may have been renewed.
         self.wants_all |= outcomes.iter().any(|outcome| {
             matches!(
@@ -105,7 +106,7 @@ impl Server for ProbedServer {
                 Verdict::Misconfigured { kind: AlarmKind::CertificateUntrusted, .. }
             )
         });
-        outcomes
+        Some(outcomes)
     }
 
     fn scoreboard(&self) -> Result<String, String> {

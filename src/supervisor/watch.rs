@@ -24,9 +24,6 @@ use crate::kernel::signals;
 use crate::outbound::Endpoint;
 use crate::threads;
 
-/// Time that a probe and the request that may follow it take beyond their own bounds.
-const PROBE_OVERHEAD: Duration = Duration::from_secs(1);
-
 /// Settings of the command.
 pub struct WatchSettings {
     /// Way to restart the server.
@@ -94,7 +91,8 @@ pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
         settings;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     let probed = plan.addresses();
-    let server = ProbedServer::new(Prober::new(plan, timeout), PlanReader::start(planner)?);
+    let prober = Prober::new(plan, timeout);
+    let server = ProbedServer::new(prober, PlanReader::start(planner)?);
     let (_alarm_command, report) = match alarm_exec {
         Some(command) => {
             let (handle, report) =
@@ -110,8 +108,7 @@ pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
         limits.max_restarts,
         if dry_run { ", --dry-run" } else { "" }
     );
-    let probe_bound = timeout * 2 + PROBE_OVERHEAD;
-    let settings = MonitorSettings { name, limits, probe_bound, is_dry_run: dry_run };
+    let settings = MonitorSettings { name, limits, is_dry_run: dry_run };
     let alarms = Alarms::new(report);
     let monitor =
         Monitor::new(settings, Box::new(server), restarter, alarms, Box::new(Moment::now));

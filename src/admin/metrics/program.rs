@@ -11,6 +11,7 @@ use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
 use crate::certificates::LiveCertificates;
 use crate::history::History;
+use crate::kernel::pause;
 use crate::logging;
 
 /// Returns the number of refused requests and of verified passwords.
@@ -165,7 +166,7 @@ pub(super) fn log() -> [MetricFamily; 3] {
             "log_blocked_seconds",
             "Duration of the current write to standard error; 0 between writes.",
         )
-        .sample(&[], log.blocked.as_secs_f64())
+        .sample(&[], pause::sure(log.blocked).as_secs_f64())
         .done(),
     ]
 }

@@ -24,7 +24,7 @@ fn prober(addresses: &[&str]) -> Prober {
 
 /// Returns the verdict on the one address, and its text.
 fn probe(prober: &Prober) -> (Verdict, String) {
-    let [outcome] = prober.probe().try_into().unwrap();
+    let [outcome] = prober.probe_once().try_into().unwrap();
     (outcome.verdict, outcome.text)
 }
 
@@ -128,7 +128,7 @@ fn probe_of_several_servers_takes_one_timeout() {
         .collect();
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     let begun = Instant::now();
-    let outcomes = prober(&addresses).probe();
+    let outcomes = prober(&addresses).probe_once();
     // Eight timeouts in sequence would be twice as long as this.
     assert!(begun.elapsed() < 4 * BOUND, "{:?}", begun.elapsed());
     let first = format!("http://{}/: timeout: ", silent[0].local_addr().unwrap());

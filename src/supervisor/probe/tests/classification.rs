@@ -307,7 +307,7 @@ fn configured_listener_is_probed_by_a_name_of_its_own_certificate() {
             format!("listen = [\"0.0.0.0:{}\"]\nadmin_listen = \"{admin}\"", address.port());
         let config = configuration(folder.path(), &server, Some(&configured));
         let plan = planner(&config).load(false).unwrap().unwrap();
-        let outcomes = Prober::new(plan, AMPLE).probe();
+        let outcomes = Prober::new(plan, AMPLE).probe_once();
         assert_eq!(outcomes.len(), 2, "{case}");
         assert_eq!(outcomes[0].verdict, Verdict::Healthy, "{case}: {}", outcomes[0].text);
         assert_eq!(outcomes[1].verdict, verdict, "{case}: {}", outcomes[1].text);
@@ -336,7 +336,7 @@ fn configured_listener_that_the_server_does_not_serve_is_no_reason_for_a_restart
         let server = format!("listen = [\"{refused}\"]\nadmin_listen = \"{admin}\"");
         let config = configuration(folder.path(), &server, None);
         let plan = planner(&config).load(false).unwrap().unwrap();
-        let outcomes = Prober::new(plan, AMPLE).probe();
+        let outcomes = Prober::new(plan, AMPLE).probe_once();
         assert_eq!(outcomes[1].verdict, verdict, "{scoreboard}: {}", outcomes[1].text);
     }
 }
