@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::header::LOCATION;
 use ureq::http::{HeaderName, HeaderValue};
+use ureq::unversioned::transport::Connector as _;
 use ureq::{Agent, Body};
 
 use super::agent::agent;
@@ -17,7 +18,9 @@ use super::failure::{Failure, FailureKind};
 use super::resolve::{FixedAddress, ThreadedResolver};
 use super::target::Endpoint;
 use super::tls::ClientTls;
-use super::transport::{connector, unix_connector};
+use super::tls_transport::TlsConnector;
+use super::transport::connector;
+use super::unix::UnixConnector;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -82,7 +85,8 @@ impl Client {
             Place::Unix(path) => {
                 // No socket is opened to this address.
                 let unused = FixedAddress(SocketAddr::from(([127, 0, 0, 1], 1)));
-                agent(timeout, USER_AGENT, None, unix_connector(path, tls), unused)
+                let connector = ().chain(UnixConnector::new(path)).chain(TlsConnector(tls));
+                agent(timeout, USER_AGENT, None, connector, unused)
             }
         };
         Client { agent, base, timeout }

@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -20,17 +19,11 @@ use super::connect::connect;
 use super::proxy::ProxyConnector;
 use super::tls::ClientTls;
 use super::tls_transport::TlsConnector;
-use super::unix::UnixConnector;
 
 /// Returns the connector of every HTTP client that speaks over TCP: through the client's proxy if
 /// it has one, by Happy Eyeballs, and with TLS for `https`.
 pub(crate) fn connector(tls: ClientTls) -> impl Connector {
     ().chain(ProxyConnector).chain(RaceConnector).chain(TlsConnector(tls))
-}
-
-/// Returns the connector of an HTTP client that speaks over a unix socket, with TLS for `https`.
-pub(super) fn unix_connector(path: &Path, tls: ClientTls) -> impl Connector {
-    ().chain(UnixConnector::new(path)).chain(TlsConnector(tls))
 }
 
 /// Connects to the addresses that the resolver returned, in their order.

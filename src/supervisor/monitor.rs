@@ -101,7 +101,8 @@ impl Monitor {
             TickSource::Supervisord { ticks, gave_up } => (ticks, gave_up, TICK_TIMEOUT),
             TickSource::Timer => (&never, &never, TICK),
         };
-        // A connection to supervisord that does not work is reported now, before it is needed.
+        // Files and a connection to supervisord that do not work are reported now, before they are needed.
+        self.refresh();
         self.check_program();
         let mut late = OnChange::new();
         let mut due = self.now() + timeout;

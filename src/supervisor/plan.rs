@@ -89,7 +89,7 @@ impl Plan {
 }
 
 /// Everything that a plan is made of, to notice a change.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Inputs {
     /// Admin listener, if it is probed.
     admin: Option<Endpoint>,
@@ -148,6 +148,14 @@ impl Planner {
         let plan = self.plan(&inputs);
         self.inputs = Some(inputs);
         Ok(Some(plan))
+    }
+
+    /// Returns the plan by the options alone, for a start with a configuration that has faults: nothing
+    /// else is known then, and what is guessed must not be restarted.
+    pub(super) fn by_options(&mut self) -> Plan {
+        let admin = self.settings.admin.clone();
+        let inputs = Inputs { admin, ..Inputs::default() };
+        self.plan(&inputs)
     }
 
     fn read(&self) -> Result<Inputs, PlanError> {

@@ -41,14 +41,16 @@ pub struct ProbedServer {
 }
 
 impl ProbedServer {
-    /// Returns a server that is probed by `prober`, whose plan `reader` keeps up to date.
-    pub fn new(prober: Prober, reader: PlanReader) -> ProbedServer {
+    /// Returns a server that is probed by `prober`, whose plan `reader` keeps up to date. `fault` is what is
+    /// wrong with the configuration at the start.
+    pub fn new(prober: Prober, reader: PlanReader, fault: Option<String>) -> ProbedServer {
+        let fault = fault.as_deref().map(probes_go_on);
         ProbedServer {
             prober,
             reader,
             wants_all: false,
-            latest_fault: None,
-            fault: None,
+            latest_fault: fault.clone(),
+            fault,
             unanswered: 0,
         }
     }
@@ -67,9 +69,7 @@ impl ProbedServer {
                     }
                     None
                 }
-                Err(error) => Some(format!(
-                    "{error}; until that is mended, the server is probed by the previous files"
-                )),
+                Err(error) => Some(probes_go_on(&error)),
             };
             if fault.is_none() || fault == self.latest_fault {
                 self.fault.clone_from(&fault);
@@ -77,6 +77,12 @@ impl ProbedServer {
             self.latest_fault = fault;
         }
     }
+}
+
+fn probes_go_on(error: &str) -> String {
+    // A configuration has a line for each fault.
+    let error = error.lines().collect::<Vec<_>>().join("; ");
+    format!("{error}; until that is mended, `watch` goes by what it knew before")
 }
 
 impl Server for ProbedServer {

@@ -1,6 +1,7 @@
 //! The command `watch`: assembles the monitor from its settings, and runs it.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -10,7 +11,7 @@ use super::alarm_command::AlarmCommand;
 use super::command_output::CommandOutput;
 use super::event_listener::{self, Events};
 use super::monitor::{Monitor, MonitorSettings, TickSource};
-use super::plan::{PlanError, Planner, ProbeSettings};
+use super::plan::{Plan, PlanError, Planner, ProbeSettings};
 use super::plan_reader::PlanReader;
 use super::probe::Prober;
 use super::restart::{CommandRestarter, ProgramRestarter, Restarter};
@@ -18,7 +19,7 @@ use super::restart_policy::RestartLimits;
 use super::rpc::Supervisord;
 use super::server::ProbedServer;
 use super::shell::ShellCommand;
-use crate::config::Secret;
+use crate::config::{Secret, location};
 use crate::kernel::pause::Moment;
 use crate::kernel::signals;
 use crate::outbound::Endpoint;
@@ -83,16 +84,17 @@ pub enum WatchError {
 /// The monitor cannot start. Once it runs, no error ends it.
 pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
     let mut planner = Planner::new(settings.probes.clone());
-    // The first plan differs from none.
-    let plan = planner.load(false)?.unwrap_or_default();
+    let (plan, fault) = first_plan(&mut planner, settings.probes.config.as_deref())?;
     threads::ensure(&thread_names(&settings, &planner, plan.probes().count()), 0)?;
     let requests = signals::listen().map_err(WatchError::Signals)?;
     let WatchSettings { method, timeout, limits, restart_timeout, alarm_exec, dry_run, .. } =
         settings;
-    plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    let probed = plan.addresses();
+    let probed = match plan.addresses() {
+        none if none.is_empty() => "no address yet".to_owned(),
+        addresses => addresses,
+    };
     let prober = Prober::new(plan, timeout);
-    let server = ProbedServer::new(prober, PlanReader::start(planner)?);
+    let server = ProbedServer::new(prober, PlanReader::start(planner)?, fault);
     let (_alarm_command, report) = match alarm_exec {
         Some(command) => {
             let (handle, report) =
@@ -114,6 +116,24 @@ pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
         Monitor::new(settings, Box::new(server), restarter, alarms, Box::new(Moment::now));
     monitor.run(&ticks, &requests);
     Ok(())
+}
+
+/// Returns the first plan, and what is wrong with the configuration.
+///
+/// The server has the same configuration, so a fault in it is what the alarms of this command are for. The
+/// command runs on, and reads the file again. Only a file that does not exist is taken for a mistake.
+fn first_plan(
+    planner: &mut Planner,
+    config: Option<&Path>,
+) -> Result<(Plan, Option<String>), PlanError> {
+    match planner.load(false) {
+        // The first plan differs from none.
+        Ok(plan) => Ok((plan.unwrap_or_default(), None)),
+        Err(PlanError::Config(error)) if !matches!(location(config).try_exists(), Ok(false)) => {
+            Ok((planner.by_options(), Some(error.to_string())))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns the names of the threads that the command needs at the same time, beside that of the log.

@@ -189,10 +189,10 @@ fn watch_without_threads_for_lookups_restarts_nothing() {
         }
     });
     let arguments = ["watch", "--exec", "touch restarted", "--admin", &admin, "--failures", "1"];
-    let arguments = [&arguments[..], &["--grace", "1ms"]].concat();
+    let arguments = [&arguments[..], &["--grace", "1ms", "--url", &admin]].concat();
     let Output { status, stderr, .. } = sandbox.run(4, &arguments).output().unwrap();
     let output = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{output}");
+    assert_eq!(status.code(), Some(75), "{output}");
     let all = needed(&output);
 
     let mut watch = Process::start_logged(&mut sandbox.run(all, &arguments));

@@ -1,6 +1,8 @@
 //! The server under a real supervisord, with the sections of the example files.
 
+mod alarms;
 mod passing;
+mod rights;
 mod watching;
 
 use std::io::{Read, Write};
@@ -38,11 +40,12 @@ struct Supervisord {
 
 impl Supervisord {
     /// Starts supervisord with these sections, whose example paths are replaced, and with a
-    /// certificate in `certs/`.
+    /// certificate in `certs/` for another name than that of this machine, as the README makes it.
     fn start(control: Control, config: &Config, sections: &str) -> Supervisord {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().display().to_string();
-        assert!(run(&["cert"], directory.path()).status.success());
+        let made = run(&["cert", "--name", "pumphouse.example"], directory.path());
+        assert!(made.status.success());
         config.write(directory.path());
         let sections = sections
             .replace("/usr/local/bin/pumphouse-web", BINARY)

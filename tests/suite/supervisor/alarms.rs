@@ -1,0 +1,184 @@
+//! Alarms of `watch`: what a restart does not cure, and pauses of processes.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use hostile::config::Config;
+
+use super::watching::example;
+use super::{Control, Supervisord, free_port, read};
+use crate::harness::eventually;
+use crate::process::Process;
+use crate::server::{BINARY, Server, run};
+
+/// Starts `watch` in a folder, with commands that append to the files `restarts` and `reports`.
+fn watch(folder: &Path, arguments: &[&str]) -> Process {
+    let report =
+        "echo \"$PUMPHOUSE_ALARM_STATE $PUMPHOUSE_ALARM_KIND $PUMPHOUSE_ALARM\" >> reports";
+    let mut command = Command::new(BINARY);
+    command
+        .args(["watch", "--exec", "echo restart >> restarts", "--alarm-exec", report])
+        .args(["--grace", "1ms"])
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("PUMPHOUSE_CONFIG")
+        .env("RUST_LOG", "debug")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    Process::start_logged(&mut command)
+}
+
+fn wait_for_line(process: &Process, after: usize, text: &str) -> usize {
+    let mut found = None;
+    eventually(&format!("a line with {text:?}"), || {
+        let lines = process.log().lines();
+        found = lines.iter().skip(after).position(|line| line.contains(text));
+        found.is_some()
+    });
+    after + found.unwrap()
+}
+
+/// The server's certificate is for pumphouse.example, as the README makes it, and `--url` names localhost.
+#[test]
+fn certificate_for_another_name_raises_an_alarm_and_restarts_nothing_until_it_is_mended() {
+    let server = Server::start(&Config::https().set("tls.check_every", "200ms"));
+    let folder = server.folder().to_owned();
+    let made = |name: &str| {
+        let made = run(&["cert", "--dir", ".", "--force", "--name", name], &folder);
+        assert!(made.status.success());
+    };
+    made("pumphouse.example");
+    let admin = format!("http://{}", server.admin);
+    let url = format!("https://localhost:{}", server.address.port());
+    let watch = watch(&folder, &["--failures", "1", "--admin", &admin, "--url", &url]);
+    let alarm = watch.log().wait_for("ALARM: ");
+    let expected = format!(
+        "the certificate is for pumphouse.example, not localhost: probe \
+         https://pumphouse.example:{} or make a certificate with --name localhost",
+        server.address.port()
+    );
+    assert!(alarm.contains("ERROR ALARM: ") && alarm.contains(&expected), "{alarm}");
+    let at = wait_for_line(&watch, 0, "the server is healthy");
+    wait_for_line(&watch, at + 1, "the server is healthy");
+    made("localhost");
+    watch.log().wait_for("the alarm is over");
+    let reports = folder.join("reports");
+    eventually("both were reported", || read(&reports).contains("over certificate_name "));
+    assert!(read(&reports).starts_with("begins certificate_name "), "{}", read(&reports));
+    assert_eq!(read(&reports).lines().count(), 2, "{}", read(&reports));
+    assert!(!folder.join("restarts").exists(), "{:?}", watch.log().lines());
+    let printed = watch.log().lines();
+    assert!(!printed.iter().any(|line| line.contains("failed probe")), "{printed:?}");
+}
+
+#[test]
+fn watch_and_probe_need_no_options_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert!(run(&["cert", "--name", "pumphouse.example"], folder).status.success());
+    let port = free_port();
+    let config = Config::new()
+        .listen(&format!("127.0.0.1:{port}"))
+        .listen("unix:public.sock")
+        .set("server.admin_listen", "unix:admin.sock")
+        .set("server.names", serde_json::json!(["tank.example"]))
+        .set("tls.cert", "certs/cert.pem")
+        .set("tls.key", "certs/key.pem");
+    config.write(folder);
+    let missing = run(&["probe"], folder);
+    assert_eq!(missing.status.code(), Some(1), "no server runs");
+    let mut serve = Command::new(BINARY);
+    serve.arg("serve").current_dir(folder).env_remove("PUMPHOUSE_CONFIG").stdin(Stdio::null());
+    let server = Process::start_logged(&mut serve);
+    server.log().wait_for("admin listener on");
+    for arguments in
+        [&["probe"][..], &["probe", "pumphouse.toml"], &["probe", "--config", "pumphouse.toml"]]
+    {
+        let probed = run(arguments, folder);
+        let printed = String::from_utf8_lossy(&probed.stdout).into_owned();
+        assert_eq!(probed.status.code(), Some(0), "{}", String::from_utf8_lossy(&probed.stderr));
+        let public =
+            format!("https://tank.example:{port}/healthz at 127.0.0.1:{port} answered 200");
+        assert!(printed.contains("healthy: unix:admin.sock answered 200; "), "{printed}");
+        assert!(printed.contains(&public), "{printed}");
+        assert!(printed.contains("https://tank.example/healthz at unix:public.sock"), "{printed}");
+    }
+    let watch = watch(folder, &["--failures", "1"]);
+    watch.log().wait_for("the server is healthy");
+
+    // A fault in the file changes nothing, and is an alarm.
+    std::fs::write(folder.join("pumphouse.toml"), "[server]\nlisten = 7\n").unwrap();
+    watch.log().wait_for("ALARM: pumphouse.toml:2:");
+    let at = watch.log().lines().len();
+    wait_for_line(&watch, at, "the server is healthy");
+    config.set("server.names", serde_json::json!(["other.example"])).write(folder);
+    server.signal("HUP");
+    server.log().wait_for("reloaded: ");
+    watch.signal("HUP");
+    watch.log().wait_for("the configuration has changed: probing unix:admin.sock");
+    let at = watch.log().lines().len();
+    wait_for_line(&watch, at, "the server is healthy");
+    assert!(!folder.join("restarts").exists(), "{:?}", watch.log().lines());
+}
+
+#[test]
+fn program_that_supervisord_gives_up_raises_an_alarm_with_and_without_the_event() {
+    let (config, sections) = example("--failures 1 --grace 1s");
+    // The configuration is faulty, as is that of `watch`.
+    let config = config.set("server.nonsense", true);
+    let sections = sections.replace("startretries=3", "startretries=0");
+    for with_event in [true, false] {
+        let sections = match with_event {
+            true => sections.clone(),
+            false => sections.replace("TICK_5,PROCESS_STATE_FATAL", "TICK_5"),
+        };
+        let supervisord = Supervisord::start(Control::Unix, &config, &sections);
+        let printed = supervisord.wait_for(
+            "pumphouse-watch.log",
+            "ALARM: supervisord has given up pumphouse-web (FATAL)",
+        );
+        assert!(printed.contains("supervisorctl start pumphouse-web"), "{printed}");
+        assert!(printed.contains("ALARM: pumphouse.toml:"), "{printed}");
+        let mended = example("").0;
+        mended.write(supervisord.directory.path());
+        supervisord.control(&["start", "pumphouse-web"]);
+        supervisord.wait_for("pumphouse-watch.log", "over, after");
+        assert!(supervisord.is_running("pumphouse-web"));
+    }
+}
+
+/// Failed probes before and after the stop are not in a row, so no restart follows the stop at once.
+#[test]
+fn watch_that_was_stopped_forgets_the_failures_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("http://{}", silent.local_addr().unwrap());
+    let options = ["--admin", &admin, "--failures", "2", "--timeout", "100ms"];
+    let watch = watch(folder.path(), &options);
+    let failed = wait_for_line(&watch, 0, "1 failed probe");
+    watch.signal("STOP");
+    std::thread::sleep(std::time::Duration::from_secs(7));
+    watch.signal("CONT");
+    wait_for_line(&watch, failed, "this process did not run for");
+    wait_for_line(&watch, failed, "is not up yet");
+    assert!(!folder.path().join("restarts").exists(), "{:?}", watch.log().lines());
+    // A server that stays silent is restarted all the same.
+    watch.log().wait_for("restarting the server after 2 failed probes");
+}
+
+#[test]
+fn server_that_was_stopped_reports_no_thread_as_stuck() {
+    let server = Server::start(&Config::https());
+    for _ in 0..4 {
+        server.signal("STOP");
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        server.signal("CONT");
+        let health = server.admin_get("/healthz");
+        assert!(health.starts_with("HTTP/1.1 200"), "{health}");
+        assert!(server.serves());
+    }
+    let lines = server.log();
+    let is_false = |line: &&String| line.contains("stuck") || line.contains("giving up");
+    assert_eq!(lines.iter().find(is_false), None, "{lines:?}");
+}
