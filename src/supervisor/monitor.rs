@@ -185,6 +185,7 @@ impl Monitor {
         }
         self.refresh();
         self.forget_time();
+        let begun = self.now();
         let Some(outcomes) = self.server.probe() else {
             log::info!("the probe is discarded: this process did not run meanwhile");
             self.policy.resume_after_pause(self.now());
@@ -192,15 +193,25 @@ impl Monitor {
             return;
         };
         self.raise_faults(&outcomes);
-        if let Some(is_healthy) = self.judge(&outcomes) {
+        let judged = self.judge(&outcomes);
+        if let Some(is_healthy) = judged {
             self.act(is_healthy, &outcomes);
         }
-        let is_due = |at: Instant| self.now().saturating_duration_since(at) >= ALARM_INTERVAL;
-        if self.alarms.has(AlarmKind::GaveUp) || self.checked.is_none_or(is_due) {
+        if self.is_check_due(begun, judged == Some(true)) {
             self.check_program();
         }
         self.alarms.repeat(self.now());
         self.forget_time();
+    }
+
+    /// Returns true if the state of the program is to be read at the end of a tick: at each one while the
+    /// server is not healthy or was given up, else once a minute, as while supervisord does not answer.
+    fn is_check_due(&self, begun: Instant, is_healthy: bool) -> bool {
+        let Some(checked) = self.checked else { return true };
+        let is_silent = self.alarms.has(AlarmKind::SupervisordUnreachable);
+        let is_wanted = self.alarms.has(AlarmKind::GaveUp) || !is_healthy && !is_silent;
+        let is_old = self.now().saturating_duration_since(checked) >= ALARM_INTERVAL;
+        is_old || is_wanted && checked < begun
     }
 
     /// Lets the time until now be no pause.
