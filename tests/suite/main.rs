@@ -24,6 +24,7 @@ mod certificates;
 mod command_line;
 mod commands;
 mod completions;
+mod container;
 mod demo;
 mod descriptors;
 mod doctor;
