@@ -1,6 +1,6 @@
 //! Arguments that several commands share: the configuration file, and parsers for values of options.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::outcome::Failure;
@@ -29,13 +29,21 @@ pub(super) fn named_config(
     config: Option<PathBuf>,
 ) -> Result<Option<PathBuf>, Failure> {
     match (file, config) {
-        (Some(file), Some(config)) if file != config => Err(Failure::usage(format!(
-            "two configuration files are given, {} and --config {}: give one of them",
-            file.display(),
-            config.display()
-        ))),
+        (Some(file), Some(config)) if !is_same_file(&file, &config) => {
+            Err(Failure::usage(format!(
+                "two configuration files are given, {} and --config {}: give one of them",
+                file.display(),
+                config.display()
+            )))
+        }
         (file, config) => Ok(file.or(config)),
     }
+}
+
+/// Returns true if two paths lead to the same file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize();
+    one == other || matches!((real(one), real(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Parses an option that is a duration.
@@ -64,6 +72,7 @@ mod tests {
         assert_eq!(named_config(path("a"), None).unwrap(), path("a"));
         assert_eq!(named_config(None, path("a")).unwrap(), path("a"));
         assert_eq!(named_config(path("a"), path("a")).unwrap(), path("a"));
+        assert_eq!(named_config(path("src"), path("./src/../src")).unwrap(), path("src"));
         let failure = named_config(path("a"), path("b")).unwrap_err();
         assert_eq!(failure.exit_code(), std::process::ExitCode::from(2));
         assert!(failure.to_string().contains("a and --config b"), "{failure}");

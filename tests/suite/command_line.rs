@@ -60,7 +60,8 @@ pub fn described() -> Vec<Described> {
         let first = |line: &String| line.split(' ').next().unwrap().to_owned();
         let commands: Vec<String> = names("Commands").iter().map(first).collect();
         let options = names("Options").iter().map(|line| option(line)).collect();
-        waiting.extend(commands.iter().map(|name| [&path[..], &[name.clone()]].concat()));
+        waiting
+            .extend(commands.iter().map(|name| [&path[..], std::slice::from_ref(name)].concat()));
         found.push(Described { path, options, commands, help });
     }
     assert!(found.len() > 15, "{}", found.len());
