@@ -64,6 +64,7 @@ mod make_targets;
 mod monitoring;
 mod observations;
 mod package;
+mod proxies;
 mod reload;
 mod scenes;
 mod screens;

@@ -1,0 +1,132 @@
+//! nginx, configured by `examples/nginx.conf`.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use hostile::config::Config;
+
+use super::{Fixture, WAYS, assert_browser_works, assert_site_works, replaced};
+use crate::process::Process;
+
+const EXAMPLE: &str = include_str!("../../../examples/nginx.conf");
+
+/// The parts of the example: the text before the first server, and each server.
+fn parts() -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for line in EXAMPLE.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        if line.starts_with("server {") {
+            parts.push(String::new());
+        }
+        let part = parts.last_mut().unwrap();
+        part.push_str(line);
+        part.push('\n');
+    }
+    assert_eq!(parts.len(), 1 + WAYS.len());
+    parts
+}
+
+/// Starts nginx with one server of the example before a server at `address`.
+fn start(fixture: &Fixture, upstream: &str, server: &str) -> Process {
+    let folder = fixture.path().display();
+    let (listen, cert) =
+        (format!("listen 127.0.0.1:{} ssl;", fixture.port), format!("{folder}/cert.pem"));
+    let mut server = replaced(server, &[("listen 443 ssl;", &listen)]);
+    for (host, _) in WAYS {
+        let key = format!("/etc/letsencrypt/live/{host}/privkey.pem");
+        let chain = format!("/etc/letsencrypt/live/{host}/fullchain.pem");
+        server = server.replace(&chain, &cert).replace(&key, &format!("{folder}/key.pem"));
+    }
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let paths = paths.map(|kind| format!("{kind}_temp_path {folder}/nginx-{kind};\n")).concat();
+    let text = format!(
+        "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n\
+         events {{}}\nhttp {{\naccess_log off;\n{paths}{upstream}\n{server}}}\n"
+    );
+    let file = fixture.path().join("nginx.conf");
+    std::fs::write(&file, text).unwrap();
+    let mut nginx = Command::new("nginx");
+    nginx.arg("-p").arg(fixture.path()).arg("-c").arg(&file).stdin(Stdio::null());
+    Process::start_logged(&mut nginx)
+}
+
+/// Returns the `upstream` of the example with this server.
+fn upstream(server: &str) -> String {
+    replaced(&parts()[0], &[("server 127.0.0.1:6443;", &format!("server {server};"))])
+}
+
+fn with_url(fixture: &Fixture, way: usize) -> Config {
+    let (host, path) = WAYS[way];
+    fixture.config().set("site.url", fixture.url(host, path))
+}
+
+#[test]
+fn site_on_a_host_of_its_own_works_and_connections_are_reused() {
+    let fixture = Fixture::new();
+    let (server, address) = fixture.serve(&with_url(&fixture, 0));
+    let _nginx = start(&fixture, &upstream(&address.to_string()), &parts()[1]);
+    let (host, path) = WAYS[0];
+    assert_site_works(&fixture, host, path);
+    let admin = server.log().wait_for_address("admin listener on http://");
+    let metric = |name: &str| -> f64 {
+        let url = format!("http://{admin}/metrics");
+        let page = Command::new("curl").args(["-sf", &url]).output().unwrap().stdout;
+        let page = String::from_utf8(page).unwrap();
+        let line = page.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let accepted = metric("pumphouse_connections_accepted_total");
+    assert!(accepted <= 8.0, "nginx opened {accepted} connections for more than 50 requests");
+}
+
+#[test]
+fn site_below_a_path_that_nginx_passes_on_works_over_a_port_and_a_unix_socket() {
+    let fixture = Fixture::new();
+    let (_server, address) = fixture.serve(&with_url(&fixture, 1));
+    let (host, path) = WAYS[1];
+    let socket = format!("unix:{}/web.sock", fixture.path().display());
+    for to in [address.to_string(), socket] {
+        let mut nginx = start(&fixture, &upstream(&to), &parts()[2]);
+        assert_site_works(&fixture, host, path);
+        nginx.stop();
+    }
+}
+
+#[test]
+fn site_below_a_path_that_nginx_removes_works_over_tls() {
+    let fixture = Fixture::new();
+    let config = with_url(&fixture, 2).set("tls.cert", "cert.pem").set("tls.key", "key.pem");
+    let (_server, address) = fixture.serve(&config);
+    let _nginx = start(&fixture, "", &removing(&fixture, address));
+    let (host, path) = WAYS[2];
+    assert_site_works(&fixture, host, path);
+}
+
+/// Returns the third server of the example, before a server at this address.
+fn removing(fixture: &Fixture, address: SocketAddr) -> String {
+    let certificate = format!("{}/cert.pem", fixture.path().display());
+    replaced(
+        &parts()[3],
+        &[
+            ("https://192.0.2.7:6443/", &format!("https://{address}/")),
+            ("/etc/nginx/pumphouse-cert.pem", &certificate),
+            ("proxy_ssl_name pumphouse.example;", "proxy_ssl_name localhost;"),
+        ],
+    )
+}
+
+#[test]
+fn browser_below_a_path_signs_in_sees_values_change_and_signs_out() {
+    let fixture = Fixture::new();
+    // A form of `proxy_pass` that removes the path, without a public address.
+    let config = fixture.config().push("server.names", "localhost");
+    let (_server, address) = fixture.serve(&config);
+    let server = replaced(
+        &parts()[2],
+        &[
+            ("home.example;", "localhost;"),
+            ("proxy_pass http://pumphouse;", "proxy_pass http://pumphouse/;"),
+        ],
+    );
+    let _nginx = start(&fixture, &upstream(&address.to_string()), &server);
+    assert_browser_works(&fixture, "/pumphouse/");
+}
