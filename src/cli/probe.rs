@@ -25,7 +25,8 @@ use crate::supervisor::probe::Prober;
     example = "Probe the configured server\n$ {command_name}",
     example = "Probe one address, whose certificate must be for its host\n\
                $ {command_name} --url https://tank.example:6443",
-    error_code(1, "The server is not healthy, or a file cannot be read.")
+    error_code(0, "the server is healthy"),
+    error_code(1, "the server is not healthy, or a file cannot be read")
 )]
 pub(super) struct Probe {
     /// configuration file of the server (default: $PUMPHOUSE_CONFIG, else pumphouse.toml if there

@@ -21,6 +21,10 @@ use crate::supervisor::{RestartMethod, WatchError, WatchSettings, watch};
 #[argh(
     subcommand,
     name = "watch",
+    example = "Restart by systemd, and pass alarms on by mail\n\
+               $ {command_name} --exec 'systemctl restart pumphouse-web' \\\n\
+               --alarm-exec 'mail -s \"$PUMPHOUSE_ALARM\" root </dev/null'",
+    example = "See what it would do\n$ {command_name} --exec true --dry-run",
     note = "Under supervisord it is an event listener (see examples/supervisord.conf):
 
   [eventlistener:pumphouse-watch]

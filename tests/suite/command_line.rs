@@ -95,6 +95,7 @@ fn help_of_each_command_has_every_form_and_bounded_lines() {
         assert!(command.help.starts_with(&format!("Usage: {name}")), "{}", command.help);
         assert!(section(&command.help, "Exit codes").count() >= 3, "{}", command.help);
         let examples: Vec<&str> = section(&command.help, "Examples").collect();
+        assert!(!examples.is_empty() || !command.commands.is_empty(), "no example of {name}");
         assert!(examples.iter().any(|line| line.contains(&name)) || examples.is_empty(), "{name}");
         // Literal lines, such as commands to be copied, may be longer.
         for line in command.help.lines().filter(|line| !line.starts_with("    ")) {

@@ -74,7 +74,7 @@ impl<'a> Command<'a> {
         self.info.examples.iter().map(move |example| {
             let example = example.replace("{command_name}", &name);
             let (text, commands) = example.split_once('\n').unwrap_or(("", &example));
-            (text.trim().to_owned(), commands.lines().map(|line| line.trim().to_owned()).collect())
+            (text.trim().to_owned(), commands.lines().map(example_line).collect())
         })
     }
 
@@ -125,6 +125,12 @@ impl<'a> Command<'a> {
         }
         parts.join(" ")
     }
+}
+
+/// Returns a line of an example. A line that continues a command is indented.
+fn example_line(line: &str) -> String {
+    let line = line.trim();
+    if line.starts_with("$ ") { line.to_owned() } else { format!("      {line}") }
 }
 
 /// Returns the command with this path, or the last one on the way to it.

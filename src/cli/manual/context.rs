@@ -8,7 +8,7 @@ pub(super) const EXIT_CODES: [(i32, &str); 3] = [
 ];
 
 /// Environment variables, with what they do.
-pub(super) const ENVIRONMENT: [(&str, &str); 12] = [
+pub(super) const ENVIRONMENT: [(&str, &str); 15] = [
     ("PUMPHOUSE_CONFIG", "configuration file of commands that are given none"),
     ("PUMPHOUSE_LOG_FORMAT", "log format without --log-format: text or json"),
     ("RUST_LOG", "filter of the log, such as debug or pumphouse_web::upstream=debug"),
@@ -18,6 +18,9 @@ pub(super) const ENVIRONMENT: [(&str, &str); 12] = [
     ("SUPERVISOR_SERVER_URL", "address of supervisord for watch; supervisord sets it"),
     ("SUPERVISOR_USERNAME", "user name that supervisord demands from watch"),
     ("SUPERVISOR_PASSWORD", "password that supervisord demands from watch"),
+    ("PUMPHOUSE_ALARM", "text of an alarm; watch sets it for --alarm-exec"),
+    ("PUMPHOUSE_ALARM_KIND", "name of the alarm, such as certificate_expired"),
+    ("PUMPHOUSE_ALARM_STATE", "begins, lasts or over"),
     ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "proxies of sources with proxy = \"env\""),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "authorities to trust instead of the system's"),
     ("NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS", "set by systemd; see examples/systemd"),
