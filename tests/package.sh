@@ -50,7 +50,7 @@ serve() {
         --no-new-privs $command 2>/server.log) &
     server=$!
     for _ in $(seq 300); do
-        if pumphouse-web probe; then return; fi
+        if pumphouse-web probe "$configuration"; then return; fi
         kill -0 "$server" 2>/dev/null || break
         sleep 0.1
     done

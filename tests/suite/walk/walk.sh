@@ -7,6 +7,9 @@ set -euo pipefail
 
 sudo() { "$@"; }
 
+# The machine has the package, and no network.
+apt-get() { test "$*" = "install supervisor"; }
+
 # supervisord is the only service here.
 systemctl() {
     test "$*" = "restart supervisor"
