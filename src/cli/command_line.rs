@@ -317,6 +317,9 @@ fn near_option<'a>(commands: &[Command<'a>], name: &str) -> Option<&'a str> {
 /// Returns the message about an option where a command belongs.
 fn misplaced_option(command: &Command<'_>, word: &str, after: &[String]) -> String {
     let name = split_name(word);
+    if name != word && find_flag(command, name).is_some() {
+        return format!("option \"{name}\" takes no value");
+    }
     let tree = command.tree();
     let having: Vec<&Command<'_>> =
         tree.iter().filter(|below| find_flag(below, name).is_some()).collect();

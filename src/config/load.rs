@@ -23,10 +23,13 @@ const DEFAULT_FILE: &str = "pumphouse.toml";
 pub fn location(named: Option<&Path>) -> PathBuf {
     match named {
         Some(path) => path.to_owned(),
-        None => std::env::var_os(VARIABLE)
-            .filter(|path| !path.is_empty())
-            .map_or_else(|| DEFAULT_FILE.into(), PathBuf::from),
+        None => of_environment().unwrap_or_else(|| DEFAULT_FILE.into()),
     }
+}
+
+/// Returns the value of `$PUMPHOUSE_CONFIG`. As in a shell, an empty one counts as unset.
+fn of_environment() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// Purpose of reading a configuration, which decides the checks.
@@ -91,7 +94,7 @@ pub struct Listeners {
 /// The file cannot be read; or all faults of these sections, each with line and column.
 pub fn load_listeners(named: Option<&Path>) -> Result<Option<(PathBuf, Listeners)>, ConfigErrors> {
     let path = location(named);
-    let is_default = named.is_none() && std::env::var_os(VARIABLE).is_none();
+    let is_default = named.is_none() && of_environment().is_none();
     if is_default && matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }

@@ -174,6 +174,7 @@ fn mistaken_command_line_is_2_and_one_line_with_the_nearest_name() {
             "history check",
         ),
         ("--hlep", "unknown option \"--hlep\"; did you mean \"--help\"?", ""),
+        ("--help=serve", "option \"--help\" takes no value", ""),
         ("-version", "unknown option \"-version\"; did you mean \"--version\"?", ""),
         ("--lsten 1", "unknown option \"--lsten\"; did you mean \"--listen\"?", ""),
         (
@@ -284,6 +285,34 @@ fn words_that_look_like_options_or_help_are_values_where_they_stand() {
         assert_eq!(output.status.code(), Some(1), "{words:?}: {printed}");
         let begin = format!("pumphouse-web: {file}: cannot read the configuration");
         assert!(printed.starts_with(&begin), "{words:?}: {printed}");
+    }
+}
+
+#[test]
+fn configuration_comes_from_the_command_line_the_environment_or_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variable, words, file) in [
+        (None, &["check"][..], "pumphouse.toml"),
+        (Some(""), &["check"], "pumphouse.toml"),
+        (Some("of-environment.toml"), &["check"], "of-environment.toml"),
+        (Some("of-environment.toml"), &["check", "named.toml"], "named.toml"),
+        (Some("of-environment.toml"), &["probe"], "of-environment.toml"),
+    ] {
+        let mut command = Command::new(BINARY);
+        command.args(words).current_dir(folder.path()).env_remove("PUMPHOUSE_CONFIG");
+        command.envs(variable.map(|value| ("PUMPHOUSE_CONFIG", value)));
+        let printed = stderr(&command.output().unwrap());
+        let begin = format!("pumphouse-web: {file}: cannot read the configuration");
+        assert!(printed.starts_with(&begin), "{variable:?} {words:?}: {printed}");
+    }
+    // A demo has no file: commands beside the server have defaults.
+    for variable in [None, Some("")] {
+        let mut command = Command::new(BINARY);
+        command.args(["probe", "--admin", "http://127.0.0.1:1", "--url", "http://127.0.0.1:1"]);
+        command.current_dir(folder.path()).env_remove("PUMPHOUSE_CONFIG");
+        command.envs(variable.map(|value| ("PUMPHOUSE_CONFIG", value)));
+        let printed = stderr(&command.output().unwrap());
+        assert!(printed.contains("not healthy"), "{variable:?}: {printed}");
     }
 }
 
