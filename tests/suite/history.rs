@@ -11,9 +11,9 @@ use pumphouse_web::board::{Change, Finite, Sample};
 use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 
-use crate::command_line::{closed_pipe, full_disk};
 use crate::harness::eventually;
 use crate::server::{BINARY, Server, code, json, run};
+use crate::standard_streams::{closed_pipe, full_disk};
 
 /// Returns a configuration with a source that is polled each second, and a history that is written
 /// at once.

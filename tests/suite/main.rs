@@ -71,6 +71,7 @@ mod screens;
 mod sign_in;
 mod silent_dns;
 mod soak;
+mod standard_streams;
 mod supervisor;
 mod systemd;
 mod targets;
