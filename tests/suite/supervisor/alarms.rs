@@ -1,5 +1,6 @@
 //! Alarms of `watch`: what a restart does not cure, and pauses of processes.
 
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -181,4 +182,29 @@ fn server_that_was_stopped_reports_no_thread_as_stuck() {
     let lines = server.log();
     let is_false = |line: &&String| line.contains("stuck") || line.contains("giving up");
     assert_eq!(lines.iter().find(is_false), None, "{lines:?}");
+}
+
+/// The first request is never answered. The deadline of the probe passes while it is stopped, so it probes
+/// again.
+#[test]
+fn probe_that_was_stopped_probes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut command = Command::new(BINARY);
+    command.args(["probe", "--url", &url, "--timeout", "2s"]).current_dir(folder.path());
+    let mut probe = Process::start_logged(command.stdin(Stdio::null()).stdout(Stdio::null()));
+    let (first, _) = listener.accept().unwrap();
+    probe.signal("STOP");
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
+        }
+    });
+    probe.signal("CONT");
+    assert_eq!(probe.wait().code(), Some(0), "{:?}", probe.log().lines());
+    drop(first);
 }
