@@ -112,6 +112,18 @@ pub(crate) fn escape_json(document: &str) -> Cow<'_, str> {
     })
 }
 
+/// Returns a peer's text for one line of a log: without hidden characters, and of at most
+/// `max_characters`.
+pub(crate) fn one_line(bytes: &[u8], max_characters: usize) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = clean(text.trim());
+    let mut line: String = text.chars().take(max_characters).collect();
+    if text.chars().nth(max_characters).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,6 +44,7 @@ use self::questions::{Asked, Supervisors};
 use self::supervisors::Service;
 use crate::config::ListenAddr;
 use crate::config::self_signed::{SelfSignedError, self_signed};
+use crate::kernel::accounts;
 use crate::time_zone;
 
 const CONFIGURATION: &str = "pumphouse.toml";
@@ -240,7 +241,7 @@ fn supervisor_files(
     owner: Owner,
 ) -> Result<Vec<PlannedFile>, UnsafePath> {
     let (user, group) = layout.account(owner);
-    let (user, group) = (machine::user_name(user), machine::group_name(group));
+    let (user, group) = (accounts::user_name(user), accounts::group_name(group));
     let service = Service {
         binary: &layout.binary,
         folder: &layout.folder,

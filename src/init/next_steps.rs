@@ -8,7 +8,8 @@ use std::path::Path;
 use super::answers::{Answers, Tank};
 use super::files::Owner;
 use super::questions::Supervisors;
-use super::{CONFIGURATION, Layout, SUPERVISORD, SYSTEMD, machine};
+use super::{CONFIGURATION, Layout, SUPERVISORD, SYSTEMD};
+use crate::kernel::accounts;
 
 /// Folders in which distributions look for supervisord's programs, and the ending of their files.
 const SUPERVISORD_FOLDERS: [(&str, &str); 2] =
@@ -89,7 +90,7 @@ fn write_steps(
 fn supervisord(text: &mut String, layout: &Layout, owner: Owner, sudo: &str) -> std::fmt::Result {
     let (user, group) = layout.account(owner);
     if user != 0 {
-        let group = machine::group_name(group);
+        let group = accounts::group_name(group);
         writeln!(
             text,
             "  once, so that `watch` may call supervisord: in [unix_http_server] of supervisord's own file\n  \

@@ -2,6 +2,7 @@
 //!
 //! This module depends on neither the configuration nor the engine: callers pass plain numbers.
 
+pub mod accounts;
 pub mod addresses;
 pub mod clock;
 pub mod descriptors;

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use strum::IntoStaticStr;
 
+use crate::text::one_line;
+
 /// Interval at which an alarm is logged again while it lasts.
 pub const ALARM_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -21,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// Most begins of one alarm in an hour that are reported to the command.
 pub const MAX_REPORTS: usize = 4;
 
-/// Longest text, bytes. It holds texts of the server, which the environment of a command must fit.
+/// Longest text, characters. It holds texts of the server, which the environment of a command must fit.
 const MAX_TEXT: usize = 4096;
 
 /// Kind of an alarm. Its name is the value of `PUMPHOUSE_ALARM_KIND`, which scripts rely on.
@@ -132,7 +134,7 @@ impl Alarms {
     /// Records that a condition is met since `now`, or still.
     pub fn raise(&mut self, kind: AlarmKind, subject: &str, text: &str, now: Instant) {
         let key = (kind, subject.to_owned());
-        let text = shorten(text);
+        let text = one_line(text.as_bytes(), MAX_TEXT);
         if let Some(alarm) = self.lasting.get_mut(&key) {
             alarm.text = text;
             return;
@@ -204,14 +206,6 @@ impl Alarms {
             times.push_back(now);
         }
         is_free
-    }
-}
-
-/// Cuts a text to [`MAX_TEXT`].
-fn shorten(text: &str) -> String {
-    match text.get(text.floor_char_boundary(MAX_TEXT)..) {
-        Some("") | None => text.to_owned(),
-        Some(_) => format!("{}…", &text[..text.floor_char_boundary(MAX_TEXT)]),
     }
 }
 
@@ -312,8 +306,9 @@ mod tests {
     #[test]
     fn text_of_an_alarm_has_a_bound() {
         let mut scenario = Scenario::new();
-        scenario.raise(&"ö".repeat(MAX_TEXT));
+        scenario.raise(&"ö".repeat(2 * MAX_TEXT));
         let text = scenario.reports().remove(0).1;
-        assert!(text.len() <= MAX_TEXT + "…".len() && text.ends_with('…'), "{}", text.len());
+        assert_eq!(text.chars().count(), MAX_TEXT + 1);
+        assert!(text.ends_with('…'), "{text}");
     }
 }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::alarm::AlarmKind;
 use super::plan::{OwnCertificate, Plan};
-use super::probe::one_line;
 use super::probed::{Probed, Way};
 use crate::kernel::clock::MIN_TIME;
 use crate::outbound::{Cause, Failure, FailureKind, Response, TlsFault};
+use crate::text::one_line;
 use crate::timestamp::Rfc3339;
 
 /// Longest text of a response in a message, characters.

@@ -31,7 +31,6 @@
 //!
 //! The command `probe` is one probe of the same code.
 
-mod account;
 pub mod alarm;
 pub mod alarm_command;
 pub mod command_output;

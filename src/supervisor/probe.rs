@@ -21,7 +21,7 @@ use super::probed::{Probed, Way};
 use super::serving;
 use crate::kernel::pause::{Moment, PauseDetector};
 use crate::outbound::{Failure, Response};
-use crate::text::clean;
+use crate::text::one_line;
 use crate::threads;
 
 /// Longest response, bytes; that of `/healthz` has one line. The page of a dashboard fits, too.
@@ -160,18 +160,6 @@ fn panicked(probed: &Probed) -> Outcome {
     let target = probed.to_string();
     let text = format!("{target}: the probe panicked");
     Outcome { target, verdict: Verdict::NotProbed, text }
-}
-
-/// Returns a peer's text for one line of a log: without hidden characters, and of at most
-/// `max_characters`.
-pub(super) fn one_line(bytes: &[u8], max_characters: usize) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let text = clean(text.trim());
-    let mut line: String = text.chars().take(max_characters).collect();
-    if text.chars().nth(max_characters).is_some() {
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

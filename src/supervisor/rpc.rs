@@ -7,13 +7,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dxr::{FaultResponse, MethodCall, MethodResponse, TryFromValue, Value};
+use rustix::process::getegid;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue};
 
 use crate::config::Secret;
+use crate::kernel::accounts::group_name;
 use crate::outbound::{Cause, Client, Endpoint, Failure, ThreadedResolver, tls};
-use crate::supervisor::account;
-use crate::supervisor::probe::one_line;
+use crate::text::one_line;
 
 const PATH: &str = "/RPC2";
 
@@ -186,7 +187,7 @@ impl Supervisord {
         let socket = socket.display();
         match failure.cause {
             Cause::Permission => {
-                let group = account::group();
+                let group = group_name(getegid().as_raw());
                 Some(format!(
                     "let the group {group} use {socket}: in the section [unix_http_server] of \
                      /etc/supervisor/supervisord.conf set chmod=0770 and chown=root:{group}, then \
