@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ca_file;
 use crate::access::{Admission, Restricted, SiteUrl};
 use crate::certificates::{CertificateInfo, Certificates, EXPIRES_SOON_DAYS};
-use crate::config::{Auth, Config, Json, Kind, Source};
+use crate::config::{Auth, Config, Json, Kind, Proxy, Source};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
@@ -236,6 +236,7 @@ fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Resu
     if let Some(ca_certs) = &source.ca_certs {
         ca_file::write(text, ca_certs, now)?;
     }
+    proxy_line(text, &source.proxy)?;
     match kind {
         Kind::PtLevel(keys) => writeln!(
             text,
@@ -261,6 +262,20 @@ fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Resu
 fn json_lines(text: &mut String, keys: &Json) -> fmt::Result {
     json_request::lines(text, &keys.request)?;
     json_values::lines(text, keys)
+}
+
+/// Writes the route to a source, if it is not the direct one by default.
+fn proxy_line(text: &mut String, proxy: &Proxy) -> fmt::Result {
+    match proxy {
+        Proxy::None => Ok(()),
+        Proxy::Configured(proxy) => writeln!(text, "  through the proxy {proxy}"),
+        Proxy::Environment(Some(proxy)) => {
+            writeln!(text, "  through the proxy {proxy}, which the environment names")
+        }
+        Proxy::Environment(None) => {
+            writeln!(text, "  without a proxy, as the environment names none for its host")
+        }
+    }
 }
 
 /// Formats a duration as the configuration writes it.

@@ -41,7 +41,10 @@ impl Demo {
         let demo::Demo { config, certificates, backing } =
             demo::Demo::prepare(self.listen, self.admin_listen)?;
         log::info!("the certificate is self-signed: confirm it in the browser, call curl with -k");
-        let outcome = server::run(Setup { config, certificates: Some(certificates) }, None);
+        let outcome = server::run(
+            Setup { config, certificates: Some(certificates), authorities: None },
+            None,
+        );
         drop(backing);
         outcome.map_err(Failure::of_start)?;
         Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ mod load;
 mod log;
 mod name;
 mod problem;
+mod proxy;
 mod reader;
 mod renamed_fields;
 mod scalar;
@@ -34,15 +35,16 @@ pub use auth::Auth;
 pub use errors::ConfigErrors;
 pub use history::History;
 pub use kind::{
-    Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, HttpProxy, Json,
-    JsonList, JsonPlace, JsonRequest, JsonTime, JsonValue, Kind, ListElement, Login, Mapped,
-    Method, NAMES as KINDS, NamedFormat, Nws, OpenMeteo, Proxy, PtDevices, PtLevel, Query,
-    TimeFormat, ValueMap, ValueType,
+    Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList,
+    JsonPlace, JsonRequest, JsonTime, JsonValue, Kind, ListElement, Login, Mapped, Method,
+    NAMES as KINDS, NamedFormat, Nws, OpenMeteo, PtDevices, PtLevel, Query, TimeFormat, ValueMap,
+    ValueType,
 };
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
 pub use load::{Listeners, load, load_listeners, load_to_serve, location, parse, parse_to_serve};
 pub use log::Log;
 pub(crate) use name::is_name;
+pub use proxy::{HttpProxy, Proxy};
 pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
 pub use scalar::parse_duration;
 pub use secret::Secret;

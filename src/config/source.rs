@@ -9,6 +9,7 @@ use rustls::pki_types::pem::{self, PemObject};
 
 use super::kind::{self, Kind};
 use super::name::is_name;
+use super::proxy::{self, Proxy};
 use super::renamed_fields::{self, FieldSettings};
 use super::secret::Secret;
 use super::section::{Section, Spanned};
@@ -34,6 +35,8 @@ pub struct Source {
     pub units: DesiredUnits,
     /// Rate limit that the source shares with others of its group.
     pub rate_limit: Option<RateLimit>,
+    /// `proxy`: the route to the upstream.
+    pub proxy: Proxy,
     /// `ca_file`: certificates that replace the system's authorities, as authorities and each as that of the
     /// server itself.
     pub ca_certs: Option<Arc<[CertificateDer<'static>]>>,
@@ -41,6 +44,18 @@ pub struct Source {
     pub show: Vec<Arc<str>>,
     /// `[source.trends.NAME]`: trends to compute from its values.
     pub trends: Vec<TrendSettings>,
+}
+
+impl Source {
+    /// Returns true if it verifies a server by the system's certificate authorities.
+    pub fn trusts_system(&self) -> bool {
+        self.ca_certs.is_none() && self.kind.url().is_https()
+    }
+
+    /// Returns the secrets in its keys, which are redacted wherever they occur.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.kind.secrets().into_iter().chain(self.proxy.secrets()).collect()
+    }
 }
 
 /// `units`, and `unit` of `[source.fields.NAME]`.
@@ -112,6 +127,7 @@ fn read(
     let mut show = shown(&mut section);
     let trends = section.section("trends", "[source.trends]".to_owned()).map(trends::read);
     let kind = kind::read(&mut section);
+    let proxy = proxy::read(&mut section, kind.as_ref().map(Kind::url));
     // Without a kind, the set of valid keys is unknown.
     if kind.is_some() {
         section.finish();
@@ -140,6 +156,7 @@ fn read(
         kind,
         units,
         rate_limit,
+        proxy,
         ca_certs,
         show,
         trends,

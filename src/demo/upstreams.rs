@@ -11,8 +11,8 @@ use tiny_http::{Header, Response, Server};
 
 use super::model::{self, SensorValues, TANK_CAPACITY, TANK_HEIGHT};
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, NamedFormat, OpenMeteo, PtLevel,
-    Source, TrendSettings,
+    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, NamedFormat, OpenMeteo, Proxy,
+    PtLevel, Source, TrendSettings,
 };
 use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
@@ -72,6 +72,7 @@ impl Upstreams {
             kind,
             units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
             rate_limit: None,
+            proxy: Proxy::None,
             ca_certs: None,
             show: Vec::new(),
             trends,

@@ -9,6 +9,7 @@ use super::cause::Cause;
 use super::connect_error::ConnectError;
 use super::proxy::ProxyError;
 use super::resolve::ResolveError;
+use super::tls::UntrustedIssuer;
 use crate::text::clean;
 
 /// Kind of a failed exchange.
@@ -66,7 +67,10 @@ fn describe(error: ureq::Error, timeout: Duration) -> (FailureKind, String) {
                 Ok(error) => (FailureKind::Connect, error.to_string()),
                 Err(other) => match other.downcast::<ProxyError>() {
                     Ok(error) => describe_proxy(*error, timeout),
-                    Err(_) => (FailureKind::Connect, "the connection failed".to_owned()),
+                    Err(other) => match other.downcast::<UntrustedIssuer>() {
+                        Ok(error) => (FailureKind::Tls, error.to_string()),
+                        Err(_) => (FailureKind::Connect, "the connection failed".to_owned()),
+                    },
                 },
             },
         },

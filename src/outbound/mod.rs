@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `agent` builds every HTTP client of this program. Each has one total deadline, from the lookup of
-//! the name to the last byte of the body; a cap on the response head; and neither proxy nor kept
-//! connections.
+//! the name to the last byte of the body; a cap on the response head; no proxy but the one that
+//! its source names; and no kept connections.
 //!
 //! Connections are made by Happy Eyeballs (RFC 8305), because ureq's own connector tries one address
 //! after the other, and an address family that is blackholed would cost the whole deadline. Both

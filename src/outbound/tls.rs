@@ -1,50 +1,145 @@
 //! TLS of the HTTP clients: rustls with the aws-lc-rs provider, and the certificates that it trusts.
+//!
+//! The system's authorities are read by [`Authorities::of_system`], whose reads may hang as any file's, and given
+//! to the settings of a client by [`ClientTls::trust`]. Clones of the settings share them, so one call is in force
+//! for all clients from their next connection on, without a lock; a connection that is open or in its handshake
+//! keeps the authorities that it began with. Sessions are not resumed across it.
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
+use rustls::{ALL_VERSIONS, CertificateError, ClientConfig, RootCertStore};
 
 use super::pinned::PinnedOrTrusted;
 
-/// TLS settings of an HTTP client. They are cheap to clone.
+/// TLS settings of an HTTP client. They are cheap to clone; clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct ClientTls(Arc<ClientConfig>);
+pub(crate) struct ClientTls(Arc<ArcSwap<Settings>>);
 
-impl ClientTls {
-    /// Returns the settings for rustls.
-    pub(crate) fn config(&self) -> &Arc<ClientConfig> {
-        &self.0
+#[derive(Debug)]
+struct Settings {
+    config: Arc<ClientConfig>,
+    origin: Option<Origin>,
+}
+
+/// Origin of the certificates that a source trusts, for the advice if they do not verify a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    System,
+    /// The system has none.
+    EmptySystem,
+    /// `ca_file`.
+    File,
+}
+
+/// Certificate authorities of the system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Authorities(Arc<[CertificateDer<'static>]>);
+
+/// The certificate of a server has no chain to one that its source trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", advice(*.0))]
+pub(super) struct UntrustedIssuer(Origin);
+
+fn advice(origin: Origin) -> &'static str {
+    match origin {
+        Origin::System => {
+            "the certificate is of an authority that this machine does not trust: install that authority, \
+             or update the package ca-certificates, then send HUP to this server; or name the certificate \
+             or its authority by ca_file"
+        }
+        Origin::EmptySystem => {
+            "this machine has no certificate authorities: install the package ca-certificates, then send HUP \
+             to this server; or name the certificate or its authority by ca_file"
+        }
+        Origin::File => {
+            "the certificate is neither in ca_file nor of an authority in it: put the right one there, then \
+             send HUP to this server"
+        }
     }
 }
 
-/// Returns the settings that trust the certificate authorities of the system, which are read now.
-///
-/// If the system has none, every https exchange fails with a TLS error.
-pub(crate) fn system() -> ClientTls {
-    trusting(&system_authorities())
+impl Authorities {
+    /// Reads the certificate authorities of the system, also from `$SSL_CERT_FILE` and `$SSL_CERT_DIR`.
+    ///
+    /// If the system has none, every https exchange by them fails with a TLS error.
+    pub(crate) fn of_system() -> Authorities {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            log::warn!("cannot read a certificate authority of the system: {error}");
+        }
+        if found.certs.is_empty() {
+            log::error!(
+                "the system has no certificate authorities, so no https server can be trusted by them: \
+                 install the package ca-certificates"
+            );
+        }
+        let mut certificates = found.certs;
+        certificates.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        certificates.dedup();
+        Authorities(certificates.into())
+    }
+
+    /// Returns true if there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl ClientTls {
+    fn new(config: Arc<ClientConfig>, origin: Option<Origin>) -> ClientTls {
+        ClientTls(Arc::new(ArcSwap::from_pointee(Settings { config, origin })))
+    }
+
+    /// Returns the settings for rustls.
+    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.0.load().config)
+    }
+
+    /// Trusts these authorities from now on, in place of the earlier ones.
+    pub(crate) fn trust(&self, authorities: &Authorities) {
+        let origin = if authorities.is_empty() { Origin::EmptySystem } else { Origin::System };
+        let config = trusting_config(&authorities.0);
+        self.0.store(Arc::new(Settings { config, origin: Some(origin) }));
+    }
+
+    /// Returns an error with advice, if that of a handshake is that the issuer is not known.
+    pub(super) fn explain(&self, error: &rustls::Error) -> Option<UntrustedIssuer> {
+        // A bad signature: there is an authority of the same name with another key.
+        let is_unknown = matches!(
+            error,
+            rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature
+            )
+        );
+        self.0.load().origin.filter(|_| is_unknown).map(UntrustedIssuer)
+    }
 }
 
 /// Returns the certificate authorities of the system, which are read now.
 pub(crate) fn system_authorities() -> Vec<CertificateDer<'static>> {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        log::warn!("cannot read a certificate authority of the system: {error}");
-    }
-    if found.certs.is_empty() {
-        log::error!("the system has no certificate authorities: no https source can be trusted");
-    }
-    found.certs
+    Authorities::of_system().0.to_vec()
+}
+
+/// Returns the settings of a source that trusts these authorities of the system.
+pub(crate) fn trusting_system(authorities: &Authorities) -> ClientTls {
+    let tls = trusting(&[]);
+    tls.trust(authorities);
+    tls
 }
 
 /// Returns the settings that trust these certificate authorities and no others.
 pub(crate) fn trusting(authorities: &[CertificateDer<'_>]) -> ClientTls {
+    ClientTls::new(trusting_config(authorities), None)
+}
+
+fn trusting_config(authorities: &[CertificateDer<'_>]) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(ALL_VERSIONS)
         .expect("the provider has cipher suites of every version");
-    let config = builder.with_root_certificates(roots(authorities)).with_no_client_auth();
-    ClientTls(Arc::new(config))
+    Arc::new(builder.with_root_certificates(roots(authorities)).with_no_client_auth())
 }
 
 /// Returns the settings that trust these certificates and no others: as authorities, and each as the
@@ -74,7 +169,13 @@ fn verifying(verifier: PinnedOrTrusted, provider: Arc<CryptoProvider>) -> Client
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    ClientTls(Arc::new(config))
+    ClientTls::new(Arc::new(config), None)
+}
+
+/// Returns the settings of a source that trusts the certificates in its `ca_file`, as [`trusting_or_pinning`] does.
+pub(crate) fn trusting_ca_file(certificates: &[CertificateDer<'static>]) -> ClientTls {
+    let config = trusting_or_pinning(certificates).config();
+    ClientTls::new(config, Some(Origin::File))
 }
 
 /// Returns the cryptography. It is named explicitly, so that nothing depends on a default of the process.

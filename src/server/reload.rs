@@ -6,6 +6,8 @@
 //! * The board keeps the readings of sources whose name and kind stay.
 //! * Pollers of unchanged sources are not interrupted. A poller that was replaced in the middle of a
 //!   poll reports nothing any more.
+//! * The system's certificate authorities are read again, and so are those of each `ca_file`, which count as a
+//!   change of their source.
 //! * Open connections keep the deadlines that they began with.
 //! * Listeners, workers and the history's file need a restart. Their changes are logged and
 //!   not applied, so that the next HUP logs them again.
@@ -21,8 +23,12 @@ use crate::engine::Settings;
 impl Running {
     /// Applies the parts of the setup that need no restart, and logs what changed.
     pub(super) fn reload(&mut self, setup: Setup, reload_thread: &ReloadThread) {
-        let Setup { config, certificates } = setup;
+        let Setup { config, certificates, authorities } = setup;
         let mut changes = source_changes(&self.config.sources, &config.sources);
+        // First, so that new and changed sources are polled by them.
+        if authorities.is_some_and(|authorities| self.pollers.trust(authorities)) {
+            changes.push("certificate authorities of the system changed".to_owned());
+        }
         // Pollers are incomplete if an earlier reload could not start all of them.
         let is_incomplete = self.pollers.is_incomplete(&self.config.sources);
         if self.config.site != config.site || self.config.sources != config.sources || is_incomplete

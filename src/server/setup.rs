@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::certificates::{CertificateErrors, Certificates};
-use crate::config::{self, Config, ConfigErrors, ListenAddr, NotLocalError, admin_address};
+use crate::config::{self, Config, ConfigErrors, ListenAddr, NotLocalError, Source, admin_address};
+use crate::outbound::tls::Authorities;
 
 /// A checked configuration and the certificates that it names.
 pub struct Setup {
@@ -12,6 +13,8 @@ pub struct Setup {
     pub config: Config,
     /// Certificates of the public listeners; `None`: they speak plain HTTP.
     pub certificates: Option<Certificates>,
+    /// Certificate authorities of the system, read together with the files; `None` if no source needs them.
+    pub(crate) authorities: Option<Authorities>,
 }
 
 /// Options of the command line that replace keys of the configuration file.
@@ -95,7 +98,7 @@ impl SetupErrors {
 }
 
 impl SetupLoader {
-    /// Reads and checks the configuration and its certificates.
+    /// Reads and checks the configuration and its certificates, and reads the authorities that its sources trust.
     ///
     /// # Errors
     /// All errors of the configuration, of its certificates and of the command line.
@@ -121,7 +124,9 @@ impl SetupLoader {
             (Ok(mut config), Ok(certificates)) if errors.is_empty() => {
                 config.server.admin_listen = admin_listen.unwrap_or(config.server.admin_listen);
                 config.tls = config.tls.filter(|_| !no_tls);
-                Ok(Setup { config, certificates })
+                let needs_authorities = config.sources.iter().any(Source::trusts_system);
+                let authorities = needs_authorities.then(Authorities::of_system);
+                Ok(Setup { config, certificates, authorities })
             }
             _ => Err(SetupErrors(errors)),
         }

@@ -48,7 +48,7 @@ const IDLE_FLUSH: Duration = Duration::from_secs(60);
 impl Running {
     /// Binds the listeners and starts every part.
     pub(super) fn start(setup: Setup) -> Result<Running, StartError> {
-        let Setup { config, certificates } = setup;
+        let Setup { config, certificates, authorities } = setup;
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
 
         // Listeners. The engine accepts from them later; until then connections wait in their queues.
@@ -102,7 +102,12 @@ impl Running {
         }))?;
         let saver =
             file.map(|file| Saver::start(file, lock.clone(), reader.clone())).transpose()?;
-        let pollers = Pollers::start(&config.sources, &reporter, &user_agent(&config.site))?;
+        let pollers = Pollers::start(
+            &config.sources,
+            &reporter,
+            &user_agent(&config.site),
+            authorities.unwrap_or_default(),
+        )?;
         let handles = pollers.handles();
         // A step of the clock before this needs no further poll: the pollers have just begun.
         let _ = polled_again.set(handles.clone());

@@ -43,7 +43,7 @@ mod tests {
             application_key = "s3cretapp"
         "#;
         let source = config::parse("p".as_ref(), config, &|_| None).unwrap().sources.remove(0);
-        let secrets = Secrets::of(&source.kind);
+        let secrets = Secrets::of(&source);
         for (body, shown) in [
             (&b"<html>\n <h1>Down\x1b[31m</h1>"[..], r#""<html> <h1>Down [31m</h1>""#),
             ("a\u{9b}31m\u{202e}b".as_bytes(), r#""a 31m b""#),

@@ -101,7 +101,7 @@ mod tests {
             format!("observed_at = {{ pointer = \"/x\", format = \"age\" }}\n{}", value("")),
         ] {
             let source = config(&lines);
-            let secrets = Secrets::of(&source.kind);
+            let secrets = Secrets::of(&source);
             for body in &bodies {
                 let at = Timestamp::UNIX_EPOCH;
                 let result =

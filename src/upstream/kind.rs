@@ -8,14 +8,18 @@ use super::fetch::Request;
 use super::secrets::Secrets;
 use super::{ambient, json, nws, open_meteo, ptdevices, ptlevel};
 use crate::board::Reading;
-use crate::config::{Credentials, DesiredUnits, HttpProxy, Json, Kind, Method};
+use crate::config::{Credentials, DesiredUnits, HttpProxy, Json, Kind, Method, Source};
 
 /// Builds the request for the source's current values, with its URL and header fields.
 ///
 /// The request is conditional only if the body has an absolute time of observation. Without one, an unchanged
 /// body is a new observation: "3 minutes ago" means another time with every fetch, and a body without any
 /// time is observed when it is fetched.
-pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
+pub(super) fn request(source: &Source) -> Request {
+    request_of_kind(&source.kind, &source.units, Secrets::of(source))
+}
+
+fn request_of_kind(kind: &Kind, units: &DesiredUnits, secrets: Secrets) -> Request {
     let get = |url, media_type| Request {
         method: Method::Get,
         url,
@@ -25,7 +29,7 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
         conditional: false,
         redirect: None,
         reason: |_| None,
-        secrets: Secrets::of(kind),
+        secrets,
     };
     const JSON: &str = "application/json";
     match kind {
@@ -60,11 +64,8 @@ pub(super) fn request(kind: &Kind, units: &DesiredUnits) -> Request {
 }
 
 /// Returns the proxy that the source is reached through.
-pub(super) fn proxy(kind: &Kind) -> Option<ureq::Proxy> {
-    match kind {
-        Kind::Json(keys) => keys.request.proxy.http().map(HttpProxy::client_proxy),
-        _ => None,
-    }
+pub(super) fn proxy(source: &Source) -> Option<ureq::Proxy> {
+    source.proxy.http().map(HttpProxy::client_proxy)
 }
 
 fn accept(media_type: &'static str) -> Vec<(HeaderName, HeaderValue)> {
@@ -140,7 +141,11 @@ mod tests {
         let cases =
             [(Credentials::Bearer(secret()), "Bearer s3cret"), (basic, "Basic bWU6czNjcmV0")];
         for (credentials, expected) in cases {
-            let request = request(&json(Some(credentials)), &DesiredUnits::default());
+            let request = request_of_kind(
+                &json(Some(credentials)),
+                &DesiredUnits::default(),
+                Secrets::default(),
+            );
             let (name, value) = request.headers.last().unwrap();
             assert_eq!((name, value.to_str().unwrap()), (&AUTHORIZATION, expected));
             assert!(!format!("{value:?}").contains("s3cret"));
@@ -162,7 +167,7 @@ mod tests {
                 format!("[[source]]\nname = \"x\"\nurl = \"http://h/base?{QUERY}\"\n{keys}\n");
             let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
             let source = &config.sources[0];
-            let sent = request(&source.kind, &source.units);
+            let sent = request(&source);
             assert!(sent.url.starts_with("http://h/base"), "{}", sent.url);
             assert!(sent.url.contains(&format!("?{QUERY}")), "{}", sent.url);
             assert_eq!(sent.url.matches('?').count(), 1, "{}", sent.url);
@@ -175,7 +180,7 @@ mod tests {
 
     #[test]
     fn configured_accept_replaces_the_default() {
-        let request = request(&json(None), &DesiredUnits::default());
+        let request = request_of_kind(&json(None), &DesiredUnits::default(), Secrets::default());
         assert_eq!(request.headers, [(ACCEPT, HeaderValue::from_static("text/json"))]);
     }
 }

@@ -15,7 +15,8 @@ use super::secrets::Secrets;
 use super::{json, kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
-use crate::outbound::{ThreadedResolver, tls};
+use crate::outbound::ThreadedResolver;
+use crate::outbound::tls::{self, Authorities};
 
 /// Most raw fields reported of a response.
 const MAX_FIELDS: usize = 100;
@@ -64,14 +65,16 @@ impl RawFields {
 
 /// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
 pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&Source, SinglePoll)) {
-    let system_tls = tls::system();
+    let needs_system = sources.iter().any(Source::trusts_system);
+    let authorities = needs_system.then(Authorities::of_system).unwrap_or_default();
+    let system_tls = tls::trusting_system(&authorities);
     for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {
         if let Some(limiter) = limiter {
             let now = Instant::now();
             std::thread::sleep(limiter.reserve(now).saturating_duration_since(now));
         }
         let tls = match &source.ca_certs {
-            Some(ca_certs) => tls::trusting_or_pinning(ca_certs),
+            Some(ca_certs) => tls::trusting_ca_file(ca_certs),
             None => system_tls.clone(),
         };
         let resolver = ThreadedResolver::system(&source.name);
@@ -79,7 +82,7 @@ pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&So
             source,
             poll(
                 source,
-                &Fetcher::new(source.timeout, user_agent, tls, kind::proxy(&source.kind), resolver),
+                &Fetcher::new(source.timeout, user_agent, tls, kind::proxy(source), resolver),
             ),
         );
     }
@@ -87,7 +90,7 @@ pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&So
 
 fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
     let started = Instant::now();
-    let request = kind::request(&source.kind, &source.units);
+    let request = kind::request(source);
     let fetched = fetcher.fetch(&request, None);
     let (duration, at) = (started.elapsed(), Timestamp::now());
     let body = match fetched {

@@ -1,6 +1,5 @@
 //! Starts, replaces and stops the poller threads of all sources.
 
-use std::cell::OnceCell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use super::stats::PollStats;
 use crate::board::Reporter;
 use crate::config;
 use crate::outbound::ThreadedResolver;
-use crate::outbound::tls::{self, ClientTls};
+use crate::outbound::tls::{self, Authorities, ClientTls};
 use crate::threads::OwnedThread;
 
 /// Longest wait for polls in flight when pollers are stopped. A poll may last for its source's `timeout`, and
@@ -34,9 +33,10 @@ pub struct Pollers {
     limiters: RateLimiters,
     reporter: Reporter,
     user_agent: String,
-    /// TLS settings with the system's certificate authorities. They take time and memory, so they are
-    /// loaded for the first source that needs them.
-    system_tls: OnceCell<ClientTls>,
+    /// Certificate authorities of the system; none before a source needs them.
+    authorities: Authorities,
+    /// TLS settings with these, which the pollers share.
+    system_tls: ClientTls,
     resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
 }
 
@@ -98,17 +98,22 @@ impl PollerHandles {
 }
 
 impl Pollers {
-    /// Starts one poller for each source. The first polls are a fraction of a second apart.
+    /// Starts one poller for each source. The first polls are a fraction of a second apart. `authorities` are those
+    /// of the system.
     ///
     /// # Errors
     /// A thread cannot be created. The threads created before are stopped.
-    pub fn start(
+    pub(crate) fn start(
         sources: &[config::Source],
         reporter: &Reporter,
         user_agent: &str,
+        authorities: Authorities,
     ) -> io::Result<Pollers> {
         let resolver = Box::new(ThreadedResolver::system);
-        Pollers::start_with(sources, reporter, user_agent, OnceCell::new(), resolver)
+        let tls = tls::trusting_system(&authorities);
+        let mut pollers = Pollers::start_with(sources, reporter, user_agent, tls, resolver)?;
+        pollers.authorities = authorities;
+        Ok(pollers)
     }
 
     /// Starts the pollers as [`Pollers::start`] does, with the given TLS settings and resolvers.
@@ -116,7 +121,7 @@ impl Pollers {
         sources: &[config::Source],
         reporter: &Reporter,
         user_agent: &str,
-        system_tls: OnceCell<ClientTls>,
+        system_tls: ClientTls,
         resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
     ) -> io::Result<Pollers> {
         let mut pollers = Pollers {
@@ -125,6 +130,7 @@ impl Pollers {
             limiters: RateLimiters::default(),
             reporter: reporter.clone(),
             user_agent: user_agent.to_owned(),
+            authorities: Authorities::default(),
             system_tls,
             resolver,
         };
@@ -182,19 +188,17 @@ impl Pollers {
         let make_fetcher = {
             let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
             let tls = match &source.ca_certs {
-                Some(ca_certs) => tls::trusting_or_pinning(ca_certs),
-                None if source.kind.url().is_https() => {
-                    self.system_tls.get_or_init(tls::system).clone()
-                }
+                Some(ca_certs) => tls::trusting_ca_file(ca_certs),
+                None if source.trusts_system() => self.system_tls.clone(),
                 // Redirects from http to https are not followed, so no certificate is needed.
                 None => tls::trusting(&[]),
             };
-            let (proxy, resolver) = (kind::proxy(&source.kind), (self.resolver)(&source.name));
+            let (proxy, resolver) = (kind::proxy(source), (self.resolver)(&source.name));
             move || Fetcher::new(timeout, &user_agent, tls.clone(), proxy.clone(), resolver.clone())
         };
         let poller = Poller {
             source: source.clone(),
-            request: kind::request(&source.kind, &source.units),
+            request: kind::request(source),
             make_fetcher: Box::new(make_fetcher),
             schedule,
             limiter,
@@ -205,6 +209,25 @@ impl Pollers {
         let [poller_thread, _] = thread_names(source);
         let thread = OwnedThread::spawn(poller_thread, move |stop| poller.run(&stop))?;
         Ok(Running { source: source.clone(), handle, thread })
+    }
+
+    /// Trusts these authorities of the system from the next connection on, and polls each source again, which may
+    /// have failed for the lack of one. No poll is interrupted. Returns false if nothing changes.
+    ///
+    /// If there are none any more, the earlier ones stay: a package that is being updated removes them for a
+    /// moment.
+    pub(crate) fn trust(&mut self, authorities: Authorities) -> bool {
+        if authorities == self.authorities {
+            return false;
+        }
+        if authorities.is_empty() {
+            log::error!("the earlier certificate authorities stay trusted until HUP finds others");
+            return false;
+        }
+        self.system_tls.trust(&authorities);
+        self.authorities = authorities;
+        self.handles.repoll_all();
+        true
     }
 
     /// Returns true if a source has no poller because its thread could not be created.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::board::{Datum, PollError, Reading};
-use crate::config::Kind;
+use crate::config::Source;
 
 /// Fewest bytes of a secret that is redacted. A shorter one can be guessed, and occurs in texts by chance.
 const MIN_BYTES: usize = 4;
@@ -23,9 +23,9 @@ const REDACTED: &str = "[secret]";
 pub(super) struct Secrets(Vec<String>);
 
 impl Secrets {
-    pub(super) fn of(kind: &Kind) -> Secrets {
+    pub(super) fn of(source: &Source) -> Secrets {
         let mut forms: Vec<String> =
-            kind.secrets().iter().flat_map(|secret| forms(secret.expose())).collect();
+            source.secrets().iter().flat_map(|secret| forms(secret.expose())).collect();
         forms.retain(|form| form.len() >= MIN_BYTES);
         // Longest first: a secret that is part of another must not leave the rest of the other.
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -115,7 +115,7 @@ mod tests {
             pointer = "/v"
         "#;
         let source = config::parse("p".as_ref(), config, &|_| None).unwrap().sources.remove(0);
-        Secrets::of(&source.kind)
+        Secrets::of(&source)
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod address_space;
 mod admin;
 mod admin_attacks;
 mod attack;
+mod authorities;
 mod browser;
 mod browser_charts;
 mod browser_pages;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::config::{Credentials, JsonRequest, Method, Proxy};
+use crate::config::{Credentials, JsonRequest, Method};
 
 /// Writes one line for each thing that differs from a plain GET.
 pub(super) fn lines(text: &mut String, request: &JsonRequest) -> fmt::Result {
@@ -31,14 +31,5 @@ pub(super) fn lines(text: &mut String, request: &JsonRequest) -> fmt::Result {
         }
         None => {}
     }
-    match &request.proxy {
-        Proxy::None => Ok(()),
-        Proxy::Configured(proxy) => writeln!(text, "  through the proxy {proxy}"),
-        Proxy::Environment(Some(proxy)) => {
-            writeln!(text, "  through the proxy {proxy}, which the environment names")
-        }
-        Proxy::Environment(None) => {
-            writeln!(text, "  without a proxy, as the environment names none for its host")
-        }
-    }
+    Ok(())
 }

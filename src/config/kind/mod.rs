@@ -13,9 +13,9 @@ use crate::suggestion::nearest;
 use crate::units::OverTime;
 
 pub use json::{
-    BodyFormat, Calibration, Condition, Conditions, Credentials, HttpProxy, Json, JsonList,
-    JsonPlace, JsonRequest, JsonTime, JsonValue, ListElement, Login, Mapped, Method, NamedFormat,
-    Proxy, Query, TimeFormat, ValueMap, ValueType,
+    BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList, JsonPlace,
+    JsonRequest, JsonTime, JsonValue, ListElement, Login, Mapped, Method, NamedFormat, Query,
+    TimeFormat, ValueMap, ValueType,
 };
 pub use tank::{PtDevices, PtLevel};
 pub use weather::{Ambient, Nws, OpenMeteo};

@@ -1,7 +1,7 @@
 //! Keys of the request of a source of kind `json`.
 
 use super::read;
-use crate::config::{Credentials, Kind, Method, Proxy};
+use crate::config::{Credentials, Kind, Method, Proxy, Source};
 
 fn source(keys: &str) -> String {
     format!(
@@ -30,18 +30,18 @@ fn request_is_read_with_secrets_from_files() {
     assert_eq!(request.query.encoded(), "name=a%20b&count=2&key=s3cretFile&all=true");
     let Some(Credentials::Digest(login)) = &request.credentials else { panic!() };
     assert_eq!((&*login.username, login.password.expose()), ("me", "s3cretFile"));
-    let Proxy::Configured(proxy) = &request.proxy else { panic!() };
+    let Proxy::Configured(proxy) = &config.sources[0].proxy else { panic!() };
     assert_eq!(proxy.to_string(), "http://proxy:3128");
     assert!(!format!("{config:?}").contains("s3cret"), "secrets are never shown");
-    let secrets = kind_secrets(&config.sources[0].kind);
+    let secrets = source_secrets(&config.sources[0]);
     for secret in ["s3cretFile", "s3cret", "a b", "a%20b"] {
         assert!(secrets.contains(&secret.to_owned()), "{secret} is not in {secrets:?}");
     }
     assert!(!secrets.contains(&"true".to_owned()), "a word that responses have");
 }
 
-fn kind_secrets(kind: &Kind) -> Vec<String> {
-    kind.secrets().iter().map(|secret| secret.expose().to_owned()).collect()
+fn source_secrets(source: &Source) -> Vec<String> {
+    source.secrets().iter().map(|secret| secret.expose().to_owned()).collect()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn secrets_in_a_body_are_those_that_its_names_say() {
         ("plain", &[]),
     ] {
         let config = read(&source(&format!("body = '{body}'"))).unwrap();
-        let mut secrets = kind_secrets(&config.sources[0].kind);
+        let mut secrets = source_secrets(&config.sources[0]);
         assert!(secrets.contains(&body.to_owned()));
         secrets.retain(|secret| secret != body && !secret.is_empty());
         secrets.sort();

@@ -85,7 +85,7 @@ pub(super) fn source(keys: &str, units: &str) -> Source {
 /// Converts a body as the poller does.
 pub(super) fn read(source: &Source, body: &str) -> Result<Reading, DecodeFailure> {
     let mut settling = Settling::default();
-    interpret(source, &Secrets::of(&source.kind), &mut settling, body.as_bytes(), fetched())
+    interpret(source, &Secrets::of(source), &mut settling, body.as_bytes(), fetched())
 }
 
 /// Returns a value of a reading.

@@ -11,8 +11,8 @@ use crate::board::{
     Board, BoardReader, Change, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, Method, NamedFormat, RateLimit,
-    Secret, Source,
+    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, Method, NamedFormat, Proxy,
+    RateLimit, Secret, Source,
 };
 use crate::kernel::clock::Clock;
 use crate::kernel::clock::tests::FakeClock;
@@ -43,6 +43,7 @@ fn source(name: &str, url: String) -> Source {
         })),
         units: DesiredUnits::default(),
         rate_limit: None,
+        proxy: Proxy::None,
         ca_certs: None,
         show: Vec::new(),
         trends: Vec::new(),
@@ -63,8 +64,7 @@ pub(super) fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 
 pub(super) fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     let tls = tls::trusting(&[]);
-    Pollers::start_with(sources, reporter, "test", tls.into(), Box::new(ThreadedResolver::system))
-        .unwrap()
+    Pollers::start_with(sources, reporter, "test", tls, Box::new(ThreadedResolver::system)).unwrap()
 }
 
 /// Waits for a snapshot that satisfies a predicate, for at most a minute.

@@ -1,4 +1,4 @@
-//! Sources of kind `json` behind an HTTP proxy.
+//! Sources behind an HTTP proxy.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -36,7 +36,7 @@ fn fetcher(
     let text = "[[source]]\nname = \"x\"\nkind = \"json\"\nurl = \"http://h/\"\nvalues.v.pointer = \"\"\n\
                 proxy = \"http://me:s3cret@proxy.test:3128\"\n";
     let config = config::parse("p".as_ref(), text, &|_| None).unwrap();
-    let proxy = kind::proxy(&config.sources[0].kind);
+    let proxy = kind::proxy(&config.sources[0]);
     assert!(proxy.is_some());
     let resolver = ThreadedResolver::with_lookup("x", lookup);
     (Fetcher::new(timeout, "test", tls::trusting(trusted), proxy, resolver), looked_up)

@@ -28,7 +28,7 @@ fn request(url: &str, keys: &str) -> Request {
         "[[source]]\nname = \"x\"\nkind = \"json\"\nurl = \"{url}\"\nvalues.v.pointer = \"/v\"\n{keys}"
     );
     let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
-    kind::request(&config.sources[0].kind, &config.sources[0].units)
+    kind::request(&config.sources[0])
 }
 
 fn body(fetched: Fetched) -> Vec<u8> {

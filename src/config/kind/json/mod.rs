@@ -2,7 +2,6 @@
 
 mod credentials;
 mod place;
-mod proxy;
 mod query;
 mod request;
 mod time;
@@ -16,7 +15,6 @@ use super::super::source_url::SourceUrl;
 
 pub use credentials::{Credentials, Login};
 pub use place::{Condition, Conditions, JsonList, JsonPlace, ListElement};
-pub use proxy::{HttpProxy, Proxy};
 pub use query::Query;
 pub use request::{JsonRequest, Method};
 pub use time::{JsonTime, NamedFormat, TimeFormat};
@@ -79,7 +77,7 @@ impl Json {
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Json> {
     let url = section.url();
-    let request = Box::new(request::read(section, url.as_ref()));
+    let request = Box::new(request::read(section));
     let format = section.choice("format").map_or_else(BodyFormat::default, |at| at.value);
     let values = section.section("values", "[source.values]".to_owned());
     let values = section.require("values", values).map(values::values_of);

@@ -6,9 +6,8 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::super::super::secret::Secret;
 use super::super::super::section::{Section, Spanned};
-use super::super::super::source_url::{SourceUrl, percent_decoded};
+use super::super::super::source_url::percent_decoded;
 use super::credentials::{self, Credentials};
-use super::proxy::{self, Proxy};
 use super::query::{self, Query};
 
 /// Request to the endpoint.
@@ -24,8 +23,6 @@ pub struct JsonRequest {
     pub query: Query,
     /// `bearer`, `[source.basic]` or `[source.digest]`.
     pub credentials: Option<Credentials>,
-    /// `proxy`.
-    pub proxy: Proxy,
 }
 
 /// Method of a request.
@@ -73,7 +70,6 @@ impl JsonRequest {
         secrets.extend(self.body.iter().flat_map(body_secrets));
         secrets.extend(self.query.secrets());
         secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
-        secrets.extend(self.proxy.secrets());
         secrets
     }
 }
@@ -125,7 +121,7 @@ fn body_secrets(body: &Secret) -> Vec<Secret> {
 }
 
 /// Reads the keys of the request.
-pub(super) fn read(section: &mut Section<'_, '_>, url: Option<&SourceUrl>) -> JsonRequest {
+pub(super) fn read(section: &mut Section<'_, '_>) -> JsonRequest {
     let method = section.choice("method").map(|at| at.value);
     let body = section.secret("body");
     // As curl does: who gives a body wants it to be read.
@@ -135,8 +131,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, url: Option<&SourceUrl>) -> Js
     let query = section.section("query", "[source.query]".to_owned());
     let query = query.map(query::read).unwrap_or_default();
     let credentials = credentials::read(section);
-    let proxy = proxy::read(section, url);
-    JsonRequest { method, headers, body, query, credentials, proxy }
+    JsonRequest { method, headers, body, query, credentials }
 }
 
 /// Reads `[source.headers]`.

@@ -1,4 +1,4 @@
-//! `proxy`: the HTTP proxy that an endpoint is reached through.
+//! `proxy`: the HTTP proxy that a source is reached through.
 //!
 //! No proxy is used by default, whatever the environment says: a poll goes to the configured host. With
 //! `proxy = "env"` the environment decides as it does for curl: `http_proxy` or `https_proxy` by the scheme of
@@ -11,11 +11,11 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::Uri;
 use ipnet::IpNet;
 
-use super::super::super::secret::Secret;
-use super::super::super::section::Section;
-use super::super::super::source_url::SourceUrl;
+use super::secret::Secret;
+use super::section::Section;
+use super::source_url::SourceUrl;
 
-/// Route to an endpoint: direct, or through a proxy.
+/// Route to a source: direct, or through a proxy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Proxy {
     /// Directly.
@@ -103,7 +103,7 @@ impl fmt::Debug for HttpProxy {
     }
 }
 
-/// Reads `proxy`, for an endpoint at this URL.
+/// Reads `proxy`, for a source at this URL.
 pub(super) fn read(section: &mut Section<'_, '_>, url: Option<&SourceUrl>) -> Proxy {
     let span = ["proxy", "proxy_file"].into_iter().find_map(|key| section.span_of(key));
     let Some(value) = section.secret("proxy") else { return Proxy::None };
