@@ -16,7 +16,8 @@ use crate::server::BINARY;
 /// Starts a `serve` that is open to all, and waits until it listens.
 fn start(arguments: &[&str], stdin: Stdio) -> Process {
     let directory = tempfile::tempdir().unwrap();
-    Config::new().open().write(directory.path());
+    // Without a history, whose files would be in the folder that the tests run in.
+    Config::new().open().set("history.enabled", false).write(directory.path());
     let has_admin = arguments.contains(&"--admin-listen");
     let admin: &[&str] = if has_admin { &[] } else { &["--admin-listen", "127.0.0.1:0"] };
     let mut command = Command::new(BINARY);
