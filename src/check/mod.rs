@@ -5,6 +5,8 @@
 //! reported together; everything else is described by `summary`. If requested, [`poll`] then polls each source once.
 
 mod ca_file;
+mod history_path;
+mod listeners;
 mod observed_time;
 pub mod poll;
 mod summary;
@@ -16,8 +18,7 @@ use jiff::Timestamp;
 
 use crate::certificates::{CertificateErrors, CertificateInfo, Certificates};
 use crate::config::{self, Config, ConfigErrors, ListenAddr};
-use crate::engine::{SocketPath, SocketPathError, inspect_socket_path};
-use crate::kernel::addresses::is_assigned;
+use crate::engine::SocketPathError;
 use crate::timestamp::{Rfc3339, Rfc3339Date};
 
 /// A configuration that the server would start with.
@@ -50,6 +51,9 @@ enum CheckError {
     /// The path of a unix socket holds a file that a start would not replace.
     #[error("{address}: {error}")]
     Socket { address: ListenAddr, error: SocketPathError },
+    /// The history cannot be stored at its path.
+    #[error("\"path\" in [history]: {0}")]
+    History(String),
 }
 
 impl std::error::Error for CheckErrors {}
@@ -82,7 +86,11 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
     for info in certificates.iter().flatten().flat_map(|certificates| &certificates.infos) {
         errors.extend(invalid_time(info, now));
     }
-    let listener_notes = config.as_ref().map(|config| listener_notes(config, &mut errors));
+    let listener_notes = config.as_ref().map(|config| listeners::notes(config, &mut errors));
+    let history = config.as_ref().and_then(|config| config.history.as_ref());
+    errors.extend(
+        history.and_then(|history| history_path::fault(&history.path)).map(CheckError::History),
+    );
     match (config, certificates, listener_notes) {
         (Some(config), Some(certificates), Some(listener_notes)) if errors.is_empty() => {
             Ok(Checked { config, certificates, listener_notes })
@@ -109,44 +117,4 @@ impl Checked {
         }
         text
     }
-}
-
-/// Returns notes on addresses that this machine does not have, and on the paths at which unix sockets will
-/// be created. Adds paths that a start would reject to `errors`.
-fn listener_notes(config: &Config, errors: &mut Vec<CheckError>) -> Vec<String> {
-    let redirects = config.tls.iter().flat_map(|tls| &tls.redirect_listen);
-    let listeners = config.server.listen.iter().chain(redirects);
-    let mut notes = Vec::new();
-    for address in listeners.chain([&config.server.admin_listen]) {
-        let path = match address {
-            ListenAddr::Tcp(tcp) if !is_assigned(*tcp) => {
-                notes.push(format!(
-                    "{address}: this machine does not have the address now; a server waits for it, and \
-                     serves at the others meanwhile"
-                ));
-                continue;
-            }
-            ListenAddr::Tcp(_) | ListenAddr::Fd(_) => continue,
-            ListenAddr::Unix(path) => path,
-        };
-        match inspect_socket_path(path) {
-            Ok(SocketPath::Free) => {
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                if let Some(folder) = folder.filter(|folder| !folder.exists()) {
-                    let folder = folder.display();
-                    notes.push(format!("{address}: the folder {folder} does not exist yet"));
-                }
-            }
-            Ok(SocketPath::Abandoned) => {
-                notes.push(format!("{address}: no process listens on it; a start replaces it"));
-            }
-            Ok(SocketPath::Listening) => {
-                notes.push(format!("{address}: a process listens there now"));
-            }
-            // A server run by another user may have the permission.
-            Err(error @ SocketPathError::Unknown(_)) => notes.push(format!("{address}: {error}")),
-            Err(error) => errors.push(CheckError::Socket { address: address.clone(), error }),
-        }
-    }
-    notes
 }

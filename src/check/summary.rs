@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ca_file;
+use super::{ca_file, listeners};
 use crate::access::{Admission, Restricted, SiteUrl};
 use crate::certificates::{CertificateInfo, Certificates, EXPIRES_SOON_DAYS};
 use crate::config::{Auth, Config, Json, Kind, Proxy, Source};
@@ -40,7 +40,8 @@ fn write_all(
     let server = &config.server;
     for address in &server.listen {
         let scheme = if config.tls.is_some() { "HTTPS" } else { "plain HTTP" };
-        writeln!(text, "listens on {address}, {scheme}")?;
+        let families = listeners::families(address, &server.listen);
+        writeln!(text, "listens on {address}, {scheme}{families}")?;
     }
     for address in config.tls.iter().flat_map(|tls| &tls.redirect_listen) {
         writeln!(text, "listens on {address}, plain HTTP, and redirects to HTTPS")?;

@@ -29,6 +29,7 @@ struct Located {
 impl ConfigErrors {
     pub(super) fn in_text(path: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigErrors {
         problems.sort_by_key(|problem| problem.span.start);
+        problems.dedup();
         let problems = problems
             .into_iter()
             .map(|Problem { span, message }| Located {
@@ -37,6 +38,11 @@ impl ConfigErrors {
             })
             .collect();
         ConfigErrors { path: path.to_owned(), problems, tls: None }
+    }
+
+    /// Returns each problem as a line.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.to_string().lines().map(str::to_owned).collect()
     }
 
     /// Adds the files of `[tls]`, so that their errors can be reported together with these.
@@ -72,7 +78,7 @@ impl fmt::Display for ConfigErrors {
 }
 
 /// Returns the line and the column of the start of a span.
-fn position(text: &str, span: Span) -> (usize, usize) {
+pub(super) fn position(text: &str, span: Span) -> (usize, usize) {
     let before = text.get(..span.start).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::section::{Section, Spanned};
+use super::section::Section;
 
 /// `[history]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl History {
 pub(super) fn read(mut section: Section<'_, '_>) -> Option<History> {
     let default = History::default();
     let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
-    let path = section.string("path").map_or(default.path, |Spanned { value, .. }| value.into());
+    let path = section.path("path").map_or(default.path, |at| at.value);
     let flush = section.duration_or("flush", default.flush);
     let keep_raw = section.retention("keep_raw", default.keep_raw);
     let keep_15m = section.retention("keep_15m", default.keep_15m);

@@ -1,9 +1,11 @@
 //! Addresses to listen on: TCP, a unix socket, or a socket that the supervisor passes.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use toml_span::Span;
 
 use super::section::{Section, Spanned};
 
@@ -92,11 +94,86 @@ pub fn admin_address(address: ListenAddr) -> Result<ListenAddr, NotLocalError> {
 /// Reads an array of addresses to listen on.
 pub(super) fn read_all(section: &mut Section<'_, '_>, key: &str) -> Vec<ListenAddr> {
     let mut addresses = Vec::new();
-    for Spanned { value, span } in section.strings(key).unwrap_or_default() {
+    let texts = section.strings(key).unwrap_or_default();
+    for Spanned { value, span } in texts.clone() {
         match value.parse() {
-            Ok(address) => addresses.push(address),
-            Err(error) => section.report(span, format_args!("\"{key}\": {error}")),
+            Ok(address) => {
+                note_localhost(section, key, span, &value, &texts);
+                addresses.extend(local_path(section, key, span, address));
+            }
+            Err(error) => report_invalid(section, key, span, &value, &error),
         }
     }
     addresses
+}
+
+/// Returns the address, unless its path is meant for a shell.
+fn local_path(
+    section: &Section<'_, '_>,
+    key: &str,
+    span: Span,
+    address: ListenAddr,
+) -> Option<ListenAddr> {
+    if let ListenAddr::Unix(path) = &address {
+        section.path_in(key, Spanned { value: path.to_string_lossy().into_owned(), span })?;
+    }
+    Some(address)
+}
+
+/// Notes that `localhost`, which usually has two addresses, stands for one of them.
+fn note_localhost(
+    section: &Section<'_, '_>,
+    key: &str,
+    span: Span,
+    value: &str,
+    all: &[Spanned<String>],
+) {
+    let Some(port) = value.strip_prefix("localhost:") else { return };
+    let other = format!("[::1]:{port}");
+    if all.iter().all(|text| text.value != other) {
+        let message = format_args!(
+            "\"{key}\": \"{value}\" is 127.0.0.1:{port} alone; add \"{other}\", which is localhost, too, \
+             for clients that use IPv6"
+        );
+        section.warn(span, message);
+    }
+}
+
+/// Reports a text that is no address. For the name of a host, the error has its addresses.
+fn report_invalid(
+    section: &Section<'_, '_>,
+    key: &str,
+    span: Span,
+    value: &str,
+    error: &ListenAddrError,
+) {
+    let is_host = |host: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        host.chars().all(is_part) && host.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    let named = value.rsplit_once(':').filter(|(host, _)| is_host(host));
+    let Some((host, port)) = named.filter(|(_, port)| port.parse::<u16>().is_ok()) else {
+        return section.report(span, format_args!("\"{key}\": {error}"));
+    };
+    let addresses: Vec<String> = section
+        .addresses_of(host)
+        .into_iter()
+        .map(|ip| match ip {
+            IpAddr::V4(ip) => format!("\"{ip}:{port}\""),
+            IpAddr::V6(ip) => format!("\"[{ip}]:{port}\""),
+        })
+        .collect();
+    let advice = match addresses.as_slice() {
+        [] => format!("write an address of this machine, such as \"192.168.1.5:{port}\""),
+        [one] => format!("write its address, {one}"),
+        several => {
+            format!("it has several addresses; write those to listen on: {}", several.join(", "))
+        }
+    };
+    section.report(
+        span,
+        format_args!(
+            "\"{key}\": \"{value}\" has the name of a host, and names are not looked up; {advice}"
+        ),
+    );
 }

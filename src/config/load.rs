@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use toml_span::{Span, Value};
 
 use super::errors::ConfigErrors;
-use super::problem::Problem;
-use super::reader::Reader;
+use super::machine::{MACHINE, exposed_secrets};
+use super::reader::{Environment, Findings, Reader};
 use super::section::{Section, Spanned};
 use super::{
     Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, TlsFiles, auth, history, log,
-    server, site_url, socket_paths, source, tls,
+    placeholders, server, site_url, socket_paths, source, syntax, text_file, tls,
 };
 use crate::time_zone;
 use crate::units::System;
@@ -59,20 +59,10 @@ pub fn load_to_serve(path: &Path, listen: &[ListenAddr]) -> Result<Config, Confi
 }
 
 fn load_for(path: &Path, purpose: Purpose<'_>) -> Result<Config, ConfigErrors> {
-    parse_for(path, &read_text(path)?, &|name| std::env::var(name).ok(), purpose)
-}
-
-fn read_text(path: &Path) -> Result<String, ConfigErrors> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "; name another with --config or $PUMPHOUSE_CONFIG, \
-                 or make one by `pumphouse-web init`"
-            }
-            _ => "",
-        };
-        ConfigErrors::of_file(path, format!("cannot read the configuration: {error}{hint}"))
-    })
+    let text = text_file::read(path)?;
+    let (mut config, inline_secrets) = parse_for(path, &text, MACHINE, purpose)?;
+    config.warnings.extend(exposed_secrets(path, &text, &inline_secrets));
+    Ok(config)
 }
 
 /// Listeners of a server and its certificates: what a command needs to reach it.
@@ -98,19 +88,18 @@ pub fn load_listeners(named: Option<&Path>) -> Result<Option<(PathBuf, Listeners
     if is_default && matches!(path.try_exists(), Ok(false)) {
         return Ok(None);
     }
-    let listeners = parse_listeners(&path, &read_text(&path)?)?;
+    let listeners = parse_listeners(&path, &text_file::read(&path)?)?;
     Ok(Some((path, listeners)))
 }
 
 fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
     let root = parse_toml(path, text)?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let reader = Reader::new(&environment);
+    let reader = Reader::new(MACHINE);
     let listeners = Section::new(&reader, "the file", root).map(|mut root| Listeners {
-        server: read_server(&reader, &mut root, &mut Vec::new()).0,
+        server: read_server(&reader, &mut root, &mut Vec::new()).server,
         tls: root.section("tls", "[tls]".to_owned()).and_then(tls::read),
     });
-    match (listeners, reader.into_problems()) {
+    match (listeners, reader.into_findings().problems) {
         (Some(listeners), problems) if problems.is_empty() => Ok(listeners),
         (_, problems) => Err(ConfigErrors::in_text(path, text, problems)),
     }
@@ -125,7 +114,8 @@ pub fn parse(
     text: &str,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigErrors> {
-    parse_for(path, text, environment, Purpose::Read)
+    let environment = Environment { variable: environment, lookup: &|_| Vec::new() };
+    parse_for(path, text, environment, Purpose::Read).map(|(config, _)| config)
 }
 
 /// Checks the text of a configuration as [`load_to_serve`] does.
@@ -138,20 +128,32 @@ pub fn parse_to_serve(
     environment: &dyn Fn(&str) -> Option<String>,
     listen: &[ListenAddr],
 ) -> Result<Config, ConfigErrors> {
-    parse_for(path, text, environment, Purpose::Serve(listen))
+    let environment = Environment { variable: environment, lookup: &|_| Vec::new() };
+    parse_for(path, text, environment, Purpose::Serve(listen)).map(|(config, _)| config)
 }
+
+/// Positions and keys of the secrets that a file contains.
+type InlineSecrets = Vec<(Span, String)>;
 
 fn parse_for(
     path: &Path,
     text: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: Environment<'_>,
     purpose: Purpose<'_>,
-) -> Result<Config, ConfigErrors> {
+) -> Result<(Config, InlineSecrets), ConfigErrors> {
     let root = parse_toml(path, text)?;
     let reader = Reader::new(environment);
+    for (span, message) in placeholders::find(&root) {
+        reader.warn(span, message);
+    }
     let config = Section::new(&reader, "the file", root).map(|root| read(&reader, root, purpose));
-    match (config, reader.into_problems()) {
-        (Some(config), problems) if problems.is_empty() => Ok(config),
+    let Findings { problems, warnings, inline_secrets } = reader.into_findings();
+    match (config, problems) {
+        (Some(mut config), problems) if problems.is_empty() => {
+            let located = ConfigErrors::in_text(path, text, warnings);
+            config.warnings.extend(located.lines());
+            Ok((config, inline_secrets))
+        }
         (config, problems) => {
             let tls = config.and_then(|config| config.tls);
             Err(ConfigErrors::in_text(path, text, problems).with_tls(tls))
@@ -160,22 +162,29 @@ fn parse_for(
 }
 
 fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, ConfigErrors> {
-    toml_span::parse(text).map_err(|error| {
-        let problem = Problem { span: error.span, message: error.to_string() };
-        ConfigErrors::in_text(path, text, vec![problem])
-    })
+    syntax::parse(text).map_err(|problems| ConfigErrors::in_text(path, text, problems))
 }
 
-/// Reads `[server]`. Also returns the position of its `listen`, if present.
+/// `[server]`, as it was read.
+struct ReadServer {
+    server: Server,
+    /// Position of its `listen`, if present.
+    listen_key: Option<Span>,
+    /// False if it is no table.
+    is_table: bool,
+}
+
+/// Reads `[server]`.
 fn read_server<'reader>(
     reader: &'reader Reader<'reader>,
     root: &mut Section<'reader, '_>,
     warnings: &mut Vec<String>,
-) -> (Server, Option<Span>) {
+) -> ReadServer {
     let section = root.section("server", "[server]".to_owned());
+    let is_table = section.is_some() || !root.was_present("server");
     let section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
     let listen_key = section.span_of("listen");
-    (server::read(section, warnings), listen_key)
+    ReadServer { server: server::read(section, warnings), listen_key, is_table }
 }
 
 fn read<'reader>(
@@ -184,16 +193,21 @@ fn read<'reader>(
     purpose: Purpose<'_>,
 ) -> Config {
     let mut warnings = Vec::new();
-    let (mut server, listen_key) = read_server(reader, &mut root, &mut warnings);
+    let ReadServer { mut server, listen_key, is_table } =
+        read_server(reader, &mut root, &mut warnings);
     let mut tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
     let (site, units) = read_site(site, &mut warnings);
-    let mut auth = match root.section("auth", "[auth]".to_owned()) {
+    let auth_section = root.section("auth", "[auth]".to_owned());
+    let root_has_table = auth_section.is_some();
+    let mut auth = match auth_section {
         Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),
     };
+    // Otherwise the addresses, or whether access is configured, are unknown.
+    let is_known = is_table && (root_has_table || !root.was_present("auth"));
     auth.rules.site_url = site.url.clone();
     warnings.extend(site_url::warning(&site, &server, tls.as_ref()));
     if let Purpose::Serve(listen) = purpose {
@@ -205,14 +219,15 @@ fn read<'reader>(
                 "--listen "
             }
         };
-        if let Some(address) = auth.unconfigured_access_at(&server.listen) {
+        let unconfigured = auth.unconfigured_access_at(&server.listen).filter(|_| is_known);
+        if let Some(address) = unconfigured {
             let message = format!("{subject}{}", auth::unconfigured_access_error(address));
             reader.report(listen_key.unwrap_or_default(), message);
         }
         warnings.extend(auth::plaintext_warning(&auth, &server, tls.as_ref()));
     }
     if let Some(tls) = &mut tls {
-        tls.expected_names = tls::expected_names(&server);
+        tls.expected_names = tls::expected_names(&server, &site);
     }
     let history = root.section("history", "[history]".to_owned());
     let history = history.map_or_else(|| Some(History::default()), history::read);

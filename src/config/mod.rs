@@ -11,7 +11,10 @@ mod kind;
 mod listen_addr;
 mod load;
 mod log;
+mod machine;
 mod name;
+mod paths;
+mod placeholders;
 mod problem;
 mod proxy;
 mod reader;
@@ -25,9 +28,13 @@ mod simple_value;
 mod site_url;
 mod socket_paths;
 mod source;
+mod source_fields;
 mod source_url;
+mod syntax;
+mod text_file;
 mod tls;
 mod trends;
+mod values;
 
 use jiff::tz::TimeZone;
 
@@ -53,7 +60,7 @@ pub use simple_value::Scalar;
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateFiles, ExpectedName, TlsFiles};
-pub use trends::{Tank, TrendSettings};
+pub use trends::{Tank, TrendSettings, span_suffix};
 
 use crate::access::SiteUrl;
 use crate::time_zone;

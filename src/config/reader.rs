@@ -1,6 +1,7 @@
 //! Collects the problems of one file, and expands the variables of the environment in it.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 
 use toml_span::Span;
 
@@ -8,10 +9,29 @@ use super::problem::Problem;
 
 /// State that the sections of one file share: the environment and the problems found so far.
 pub(super) struct Reader<'env> {
-    environment: &'env dyn Fn(&str) -> Option<String>,
+    environment: Environment<'env>,
     problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
     /// Names and values of the environment variables that were expanded.
     expanded: RefCell<Vec<(String, String)>>,
+    /// Keys of secrets that the file contains.
+    inline_secrets: RefCell<Vec<(Span, String)>>,
+}
+
+/// The machine, as far as a configuration refers to it.
+#[derive(Clone, Copy)]
+pub(super) struct Environment<'env> {
+    /// Returns a variable.
+    pub(super) variable: &'env dyn Fn(&str) -> Option<String>,
+    /// Returns the addresses of a host; none if it is unknown.
+    pub(super) lookup: &'env dyn Fn(&str) -> Vec<IpAddr>,
+}
+
+/// Result of reading a file.
+pub(super) struct Findings {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) inline_secrets: Vec<(Span, String)>,
 }
 
 /// Shortest value of an environment variable that is redacted from messages. A shorter one is hardly a secret
@@ -19,29 +39,57 @@ pub(super) struct Reader<'env> {
 const MIN_SECRET_BYTES: usize = 4;
 
 impl<'env> Reader<'env> {
-    pub(super) fn new(environment: &'env dyn Fn(&str) -> Option<String>) -> Reader<'env> {
-        Reader { environment, problems: RefCell::default(), expanded: RefCell::default() }
+    pub(super) fn new(environment: Environment<'env>) -> Reader<'env> {
+        Reader {
+            environment,
+            problems: RefCell::default(),
+            warnings: RefCell::default(),
+            expanded: RefCell::default(),
+            inline_secrets: RefCell::default(),
+        }
     }
 
     /// Records a problem. In its message, values of environment variables are replaced by the variables' names:
     /// a message may quote a secret that was configured in a wrong key.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
-        let mut message = message.into();
+        let message = self.redact(message.into());
+        self.problems.borrow_mut().push(Problem { span, message });
+    }
+
+    /// Records a setting that is valid but probably unintended.
+    pub(super) fn warn(&self, span: Span, message: impl Into<String>) {
+        let message = self.redact(message.into());
+        self.warnings.borrow_mut().push(Problem { span, message });
+    }
+
+    fn redact(&self, mut message: String) -> String {
         for (name, value) in self.expanded.borrow().iter() {
             if value.len() >= MIN_SECRET_BYTES {
                 message = message.replace(value, &format!("${{{name}}}"));
             }
         }
-        self.problems.borrow_mut().push(Problem { span, message });
+        message
     }
 
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+    pub(super) fn note_inline_secret(&self, span: Span, key: &str) {
+        self.inline_secrets.borrow_mut().push((span, key.to_owned()));
+    }
+
+    pub(super) fn into_findings(self) -> Findings {
+        Findings {
+            problems: self.problems.into_inner(),
+            warnings: self.warnings.into_inner(),
+            inline_secrets: self.inline_secrets.into_inner(),
+        }
     }
 
     /// Returns a variable of the environment.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        (self.environment)(name)
+        (self.environment.variable)(name)
+    }
+
+    pub(super) fn addresses_of(&self, host: &str) -> Vec<IpAddr> {
+        (self.environment.lookup)(host)
     }
 
     /// Replaces each `${NAME}` by the variable of the environment.
@@ -52,12 +100,15 @@ impl<'env> Reader<'env> {
             expanded.push_str(&rest[..start]);
             let name = &rest[start + 2..];
             let Some(end) = name.find('}') else {
-                self.report(span, "\"${\" without its \"}\"");
+                self.report(span, "\"${\" without its \"}\"; write \"${NAME}\"");
                 return None;
             };
             let name = &name[..end];
             let Some(value) = self.variable(name) else {
-                self.report(span, format!("the environment variable {name} is not set"));
+                self.report(
+                    span,
+                    format!("the environment variable {name} is not set; set it where the server is started"),
+                );
                 return None;
             };
             expanded.push_str(&value);

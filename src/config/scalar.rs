@@ -12,7 +12,11 @@ use strum::VariantNames;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
 use crate::suggestion::nearest;
+use crate::time_zone;
 use crate::units::{Label, MAX_LABEL, System, Unit};
+
+/// Description of a duration in errors.
+const DURATION: &str = "a duration such as \"10s\" or \"5m\"";
 
 /// Longest duration of a key other than a retention time.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -20,13 +24,13 @@ const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 impl Section<'_, '_> {
     /// Reads a duration such as `"10s"`, `"5m"` or `"1h30m"`; zero is refused.
     pub(super) fn duration(&mut self, key: &str) -> Option<Spanned<Duration>> {
-        let text = self.string(key)?;
+        let text = self.text(key, DURATION)?;
         self.duration_in(key, text)
     }
 
     /// Reads a duration or `word`. Returns `Some(None)` for `word`.
     pub(super) fn duration_or_word(&mut self, key: &str, word: &str) -> Option<Option<Duration>> {
-        let text = self.string(key)?;
+        let text = self.text(key, DURATION)?;
         if text.value == word {
             return Some(None);
         }
@@ -46,15 +50,16 @@ impl Section<'_, '_> {
     ) -> Option<Spanned<Duration>> {
         match parse_duration(&value) {
             Some(duration) if duration > MAX_DURATION => {
-                self.report(span, format_args!("\"{key}\" must be at most 366 days"));
+                self.report(
+                    span,
+                    format_args!("\"{key}\" must be at most 366 days; it is {value}"),
+                );
                 None
             }
             Some(duration) if !duration.is_zero() => Some(Spanned { value: duration, span }),
             _ => {
-                self.report(
-                    span,
-                    format_args!("\"{key}\" must be a duration such as \"10s\" or \"5m\""),
-                );
+                let hint = duration_hint(&value);
+                self.report(span, format_args!("\"{key}\" must be {DURATION}{hint}"));
                 None
             }
         }
@@ -66,16 +71,15 @@ impl Section<'_, '_> {
 
     /// Reads a retention time: a duration of any length, or `"forever"`, for which it returns `None`.
     pub(super) fn retention(&mut self, key: &str, default: Option<Duration>) -> Option<Duration> {
-        let Some(Spanned { value, span }) = self.string(key) else { return default };
+        const RETENTION: &str = "a duration such as \"400d\", or \"forever\"";
+        let Some(Spanned { value, span }) = self.text(key, RETENTION) else { return default };
         if value == "forever" {
             return None;
         }
         let retention = parse_duration(&value).filter(|time| !time.is_zero());
         if retention.is_none() {
-            self.report(
-                span,
-                format_args!("\"{key}\" must be a duration such as \"400d\", or \"forever\""),
-            );
+            let hint = duration_hint(&value);
+            self.report(span, format_args!("\"{key}\" must be {RETENTION}{hint}"));
         }
         retention.or(default)
     }
@@ -87,16 +91,22 @@ impl Section<'_, '_> {
         default: usize,
         range: RangeInclusive<usize>,
     ) -> usize {
-        let Some(Spanned { value, span }) = self.string(key) else { return default };
+        const SIZE: &str = "a size such as \"16KiB\"";
+        let Some(Spanned { value, span }) = self.text(key, SIZE) else { return default };
         let size = value.parse::<ByteSize>().ok();
         match size.and_then(|size| usize::try_from(size.as_u64()).ok()) {
             Some(size) if range.contains(&size) => return size,
             Some(_) => {
                 let name = |size: &usize| ByteSize::b(*size as u64).display().iec().to_string();
                 let (min, max) = (name(range.start()), name(range.end()));
-                self.report(span, format_args!("\"{key}\" must be between {min} and {max}"));
+                self.report(
+                    span,
+                    format_args!("\"{key}\" must be between {min} and {max}; it is {value}"),
+                );
             }
-            None => self.report(span, format_args!("\"{key}\" must be a size such as \"16KiB\"")),
+            None => {
+                self.report(span, format_args!("\"{key}\" must be {SIZE}; \"{value}\" is none"));
+            }
         }
         default
     }
@@ -140,9 +150,9 @@ impl Section<'_, '_> {
                 (Some(near), false) => format!("did you mean \"{near}\"?"),
                 (None, true) => {
                     let known = Unit::NAMES.join(", ");
-                    format!("write {label} for a unit that is none of {known},")
+                    format!("write {label} for a unit that is none of {known}")
                 }
-                (None, false) => format!("known are {};", Unit::NAMES.join(", ")),
+                (None, false) => format!("known are {}", Unit::NAMES.join(", ")),
             };
             self.report(span, format_args!("\"unit\": \"{value}\" is unknown; {hint}"));
         }
@@ -161,7 +171,7 @@ impl Section<'_, '_> {
         if label.is_none() {
             let message = format_args!(
                 "\"unit_label\" must have 1 to {MAX_LABEL} visible characters, without blanks at its \
-                 ends, quotation marks and backslashes,"
+                 ends, quotation marks and backslashes"
             );
             self.report(span, message);
         }
@@ -175,7 +185,11 @@ impl Section<'_, '_> {
             Ok(value) => Some(Spanned { value, span }),
             Err(_) => {
                 let all = T::VARIANTS.join(", ");
-                self.report(span, format_args!("\"{key}\": \"{value}\" is none of {all}"));
+                let hint = match nearest(&value, T::VARIANTS.iter().copied()) {
+                    Some(near) => format!("; did you mean \"{near}\"?"),
+                    None => String::new(),
+                };
+                self.report(span, format_args!("\"{key}\": \"{value}\" is none of {all}{hint}"));
                 None
             }
         }
@@ -186,8 +200,11 @@ impl Section<'_, '_> {
         let Spanned { value, span } = self.string("timezone")?;
         let zone = TimeZone::get(&value).ok();
         if zone.is_none() {
-            let wanted = format!("a time zone such as \"America/Denver\", the one of {clock}");
-            self.report(span, format_args!("\"timezone\": \"{value}\" is not {wanted},"));
+            let near = time_zone::nearest(&value).unwrap_or_else(|| "America/Denver".to_owned());
+            let message = format_args!(
+                "\"timezone\": \"{value}\" is not a time zone; write the one of {clock}, such as \"{near}\""
+            );
+            self.report(span, message);
         }
         zone
     }
@@ -212,6 +229,10 @@ impl Section<'_, '_> {
     /// Reads the URL of a share page, which is a secret: given by `url`, or in a file by `url_file`.
     pub(super) fn secret_url(&mut self) -> Option<SourceUrl> {
         let at = self.span_of("url").or(self.span_of("url_file")).unwrap_or_default();
+        // The link is a capability: who has it reads the source.
+        if let Some(span) = self.inline_text_of("url") {
+            self.note_inline_secret(span, "url");
+        }
         let url = self.secret("url");
         let url = self.require("url", url)?;
         url.expose().parse().map_err(|error| self.report(at, format_args!("\"url\": {error}"))).ok()
@@ -221,6 +242,23 @@ impl Section<'_, '_> {
     pub(super) fn url_or(&mut self, default: &str) -> Option<SourceUrl> {
         self.parsed("url").map(|at| at.value).or_else(|| default.parse().ok())
     }
+}
+
+/// Returns what to write in place of a text that is no duration.
+fn duration_hint(text: &str) -> String {
+    let text = text.trim();
+    if text.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0) {
+        return format!(
+            "; \"{text}\" has no unit: write \"{text}s\" for seconds, \"{text}m\" for minutes"
+        );
+    }
+    if text.starts_with('-') {
+        return format!("; \"{text}\" is negative");
+    }
+    if parse_duration(text).is_some() {
+        return "; it must be longer than 0".to_owned();
+    }
+    format!("; \"{text}\" is none: its units are s, m, h and d")
 }
 
 /// Parses a duration such as `10s`, `5m`, `1h30m` or `2d`; a day has 24 hours.

@@ -1,8 +1,10 @@
 //! Secrets: values that no log line, page or error may contain.
 
 use std::fmt;
-use std::io;
 use std::path::Path;
+
+use super::section::{Section, Spanned};
+use crate::file_error::FileError;
 
 /// A token, password or key. It has no `Display`, and its `Debug` shows a placeholder.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,15 +14,6 @@ impl Secret {
     /// Wraps a value of the configuration.
     pub fn new(value: String) -> Secret {
         Secret(value)
-    }
-
-    /// Reads a secret from a file that contains nothing else, without the final line end.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is not UTF-8.
-    pub fn from_file(path: &Path) -> io::Result<Secret> {
-        let text = std::fs::read_to_string(path)?;
-        Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
     /// Returns the value, for the code that sends or verifies it.
@@ -40,4 +33,83 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
     }
+}
+
+/// Parts of names of keys, members and fields whose values are secrets.
+const SECRET_NAMES: [&str; 8] =
+    ["pass", "pwd", "token", "secret", "key", "auth", "bearer", "cookie"];
+
+/// Returns true if the name of a key, member or field says that its value is a secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|part| name.contains(part))
+}
+
+/// Keys that may be empty: some devices have an empty password.
+const MAY_BE_EMPTY: [&str; 2] = ["password", "body"];
+
+impl Section<'_, '_> {
+    /// Reads a secret, given by `key` or in a separate file by `key_file`.
+    pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
+        let secret = self.secret_or_empty(key)?;
+        if secret.value.expose().trim().is_empty() && !MAY_BE_EMPTY.contains(&key) {
+            self.report(secret.span, format_args!("\"{key}\" is empty; write its value"));
+            return None;
+        }
+        Some(secret.value)
+    }
+
+    /// Reads a secret that may be an empty text, if that is what the file says.
+    pub(super) fn secret_or_empty(&mut self, key: &str) -> Option<Spanned<Secret>> {
+        let file_key = format!("{key}_file");
+        let (inline, file) = (self.raw_string(key), self.path(&file_key));
+        match (inline, file) {
+            (Some(_), Some(Spanned { span, .. })) => {
+                self.report(span, format_args!("\"{key}\" and \"{file_key}\" exclude each other"));
+                None
+            }
+            (Some(raw), None) => self.inline_secret(key, raw),
+            (None, Some(Spanned { value: path, span })) => match read(&path) {
+                Ok(secret) => Some(Spanned { value: secret, span }),
+                Err(error) => {
+                    self.report(span, format_args!("\"{file_key}\": {error}"));
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    fn inline_secret(&self, key: &str, raw: Spanned<String>) -> Option<Spanned<Secret>> {
+        let Spanned { value: raw, span } = raw;
+        let value = self.expand(span, &raw)?;
+        if value.trim().is_empty() && !raw.trim().is_empty() {
+            let name = raw.trim().trim_start_matches("${").trim_end_matches('}');
+            self.report(
+                span,
+                format_args!(
+                    "\"{key}\" is empty: the environment variable {name} is set to nothing"
+                ),
+            );
+            return None;
+        }
+        let is_hash = key.ends_with("_hash");
+        if value == raw && !value.is_empty() && !is_hash && is_secret_name(key) {
+            self.note_inline_secret(span, key);
+        }
+        Some(Spanned { value: Secret(value), span })
+    }
+}
+
+/// Reads a secret from a file that contains nothing else, without the final line end.
+fn read(path: &Path) -> Result<Secret, String> {
+    let shown = |reason: &str| format!("{}: {reason}", crate::file_error::Shown(path));
+    let bytes = FileError::read(path).map_err(|error| format!("cannot read {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| shown("the file is not UTF-8 text"))?;
+    // Editors of Windows put a byte order mark in front.
+    let secret = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+    if secret.trim().is_empty() {
+        return Err(shown("the file is empty; write the secret into it"));
+    }
+    Ok(Secret(secret.to_owned()))
 }

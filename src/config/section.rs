@@ -2,18 +2,14 @@
 //!
 //! A faulty key is reported and reading continues, so that one run lists every error.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::RangeInclusive;
-use std::path::Path;
-use std::str::FromStr;
 
 use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
 use super::reader::Reader;
-use super::secret::Secret;
-use super::simple_value::Scalar;
 use crate::suggestion::nearest;
 
 /// A value with its position in the file.
@@ -35,6 +31,9 @@ pub(super) struct Section<'reader, 'text> {
     known: Vec<String>,
     /// Keys that were read and present.
     present: Vec<String>,
+    /// Required keys that are absent, which are reported at the end: an unknown key may be a misspelt one
+    /// of them.
+    missing: RefCell<Vec<String>>,
 }
 
 impl<'reader, 'text> Section<'reader, 'text> {
@@ -45,11 +44,16 @@ impl<'reader, 'text> Section<'reader, 'text> {
     ) -> Option<Section<'reader, 'text>> {
         let (title, span) = (title.into(), value.span);
         match into_inner(value) {
-            ValueInner::Table(table) => {
-                Some(Section { reader, title, span, table, known: Vec::new(), present: Vec::new() })
+            ValueInner::Table(table) => Some(Section::of_table(reader, title, span, table)),
+            ValueInner::Array(_) if title.starts_with('[') => {
+                reader.report(span, format!("[{title}] must be written {title}: there is one"));
+                None
             }
-            other => {
-                reader.report(span, format!("{title} must be a table, not {}", type_name(&other)));
+            _ => {
+                reader.report(
+                    span,
+                    format!("{title} must be a table; write {title}, and its keys below"),
+                );
                 None
             }
         }
@@ -60,15 +64,17 @@ impl<'reader, 'text> Section<'reader, 'text> {
         reader: &'reader Reader<'reader>,
         title: impl Into<String>,
     ) -> Section<'reader, 'text> {
-        let span = Span::new(0, 0);
-        Section {
-            reader,
-            title: title.into(),
-            span,
-            table: BTreeMap::new(),
-            known: Vec::new(),
-            present: Vec::new(),
-        }
+        Section::of_table(reader, title.into(), Span::new(0, 0), BTreeMap::new())
+    }
+
+    fn of_table(
+        reader: &'reader Reader<'reader>,
+        title: String,
+        span: Span,
+        table: Table<'text>,
+    ) -> Section<'reader, 'text> {
+        let (known, present) = (Vec::new(), Vec::new());
+        Section { reader, title, span, table, known, present, missing: RefCell::default() }
     }
 
     /// Returns the position of the table.
@@ -81,12 +87,33 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.reader.variable(name)
     }
 
+    /// Replaces each `${NAME}` by the variable of the environment.
+    pub(super) fn expand(&self, span: Span, text: &str) -> Option<String> {
+        self.reader.expand(span, text)
+    }
+
+    /// Notes a secret that the file contains.
+    pub(super) fn note_inline_secret(&self, span: Span, key: &str) {
+        self.reader.note_inline_secret(span, key);
+    }
+
+    /// Returns the addresses of a host, for a message.
+    pub(super) fn addresses_of(&self, host: &str) -> Vec<std::net::IpAddr> {
+        self.reader.addresses_of(host)
+    }
+
     pub(super) fn rename(&mut self, title: String) {
         self.title = title;
     }
 
+    /// Reports an error. The name of the table is put behind what is wrong, and before what to do.
     pub(super) fn report(&self, span: Span, message: impl fmt::Display) {
-        self.reader.report(span, format!("{message} in {}", self.title));
+        self.reader.report(span, located(&message.to_string(), &self.title));
+    }
+
+    /// Reports a setting that is valid but probably unintended.
+    pub(super) fn warn(&self, span: Span, message: impl fmt::Display) {
+        self.reader.warn(span, located(&message.to_string(), &self.title));
     }
 
     /// Returns the keys in the order of the file, for tables whose keys the user chooses.
@@ -100,7 +127,14 @@ impl<'reader, 'text> Section<'reader, 'text> {
         keys
     }
 
-    fn take(&mut self, key: &str) -> Option<(Key<'text>, Value<'text>)> {
+    /// Returns the position of a text that has not been read yet, if no variable of the environment is in it.
+    pub(super) fn inline_text_of(&self, key: &str) -> Option<Span> {
+        let (key, value) = self.table.get_key_value(key)?;
+        let text = value.as_str()?;
+        (!text.is_empty() && !text.contains("${")).then_some(key.span)
+    }
+
+    pub(super) fn take(&mut self, key: &str) -> Option<(Key<'text>, Value<'text>)> {
         self.known.push(key.to_owned());
         let entry = self.table.remove_entry(key);
         if entry.is_some() {
@@ -109,174 +143,15 @@ impl<'reader, 'text> Section<'reader, 'text> {
         entry
     }
 
-    /// Reports a required key that is absent. One that is present but faulty has been reported
-    /// already.
+    /// Notes a required key that is absent, to be reported at the end. One that is present but faulty has
+    /// been reported already.
     pub(super) fn require<T>(&self, key: &str, value: Option<T>) -> Option<T> {
         let file_key = format!("{key}_file");
         let is_present = self.present.iter().any(|present| present == key || *present == file_key);
         if value.is_none() && !is_present {
-            self.report(self.span, format_args!("missing key \"{key}\""));
+            self.missing.borrow_mut().push(key.to_owned());
         }
         value
-    }
-
-    fn report_type(&self, key: &str, span: Span, expected: &str, found: &ValueInner<'_>) {
-        let found = type_name(found);
-        self.report(span, format_args!("\"{key}\" must be {expected}, not {found}"));
-    }
-
-    pub(super) fn string(&mut self, key: &str) -> Option<Spanned<String>> {
-        let (_, value) = self.take(key)?;
-        self.string_in(key, "a string", value)
-    }
-
-    pub(super) fn strings(&mut self, key: &str) -> Option<Vec<Spanned<String>>> {
-        let (_, value) = self.take(key)?;
-        let span = value.span;
-        let ValueInner::Array(items) = into_inner(value) else {
-            self.report(span, format_args!("\"{key}\" must be an array of strings"));
-            return None;
-        };
-        let items = items.into_iter().map(|item| self.string_in(key, "an array of strings", item));
-        Some(items.flatten().collect())
-    }
-
-    /// Reads a string or an array of strings.
-    pub(super) fn string_or_strings(&mut self, key: &str) -> Option<Vec<Spanned<String>>> {
-        let (_, value) = self.take(key)?;
-        let span = value.span;
-        let items = match into_inner(value) {
-            ValueInner::Array(items) => items,
-            single => vec![Value::with_span(single, span)],
-        };
-        let expected = "a string or an array of strings";
-        let items = items.into_iter().map(|item| self.string_in(key, expected, item));
-        Some(items.flatten().collect())
-    }
-
-    fn string_in(&self, key: &str, expected: &str, item: Value<'_>) -> Option<Spanned<String>> {
-        let span = item.span;
-        match into_inner(item) {
-            ValueInner::String(text) => {
-                self.reader.expand(span, &text).map(|value| Spanned { value, span })
-            }
-            other => {
-                self.report_type(key, span, expected, &other);
-                None
-            }
-        }
-    }
-
-    /// Reads a string, a finite number, or true or false.
-    pub(super) fn scalar(&mut self, key: &str) -> Option<Spanned<Scalar>> {
-        let (_, value) = self.take(key)?;
-        let span = value.span;
-        let value = match into_inner(value) {
-            ValueInner::String(text) => Scalar::Text(self.reader.expand(span, &text)?),
-            ValueInner::Integer(number) => Scalar::Integer(number),
-            ValueInner::Float(number) if number.is_finite() => Scalar::Number(number),
-            ValueInner::Boolean(truth) => Scalar::Bool(truth),
-            other => {
-                self.report_type(key, span, "a string, a number, true or false", &other);
-                return None;
-            }
-        };
-        Some(Spanned { value, span })
-    }
-
-    /// Reads a string and parses it. The message names the key and the error of the parser.
-    pub(super) fn parsed<T>(&mut self, key: &str) -> Option<Spanned<T>>
-    where
-        T: FromStr<Err: fmt::Display>,
-    {
-        let Spanned { value, span } = self.string(key)?;
-        match value.parse() {
-            Ok(value) => Some(Spanned { value, span }),
-            Err(error) => {
-                self.report(span, format_args!("\"{key}\": {error}"));
-                None
-            }
-        }
-    }
-
-    pub(super) fn number(&mut self, key: &str) -> Option<Spanned<f64>> {
-        let (_, value) = self.take(key)?;
-        let span = value.span;
-        match into_inner(value) {
-            // Exact: configured quantities are far below 2^53.
-            ValueInner::Integer(number) => Some(Spanned { value: number as f64, span }),
-            ValueInner::Float(number) if number.is_finite() => {
-                Some(Spanned { value: number, span })
-            }
-            other => {
-                self.report_type(key, span, "a number", &other);
-                None
-            }
-        }
-    }
-
-    pub(super) fn number_within(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
-        let Spanned { value, span } = self.number(key)?;
-        if range.contains(&value) {
-            return Some(value);
-        }
-        let (min, max) = (range.start(), range.end());
-        self.report(span, format_args!("\"{key}\" must be between {min} and {max}"));
-        None
-    }
-
-    pub(super) fn positive(&mut self, key: &str) -> Option<f64> {
-        let Spanned { value, span } = self.number(key)?;
-        if value > 0.0 {
-            return Some(value);
-        }
-        self.report(span, format_args!("\"{key}\" must be greater than 0"));
-        None
-    }
-
-    pub(super) fn boolean(&mut self, key: &str) -> Option<Spanned<bool>> {
-        let (_, value) = self.take(key)?;
-        let span = value.span;
-        match into_inner(value) {
-            ValueInner::Boolean(value) => Some(Spanned { value, span }),
-            other => {
-                self.report_type(key, span, "true or false", &other);
-                None
-            }
-        }
-    }
-
-    pub(super) fn integer(&mut self, key: &str, default: usize, max: usize) -> usize {
-        let Some((_, value)) = self.take(key) else { return default };
-        let span = value.span;
-        match into_inner(value) {
-            ValueInner::Integer(number) => match usize::try_from(number) {
-                Ok(number) if (1..=max).contains(&number) => return number,
-                _ => self.report(span, format_args!("\"{key}\" must be between 1 and {max}")),
-            },
-            other => self.report_type(key, span, "a whole number", &other),
-        }
-        default
-    }
-
-    /// Reads a secret, given by `key` or in a separate file by `key_file`.
-    pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
-        let file_key = format!("{key}_file");
-        match (self.string(key), self.string(&file_key)) {
-            (Some(_), Some(Spanned { span, .. })) => {
-                self.report(span, format_args!("\"{key}\" and \"{file_key}\" exclude each other"));
-                None
-            }
-            (Some(Spanned { value, .. }), None) => Some(Secret::new(value)),
-            (None, Some(Spanned { value, span })) => match Secret::from_file(Path::new(&value)) {
-                Ok(secret) => Some(secret),
-                Err(error) => {
-                    self.report(span, format_args!("\"{file_key}\": cannot read {value}: {error}"));
-                    None
-                }
-            },
-            (None, None) => None,
-        }
     }
 
     /// Returns true if a key of an earlier version is present. It has no effect any more.
@@ -295,16 +170,38 @@ impl<'reader, 'text> Section<'reader, 'text> {
     pub(super) fn sections(&mut self, key: &str) -> Vec<Section<'reader, 'text>> {
         let Some((_, value)) = self.take(key) else { return Vec::new() };
         let span = value.span;
+        // `[[auth.user]]` in `[auth]`.
+        let title = match self.title.strip_prefix('[').and_then(|title| title.strip_suffix(']')) {
+            Some(parent) => format!("[[{parent}.{key}]]"),
+            None => format!("[[{key}]]"),
+        };
         match into_inner(value) {
             ValueInner::Array(items) => items
                 .into_iter()
-                .filter_map(|item| Section::new(self.reader, format!("[[{key}]]"), item))
+                .filter_map(|item| {
+                    let span = item.span;
+                    match into_inner(item) {
+                        ValueInner::Table(table) => {
+                            Some(Section::of_table(self.reader, title.clone(), span, table))
+                        }
+                        _ => {
+                            self.reader.report(span, format!("\"{key}\" must be written {title}"));
+                            None
+                        }
+                    }
+                })
                 .collect(),
             _ => {
-                self.reader.report(span, format!("\"{key}\" must be written [[{key}]]"));
+                let message = format!("\"{key}\" must be written {title}: there may be several");
+                self.reader.report(span, message);
                 Vec::new()
             }
         }
+    }
+
+    /// Returns true if a key was read, present or not.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.iter().any(|known| known == key)
     }
 
     /// Returns true if a key was read and present.
@@ -317,31 +214,58 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.table.get_key_value(key).map(|(key, _)| key.span)
     }
 
-    /// Reports the keys that were not read as unknown.
+    /// Reports the keys that were not read as unknown, and the required ones that are missing. A required
+    /// key for which another one is misspelt is reported once.
     pub(super) fn finish(self) {
+        self.report_keys(true);
+    }
+
+    /// Reports the required keys that are missing, and keys that are probably misspelt ones of them. For a
+    /// table of which not all keys are known.
+    pub(super) fn finish_in_part(self) {
+        self.report_keys(false);
+    }
+
+    fn report_keys(self, all_are_known: bool) {
+        let mut missing = self.missing.borrow().clone();
+        let title = &self.title;
         for key in self.table.keys() {
-            let near = nearest(&key.name, self.known.iter().map(String::as_str));
+            let name = &key.name;
+            let known = self.known.iter().chain(&missing).map(String::as_str);
+            // A key that is set already is not meant, unless no other one is near.
+            let unset = known.clone().filter(|known| !self.was_present(known));
+            let written = name.to_lowercase();
+            let near = nearest(&written, unset).or_else(|| nearest(&written, known));
+            let is_missing = near.is_some_and(|near| missing.iter().any(|key| key == near));
+            if !all_are_known && !is_missing {
+                continue;
+            }
             let hint = match near {
-                Some(name) => format!("; did you mean \"{name}\"?"),
+                Some(near) => format!("; did you mean \"{near}\"?"),
                 None => format!("; known are {}", self.known.join(", ")),
             };
-            let (name, title) = (&key.name, &self.title);
+            if let Some(near) = near.map(str::to_owned) {
+                missing.retain(|key| *key != near);
+            }
             self.reader.report(key.span, format!("unknown key \"{name}\" in {title}{hint}"));
+        }
+        for key in missing {
+            self.reader.report(self.span, format!("missing key \"{key}\" in {title}"));
         }
     }
 }
 
-fn into_inner(mut value: Value<'_>) -> ValueInner<'_> {
-    value.take()
+/// Puts the name of a table behind the first part of a message, which ends with a semicolon.
+fn located(message: &str, title: &str) -> String {
+    let mut in_quotes = false;
+    let end = message.char_indices().find_map(|(at, c)| {
+        in_quotes ^= c == '"';
+        (!in_quotes && message[at..].starts_with("; ")).then_some(at)
+    });
+    let (what, advice) = message.split_at(end.unwrap_or(message.len()));
+    format!("{what} in {title}{advice}")
 }
 
-fn type_name(value: &ValueInner<'_>) -> &'static str {
-    match value {
-        ValueInner::String(_) => "a string",
-        ValueInner::Integer(_) => "a whole number",
-        ValueInner::Float(_) => "a number",
-        ValueInner::Boolean(_) => "true or false",
-        ValueInner::Array(_) => "an array",
-        ValueInner::Table(_) => "a table",
-    }
+pub(super) fn into_inner(mut value: Value<'_>) -> ValueInner<'_> {
+    value.take()
 }

@@ -13,7 +13,9 @@ use super::proxy::{self, Proxy};
 use super::renamed_fields::{self, FieldSettings};
 use super::secret::Secret;
 use super::section::{Section, Spanned};
+use super::source_fields;
 use super::trends::{self, TrendSettings};
+use crate::file_error::{FileError, Shown};
 use crate::units::{System, Unit};
 
 /// One `[[source]]`, checked.
@@ -118,19 +120,31 @@ fn read(
     let title = section.string("title").map(|at| at.value);
     let interval = interval(&mut section);
     let timeout = timeout(&mut section, interval);
-    let stale_after = section.duration_or("stale_after", interval * STALE_INTERVALS);
+    let stale_after = stale_after(&mut section, interval);
     let system = section.unit_system().or(units);
-    let fields = section.section("fields", "[source.fields]".to_owned()).map(fields_of);
+    let mut names = Vec::new();
+    let fields = section.section("fields", "[source.fields]".to_owned());
+    let fields = fields.map(|fields| fields_of(fields, &mut names));
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
     let ca_certs = ca_certs(&mut section);
-    let mut show = shown(&mut section);
-    let trends = section.section("trends", "[source.trends]".to_owned()).map(trends::read);
+    let mut show = shown(&mut section, &mut names);
+    let trends = section.section("trends", "[source.trends]".to_owned());
+    let trends = trends.map(|trends| {
+        names.extend(trends.dynamic_keys().into_iter().map(|at| ("trends", at)));
+        trends::read(trends)
+    });
+    let has_kind = section.span_of("kind").is_some();
     let kind = kind::read(&mut section);
     let proxy = proxy::read(&mut section, kind.as_ref().map(Kind::url));
+    if let Some(kind) = &kind {
+        let trends = trends.clone().unwrap_or_else(|| trends::defaults_of(kind));
+        source_fields::check(&section, kind, &trends, names);
+    }
     // Without a kind, the set of valid keys is unknown.
-    if kind.is_some() {
-        section.finish();
+    match kind.is_some() || has_kind && section.knows("url") {
+        true => section.finish(),
+        false => section.finish_in_part(),
     }
     let name: Arc<str> = name?.into();
     let title = title.map_or_else(|| Arc::clone(&name), Arc::from);
@@ -174,9 +188,14 @@ fn documented_rate_limit(kind: &Kind) -> Option<RateLimit> {
     }
 }
 
-fn fields_of(mut section: Section<'_, '_>) -> Vec<(Arc<str>, Unit)> {
+/// Names of fields with their positions, and the key that each is in.
+type FieldNames = Vec<(&'static str, Spanned<String>)>;
+
+fn fields_of(mut section: Section<'_, '_>, names: &mut FieldNames) -> Vec<(Arc<str>, Unit)> {
     let mut fields = Vec::new();
-    for Spanned { value: name, .. } in section.dynamic_keys() {
+    for at in section.dynamic_keys() {
+        names.push(("fields", at.clone()));
+        let name = at.value;
         let title = format!("[source.fields.{name}]");
         let Some(mut field) = section.section(&name, title) else { continue };
         let unit = field.unit();
@@ -197,29 +216,43 @@ fn rate_limit_of(mut section: Section<'_, '_>) -> Option<RateLimit> {
     Some(RateLimit { group: group?, every: every? })
 }
 
-fn shown(section: &mut Section<'_, '_>) -> Vec<Arc<str>> {
-    let names = section.strings("show").unwrap_or_default();
-    let checked = names.into_iter().filter_map(|Spanned { value, span }| {
-        if !is_name(&value) {
-            section.report(span, format_args!("\"show\": \"{value}\" is not the name of a field"));
+fn shown(section: &mut Section<'_, '_>, names: &mut FieldNames) -> Vec<Arc<str>> {
+    let mut shown = Vec::new();
+    for at in section.strings("show").unwrap_or_default() {
+        if !is_name(&at.value) {
+            let message = format_args!("\"show\": \"{}\" is not the name of a field", at.value);
+            section.report(at.span, message);
+            continue;
         }
-        is_name(&value).then(|| Arc::from(value))
-    });
-    checked.collect()
+        shown.push(Arc::from(at.value.as_str()));
+        names.push(("show", at));
+    }
+    shown
 }
 
 fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
-    let Spanned { value, span } = section.string("ca_file")?;
+    let Spanned { value, span } = section.path("ca_file")?;
+    let bytes = match FileError::read(&value) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            section.report(span, format_args!("\"ca_file\": cannot read {error}"));
+            return None;
+        }
+    };
+    let shown = Shown(&value);
     let read = || -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-        CertificateDer::pem_file_iter(&value)?.collect()
+        CertificateDer::pem_slice_iter(&bytes).collect()
     };
     match read() {
         Ok(found) if !found.is_empty() => return Some(found.into()),
         Ok(_) => {
-            section.report(span, format_args!("\"ca_file\": {value} contains no certificate"));
+            section.report(
+                span,
+                format_args!("\"ca_file\": {shown} contains no certificate (BEGIN CERTIFICATE)"),
+            );
         }
         Err(error) => {
-            section.report(span, format_args!("\"ca_file\": cannot read {value}: {error}"));
+            section.report(span, format_args!("\"ca_file\": {shown} is not PEM: {error}"));
         }
     }
     None
@@ -233,7 +266,7 @@ fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<S
             span,
             format_args!(
                 "\"name\": \"{value}\" must be lower-case letters, digits and underscores, \
-                 beginning with a letter,"
+                 beginning with a letter"
             ),
         );
         return None;
@@ -249,8 +282,11 @@ fn interval(section: &mut Section<'_, '_>) -> Duration {
     match section.duration("interval") {
         None => INTERVAL,
         Some(Spanned { value, .. }) if value >= MIN_INTERVAL => value,
-        Some(Spanned { span, .. }) => {
-            section.report(span, "\"interval\" must be at least 1s");
+        Some(Spanned { value, span }) => {
+            section.report(
+                span,
+                format_args!("\"interval\" must be at least 1s; it is {}", span_of_time(value)),
+            );
             INTERVAL
         }
     }
@@ -261,8 +297,35 @@ fn timeout(section: &mut Section<'_, '_>, interval: Duration) -> Duration {
         None => TIMEOUT.min(interval),
         Some(Spanned { value, .. }) if value <= interval => value,
         Some(Spanned { span, .. }) => {
-            section.report(span, "\"timeout\" must not be longer than \"interval\"");
+            let every = span_of_time(interval);
+            section.report(
+                span,
+                format_args!("\"timeout\" must not be longer than \"interval\"; that is {every}"),
+            );
             interval
         }
     }
+}
+
+/// Reads `stale_after`. A reading that is stale before the next poll is probably not intended.
+fn stale_after(section: &mut Section<'_, '_>, interval: Duration) -> Duration {
+    let Some(Spanned { value, span }) = section.duration("stale_after") else {
+        return interval * STALE_INTERVALS;
+    };
+    if value < interval {
+        let message = format_args!(
+            "\"stale_after\" is {}, which is shorter than \"interval\", {}, so readings turn stale between \
+             two polls; make it longer, such as three intervals",
+            span_of_time(value),
+            span_of_time(interval)
+        );
+        section.warn(span, message);
+    }
+    value
+}
+
+/// Formats a duration as the configuration writes it.
+fn span_of_time(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
 }

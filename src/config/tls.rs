@@ -1,8 +1,10 @@
 //! `[tls]`: certificate and key files, and the names that clients use.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Site;
 use super::listen_addr::{self, ListenAddr};
 use super::section::Section;
 use super::server::Server;
@@ -40,12 +42,25 @@ pub struct ExpectedName {
     pub origin: &'static str,
 }
 
-/// Returns the names by which clients reach the server: `names`, or else the addresses that it listens on.
-pub(super) fn expected_names(server: &Server) -> Vec<ExpectedName> {
-    let expected = |name: String, origin| ExpectedName { name, origin };
-    if !server.names.is_empty() {
-        let names = server.names.iter().map(ToString::to_string);
-        return names.map(|name| expected(name, "\"names\" in [server]")).collect();
+/// Returns the names by which clients reach the server: that of the public address and `names`, or else the
+/// addresses that it listens on.
+pub(super) fn expected_names(server: &Server, site: &Site) -> Vec<ExpectedName> {
+    // Certificates have IPv6 addresses without brackets.
+    let expected = |name: String, origin| {
+        let name = name.trim_matches(['[', ']']).to_owned();
+        ExpectedName { name, origin }
+    };
+    // A proxy has a certificate of its own.
+    let is_proxied = !server.engine.trusted_proxies.is_empty();
+    let public = site.url.iter().filter(|_| !is_proxied);
+    let public = public.map(|url| expected(url.host_name().to_string(), "\"url\" in [site]"));
+    let names = server.names.iter().map(ToString::to_string);
+    let names = names.map(|name| expected(name, "\"names\" in [server]"));
+    let mut all: Vec<ExpectedName> = public.chain(names).collect();
+    if !all.is_empty() {
+        let mut seen = BTreeSet::new();
+        all.retain(|expected| seen.insert(expected.name.clone()));
+        return all;
     }
     let addresses = server.listen.iter().filter_map(|address| match address {
         ListenAddr::Tcp(address) => Some(address.ip()),
@@ -63,7 +78,6 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<TlsFiles> {
     let redirect_listen = listen_addr::read_all(&mut section, "redirect_listen");
     let mut named = Vec::new();
     for mut section in section.sections("certificate") {
-        section.rename("[[tls.certificate]]".to_owned());
         named.extend(pair(&mut section));
         section.finish();
     }
@@ -78,9 +92,9 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<TlsFiles> {
 }
 
 fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
-    let cert = section.string("cert");
-    let key = section.string("key");
+    let cert = section.path("cert");
+    let key = section.path("key");
     let cert = section.require("cert", cert);
     let key = section.require("key", key);
-    Some(CertificateFiles { cert: cert?.value.into(), key: key?.value.into() })
+    Some(CertificateFiles { cert: cert?.value, key: key?.value })
 }

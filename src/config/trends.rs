@@ -129,6 +129,36 @@ fn trend_of(
     (trend, is_tank)
 }
 
+/// Trends of the content of a tank.
+const OF_TANK: [&str; 5] =
+    ["time_to_full", "time_to_empty", "last_refill", "last_refill_began", "last_refill_amount"];
+
+/// Returns the fields that trends add to a source.
+pub(super) fn fields(trends: &[TrendSettings]) -> Vec<String> {
+    let mut fields = Vec::new();
+    for trend in trends {
+        for field in &trend.fields {
+            fields.push(format!("{field}_rate"));
+            let changes = trend.changes.iter();
+            fields.extend(changes.map(|over| format!("{field}_change_{}", span_suffix(*over))));
+        }
+        if trend.tank.is_some() {
+            fields.extend(OF_TANK.map(str::to_owned));
+        }
+    }
+    fields
+}
+
+/// Returns a time span as a suffix of a field's name: `30m`, `1h`, `24h`, `7d`.
+pub fn span_suffix(time: Duration) -> String {
+    match time.as_secs() {
+        seconds if seconds % 86_400 == 0 && seconds > 86_400 => format!("{}d", seconds / 86_400),
+        seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
+
 fn within(section: &Section<'_, '_>, key: &str, time: &Spanned<Duration>) {
     if time.value.is_zero() || time.value > MAX_WINDOW {
         let message = format!("\"{key}\" must be longer than 0 and at most 31d");

@@ -24,6 +24,8 @@ pub const SESSIONS: &str = "pw-sessions";
 pub const LAST_VALUES: &str = "pw-last-values";
 /// Polls the certificate files for renewals.
 pub const CERTIFICATES: &str = "pw-certs";
+/// Looks up a host that the configuration names.
+pub const LOOKUP: &str = "pw-lookup";
 /// Runs the command of `watch --alarm-exec`.
 pub const ALARM: &str = "pw-alarm";
 /// Reads the files by which `watch` probes.

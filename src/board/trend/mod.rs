@@ -25,7 +25,7 @@ use self::samples::{Added, Observation, Samples};
 use super::event::Sample;
 use super::over_times::OverTimes;
 use super::reading::{Datum, FieldName, Value};
-use crate::config::{Tank, TrendSettings};
+use crate::config::{Tank, TrendSettings, span_suffix};
 use crate::timestamp::Rfc3339;
 use crate::units::{OverTime, Unit, round_to};
 
@@ -344,16 +344,6 @@ fn hours(capacity: f64, distance: f64, rate: f64, too_slow: &str) -> Value {
 fn rounded(number: f64, unit: Unit, now: f64, min_decimals: i32) -> f64 {
     let size = now.abs().max(number.abs());
     round_to(number, unit.decimals_of(size).max(min_decimals))
-}
-
-/// Returns a time span as a suffix of a field's name: `30m`, `1h`, `24h`, `7d`.
-fn span_suffix(time: Duration) -> String {
-    match time.as_secs() {
-        seconds if seconds % 86_400 == 0 && seconds > 86_400 => format!("{}d", seconds / 86_400),
-        seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-        seconds if seconds % 60 == 0 => format!("{}m", seconds / 60),
-        seconds => format!("{seconds}s"),
-    }
 }
 
 #[cfg(test)]

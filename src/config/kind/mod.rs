@@ -1,5 +1,6 @@
 //! The kinds of sources, with the keys that each adds to its `[[source]]`.
 
+mod fields;
 mod json;
 mod tank;
 mod weather;
@@ -107,7 +108,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
         other => {
             let hint = match nearest(other, NAMES) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known are {};", NAMES.join(", ")),
+                None => format!("known are {}", NAMES.join(", ")),
             };
             section.report(span, format_args!("\"kind\": \"{other}\" is unknown; {hint}"));
             None

@@ -16,7 +16,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[server]\nkeep_alive = 75\n",
-        "p.toml:2:14: \"keep_alive\" must be a string, not a whole number in [server]",
+        "p.toml:2:14: \"keep_alive\" must be a duration such as \"10s\" or \"5m\", not a whole number in [server]; write keep_alive = \"75s\" for seconds",
     ),
     (
         "[server]\nkeep_alive = \"75\"\n",
@@ -36,7 +36,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[server]\nlisten = [\"6443\"]\n",
-        "p.toml:2:12: \"listen\": \"6443\" is not an address to listen on; write \"0.0.0.0:6443\", \"[::]:6443\", \"unix:/path\" or \"fd:0\" in [server]",
+        "p.toml:2:12: \"listen\": \"6443\" is not an address to listen on in [server]; write \"0.0.0.0:6443\", \"[::]:6443\", \"unix:/path\" or \"fd:0\"",
     ),
     (
         "[server]\nadmin_listen = \"0.0.0.0:6480\"\n",
@@ -47,15 +47,18 @@ const WRONG: &[(&str, &str)] = &[
         "p.toml:2:21: \"trusted_proxies\": \"10.0.0.0/33\" is neither an address nor a network in [server]",
     ),
     ("[tls]\ncert = \"c\"\n", "p.toml:1:1: missing key \"key\" in [tls]"),
-    ("[server]\nlisten = \"x\n", "p.toml:2:12: invalid character in string"),
+    (
+        "[server]\nlisten = \"x\n",
+        "p.toml:2:12: the text of \"listen\" has no closing quotation mark",
+    ),
     ("[[source]]\nkind = \"json\"\n", "p.toml:1:1: missing key \"name\" in [[source]]"),
     (
         "[[source]]\nname = \"w\"\nkind = \"ptlevle\"\n",
-        "p.toml:3:9: \"kind\": \"ptlevle\" is unknown; did you mean \"ptlevel\"? in [[source]] \"w\"",
+        "p.toml:3:9: \"kind\": \"ptlevle\" is unknown in [[source]] \"w\"; did you mean \"ptlevel\"?",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"metar\"\n",
-        "p.toml:3:9: \"kind\": \"metar\" is unknown; known are ptlevel, ptdevices, open-meteo, nws, ambient, json; in [[source]] \"w\"",
+        "p.toml:3:9: \"kind\": \"metar\" is unknown in [[source]] \"w\"; known are ptlevel, ptdevices, open-meteo, nws, ambient, json",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"K/../SFO\"\n",
@@ -75,7 +78,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"t\"\nkind = \"ptdevices\"\ndevice = \"1\"\ntoken = \"x\"\ntimezone = \"MST7\"\n",
-        "p.toml:6:13: \"timezone\": \"MST7\" is not a time zone such as \"America/Denver\", the one of the device's clock, in [[source]] \"t\"",
+        "p.toml:6:13: \"timezone\": \"MST7\" is not a time zone in [[source]] \"t\"; write the one of the device's clock, such as",
     ),
     (
         "[site]\nunits = \"imperial\"\n",
@@ -108,7 +111,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n[source.fields.rain]\nunit = \"cups\"\n",
-        "p.toml:6:9: \"unit\": \"cups\" is unknown; known are %, in, ft, ",
+        "p.toml:6:9: \"unit\": \"cups\" is unknown in [source.fields.rain]; known are %, in, ft, ",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"open-meteo\"\nlatitude = 91\nlongitude = 0\n",
@@ -120,7 +123,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"https://me:pw@h/\"\n[source.values.a]\npointer = \"\"\n",
-        "p.toml:4:8: \"url\": must not contain a user name or password; give credentials by their own keys in [[source]] \"w\"",
+        "p.toml:4:8: \"url\": must not contain a user name or password in [[source]] \"w\"; give credentials by their own keys",
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"json\"\ninterval = \"5s\"\ntimeout = \"6s\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\n",
@@ -132,7 +135,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[[source]]\nname = \"w\"\nkind = \"json\"\nurl = \"http://h\"\n[source.values.a]\npointer = \"\"\nunit = \"deg CC\"\n",
-        "p.toml:7:9: \"unit\": \"deg CC\" is unknown; did you mean \"degC\", or unit_label = \"deg CC\"? in [source.values.a]",
+        "p.toml:7:9: \"unit\": \"deg CC\" is unknown in [source.values.a]; did you mean \"degC\", or unit_label = \"deg CC\"?",
     ),
     (
         "[site]\ntimezone = \"Nowhere/Town\"\n",

@@ -135,7 +135,7 @@ fn faulty_key_of_a_value_is_reported_with_a_remedy() {
         ("pointer = 1", "6:11: \"pointer\" must be a string or an array of strings, not a whole"),
         (
             "pointer = \"\"\nwhere = { id = 1 }",
-            "7:1: \"where\" selects an element of \"list\", which is missing: add list = \"/…\"",
+            "7:1: \"where\" selects an element of \"list\", which is missing in [source.values.a]; add list = \"/…\"",
         ),
         (
             "pointer = \"\"\nlast = true",
@@ -143,7 +143,7 @@ fn faulty_key_of_a_value_is_reported_with_a_remedy() {
         ),
         (
             "pointer = \"\"\nlist = \"/l\"",
-            "7:1: \"list\" needs the element to read: where = { id = \"…\" }, or last = true,",
+            "7:1: \"list\" needs the element to read in [source.values.a]; write where = { id = \"…\" }, or last = true",
         ),
         ("pointer = \"\"\nlist = \"l\"\nlast = true", "7:9: \"list\" must be a JSON pointer"),
         (
@@ -160,12 +160,15 @@ fn faulty_key_of_a_value_is_reported_with_a_remedy() {
         ),
         (
             "pointer = \"\"\nunit = \"cups\"",
-            "7:9: \"unit\": \"cups\" is unknown; write unit_label = \"cups\" for a unit that is none of %, in, ",
+            "7:9: \"unit\": \"cups\" is unknown in [source.values.a]; write unit_label = \"cups\" for a unit that is none of %, in, ",
         ),
-        ("pointer = \"\"\nunit = \"furlongs\"", "7:9: \"unit\": \"furlongs\" is unknown; "),
+        (
+            "pointer = \"\"\nunit = \"furlongs\"",
+            "7:9: \"unit\": \"furlongs\" is unknown in [source.values.a]; ",
+        ),
         (
             "pointer = \"\"\nunit_label = \"gpm\"",
-            "7:15: \"unit_label\": \"gpm\" is a known unit; write unit = \"gal/min\"",
+            "7:15: \"unit_label\": \"gpm\" is a known unit in [source.values.a]; write unit = \"gal/min\"",
         ),
         (
             "pointer = \"\"\nunit_label = \" x\"",
@@ -272,12 +275,15 @@ fn faulty_time_is_reported_with_a_remedy() {
         ),
         (
             "pointer = \"/t\", format = \"local\"",
-            "\"format\": local states no zone: add timezone = \"Europe/Vienna\"",
+            "\"format\": local states no zone in \"observed_at\"; add timezone = \"Europe/Vienna\"",
         ),
-        ("pointer = \"/t\", format = \"%Y-%m-%d %H:%M\"", "states no zone: add timezone"),
+        (
+            "pointer = \"/t\", format = \"%Y-%m-%d %H:%M\"",
+            "states no zone in \"observed_at\"; add timezone",
+        ),
         (
             "pointer = \"/t\", format = \"local\", timezone = \"CET1\"",
-            "\"timezone\": \"CET1\" is not a time zone such as",
+            "\"timezone\": \"CET1\" is not a time zone in \"observed_at\"; write the one of the sensor's clock",
         ),
         (
             "pointer = \"/t\", format = \"%m-%d %H:%M\", timezone = \"Europe/Vienna\"",

@@ -118,8 +118,8 @@ fn list(section: &mut Section<'_, '_>) -> Result<Option<JsonList>, Faulty> {
                 section.report(
                     span,
                     format_args!(
-                        "\"{key}\" selects an element of \"list\", which is missing: add \
-                         list = \"/…\", the pointer to the list,"
+                        "\"{key}\" selects an element of \"list\", which is missing; add \
+                         list = \"/…\", the pointer to the list"
                     ),
                 );
                 Err(Faulty)
@@ -137,7 +137,7 @@ fn list(section: &mut Section<'_, '_>) -> Result<Option<JsonList>, Faulty> {
         (None, false) => {
             section.report(
                 list_at,
-                "\"list\" needs the element to read: where = { id = \"…\" }, or last = true,",
+                "\"list\" needs the element to read; write where = { id = \"…\" }, or last = true",
             );
             return Err(Faulty);
         }

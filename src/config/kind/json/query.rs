@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::super::super::secret::Secret;
+use super::super::super::secret::{Secret, is_secret_name};
 use super::super::super::section::{Section, Spanned};
 use super::super::super::simple_value::Scalar;
 
@@ -56,10 +56,13 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Query {
                 section.string(key);
             }
             Some(plain) => {
-                let value = section.secret(plain);
+                let value = section.secret_or_empty(plain).map(|at| at.value);
                 parameters.extend(value.map(|value| (plain.to_owned(), value)));
             }
             None => {
+                if let Some(span) = section.inline_text_of(key).filter(|_| is_secret_name(key)) {
+                    section.note_inline_secret(span, key);
+                }
                 let value = section.scalar(key).map(|at| match at.value {
                     Scalar::Text(text) => text,
                     other => other.to_string(),

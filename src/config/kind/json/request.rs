@@ -4,7 +4,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-use super::super::super::secret::Secret;
+use super::super::super::secret::{Secret, is_secret_name};
 use super::super::super::section::{Section, Spanned};
 use super::super::super::source_url::percent_decoded;
 use super::credentials::{self, Credentials};
@@ -82,16 +82,9 @@ fn is_form(body: &str) -> bool {
     body.bytes().all(is_encoded) && body.split('&').all(is_pair)
 }
 
-/// Parts of names of members and fields whose values are secrets.
-const SECRET_NAMES: [&str; 6] = ["pass", "pwd", "token", "secret", "key", "auth"];
-
 /// Returns the secrets in a body: all of it, and the values whose names say that they are secret. Other values
 /// are ordinary words, which a response may have as well.
 fn body_secrets(body: &Secret) -> Vec<Secret> {
-    let is_secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        SECRET_NAMES.iter().any(|part| name.contains(part))
-    };
     let mut secrets = vec![body.clone()];
     match serde_json::from_str::<serde_json::Value>(body.expose()) {
         Ok(document) => {
@@ -100,7 +93,7 @@ fn body_secrets(body: &Secret) -> Vec<Secret> {
                 match value {
                     serde_json::Value::Array(items) => rest.extend(items),
                     serde_json::Value::Object(members) => {
-                        let texts = members.iter().filter(|(name, _)| is_secret(name));
+                        let texts = members.iter().filter(|(name, _)| is_secret_name(name));
                         let texts = texts.filter_map(|(_, value)| value.as_str());
                         secrets.extend(texts.map(|text| Secret::new(text.to_owned())));
                         rest.extend(members.values());
@@ -112,7 +105,7 @@ fn body_secrets(body: &Secret) -> Vec<Secret> {
         // A form (WHATWG URL 5).
         Err(_) => {
             let pairs = body.expose().split('&').filter_map(|pair| pair.split_once('='));
-            for (_, value) in pairs.filter(|(name, _)| is_secret(name)) {
+            for (_, value) in pairs.filter(|(name, _)| is_secret_name(name)) {
                 secrets.extend([value.to_owned(), percent_decoded(value)].map(Secret::new));
             }
         }
@@ -140,7 +133,7 @@ fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secret)> {
     for Spanned { value: key, span } in section.dynamic_keys() {
         // `NAME_file` is read together with its NAME: names of header fields have no underscore.
         let name = key.strip_suffix("_file").unwrap_or(&key).to_owned();
-        let value = section.secret(&name);
+        let value = section.secret_or_empty(&name).map(|at| at.value);
         match (HeaderName::from_bytes(name.as_bytes()), value) {
             (Err(_), _) => {
                 section.report(span, format_args!("\"{name}\" is not the name of a header field"))

@@ -103,8 +103,8 @@ pub(super) fn time_of(mut section: Section<'_, '_>) -> Option<JsonTime> {
         section.report(
             span,
             format_args!(
-                "\"format\": {format} states no zone: add timezone = \"Europe/Vienna\", the one of \
-                 the sensor's clock,"
+                "\"format\": {format} states no zone; add timezone = \"Europe/Vienna\", the one of \
+                 the sensor's clock"
             ),
         );
         section.finish();

@@ -191,7 +191,7 @@ fn filter(section: &mut Section<'_, '_>) -> Option<usize> {
     };
     let count = count.filter(|count| (3..=99).contains(count) && count % 2 == 1);
     if count.is_none() {
-        let message = "must be \"median 3\" to \"median 99\", with an odd number of observations,";
+        let message = "must be \"median 3\" to \"median 99\", with an odd number of observations";
         section.report(span, format_args!("\"filter\": \"{value}\" {message}"));
     }
     count
