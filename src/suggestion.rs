@@ -11,6 +11,16 @@ pub(crate) fn nearest<'a>(
     nearest_by(written, known, MIN_SIMILARITY, |name| (*name).to_owned())
 }
 
+/// Returns the similarity of two names: that of Jaro and Winkler, which counts a common beginning, or that
+/// of one mistyped, missing or exchanged letter, which that rates low in short names.
+fn similarity(written: &str, name: &str) -> f64 {
+    /// Similarity of names that one letter distinguishes: below that of a longer common beginning.
+    const ONE_LETTER: f64 = 0.9;
+    let similarity = strsim::jaro_winkler(written, name);
+    let is_near = written.len() > 2 && strsim::osa_distance(written, name) == 1;
+    if is_near { similarity.max(ONE_LETTER) } else { similarity }
+}
+
 /// Returns the candidate whose `name` is nearest to `written`, if they have at least the similarity
 /// `min`, from 0 to 1.
 pub(crate) fn nearest_by<T>(
@@ -21,7 +31,7 @@ pub(crate) fn nearest_by<T>(
 ) -> Option<T> {
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(written, &name(&candidate)), candidate))
+        .map(|candidate| (similarity(written, &name(&candidate)), candidate))
         .filter(|(similarity, _)| *similarity >= min)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, candidate)| candidate)

@@ -23,3 +23,6 @@ pub use self::live::{EXPIRES_SOON_DAYS, LiveCertificates};
 pub use self::load::{CertificateErrors, Certificates};
 pub use self::renewal::RenewalFailure;
 pub use self::watcher::{CertificateWatcher, OnRenewed};
+
+#[cfg(test)]
+mod fuzz;

@@ -38,9 +38,9 @@ pub(super) fn chain(chain: &[X509Certificate<'_>], names: &[String]) -> Vec<Cert
     }
     if issuers.is_empty() && !is_self_issued {
         let source = if has_issuer_address(leaf) {
-            "clients that have not stored it refuse the connection"
+            "clients do not have it, and refuse the connection"
         } else {
-            "clients accept that only if they trust this issuer itself"
+            "clients that do not trust this very issuer refuse the connection"
         };
         problems.push(problem(
             format!(
@@ -54,7 +54,7 @@ pub(super) fn chain(chain: &[X509Certificate<'_>], names: &[String]) -> Vec<Cert
         if one.issuer() != next.subject() {
             problems.push(problem(
                 format!(
-                    "the chain of {label} is not in order: certificate {} is \"{}\", and not the issuer \
+                    "the chain of the certificate {label} is not in order: certificate {} is \"{}\", and not the issuer \
                      of certificate {}, \"{}\"",
                     index + 2,
                     next.subject(),

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::parse;
+use super::{parse, text_file};
 use crate::fuzzing::fuzz;
 
 const SECRET: &str = "correct-horse-battery";
@@ -31,11 +31,22 @@ fn any_text_is_a_configuration_or_located_errors() {
         "${",
         "= {",
         "\"\"\"",
+        "\u{201c}",
+        "True",
+        "58in",
+        "nan",
+        "[source]\n",
+        "show = [\"a\"]\n",
+        "stale_after = \"1s\"\n",
+        "path = \"~/x\"\n",
     ];
     fuzz("config", &dictionary, |input| {
-        let text = String::from_utf8_lossy(input);
+        let path = Path::new("fuzz.toml");
+        let text = text_file::decode(path, input.to_vec());
         let environment = |name: &str| (name == "TOKEN").then(|| SECRET.to_owned());
-        match parse(Path::new("fuzz.toml"), &text, &environment) {
+        let parsed = text.clone().and_then(|text| parse(path, &text, &environment));
+        let text = text.unwrap_or_else(|_| String::from_utf8_lossy(input).into_owned());
+        match parsed {
             Ok(config) => format!("ok {}", config.sources.len()),
             Err(errors) => {
                 let errors = errors.to_string();

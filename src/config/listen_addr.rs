@@ -173,7 +173,7 @@ fn report_invalid(
     section.report(
         span,
         format_args!(
-            "\"{key}\": \"{value}\" has the name of a host, and names are not looked up; {advice}"
+            "\"{key}\": \"{value}\" has the name of a host in place of an address; {advice}"
         ),
     );
 }

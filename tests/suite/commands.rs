@@ -57,7 +57,11 @@ fn example_configuration_passes_check() {
     ] {
         assert!(printed.contains(expected), "{expected:?} is not in\n{printed}");
     }
-    assert!(!printed.contains("your-share"), "the secret share link is shown: {printed}");
+    assert!(!printed.contains("/s/your-share"), "the secret share link is shown: {printed}");
+    // The example is not meant to be used as it is.
+    for place in ["\"your-share\" of the example", "example's value 37.24", "/pump.json"] {
+        assert!(printed.contains(place), "{place:?} is not warned of: {printed}");
+    }
 }
 
 #[test]

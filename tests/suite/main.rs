@@ -62,6 +62,7 @@ mod listening;
 mod log_stalls;
 mod logs;
 mod make_targets;
+mod mistakes;
 mod monitoring;
 mod observations;
 mod package;

@@ -78,12 +78,34 @@ pub(super) fn line(text: &str, error: &Error) -> (Span, String) {
     if let Some(message) = found.and_then(|found| odd_character(found, line)) {
         return (span, message);
     }
+    // The line itself is sound, so what begins above it has no end.
+    if toml_span::parse(line).is_ok()
+        && let Some((at, key)) = open_above(text, start)
+    {
+        let message = format!("the list or table of \"{key}\" is not closed; end it by ] or }}");
+        return (Span::new(at, at), message);
+    }
     let first = start + line.len() - line.trim_start().len();
     if let Some(message) = odd_line(line.trim()) {
         return (Span::new(first, first), message);
     }
     let message = header(line.trim()).or_else(|| assignment(line, error));
     (span, message.unwrap_or_else(|| format!("not TOML: {error}")))
+}
+
+/// Returns the nearest line above a position that opens a list or an inline table, by its start and its key.
+fn open_above(text: &str, end: usize) -> Option<(usize, &str)> {
+    let mut end = end;
+    while let Some(before) = text[..end].strip_suffix('\n') {
+        let (start, line) = line_at(text, before.len());
+        let opens = |open, close| line.matches(open).count() > line.matches(close).count();
+        if opens('[', ']') || opens('{', '}') {
+            let (key, _) = line.split_once('=')?;
+            return Some((start + line.len() - line.trim_start().len(), key.trim()));
+        }
+        end = start;
+    }
+    None
 }
 
 /// Explains a character that has no place in a configuration.
@@ -233,12 +255,8 @@ fn bare(key: &str, value: &str) -> String {
         word @ ("true" | "false") => {
             return format!("\"{key}\": {value} must be in lower case; write {key} = {word}");
         }
-        "yes" | "on" | "y" => {
-            return format!("\"{key}\": {value} is no value of TOML; write {key} = true");
-        }
-        "no" | "off" | "n" => {
-            return format!("\"{key}\": {value} is no value of TOML; write {key} = false");
-        }
+        "yes" | "on" | "y" => return no_truth(key, value, true),
+        "no" | "off" | "n" => return no_truth(key, value, false),
         "null" | "none" | "nil" | "~" => {
             return format!("\"{key}\" has no value; delete the line for the default");
         }
@@ -273,6 +291,13 @@ fn bare(key: &str, value: &str) -> String {
         );
     }
     format!("\"{key}\": a text must be in quotation marks; write {}", quoted(value))
+}
+
+fn no_truth(key: &str, value: &str, truth: bool) -> String {
+    format!(
+        "\"{key}\": {value} is neither true, false nor a text in quotation marks; write {key} = {truth}, or \
+         {key} = \"{value}\""
+    )
 }
 
 /// Returns a number as TOML writes it: with digits on both sides of a point, without leading zeros.

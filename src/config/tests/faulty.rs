@@ -86,7 +86,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[site]\nurl = \"tank.example/pumphouse\"\n",
-        "p.toml:2:8: \"url\": \"tank.example/pumphouse\" does not begin with http:// or https://; write it as \"https://tank.example/pumphouse/\" in [site]",
+        "p.toml:2:8: \"url\": \"tank.example/pumphouse\" does not begin with http:// or https:// in [site]; write it as \"https://tank.example/pumphouse/\"",
     ),
     (
         "[site]\nurl = \"https://anna:pw@tank.example/\"\n",
@@ -201,4 +201,49 @@ fn environment_variable_in_an_error_is_shown_by_its_name() {
 fn duplicate_name_is_rejected() {
     let error = read(&TANK.repeat(2)).unwrap_err();
     assert!(error.contains("the name \"tank\" is taken by another source"), "{error}");
+}
+
+#[test]
+fn host_to_listen_on_is_reported_with_its_addresses() {
+    use crate::config::reader::{Environment, Reader};
+    use crate::config::section::Section;
+
+    let lookup = |host: &str| match host {
+        "one.lan" => vec!["192.0.2.7".parse().unwrap()],
+        "two.lan" => vec!["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
+        _ => Vec::new(),
+    };
+    for (host, advice) in [
+        ("one.lan", "write its address, \"192.0.2.7:1\""),
+        (
+            "two.lan",
+            "it has several addresses; write those to listen on: \"192.0.2.7:1\", \"[2001:db8::7]:1\"",
+        ),
+        ("none.lan", "write an address of this machine, such as \"192.168.1.5:1\""),
+    ] {
+        let reader = Reader::new(Environment { variable: &environment, lookup: &lookup });
+        let text = format!("listen = [\"{host}:1\"]\n");
+        let mut section =
+            Section::new(&reader, "[server]", toml_span::parse(&text).unwrap()).unwrap();
+        assert!(crate::config::listen_addr::read_all(&mut section, "listen").is_empty());
+        let problems = reader.into_findings().problems;
+        assert_eq!(
+            problems[0].message,
+            format!(
+                "\"listen\": \"{host}:1\" has the name of a host in place of an address in [server]; {advice}"
+            )
+        );
+    }
+}
+
+#[test]
+fn localhost_beside_its_other_address_is_not_warned_of() {
+    let warned = |listen: &str| {
+        let config = read(&format!("[server]\nlisten = [{listen}]\n")).unwrap();
+        config.warnings.iter().any(|warning| warning.contains("localhost"))
+    };
+    assert!(warned("\"localhost:1\""));
+    assert!(warned("\"localhost:1\", \"[::1]:2\""));
+    assert!(!warned("\"localhost:1\", \"[::1]:1\""));
+    assert!(!warned("\"127.0.0.1:1\""));
 }

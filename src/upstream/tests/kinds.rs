@@ -100,3 +100,19 @@ pub(super) fn number(value: &Value) -> Option<String> {
     let unit = value.unit.map_or("", |unit| unit.as_str());
     Some(format!("{} {unit}", number.get()).trim_end().to_owned())
 }
+
+#[test]
+fn fields_of_readings_are_those_that_the_configuration_knows() {
+    for case in &KINDS {
+        let source = source(case.keys, "us");
+        let reading = read(&source, &case.body.replace("RAW", "20")).unwrap();
+        let found: Vec<&str> = reading.values.iter().map(|(name, _)| &**name).collect();
+        let known = source.kind.fields();
+        let kind = source.kind.as_str();
+        assert!(found.iter().all(|field| known.contains(field)), "{kind}: {found:?} {known:?}");
+        // A station may lack an indoor sensor or a barometer; every other field is read, if only as null.
+        let optional = ["indoor_temperature", "indoor_humidity", "station_pressure"];
+        let is_read = |field: &&str| found.contains(field) || optional.contains(field);
+        assert!(known.iter().all(is_read), "{kind}: {found:?} {known:?}");
+    }
+}

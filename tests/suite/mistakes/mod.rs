@@ -1,0 +1,189 @@
+//! Mistakes of operators, each with the lines that `check` prints about it: position, cause and remedy.
+//!
+//! `DIR` stands for the folder in which `check` runs.
+
+mod certificates;
+mod configurations;
+mod renewal;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::server::BINARY;
+use certificates::{CERTIFICATES, PRELUDE};
+use configurations::CONFIGURATIONS;
+
+/// A mistake, and what `check` says.
+struct Mistake {
+    name: &'static str,
+    /// The configuration, or the commands that make the certificate.
+    file: &'static str,
+    /// Lines of the error or, if `check` succeeds, its notes.
+    says: &'static [&'static str],
+}
+
+/// Runs `check` in a folder. Returns its errors, or else its notes, in lines.
+fn check(folder: &Path) -> Vec<String> {
+    let output = Command::new(BINARY)
+        .args(["check", "p.toml"])
+        .current_dir(folder)
+        .envs([("EMPTY", ""), ("HOME", "/home/anna"), ("TOKEN", "t0kenvalue"), ("TZ", "UTC")])
+        .env_remove("NOT_SET")
+        .output()
+        .unwrap();
+    let (errors, text) = (lossy(&output.stderr), lossy(&output.stdout));
+    assert_eq!(output.status.success(), errors.is_empty(), "{text}{errors}");
+    let dir = folder.to_str().unwrap();
+    let lines = match errors.strip_prefix("pumphouse-web: ") {
+        Some(errors) => errors.lines().collect::<Vec<_>>(),
+        None => text.lines().filter(|line| line.starts_with("note: ")).collect(),
+    };
+    let lines = lines.into_iter().filter(|line| !line.contains("the dashboard is empty"));
+    lines.map(|line| line.replace(dir, "DIR")).collect()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn write(folder: &Path, bytes: &[u8]) {
+    let path = folder.join("p.toml");
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+#[test]
+fn mistaken_configuration_is_reported_by_position_cause_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    for Mistake { name, file, says } in CONFIGURATIONS {
+        let auth = if file.contains("[auth") { "" } else { "[auth]\nopen = true\n" };
+        write(folder.path(), format!("{file}{auth}").as_bytes());
+        assert_eq!(check(folder.path()), *says, "{name}:\n{file}");
+    }
+    assert!(CONFIGURATIONS.len() + CERTIFICATES.len() >= 150);
+}
+
+#[test]
+fn file_in_another_encoding_is_reported_by_its_first_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let utf16 = |text: &str, order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        text.encode_utf16().flat_map(order).collect()
+    };
+    let wide = |encoding| {
+        format!(
+            "p.toml:1:1: the file is {encoding}, and must be UTF-8; store it as UTF-8, or: iconv -f \
+             {encoding} -t UTF-8"
+        )
+    };
+    for (bytes, expected) in [
+        (
+            b"[site]\ntitle = \"Br\xfcnnen\"\n".to_vec(),
+            "p.toml:2:12: the byte 0xfc is not UTF-8, probably Latin-1 or Windows-1252 (\"ü\"); store the \
+             file as UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8"
+                .to_owned(),
+        ),
+        (utf16("\u{feff}[site]\n", u16::to_le_bytes), wide("UTF-16LE")),
+        (utf16("\u{feff}[site]\n", u16::to_be_bytes), wide("UTF-16BE")),
+        (utf16("[site]\n", u16::to_le_bytes), wide("UTF-16LE")),
+        (
+            "\u{feff}[site]\ntitel = \"x\"\n[auth]\nopen = true\n".as_bytes().to_vec(),
+            "p.toml:2:1: unknown key \"titel\" in [site]; did you mean \"title\"?".to_owned(),
+        ),
+    ] {
+        write(folder.path(), &bytes);
+        assert_eq!(check(folder.path()), [expected]);
+    }
+    // The mark that editors of Windows put before UTF-8 is accepted.
+    write(folder.path(), "\u{feff}[auth]\nopen = true\n".as_bytes());
+    assert_eq!(check(folder.path()), [""; 0]);
+}
+
+/// A configuration with the certificate of this folder.
+const WITH_TLS: &str = "[server]\nnames = [\"tank.lan\"]\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n\
+                        [auth]\nopen = true\n";
+
+#[test]
+fn mistaken_certificate_is_reported_by_cause_and_remedy() {
+    for Mistake { name, file, says } in CERTIFICATES {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Command::new("sh")
+            .args(["-ec", &format!("{PRELUDE}{file}")])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{name}: {}", lossy(&made.stderr));
+        write(folder.path(), WITH_TLS.as_bytes());
+        assert_eq!(check(folder.path()), *says, "{name}:\n{file}");
+    }
+}
+
+#[test]
+fn certificate_that_is_not_valid_now_fails_check() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), WITH_TLS.as_bytes());
+    for (begin, end, expected) in [
+        (2020, 2021, "the certificate for tank.lan expired on 2021-01-01; renew it"),
+        (
+            2090,
+            2091,
+            "the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
+             machine says ",
+        ),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["tank.lan".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(begin, 1, 1);
+        params.not_after = rcgen::date_time_ymd(end, 1, 1);
+        let cert = params.self_signed(&key).unwrap().pem();
+        std::fs::write(folder.path().join("cert.pem"), cert).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        let says = check(folder.path());
+        assert!(says.len() == 1 && says[0].starts_with(expected), "{says:?}");
+    }
+}
+
+#[test]
+fn unreadable_key_names_the_user_and_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mode = |name: &str, mode| {
+        std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write(
+        folder.path(),
+        b"[server]\nlisten = [\"127.0.0.1:6443\"]\n[tls]\ncert = \"live/cert.pem\"\nkey = \"key.pem\"\n",
+    );
+    std::fs::create_dir(path("live")).unwrap();
+    std::fs::write(path("live/cert.pem"), "").unwrap();
+    std::fs::write(path("key.pem"), "").unwrap();
+    mode(".", 0o755);
+    mode("live", 0o700);
+    mode("key.pem", 0o600);
+    // Root may read everything, so it becomes another user.
+    let mut command = match rustix::process::geteuid().is_root() {
+        true => {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", BINARY]);
+            command
+        }
+        false => {
+            mode("live", 0o000);
+            mode("key.pem", 0o000);
+            Command::new(BINARY)
+        }
+    };
+    let output = command.args(["check", "p.toml"]).current_dir(folder.path()).output().unwrap();
+    let errors = lossy(&output.stderr);
+    assert!(errors.contains("permission denied: the user "), "{errors}");
+    assert!(errors.contains(" must not read the file ") && errors.contains("chgrp "), "{errors}");
+    assert!(errors.contains("chmod g+r "), "{errors}");
+    assert!(errors.contains("must not enter the folder "), "{errors}");
+    assert!(errors.contains("chmod g+x "), "{errors}");
+    assert!(!errors.contains("pumphouse-web cert"), "{errors}");
+    mode("live", 0o700);
+}

@@ -1,0 +1,54 @@
+//! A renewal that fails: log, doctor, metrics, scoreboard and page report it until a load succeeds.
+
+use std::process::Command;
+
+use hostile::config::Config;
+
+use crate::harness::eventually;
+use crate::server::{BINARY, Server, json};
+
+const METRIC: &str = "pumphouse_certificate_last_reload_successful";
+
+#[test]
+fn failed_renewal_is_reported_everywhere_until_a_load_succeeds() {
+    let server = Server::start(&Config::https().set("tls.check_every", "100ms"));
+    let key = server.folder().join("key.pem");
+    let whole = std::fs::read(&key).unwrap();
+    let certificate = |pointer: &str| {
+        let board = json(&server.admin_get("/scoreboard"));
+        board.pointer(&format!("/certificates/0{pointer}")).cloned().unwrap_or_default()
+    };
+    let doctor = || {
+        let (listen, admin) = (server.address.to_string(), server.admin.to_string());
+        let addresses = ["--listen", &listen, "--admin", &admin];
+        let output = Command::new(BINARY).arg("doctor").args(addresses).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(server.metric(METRIC), 1);
+    assert!(certificate("/error").is_null() && certificate("/since").is_null());
+
+    std::fs::write(&key, "").unwrap();
+    eventually("the failure is reported", || server.metric(METRIC) == 0);
+    let error = certificate("/error");
+    assert!(error.as_str().unwrap().contains(": the file is empty; "), "{error}");
+    assert!(certificate("/since").as_str().unwrap().ends_with('Z'));
+    server.wait_for_log("cannot load renewed certificates: ");
+    let page = server.get("/");
+    assert!(page.contains("renewed certificate has not been loaded for"), "{page}");
+    assert!(!page.contains("key.pem"), "{page}");
+    let report = doctor();
+    assert!(report.contains("the latest files have not been loaded since "), "{report}");
+    assert!(report.contains(": the file is empty; "), "{report}");
+
+    std::fs::write(&key, whole).unwrap();
+    eventually("the load succeeds", || server.metric(METRIC) == 1);
+    assert!(certificate("/error").is_null());
+    assert!(!server.get("/").contains("has not been loaded for"));
+    assert!(!doctor().contains("have not been loaded since"));
+
+    // A reload that finds the same fault reports it at once.
+    let cert = server.folder().join("cert.pem");
+    std::fs::write(&cert, "").unwrap();
+    server.signal_and_wait("HUP", &["HUP: nothing changes"]);
+    assert_eq!(server.metric(METRIC), 0);
+}
