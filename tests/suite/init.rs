@@ -15,7 +15,7 @@ const FILES: [&str; 3] = ["certs/cert.pem", "certs/key.pem", "pumphouse.toml"];
 
 /// Options that need no answer.
 const OPEN: [&str; 8] =
-    ["init", "--place", "37.24,-122.14", "--tank", "none", "--units", "us", "--open"];
+    ["init", "--place", "37.31,-122.2", "--tank", "none", "--units", "us", "--open"];
 
 fn text(output: &Output) -> String {
     let bytes = [&*output.stdout, &*output.stderr].concat();
