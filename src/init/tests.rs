@@ -55,7 +55,7 @@ fn request(folder: &Path, options: Options) -> Request {
 }
 
 fn placed() -> Options {
-    Options { place: "37.24,-122.14".parse().ok(), ..Options::default() }
+    Options { place: "37.31,-122.2".parse().ok(), ..Options::default() }
 }
 
 /// Returns the configuration that was written, which must be one to serve with and without a warning.
@@ -71,7 +71,7 @@ fn written_config(folder: &Path) -> Config {
 fn terminal_is_asked_for_everything_and_again_after_a_wrong_answer() {
     let folder = tempfile::tempdir().unwrap();
     let mut dialog = Script::terminal(&[
-        "-122.14,37.24",
+        "-122.2,37.31",
         "home",
         "47,37 8,54",
         "",
@@ -96,7 +96,7 @@ fn terminal_is_asked_for_everything_and_again_after_a_wrong_answer() {
     ]);
     let written = run(request(folder.path(), Options::default()), &mut dialog).unwrap();
     assert_eq!(dialog.lines, [""; 0]);
-    for said in ["did you mean 37.24,-122.14?", "Europe/Zurich?", "known are none", "differ"] {
+    for said in ["did you mean 37.31,-122.2?", "Europe/Zurich?", "known are none", "differ"] {
         assert!(dialog.said.contains(said), "{said} not in {}", dialog.said);
     }
     let config = written_config(folder.path());
@@ -117,7 +117,7 @@ fn secrets_are_in_files_of_their_own_for_their_owner_only() {
     let options = Options {
         user: Some("anna".to_owned()),
         tank: Some(TankKind::PtDevices),
-        device: Some("200".to_owned()),
+        device: Some("201".to_owned()),
         timezone: Some("America/Denver".to_owned()),
         ..placed()
     };
@@ -125,7 +125,7 @@ fn secrets_are_in_files_of_their_own_for_their_owner_only() {
     let written = run(request(folder.path(), options), &mut dialog).unwrap();
     let config = written_config(folder.path());
     let Kind::PtDevices(tank) = &config.sources[1].kind else { panic!() };
-    assert_eq!((tank.token.expose(), &*tank.device), ("t0ken", "200"));
+    assert_eq!((tank.token.expose(), &*tank.device), ("t0ken", "201"));
     for path in &written.paths {
         let text = fs::read_to_string(path).unwrap();
         let is_secret = ["t0ken", "$argon2id$", "PRIVATE KEY"].iter().any(|it| text.contains(it));

@@ -1,5 +1,6 @@
 //! `pumphouse-web cert`: the certificate as openssl verifies it, and its renewal.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -123,4 +124,32 @@ fn renewal_that_would_lose_names_or_keys_is_refused() {
     std::fs::write(folder.join("cert.pem"), &issued).unwrap();
     refused(&["--renew"], "was issued by an authority");
     assert_eq!(std::fs::read_to_string(folder.join("cert.pem")).unwrap(), issued);
+}
+
+#[test]
+fn deploy_hook_of_the_readme_copies_a_renewal_of_its_certificate_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/certs/README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let hook = readme.split("<<'HOOK'\n").nth(1).unwrap().split("HOOK\n").next().unwrap();
+    let hook = hook
+        .replace("/etc/letsencrypt", &path("letsencrypt"))
+        .replace("/srv/pumphouse/certs", &path("certs"))
+        .replace("-o pumphouse -g pumphouse ", "");
+    std::fs::create_dir(path("certs")).unwrap();
+    for (lineage, expected) in [("pumphouse.example", true), ("other.example", false)] {
+        let live = path(&format!("letsencrypt/live/{lineage}"));
+        std::fs::create_dir_all(&live).unwrap();
+        std::fs::write(format!("{live}/fullchain.pem"), lineage).unwrap();
+        std::fs::write(format!("{live}/privkey.pem"), lineage).unwrap();
+        let hook = Command::new("sh").args(["-c", &hook]).env("RENEWED_LINEAGE", &live).output();
+        assert!(hook.unwrap().status.success());
+        for (file, mode) in [("cert.pem", 0o644), ("key.pem", 0o600)] {
+            let copy = path(&format!("certs/{file}"));
+            assert_eq!(std::fs::read_to_string(&copy).unwrap() == lineage, expected, "{file}");
+            assert_eq!(std::fs::metadata(copy).unwrap().permissions().mode() & 0o777, mode);
+        }
+    }
+    assert_eq!(std::fs::read_dir(path("certs")).unwrap().count(), 2, "a file is left");
 }

@@ -95,7 +95,7 @@ const WRONG: &[(&str, &str)] = &[
     ("[site]\nurl = 6443\n", "p.toml:2:7: \"url\" must be a string, not a whole number in [site]"),
     (
         "[site]\nurl = \"https://tank.example/p?q#f\"\n",
-        "p.toml:2:8: \"url\": \"https://tank.example/p?q#f\" must end with its path, without ? and #; write it as \"https://tank.example/p/\" in [site]",
+        "p.toml:2:8: \"url\": \"https://tank.example/p?q#f\" must end with its path, without ? and # in [site]; write it as \"https://tank.example/p/\"",
     ),
     (
         "[site]\ncontact = \"a)b\"\n",
