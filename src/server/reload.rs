@@ -41,9 +41,16 @@ impl Running {
         if self.config.site.contact != config.site.contact {
             changes.push("contact changed".to_owned());
         }
+        if self.config.site.url != config.site.url {
+            changes.push("url changed".to_owned());
+        }
         if self.config.auth != config.auth {
             self.gate.replace(config.auth.rules.clone());
-            changes.push("[auth] changed".to_owned());
+            // The rules of access contain the public address.
+            self.config.auth.rules.site_url.clone_from(&config.site.url);
+            if self.config.auth != config.auth {
+                changes.push("[auth] changed".to_owned());
+            }
         }
         // At every HUP, as the latest attempt may have failed.
         if let Err(error) = self.start_session_writer() {

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::scenes::ALL;
-use crate::screens::WIDTHS;
+use crate::screens::{ABSOLUTE_LINKS, WIDTHS};
 use crate::webdriver::{Browser, Engine};
 
 /// States that differ in their layout.
@@ -91,6 +91,7 @@ fn no_state_of_the_page_has_a_fault_of_layout() {
             let (_, visit) = ALL.iter().find(|(state, _)| *state == name).expect("a state");
             let browser = Browser::open(engine, 1024, 760);
             let _scene = visit(&browser);
+            assert_eq!(browser.run(ABSOLUTE_LINKS), json!([]), "{engine:?}, {name}");
             for width in WIDTHS.into_iter().chain([LAPTOP]) {
                 browser.resize(width, 760);
                 // A read-out moves with its chart in the next frame.

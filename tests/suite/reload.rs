@@ -142,3 +142,17 @@ fn renewed_certificate_behind_symbolic_links_is_loaded() {
     fresh.write_all(get("/ping").as_bytes()).unwrap();
     assert!(read_response(&mut fresh).unwrap().starts_with(b"HTTP/1.1 200"));
 }
+
+#[test]
+fn public_address_changes_by_a_reload() {
+    let server = Server::start(&Config::https());
+    let address = || json(&server.get("/openapi.json"))["servers"][0]["url"].clone();
+    assert_eq!((address(), code(&server.get("/pumphouse/ping"))), (".".into(), 404));
+    let config = Config::https().set("site.url", "https://tank.example/pumphouse/");
+    let reloaded = server.reload(&config);
+    assert!(reloaded.contains("url changed") && !reloaded.contains("[auth]"), "{reloaded}");
+    assert_eq!(address(), "https://tank.example/pumphouse");
+    assert_eq!(code(&server.get("/pumphouse/ping")), 200);
+    assert!(server.reload(&Config::https()).contains("url changed"));
+    assert_eq!((address(), code(&server.get("/pumphouse/ping"))), (".".into(), 404));
+}

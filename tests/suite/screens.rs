@@ -20,6 +20,11 @@ const MAX_HEIGHT: u32 = 420;
 /// Height of a screen; shorter pages fill it.
 const SCREEN: u32 = 760;
 
+/// Script that returns the references of a page to absolute paths, which lead beside a site below a path.
+pub const ABSOLUTE_LINKS: &str =
+    "return [...document.querySelectorAll('[href^=\"/\"], [src^=\"/\"], [action^=\"/\"], [srcset]')]
+         .map((element) => element.outerHTML)";
+
 /// Renders the pictures of one state; returns their files.
 fn shoot(browser: &Browser, folder: &Path, name: &str, features: &[(&str, &str)]) -> Vec<String> {
     let mut files = Vec::new();
@@ -82,6 +87,7 @@ fn every_state_is_rendered() {
         // Each in a browser of its own, without cookies and signs of the one before.
         let browser = Browser::open(Engine::Chromium, 1024, SCREEN);
         let scene = visit(&browser);
+        assert_eq!(browser.run(ABSOLUTE_LINKS), json!([]), "{name}");
         rows.push((*name, shoot(&browser, &folder, name, scene.features)));
         eprintln!("{name}");
     }

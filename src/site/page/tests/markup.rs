@@ -31,6 +31,7 @@ fn page_has_nothing_inline_and_loads_only_own_files() {
         {
             assert!(!html.contains(forbidden), "{forbidden} is in {html}");
         }
+        assert!(html.contains("<meta name=\"robots\" content=\"noindex\">"), "{html}");
         for (start, _) in html.match_indices("<script") {
             let path = html[start..].strip_prefix("<script defer src=\"").unwrap();
             let path = path.split('"').next().unwrap();
