@@ -1,10 +1,9 @@
 //! The command of `--alarm-exec`, which passes alarms on: by mail, or to a phone.
 //!
 //! A thread of its own runs it, one report after the other, so neither the probes nor a restart waits for
-//! it. Each run has [`TIMEOUT`]; then the command is killed with its process group. Reports that it does
-//! not keep up with wait in a queue of [`CAPACITY`], and beyond that are dropped and logged. When `watch`
-//! ends, the command in progress has [`LAST_TIMEOUT`] left; reports in the queue are lost, but are in the
-//! log.
+//! it. Each run has a minute; then the command is killed with its process group. Reports that it does not
+//! keep up with wait in a queue of 32, and beyond that are dropped and logged. When `watch` ends, the command
+//! in progress has five seconds left; reports in the queue are lost, but are in the log.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -32,7 +31,7 @@ const TEXT: &str = "PUMPHOUSE_ALARM";
 const KIND: &str = "PUMPHOUSE_ALARM_KIND";
 const STATE: &str = "PUMPHOUSE_ALARM_STATE";
 
-/// Handle to the thread. Dropping it ends the thread, after the command in progress or [`LAST_TIMEOUT`].
+/// Handle to the thread. Dropping it ends the thread, after the command in progress or five seconds.
 pub struct AlarmCommand {
     ending: Arc<OnceLock<Instant>>,
     _thread: OwnedThread,
