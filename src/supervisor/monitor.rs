@@ -1,5 +1,6 @@
 //! The loop of `watch`: wait for a tick, probe the server, restart it if the policy decides so.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
@@ -21,6 +22,10 @@ const TICK_TIMEOUT: Duration = TICK.saturating_mul(3);
 
 /// Longest wait at a time, so that a pause of this process is noticed.
 const STEP: Duration = Duration::from_secs(1);
+
+/// Probes in a row that have to find a certificate that is not trusted: when it is renewed, the server and
+/// this process load it at different times.
+const MIN_UNTRUSTED: u32 = 3;
 
 /// Subject of an alarm of which there is only one.
 const ONE: &str = "";
@@ -67,6 +72,8 @@ pub struct Monitor {
     checked: Option<Instant>,
     /// True while all files are to be read again, after HUP.
     reads_all: bool,
+    /// Number of probes in a row that have found the certificate at an address not trusted.
+    untrusted: BTreeMap<String, u32>,
 }
 
 impl Monitor {
@@ -90,6 +97,7 @@ impl Monitor {
             left_alone: OnChange::repeating(ALARM_INTERVAL),
             checked: None,
             reads_all: false,
+            untrusted: BTreeMap::new(),
         }
     }
 
@@ -233,6 +241,7 @@ impl Monitor {
     fn raise_faults(&mut self, outcomes: &[Outcome]) {
         let now = self.now();
         let name = &self.settings.name;
+        self.untrusted.retain(|subject, _| outcomes.iter().any(|one| one.target == *subject));
         for Outcome { target, verdict, text } in outcomes {
             let fault = match verdict {
                 Verdict::Misconfigured { kind, .. } => Some(*kind),
@@ -241,7 +250,14 @@ impl Monitor {
                 Verdict::Unresponsive | Verdict::NotProbed => continue,
             };
             self.alarms.end_all(now, |kind, subject| subject == target && Some(kind) != fault);
-            if let Some(kind) = fault {
+            let untrusted = self.untrusted.entry(target.clone()).or_default();
+            *untrusted = match fault {
+                Some(AlarmKind::CertificateUntrusted) => untrusted.saturating_add(1),
+                _ => 0,
+            };
+            let is_sure =
+                fault != Some(AlarmKind::CertificateUntrusted) || *untrusted >= MIN_UNTRUSTED;
+            if let Some(kind) = fault.filter(|_| is_sure) {
                 let text = format!("{name} cannot be probed at {text}");
                 self.alarms.raise(kind, target, &text, now);
             }

@@ -26,6 +26,9 @@ const PROBE_LOOKUP: &str = "probe";
 /// Admin listener without a configuration.
 const DEFAULT_ADMIN: &str = "http://127.0.0.1:6480";
 
+/// Most certificates that are remembered, those of the configuration included.
+const MAX_SEEN: usize = 8;
+
 /// Label in place of the wildcard of a certificate: any label matches it.
 const ANY_LABEL: &str = "pumphouse";
 
@@ -114,6 +117,11 @@ pub struct Planner {
     /// lookup that hangs costs one thread, however often the plan changes.
     resolvers: Vec<ThreadedResolver>,
     inputs: Option<Inputs>,
+    /// Inputs that the latest read has found, if they differ: files are not replaced in one step, so the
+    /// next read has to confirm them.
+    unconfirmed: Option<Inputs>,
+    /// Certificates that were configured. A server loads a renewed one up to `check_every` later.
+    seen: Vec<CertificateDer<'static>>,
     /// Authorities of the system, once a plan has needed them.
     authorities: Option<Vec<CertificateDer<'static>>>,
 }
@@ -123,7 +131,14 @@ impl Planner {
     pub fn new(settings: ProbeSettings) -> Planner {
         let count = 1 + settings.urls.len();
         let resolvers = (0..count).map(|_| ThreadedResolver::system(PROBE_LOOKUP)).collect();
-        Planner { settings, resolvers, inputs: None, authorities: None }
+        Planner {
+            settings,
+            resolvers,
+            inputs: None,
+            unconfirmed: None,
+            seen: Vec::new(),
+            authorities: None,
+        }
     }
 
     /// Returns the names of the threads that look up host names.
@@ -131,18 +146,25 @@ impl Planner {
         self.resolvers.iter().map(|_| ThreadedResolver::thread_name(PROBE_LOOKUP))
     }
 
-    /// Reads the files. Returns the plan, or `None` if it is the same as that of the previous call.
-    /// `reads_authorities` has the authorities of the system read again.
+    /// Reads the files. Returns the plan if it differs from the previous one; from the second plan on, two
+    /// reads in a row have to agree. `reads_authorities` has the authorities of the system read again.
     ///
     /// # Errors
     /// See [`PlanError`].
     pub fn load(&mut self, reads_authorities: bool) -> Result<Option<Plan>, PlanError> {
-        let inputs = self.read()?;
+        let read = self.read();
+        let previous = self.unconfirmed.take();
+        let inputs = read?;
         let had_authorities = self.authorities.is_some();
         if reads_authorities {
             self.authorities = None;
         }
-        if self.inputs.as_ref() == Some(&inputs) && !(reads_authorities && had_authorities) {
+        let is_changed = self.inputs.as_ref() != Some(&inputs);
+        if is_changed && self.inputs.is_some() && previous.as_ref() != Some(&inputs) {
+            self.unconfirmed = Some(inputs);
+            return Ok(None);
+        }
+        if !is_changed && !(reads_authorities && had_authorities) {
             return Ok(None);
         }
         let plan = self.plan(&inputs);
@@ -221,8 +243,13 @@ impl Planner {
 
     /// Returns what URLs and what listeners of the configuration trust.
     fn trust(&mut self, inputs: &Inputs) -> (ClientTls, ClientTls) {
-        let leaves: Vec<_> =
-            inputs.chains.iter().filter_map(|chain| chain.first().cloned()).collect();
+        for leaf in inputs.chains.iter().filter_map(|chain| chain.first()) {
+            self.seen.retain(|seen| seen != leaf);
+            self.seen.push(leaf.clone());
+        }
+        let outdated = self.seen.len().saturating_sub(MAX_SEEN.max(inputs.chains.len()));
+        self.seen.drain(..outdated);
+        let leaves = self.seen.clone();
         if let Some(ca) = &inputs.ca {
             return (tls::trusting(ca), tls::identifying(leaves, ca));
         }

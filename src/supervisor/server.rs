@@ -119,3 +119,84 @@ impl Server for ProbedServer {
         self.prober.scoreboard()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::supervisor::plan::{Planner, ProbeSettings};
+
+    fn server(config: &Path) -> ProbedServer {
+        let config = Some(config.to_owned());
+        let mut planner = Planner::new(ProbeSettings { config, ..ProbeSettings::default() });
+        let plan = planner.load(false).unwrap().unwrap();
+        let prober = Prober::new(plan, Duration::from_secs(20));
+        ProbedServer::new(prober, PlanReader::start(planner).unwrap(), None)
+    }
+
+    /// Refreshes, as at ticks, until the fault is the expected one.
+    fn refresh_until(server: &mut ProbedServer, expected: impl Fn(&Option<String>) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let fault = server.refresh(false);
+            if expected(&fault) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{fault:?}");
+            // The reader has its turn.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn files_are_read_again_and_faults_and_hanging_reads_are_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("pumphouse.toml");
+        let listen = |port: u16| format!("[server]\nlisten = [\"127.0.0.1:{port}\"]\n");
+        std::fs::write(&config, listen(1)).unwrap();
+        let mut server = server(&config);
+        std::fs::write(&config, listen(2)).unwrap();
+        refresh_until(&mut server, |_| true);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !server.prober.plan().addresses().contains("http://127.0.0.1:2/") {
+            assert!(Instant::now() < deadline, "{}", server.prober.plan().addresses());
+            refresh_until(&mut server, Option::is_none);
+        }
+
+        std::fs::write(&config, "[server]\nlisten = 7\nbad = 1\n").unwrap();
+        let has = |fault: &Option<String>, text: &str| {
+            fault.as_ref().is_some_and(|fault| fault.contains(text) && !fault.contains('\n'))
+        };
+        refresh_until(&mut server, |fault| has(fault, "pumphouse.toml:2:"));
+        assert!(server.prober.plan().addresses().contains("http://127.0.0.1:2/"), "it stays");
+        std::fs::write(&config, listen(2)).unwrap();
+        refresh_until(&mut server, Option::is_none);
+
+        // A read that hangs delays no probe, and is reported.
+        std::fs::remove_file(&config).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&config).status().unwrap();
+        assert!(made.success());
+        refresh_until(&mut server, |fault| has(fault, "does not end"));
+        std::fs::write(&config, listen(2)).unwrap();
+        refresh_until(&mut server, |fault| !has(fault, "does not end"));
+    }
+
+    #[test]
+    fn fault_that_one_read_finds_is_a_file_that_is_being_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("pumphouse.toml");
+        std::fs::write(&config, "[server]\n").unwrap();
+        let mut server = server(&config);
+        std::fs::write(&config, "[server]\nbad = 1\n").unwrap();
+        // One read, by a request of the test's own.
+        assert!(server.reader.request(false));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while server.latest_fault.is_none() {
+            assert!(Instant::now() < deadline, "it was read");
+            server.take_plans();
+        }
+        assert_eq!(server.fault, None);
+    }
+}

@@ -261,6 +261,21 @@ fn alarm_about_a_probe_lasts_until_its_address_is_known_to_be_well() {
 }
 
 #[test]
+fn certificate_that_is_being_renewed_raises_no_alarm() {
+    let untrusted =
+        Verdict::Misconfigured { kind: AlarmKind::CertificateUntrusted, answered: true };
+    let mut scenario = Scenario::new(Script::of(&[(PUBLIC, untrusted)]), false);
+    scenario.ticks(2);
+    scenario.set(&[(PUBLIC, Verdict::Healthy)]);
+    scenario.tick();
+    scenario.set(&[(PUBLIC, untrusted)]);
+    scenario.ticks(2);
+    assert_eq!(scenario.reports(), []);
+    scenario.tick();
+    assert_eq!(scenario.reports(), [("certificate_untrusted", Begins)]);
+}
+
+#[test]
 fn alarm_about_restarts_begins_when_they_are_used_up_and_ends_with_health() {
     let mut scenario = Scenario::new(Script::default(), false);
     scenario.ticks(5);

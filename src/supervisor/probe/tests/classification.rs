@@ -353,15 +353,27 @@ fn plan_follows_the_files_and_a_bad_one_changes_nothing() {
     assert!(planner.load(false).unwrap().is_none(), "nothing has changed");
     assert!(planner.load(true).unwrap().is_some(), "the authorities were read again");
 
+    /// A change is followed once two reads in a row have found it.
+    fn follow(planner: &mut Planner) -> Plan {
+        assert!(planner.load(false).unwrap().is_none());
+        planner.load(false).unwrap().unwrap()
+    }
+
     // A renewed certificate, another name, a key that goes.
     let second = certificate(&["two.example"], NOW);
     configuration(folder.path(), "listen = [\"127.0.0.1:1\"]", Some(&second));
-    let plan = planner.load(false).unwrap().unwrap();
+    let plan = follow(&mut planner);
     assert!(plan.addresses().contains("https://two.example:1/"), "{}", plan.addresses());
     let names = "listen = [\"127.0.0.1:1\", \"fd:3\"]\nnames = [\"tank.example\"]";
     configuration(folder.path(), names, Some(&second));
-    let plan = planner.load(false).unwrap().unwrap();
+    let plan = follow(&mut planner);
     assert_eq!(plan.addresses(), format!("{admin}, https://tank.example:1/healthz at 127.0.0.1:1"));
+    // A file of which the first half is written is no change.
+    let written = std::fs::read(&config).unwrap();
+    std::fs::write(&config, "").unwrap();
+    assert!(planner.load(false).unwrap().is_none());
+    std::fs::write(&config, written).unwrap();
+    assert!(planner.load(false).unwrap().is_none() && planner.load(false).unwrap().is_none());
     std::fs::write(&config, "[server]\nlisten = 7\n").unwrap();
     let error = planner.load(false).unwrap_err().to_string();
     assert!(error.contains("pumphouse.toml:2:"), "{error}");
@@ -371,8 +383,26 @@ fn plan_follows_the_files_and_a_bad_one_changes_nothing() {
     // A certificate that cannot be read leaves the authorities of the system, and is reported.
     configuration(folder.path(), names, Some(&second));
     std::fs::write(folder.path().join("cert.pem"), "nothing").unwrap();
-    let plan = planner.load(false).unwrap().unwrap();
+    let plan = follow(&mut planner);
     assert!(plan.notes[0].contains("holds no certificate"), "{:?}", plan.notes);
+}
+
+#[test]
+fn server_that_has_not_loaded_a_renewed_certificate_yet_is_healthy() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = [0; 2].map(|_| certificate(&["one.example"], NOW));
+    let address = serve_tls(&first, OK);
+    let admin = serve_plain(OK);
+    let server = format!("listen = [\"{address}\"]\nadmin_listen = \"{admin}\"");
+    let config = configuration(folder.path(), &server, Some(&first));
+    let mut planner = planner(&config);
+    let mut prober = Prober::new(planner.load(false).unwrap().unwrap(), AMPLE);
+    configuration(folder.path(), &server, Some(&second));
+    assert!(planner.load(false).unwrap().is_none());
+    prober.follow(planner.load(false).unwrap().unwrap());
+    for outcome in prober.probe_once() {
+        assert_eq!(outcome.verdict, Verdict::Healthy, "{}", outcome.text);
+    }
 }
 
 #[test]
