@@ -7,7 +7,7 @@
 //! same lock.
 //!
 //! The file has the process id, start, host and command of its holder. That is information for people: it may
-//! be old, a lie, garbage or long, and decides nothing. At most [`MAX_CONTENT`] bytes of it are read.
+//! be old, a lie, garbage or long, and decides nothing. At most 4 KiB of it are read.
 //!
 //! | | |
 //! | --- | --- |

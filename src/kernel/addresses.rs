@@ -1,6 +1,6 @@
 //! IP addresses of this machine.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use socket2::{Domain, Socket, Type};
 
@@ -12,7 +12,7 @@ pub fn is_assigned(address: SocketAddr) -> bool {
     // UDP, whose ports are not those of listeners.
     let bind = || {
         let socket = Socket::new(Domain::for_address(any_port), Type::DGRAM, None)?;
-        if let IpAddr::V6(_) = any_port.ip() {
+        if any_port.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.bind(&any_port.into())

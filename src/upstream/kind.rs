@@ -167,7 +167,7 @@ mod tests {
                 format!("[[source]]\nname = \"x\"\nurl = \"http://h/base?{QUERY}\"\n{keys}\n");
             let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
             let source = &config.sources[0];
-            let sent = request(&source);
+            let sent = request(source);
             assert!(sent.url.starts_with("http://h/base"), "{}", sent.url);
             assert!(sent.url.contains(&format!("?{QUERY}")), "{}", sent.url);
             assert_eq!(sent.url.matches('?').count(), 1, "{}", sent.url);

@@ -128,7 +128,7 @@ fn program_that_supervisord_gives_up_raises_an_alarm_with_and_without_the_event(
     let (config, sections) = example("--failures 1 --grace 1s");
     // The configuration is faulty, as is that of `watch`.
     let config = config.set("server.nonsense", true);
-    let sections = sections.replace("startretries=3", "startretries=0");
+    let sections = sections.replace("startretries=10", "startretries=0");
     for with_event in [true, false] {
         let sections = match with_event {
             true => sections.clone(),
