@@ -222,7 +222,7 @@ uninstall: ## remove what `make install` put there, and nothing else (PREFIX, DE
 package: build $(CARGO_DEB) ## make a Debian package in target/debian
 	rm -rf $(PACKAGE_ROOT)
 	$(MAKE) --no-print-directory install BUILD_FIRST= DESTDIR=$(PACKAGE_ROOT) PREFIX=/usr >/dev/null
-	$(CARGO_DEB) --no-build --variant complete $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
+	$(CARGO_DEB) --no-build --output target/debian/ --variant complete $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
 
 .PHONY: package-test
 package-test: package ## as root, install the package in a fresh root, start it, remove it, purge it

@@ -24,6 +24,7 @@ mod toml_text;
 mod zone;
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -131,6 +132,7 @@ pub fn run(request: Request, dialog: &mut dyn Dialog) -> Result<Written, InitErr
     questions::check(&options)?;
     let folder = absolute(dir.as_deref().unwrap_or(Path::new(".")))?;
     let state = state.as_deref().map(absolute).transpose()?;
+    check_writable(&folder)?;
     // Before the questions, whose answers would be lost.
     files::check_absent(&folder, &[CONFIGURATION, CERTIFICATE, KEY])?;
     let asked = questions::complete(options, dialog)?;
@@ -141,7 +143,15 @@ pub fn run(request: Request, dialog: &mut dyn Dialog) -> Result<Written, InitErr
         .map_err(|error| InitError::Folder { path: place.folder.clone(), error })?;
     files::write(&place.folder, &files, owner)?;
     let Asked { answers, supervisors, mut remarks } = asked;
-    if place.runs_as_root(owner) && (supervisors.supervisord || supervisors.systemd) {
+    let is_supervised = supervisors.supervisord || supervisors.systemd;
+    if is_supervised && owner.is_some() && !is_executable_by_all(&place.binary) {
+        remarks.push(format!(
+            "the supervisor's file names {}, which the user of its folder may not run: install the program first, \
+             by `sudo make install`, and remove these files",
+            place.binary.display()
+        ));
+    }
+    if is_supervised && place.runs_as_root(owner) {
         remarks.push(
             "the supervisor's file runs the server as root: for a user of its own, give it a folder of that \
              user, and remove these files"
@@ -167,6 +177,27 @@ fn absolute(path: &Path) -> Result<PathBuf, InitError> {
             let found = found.map_err(error)?;
             if found.is_dir() { Ok(found) } else { Err(error(io::ErrorKind::NotADirectory.into())) }
         }
+    }
+}
+
+/// Returns true if every user may run a program: they can pass all of its folders.
+fn is_executable_by_all(binary: &Path) -> bool {
+    const BY_OTHERS: u32 = 0o001;
+    let is_passable = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & BY_OTHERS != 0)
+    };
+    binary.ancestors().all(is_passable)
+}
+
+/// Checks that files can be made in a folder, if it exists: before the questions, whose answers would be lost.
+fn check_writable(folder: &Path) -> Result<(), InitError> {
+    let access =
+        rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    match access {
+        Err(error) if error != rustix::io::Errno::NOENT => {
+            Err(InitError::Folder { path: folder.to_owned(), error: error.into() })
+        }
+        _ => Ok(()),
     }
 }
 

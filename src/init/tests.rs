@@ -248,9 +248,28 @@ fn server_listens_beyond_this_machine_only_if_asked_to() {
         let folder = tempfile::tempdir().unwrap();
         let written = run(request(folder.path(), options), &mut Script::pipe(&[])).unwrap();
         let listen = &written_config(folder.path()).server.listen;
+        // The keys that are comments are valid, too.
+        let path = folder.path().join(CONFIGURATION);
+        let text = fs::read_to_string(&path).unwrap();
+        let keys = ["# names = ", "# [auth]", "# open = true"];
+        let uncommented = keys.iter().fold(text, |text, key| text.replace(key, &key[2..]));
+        fs::write(&path, uncommented).unwrap();
+        assert!(!written_config(folder.path()).auth.rules.names.is_empty());
         assert_eq!(listen.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
         assert!(written.next_steps.contains(url), "{}", written.next_steps);
     }
+}
+
+#[test]
+fn program_in_a_private_folder_is_not_executable_by_all() {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert!(is_executable_by_all(Path::new("/bin/sh")));
+    let folder = tempfile::tempdir().unwrap();
+    let binary = folder.path().join("program");
+    fs::write(&binary, "").unwrap();
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(!is_executable_by_all(&binary));
 }
 
 /// Texts with everything that TOML or a terminal could misread, as far as the options accept them.

@@ -158,6 +158,27 @@ fn init_reads_secrets_from_standard_input_only() {
     assert!(text(&checked).contains("user anna, scopes: read, poll"), "{}", text(&checked));
 }
 
+/// A folder that this user cannot write is reported before the password is read, which would be lost.
+#[test]
+fn init_in_a_folder_of_another_user_fails_before_any_question() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    // In the namespace root has no rights beyond those of other users.
+    let failed = Command::new("unshare")
+        .args(["--user", "--map-user=12345", "--map-group=12345", "--", BINARY])
+        .args(["init", "--place", "1,1", "--user", "anna", "--dir"])
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let printed = text(&failed);
+    assert_eq!(failed.status.code(), Some(1), "{printed}");
+    assert!(
+        printed.contains("cannot use the folder /") && !printed.contains("answer"),
+        "{printed}"
+    );
+}
+
 /// The questions on a pseudo-terminal, with the answers typed in advance.
 #[test]
 fn init_on_a_terminal_asks_and_hides_the_password() {
