@@ -212,3 +212,38 @@ fn assert_browser_works(fixture: &Fixture, path: &str) {
         |line: &String| line.contains("401") || line.contains("Cleared data types: \"cache\"");
     assert!(console.iter().all(is_expected), "{console:?}");
 }
+
+/// Returns the lines of `pumphouse.toml` in the comments of an example: those that all ways need, and the
+/// addresses of the ways.
+fn configuration_in(example: &str) -> (String, Vec<&str>) {
+    let lines = example.lines().filter_map(|line| line.strip_prefix("#     "));
+    let (addresses, others): (Vec<&str>, Vec<&str>) =
+        lines.filter(|line| *line != "[site]").partition(|line| line.starts_with("url = "));
+    let is_key = |line: &&str| line.starts_with('[') || line.contains(" = ");
+    (others.into_iter().filter(is_key).collect::<Vec<_>>().join("\n"), addresses)
+}
+
+#[test]
+fn configuration_in_the_examples_passes_check_without_a_note_on_the_address() {
+    let folder = tempfile::tempdir().unwrap();
+    for example in
+        [include_str!("../../../examples/nginx.conf"), include_str!("../../../examples/Caddyfile")]
+    {
+        let (server, addresses) = configuration_in(example);
+        assert!(server.contains("trusted_proxies") && server.contains("names"), "{server}");
+        assert!(addresses.len() >= 2, "{addresses:?}");
+        for address in addresses {
+            let text = format!("{server}\n[site]\n{address}\n[auth]\nopen = true\n");
+            std::fs::write(folder.path().join("pumphouse.toml"), &text).unwrap();
+            let output = run(&["check"], folder.path());
+            let printed = String::from_utf8_lossy(&output.stdout);
+            let refused = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{text}: {refused}");
+            let url = address.split('"').nth(1).unwrap();
+            let host = url.split('/').nth(2).unwrap();
+            assert!(printed.contains(&format!("public address {url}\n")), "{printed}");
+            let names = printed.lines().find(|line| line.contains("host names only")).unwrap();
+            assert!(names.contains(host) && !printed.contains("note: \"url\""), "{printed}");
+        }
+    }
+}
