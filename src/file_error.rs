@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::kernel::accounts;
+
 /// Maximum number of symbolic links that an explanation follows.
 const MAX_LINKS: usize = 8;
 
@@ -90,7 +92,7 @@ fn missing_part(path: &Path) -> Option<String> {
 
 /// Explains which part of a path the user of this process must not read, and how to let it.
 fn denied(path: &Path) -> String {
-    let user = user_name();
+    let (user, group) = (user_name(), accounts::group_name(rustix::process::getegid().as_raw()));
     let (_, target) = resolve_links(path);
     let absolute = std::path::absolute(&target).unwrap_or(target);
     let mut folders: Vec<&Path> = absolute.ancestors().skip(1).collect();
@@ -106,7 +108,7 @@ fn denied(path: &Path) -> String {
     };
     let quoted = quoted(subject);
     format!(
-        "permission denied: the user {user} must not {what} {}; allow it by: chgrp {user} {quoted} && \
+        "permission denied: the user {user} must not {what} {}; allow it by: chgrp {group} {quoted} && \
          chmod {mode} {quoted}",
         subject.display()
     )
@@ -124,17 +126,9 @@ fn resolve_links(path: &Path) -> (Option<PathBuf>, PathBuf) {
     (link, target)
 }
 
-/// Returns the name of the user of this process, or its number if it has no name.
+/// Returns the name of the user of this process.
 pub(crate) fn user_name() -> String {
-    let uid = rustix::process::geteuid().as_raw().to_string();
-    // Users of other databases, such as LDAP, are shown by their number.
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut parts = line.split(':');
-        let (name, number) = (parts.next()?, parts.nth(1)?);
-        (number == uid).then(|| name.to_owned())
-    });
-    name.unwrap_or(uid)
+    accounts::user_name(rustix::process::geteuid().as_raw())
 }
 
 /// Quotes a path for a POSIX shell, if it has characters that need it.
