@@ -164,7 +164,8 @@ impl Planner {
             self.unconfirmed = Some(inputs);
             return Ok(None);
         }
-        if !is_changed && !(reads_authorities && had_authorities) {
+        let renews_authorities = reads_authorities && had_authorities;
+        if !is_changed && !renews_authorities {
             return Ok(None);
         }
         let plan = self.plan(&inputs);
