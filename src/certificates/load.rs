@@ -217,6 +217,7 @@ fn identity(
     Identity::from_der(chain.to_vec(), key.clone_key()).map_err(|error| match error {
         TlsError::UnsupportedKey(_) => failed(&files.key, key_kind::reason(key)),
         TlsError::Mismatch(rustls::Error::InconsistentKeys(_)) => mismatch(files, chain, key),
+        // A parsed chain has a first certificate.
         error => failed(&files.cert, unusable_certificate(&chain[0], &error)),
     })
 }

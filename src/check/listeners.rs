@@ -88,7 +88,7 @@ pub(super) fn families(address: &ListenAddr, all: &[ListenAddr]) -> String {
     let ListenAddr::Tcp(tcp) = address else { return String::new() };
     let has = |other: IpAddr| {
         let other = SocketAddr::new(other, tcp.port());
-        all.iter().any(|address| *address == ListenAddr::Tcp(other))
+        all.contains(&ListenAddr::Tcp(other))
     };
     let (covered, other) = match tcp.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => ("IPv4", std::net::Ipv6Addr::UNSPECIFIED.into()),
