@@ -28,6 +28,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::logging::OnChange;
 use crate::text::clean;
@@ -62,6 +63,8 @@ pub struct DataLock {
 struct State {
     /// The locked file.
     file: Option<File>,
+    /// The process that had the lock at the latest claim, if another one had it.
+    holder: Option<Holder>,
     /// Reason for which the lock cannot be used.
     failure: OnChange<String>,
 }
@@ -113,7 +116,7 @@ impl DataLock {
 
     fn over(path: Option<PathBuf>) -> DataLock {
         let is_ours = AtomicBool::new(path.is_none());
-        let state = Mutex::new(State { file: None, failure: OnChange::new() });
+        let state = Mutex::new(State { file: None, holder: None, failure: OnChange::new() });
         DataLock { path, state, is_ours }
     }
 
@@ -142,6 +145,10 @@ impl DataLock {
                 state.file = None;
                 Claim::Held(holder)
             }
+            // Nothing has shown that the other process has ended.
+            Err(ClaimError::Unusable(error)) if is_shortage(&error) && state.holder.is_some() => {
+                Claim::Held(state.holder.clone().unwrap_or_default())
+            }
             // A lock that this process has is as good as before.
             Err(ClaimError::Unusable(error)) => {
                 if state.failure.set(error.to_string()) {
@@ -154,9 +161,19 @@ impl DataLock {
                 Claim::Ours
             }
         };
+        state.holder = match &claim {
+            Claim::Ours => None,
+            Claim::Held(holder) => Some(holder.clone()),
+        };
         self.is_ours.store(claim == Claim::Ours, Ordering::Release);
         claim
     }
+}
+
+/// Returns true if the process or the system has no descriptor or memory left.
+fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 /// Opens, creates and locks the file at `path`.
