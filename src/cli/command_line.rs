@@ -2,11 +2,12 @@
 //!
 //! argh converts values, but its messages about words name neither the command nor a better spelling,
 //! and it does not split `--option=value`. So the words are checked here first, and argh gets them in
-//! one form: the command, its options, `--`, its arguments.
+//! one form: the command, its options, `--`, its arguments. Values that are one of a few words, such as
+//! `csv|ndjson`, are read in upper and lower case, and passed on as the table writes them.
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
-use super::manual::{Command, PROGRAM, flag_with_value, short};
+use super::manual::{Command, PROGRAM, Value, flag_with_value, short, value_of};
 use crate::suggestion::nearest;
 
 /// What a command line asks for.
@@ -93,7 +94,8 @@ fn read_arguments(command: &Command<'_>, words: &[String]) -> Result<Request, Mi
     let mut options_ended = false;
     while let Some(word) = rest.next() {
         if options_ended || !word.starts_with('-') || word == "-" {
-            read.arguments.push(word.clone());
+            let positional = command.info.positionals.get(read.arguments.len());
+            read.arguments.push(positional.map_or(word.clone(), |it| as_listed(it.name, word)));
             continue;
         }
         match &**word {
@@ -147,18 +149,48 @@ fn read_option<'a>(
         (FlagInfoKind::Switch, Some(value)) => {
             Err(format!("option \"{}\" takes no value, such as \"{value}\"", flag.long))
         }
-        (FlagInfoKind::Option { .. }, Some(value)) => Ok(((option, Some(value)), false)),
-        (FlagInfoKind::Option { .. }, None) => match next.next() {
-            // A value may begin with a hyphen, as a latitude does, but is no option.
-            Some(value) if find_flag(command, split_name(value)).is_none() => {
-                Ok(((option, Some(value.clone())), true))
+        (FlagInfoKind::Option { arg_name }, Some(value)) => {
+            Ok(((option, Some(as_listed(arg_name, &value))), false))
+        }
+        (FlagInfoKind::Option { arg_name }, None) => match next.next() {
+            Some(value) if !looks_like_option(command, value) => {
+                Ok(((option, Some(as_listed(arg_name, value))), true))
             }
-            Some(other) => {
-                Err(format!("option \"{}\" lacks its value before {other}", flag_with_value(flag)))
-            }
+            Some(other) => Err(lacking_value(command, flag, other)),
             None => Err(format!("option \"{}\" lacks its value", flag_with_value(flag))),
         },
     }
+}
+
+/// Returns true if a word of its own is no value, but an option of the command or a mistyped one.
+///
+/// A value may begin with a hyphen, as a latitude does, or be written behind an equals sign.
+fn looks_like_option(command: &Command<'_>, word: &str) -> bool {
+    let is_named =
+        word.strip_prefix("--").is_some_and(|name| name.starts_with(|it: char| it.is_alphabetic()));
+    word == "--" || is_named || find_flag(command, split_name(word)).is_some()
+}
+
+/// Returns the message about an option that `next` follows in place of a value.
+fn lacking_value(command: &Command<'_>, flag: &FlagInfo<'_>, next: &str) -> String {
+    let begin = format!("option \"{}\" lacks its value before {next}", flag_with_value(flag));
+    let name = split_name(next);
+    if next == "--" || find_flag(command, name).is_some() {
+        return begin;
+    }
+    match near_option(std::slice::from_ref(command), name) {
+        Some(near) => format!("{begin}; did you mean \"{near}\"?"),
+        None => format!("{begin}; if that is the value, write {}={next}", flag.long),
+    }
+}
+
+/// Returns a value as the table writes it, if its kind has a list, such as `csv|ndjson`.
+fn as_listed(kind: &str, value: &str) -> String {
+    let listed = match value_of(kind) {
+        Value::Choice(words) => words.into_iter().find(|word| word.eq_ignore_ascii_case(value)),
+        Value::File | Value::Folder | Value::Text => None,
+    };
+    listed.unwrap_or(value).to_owned()
 }
 
 /// Returns what is wrong with words that are valid one by one.

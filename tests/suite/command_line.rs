@@ -195,6 +195,31 @@ fn mistaken_command_line_is_2_and_one_line_with_the_nearest_name() {
             "option \"--config FILE\" lacks its value before --poll",
             "check",
         ),
+        // A mistyped option is no value of the one before it.
+        (
+            "init --title --opne",
+            "option \"--title TITLE\" lacks its value before --opne; did you mean \"--open\"?",
+            "init",
+        ),
+        (
+            "init --user --supervisrd",
+            "option \"--user NAME\" lacks its value before --supervisrd; did you mean \
+             \"--supervisord\"?",
+            "init",
+        ),
+        (
+            "watch --exec --dry-rn=yes",
+            "option \"--exec COMMAND\" lacks its value before --dry-rn=yes; did you mean \
+             \"--dry-run\"?",
+            "watch",
+        ),
+        (
+            "init --title --zzz",
+            "option \"--title TITLE\" lacks its value before --zzz; if that is the value, write \
+             --title=--zzz",
+            "init",
+        ),
+        ("check --config -- a", "option \"--config FILE\" lacks its value before --", "check"),
         ("check --poll=1", "option \"--poll\" takes no value, such as \"1\"", "check"),
         ("check --config a --config b", "option \"--config\" is given twice", "check"),
         ("check a --config b", "two configuration files are given, a and --config b…", "check"),
@@ -275,6 +300,8 @@ fn words_that_look_like_options_or_help_are_values_where_they_stand() {
         (&["check", "--config=-h"], "-h"),
         (&["check", "--", "help"], "help"),
         (&["check", "--config", "-3.toml"], "-3.toml"),
+        (&["check", "--config", "--3.toml"], "--3.toml"),
+        (&["check", "--config", "-"], "-"),
     ] {
         let output = Command::new(BINARY).args(words).current_dir(folder.path()).output().unwrap();
         let printed = stderr(&output);
@@ -282,6 +309,43 @@ fn words_that_look_like_options_or_help_are_values_where_they_stand() {
         let begin = format!("pumphouse-web: {file}: cannot read the configuration");
         assert!(printed.starts_with(&begin), "{words:?}: {printed}");
     }
+}
+
+/// Every value that is one of a few words, in another case than `--help` writes it.
+#[test]
+fn listed_values_are_read_in_any_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut read = 0;
+    for command in described() {
+        let name = command.path.join(" ");
+        let lists = command.options.iter().filter_map(|(option, value)| {
+            value.as_deref().filter(|value| value.contains('|')).map(|list| (option, list))
+        });
+        for (option, list) in lists {
+            // Each command is given what it fails on later, for a reason other than the value.
+            let required = match &*name {
+                "export" => &["none.toml", "--from", "2026-01-01", "--to", "2026-01-02"][..],
+                "watch" => &["none.toml", "--exec", "true"],
+                "serve" => &["none.toml"],
+                "demo" => &["--listen", "unix:no-such-folder/socket"],
+                "init" => &["--place", "37.24,-122.14", "--dir", "/dev/null/none"],
+                "token new" => &[],
+                _ => panic!("no case for {name}"),
+            };
+            for word in list.split('|') {
+                let upper = word.to_uppercase();
+                let mut words: Vec<&str> = command.path.iter().map(String::as_str).collect();
+                words.extend(required);
+                words.extend([option.as_str(), &upper]);
+                let output =
+                    Command::new(BINARY).args(&words).current_dir(folder.path()).output().unwrap();
+                assert_ne!(output.status.code(), Some(2), "{words:?}: {}", stderr(&output));
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 10, "{read}");
+    assert_eq!(run(&["completions", "Bash"]).stdout, run(&["completions", "bash"]).stdout);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) struct Command<'a> {
 
 /// Kind of a value, which decides what a shell completes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     File,
     Folder,
     /// One of a few words.
@@ -155,7 +155,7 @@ pub(crate) fn short(flag: &FlagInfo<'_>) -> Option<char> {
 }
 
 /// Returns the kind of a value from its name.
-pub(super) fn value_of(name: &str) -> Value<'_> {
+pub(crate) fn value_of(name: &str) -> Value<'_> {
     match name {
         "FILE" | "COPY" => Value::File,
         "DIR" => Value::Folder,

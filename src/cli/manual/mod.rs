@@ -11,4 +11,4 @@ pub(super) mod help;
 pub(super) mod man;
 mod text;
 
-pub(super) use self::command::{Command, PROGRAM, find, flag_with_value, short};
+pub(super) use self::command::{Command, PROGRAM, Value, find, flag_with_value, short, value_of};
