@@ -35,6 +35,8 @@ DENY = target/tools/bin/cargo-deny
 CARGO_DEB_VERSION = 3.8.0
 CARGO_DEB = target/tools/bin/cargo-deb
 PACKAGE_ROOT = target/package
+PACKAGES = $(or $(CARGO_TARGET_DIR),target)/debian
+DEB_PROFILE = $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
 
 # Build of the servers that `make bench` compares with.
 PEERS = benches/peers/target
@@ -121,8 +123,7 @@ SHARE = share/pumphouse-web
 DOC = share/doc/pumphouse-web
 EXAMPLES = $(filter-out %.png %.rs,$(wildcard examples/*.* examples/Caddyfile))
 DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md LICENSE certs/README.md
-COPIED = 755:$(BUILT)/pumphouse-web:bin/pumphouse-web \
-	$(foreach file,$(EXAMPLES),644:$(file):$(SHARE)/$(notdir $(file))) \
+COPIED = $(foreach file,$(EXAMPLES),644:$(file):$(SHARE)/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/sources/*),644:$(file):$(SHARE)/sources/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/shell/*),755:$(file):$(SHARE)/shell/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/systemd/*),644:$(file):$(SHARE)/systemd/$(notdir $(file))) \
@@ -132,113 +133,61 @@ PRINTED = man:share/man/man1/pumphouse-web.1 \
 	completions/zsh:share/zsh/site-functions/_pumphouse-web \
 	completions/fish:share/fish/vendor_completions.d/pumphouse-web.fish
 
-# List of the files and folders that an installation has made, below PREFIX.
-INSTALLED = $(SHARE)/installed-files
+INSTALLER = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIST="$(SHARE)/installed-files" packaging/install.sh
 
-# The shells of recipes do not expand a tilde behind DESTDIR.
-override PREFIX := $(patsubst ~/%,$(HOME)/%,$(PREFIX))
-ROOT = $(DESTDIR)$(PREFIX)
-
-# Root installs what a user has built: a build by root would need root's own toolchain, and would leave
-# files of root in target/.
-IS_ROOT = $(filter 0,$(shell id -u))
-CAN_BUILD = $(shell command -v $(CARGO))
-BUILD_FIRST = $(if $(IS_ROOT),,$(if $(CAN_BUILD),build,$(if $(wildcard $(BUILT)/pumphouse-web),,build)))
+# With borrowed rights, only what the user has built is installed: another build would need a toolchain of
+# root's, and leave files of root in target/. Without Cargo, a program from elsewhere is installed.
+AS_SUDO = $(or $(SUDO_UID),$(DOAS_USER),$(PKEXEC_UID))
+PROGRAM = $(BUILT)/pumphouse-web
+NO_PROGRAM = $(if $(wildcard $(PROGRAM)),,none)
+BUILD_FIRST = $(if $(AS_SUDO),,$(if $(shell command -v $(CARGO))$(NO_PROGRAM),build))
 
 .PHONY: install
-install: $(BUILD_FIRST) ## install the program; with sudo after `make build` (PREFIX, DESTDIR)
-	@test -x "$(BUILT)/pumphouse-web" || { \
-		echo "make: $(BUILT)/pumphouse-web does not exist: run \`make build\` first, without sudo" >&2; \
-		exit 1; }
-	@set -eu; umask 022; root="$(ROOT)"; list="$$root/$(INSTALLED)"; \
-	made=$$(mktemp); trap 'rm -f "$$made"' EXIT; \
-	if [ -f "$$list" ]; then grep '/$$' "$$list" >"$$made" || true; fi; \
-	place() { \
-		folder=$$(dirname "$$1"); \
-		while [ "$$folder" != . ] && ! [ -d "$$root/$$folder" ]; do \
-			echo "$$folder/" >>"$$made"; folder=$$(dirname "$$folder"); \
-		done; \
-		folder="$$root/$$(dirname "$$1")"; \
-		{ mkdir -p "$$folder" && [ -w "$$folder" ]; } || { \
-			echo "make: cannot write to $$folder: run \`sudo make install\`, or give a folder of" \
-				"your own: \`make install PREFIX=~/.local\`" >&2; \
-			exit 1; \
-		}; \
-		echo "$$1" >>"$$made"; \
-	}; \
-	for entry in $(COPIED); do \
-		mode=$${entry%%:*}; to=$${entry##*:}; from=$${entry#*:}; from=$${from%:*}; \
-		place "$$to"; \
-		install -m "$$mode" "$$from" "$$root/$$to.new"; \
-		mv -f "$$root/$$to.new" "$$root/$$to"; \
-	done; \
-	if "$(BUILT)/pumphouse-web" --version >/dev/null 2>&1; then \
-		for entry in $(PRINTED); do \
-			to=$${entry##*:}; \
-			place "$$to"; \
-			"$(BUILT)/pumphouse-web" $$(echo "$${entry%%:*}" | tr / ' ') >"$$root/$$to.new"; \
-			mv -f "$$root/$$to.new" "$$root/$$to"; \
-		done; \
-	else \
-		echo "make: $(BUILT)/pumphouse-web does not run on this machine, so its man page and" \
-			"completions are left out; print them on its own: pumphouse-web man" >&2; \
-	fi; \
-	place "$(INSTALLED)"; \
-	if [ -f "$$list" ]; then \
-		grep -v '/$$' "$$list" | grep -vxF -f "$$made" | while read -r old; do \
-			rm -f "$$root/$$old"; \
-		done; \
-	fi; \
-	install -m 644 "$$made" "$$list"; \
-	echo "installed in $$root: $$("$(BUILT)/pumphouse-web" --version 2>/dev/null || echo pumphouse-web)," \
-		"built $$(date -r "$(BUILT)/pumphouse-web" '+%Y-%m-%d %H:%M')"; \
-	[ -z "$(DESTDIR)" ] || exit 0; \
-	case ":$$PATH:" in \
-		*":$(PREFIX)/bin:"*) ;; \
-		*) echo "$(PREFIX)/bin is not in PATH; add it: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; \
-	esac; \
-	echo "next: pumphouse-web init"
+install: $(BUILD_FIRST) ## build and install the program; with sudo after `make build` (PREFIX, DESTDIR)
+	@PROGRAM="$(PROGRAM)" COPIED="$(COPIED)" PRINTED="$(PRINTED)" $(INSTALLER) install
 
 .PHONY: uninstall
 uninstall: ## remove what `make install` put there, and nothing else (PREFIX, DESTDIR)
-	@set -eu; root="$(ROOT)"; list="$$root/$(INSTALLED)"; \
-	[ -f "$$list" ] || { \
-		echo "make: $$list is missing: nothing is installed there; name its PREFIX" >&2; exit 1; }; \
-	known=$$(mktemp); trap 'rm -f "$$known"' EXIT; \
-	grep -v -e '^/' -e '^$$' -e '\.\.' "$$list" | LC_ALL=C sort -ur >"$$known"; \
-	grep -v '/$$' "$$known" | while read -r path; do rm -f "$$root/$$path"; done; \
-	grep '/$$' "$$known" | while read -r path; do \
-		[ ! -d "$$root/$$path" ] || rmdir --ignore-fail-on-non-empty "$$root/$$path"; \
-	done; \
-	if [ -n "$(DESTDIR)" ]; then \
-		(cd "$(DESTDIR)" && rmdir -p --ignore-fail-on-non-empty "$(PREFIX:/%=%)"); \
-		exit 0; \
-	fi; \
-	echo "removed pumphouse-web from $$root; configurations and data are left in their folders," \
-		"such as /srv/pumphouse"
+	@$(INSTALLER) uninstall
 
 # The man page and the completions are printed by the program, so this installs it into a folder first.
 .PHONY: package
 package: build $(CARGO_DEB) ## make a Debian package in target/debian
 	rm -rf $(PACKAGE_ROOT)
 	$(MAKE) --no-print-directory install BUILD_FIRST= DESTDIR=$(PACKAGE_ROOT) PREFIX=/usr >/dev/null
-	$(CARGO_DEB) --no-build --output target/debian/ --variant complete $(if $(filter-out release,$(PROFILE)),--profile $(PROFILE))
+	$(CARGO_DEB) --no-build --variant complete --output "$(PACKAGES)/" $(DEB_PROFILE)
 
 .PHONY: package-test
-package-test: package ## as root, install the package in a fresh root, start it, remove it, purge it
+package-test: $(if $(AS_SUDO),,package) ## as root, install the package in a fresh root, start it, purge it
+	@ls "$(PACKAGES)"/pumphouse-web_*.deb >/dev/null 2>&1 || { \
+		echo "make: $(PACKAGES) has no package: run \`make package\` first, without sudo" >&2; exit 1; }
 	@command -v mmdebstrap >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			mmdebstrap >/dev/null; } || { \
 		echo "make: mmdebstrap is missing: apt-get install mmdebstrap" >&2; exit 1; }
-	tests/package.sh "$$(ls -t target/debian/pumphouse-web_*.deb | head -1)"
+	tests/package.sh "$$(ls -t "$(PACKAGES)"/pumphouse-web_*.deb | head -1)"
 
 $(CARGO_DEB): | toolchain
 	$(CARGO) install --quiet --locked --root target/tools cargo-deb@$(CARGO_DEB_VERSION)
 
+# Oldest Rust that builds this. Debian 13 has an older one, and rustup.
+RUST_VERSION = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+GET_RUST = apt-get install rustup gcc libc6-dev make && rustup default stable, or see https://rustup.rs
+
+# rustup's cargo runs without a toolchain, too, and fails.
 .PHONY: toolchain
 toolchain:
 	@command -v $(CARGO) >/dev/null || { \
-		echo "make: cargo is missing: install Rust by https://rustup.rs" >&2; exit 1; }
+		echo "make: cargo is missing, of Rust $(RUST_VERSION) or newer: $(GET_RUST)" >&2; exit 1; }
+	@has=$$($(CARGO) --version) || { \
+		echo "make: cargo does not run; if rustup has no toolchain yet: rustup default stable" >&2; \
+		exit 1; }; \
+	has=$${has#cargo }; has=$${has%% *}; \
+	oldest=$$(printf '%s\n' "$(RUST_VERSION)" "$${has:-$(RUST_VERSION)}" | sort -V | head -n 1); \
+	test "$$oldest" = "$(RUST_VERSION)" || { \
+		if command -v rustup >/dev/null; then get="rustup update stable && rustup default stable"; \
+		else get="$(GET_RUST)"; fi; \
+		echo "make: cargo is $$has, and this needs Rust $(RUST_VERSION) or newer: $$get" >&2; exit 1; }
 	@command -v cc >/dev/null || { \
 		echo "make: a C compiler (cc) is missing: apt-get install gcc libc6-dev" >&2; exit 1; }
 

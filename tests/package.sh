@@ -5,7 +5,7 @@ set -euo pipefail
 
 package=$(realpath "$1")
 if [ "$(id -u)" != 0 ]; then
-    echo "package: the fresh root needs the rights of root: sudo make package-test" >&2
+    echo "package: the fresh root needs the rights of root: sudo make package-test, after make package" >&2
     exit 1
 fi
 work=$(mktemp -d)

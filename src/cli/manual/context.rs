@@ -29,9 +29,13 @@ pub(super) const ENVIRONMENT: [(&str, &str); 15] = [
 /// Files, with their contents.
 pub(super) const FILES: [(&str, &str); 4] = [
     ("pumphouse.toml", "the configuration; read from the current folder unless named"),
-    ("certs/cert.pem, certs/key.pem", "certificate and key that the command cert writes"),
-    ("PREFIX/share/pumphouse-web/pumphouse.toml", "the example, which documents every key"),
-    ("PREFIX/share/pumphouse-web/", "examples of sources, scripts, supervisord and systemd"),
+    ("certs/cert.pem, certs/key.pem", "certificate and key that the commands init and cert write"),
+    (
+        "/usr/local/share/pumphouse-web/",
+        "examples, by `make install`; with a PREFIX, PREFIX/share/pumphouse-web/. pumphouse.toml documents \
+         every key; sources/, shell/ and systemd/ have more",
+    ),
+    ("/usr/share/doc/pumphouse-web/examples/", "the same, in the Debian package"),
 ];
 
 /// Signals to a server, with what they do.

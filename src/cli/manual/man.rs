@@ -66,9 +66,11 @@ pub(crate) fn render(program: &Command<'_>) -> String {
     examples(&mut page, program);
     page.control("SH", ["SEE ALSO"]);
     page.text([
-        roman("The documents in "),
-        italic("PREFIX/share/doc/pumphouse-web"),
-        roman(": README.md, ARCHITECTURE.md, SECURITY.md and CHANGELOG.md."),
+        roman("README.md, ARCHITECTURE.md, SECURITY.md and CHANGELOG.md in "),
+        italic("/usr/local/share/doc/pumphouse-web/"),
+        roman(", or below another PREFIX; in the Debian package in "),
+        italic("/usr/share/doc/pumphouse-web/"),
+        roman("."),
     ]);
     page.render()
 }
