@@ -58,6 +58,15 @@ impl fmt::Debug for CookieValue {
     }
 }
 
+/// Origin of a page and of the request that it caused, as received: cut and without hidden characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginMismatch {
+    /// `Origin`.
+    pub sent: String,
+    /// Scheme of the request, and its `Host`.
+    pub own: String,
+}
+
 /// Reason for which a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
@@ -68,8 +77,9 @@ pub enum Denial {
     Unauthorized(Vec<HeaderValue>),
     /// 403: the account lacks this scope. Has the challenges to send.
     Scope(Scope, Vec<HeaderValue>),
-    /// 403: an unsafe method on behalf of another site's page.
-    CrossSite,
+    /// 403: an unsafe method on behalf of another site's page. Has the origins that differ, if the decision
+    /// was made by `Origin` and `Host`, which a proxy may have changed.
+    CrossSite(Option<Box<OriginMismatch>>),
     /// 429: too many failures; the caller may retry after this time.
     Throttled(Duration),
     /// 503: too many passwords are being verified, or were compared in the last second.

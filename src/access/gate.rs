@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
+use http::header::HOST;
 
 use super::active_rules::ActiveRules;
 use super::denial::{Denial, Pass, RouteAccess};
@@ -144,7 +145,7 @@ impl Gate {
             return Ok(());
         }
         self.stats.count_failure(FailureReason::Host);
-        Err(Denial::Host(hosts::shown(request)))
+        Err(Denial::Host(hosts::shown(request, HOST)))
     }
 
     /// Checks that the request may use the route with that pattern.
@@ -179,7 +180,8 @@ impl Gate {
         }
         if origins::is_unsafe(&request.method) && is_forgeable(active_rules, &identity, request) {
             self.stats.count_failure(FailureReason::CrossSite);
-            return Err(Denial::CrossSite);
+            let mismatch = origins::mismatch(request, active_rules.site_url());
+            return Err(Denial::CrossSite(mismatch.map(Box::new)));
         }
         Ok(Pass {
             guarded: !matches!(identity, Identity::Anyone),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use http::header::HOST;
+use http::header::{HOST, HeaderName};
 
 use super::site_url::SiteUrl;
 use crate::engine::{Authority, Host, Request};
@@ -89,12 +89,12 @@ pub(super) fn matches_any(
     names.is_empty() || host(request).is_some_and(|host| all().any(|name| name.matches(host)))
 }
 
-/// Most characters of a foreign host that a refusal repeats.
+/// Most characters of a field that a refusal repeats.
 const MAX_SHOWN: usize = 64;
 
-/// Returns the Host field for the message of a refusal: cut, and with hidden characters escaped.
-pub(super) fn shown(request: &Request) -> Option<String> {
-    let field = String::from_utf8_lossy(request.headers.get(HOST)?.as_bytes());
+/// Returns the Host field or another for the message of a refusal: cut, and with hidden characters escaped.
+pub(super) fn shown(request: &Request, name: HeaderName) -> Option<String> {
+    let field = String::from_utf8_lossy(request.headers.get(name)?.as_bytes());
     let mut shown: String = text::escape_line(&field).chars().take(MAX_SHOWN).collect();
     if shown.len() < field.len() {
         shown.push('…');
@@ -198,12 +198,12 @@ mod tests {
             (Some("evil.example:80"), Some("evil.example:80".to_owned())),
             (Some(&*long), Some(format!("{}…", "a".repeat(64)))),
         ] {
-            assert_eq!(shown(&request(host)), expected);
+            assert_eq!(shown(&request(host), HOST), expected);
         }
         let mut request = request(Some(""));
         let hidden = "e\u{202e}vil\u{9b}".as_bytes();
         request.headers.insert(HOST, HeaderValue::from_bytes(hidden).unwrap());
-        assert_eq!(shown(&request).unwrap(), "e\\u{202e}vil\\u{9b}");
+        assert_eq!(shown(&request, HOST).unwrap(), "e\\u{202e}vil\\u{9b}");
     }
 
     #[test]

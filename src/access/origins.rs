@@ -7,6 +7,8 @@ use std::str::FromStr;
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
+use super::denial::OriginMismatch;
+use super::hosts;
 use super::scheme::is_secure;
 use super::site_url::SiteUrl;
 use crate::engine::{Authority, Request};
@@ -101,6 +103,18 @@ pub(super) fn is_cross_site(request: &Request, site_url: Option<&SiteUrl>) -> bo
     let Some(origin) = headers.get(ORIGIN) else { return false };
     let is_public = site_url.is_some_and(|url| url.origin().as_bytes() == origin.as_bytes());
     !is_public && is_same_origin(origin, request, site_url) != Some(true)
+}
+
+/// Returns the two origins of a request that a page of another site has caused, if their difference alone is
+/// the evidence: a proxy may have changed the Host, or the scheme.
+pub(super) fn mismatch(request: &Request, site_url: Option<&SiteUrl>) -> Option<OriginMismatch> {
+    if request.headers.contains_key(SEC_FETCH_SITE) {
+        return None;
+    }
+    let sent = hosts::shown(request, ORIGIN)?;
+    let scheme = if is_secure(request, site_url) { HTTPS } else { "http" };
+    let host = hosts::shown(request, HOST).unwrap_or_default();
+    Some(OriginMismatch { sent, own: format!("{scheme}://{host}") })
 }
 
 /// Returns true if scheme, host and port of an Origin field are those of the request; `None` if either

@@ -209,7 +209,6 @@ fn read<'reader>(
     // Otherwise the addresses, or whether access is configured, are unknown.
     let is_known = is_table && (root_has_table || !root.was_present("auth"));
     auth.rules.site_url = site.url.clone();
-    warnings.extend(site_url::warning(&site, &server, tls.as_ref()));
     if let Purpose::Serve(listen) = purpose {
         let subject = match (listen, listen_key) {
             ([], Some(_)) => "\"listen\" in [server]: ",
@@ -226,6 +225,7 @@ fn read<'reader>(
         }
         warnings.extend(auth::plaintext_warning(&auth, &server, tls.as_ref()));
     }
+    warnings.extend(site_url::warnings(&site, &server, tls.as_ref()));
     if let Some(tls) = &mut tls {
         tls.expected_names = tls::expected_names(&server, &site);
     }

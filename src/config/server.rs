@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::listen_addr::{self, ListenAddr, admin_address};
 use super::section::{Section, Spanned};
 use crate::access::{HSTS, HostName};
-use crate::engine::Settings;
+use crate::engine::{Settings, TrustedProxies};
 
 /// The `[server]` table, checked.
 #[derive(Debug, Clone)]
@@ -120,22 +120,30 @@ fn listeners(section: &mut Section<'_, '_>) -> Vec<ListenAddr> {
     if listeners.is_empty() { Server::default().listen } else { listeners }
 }
 
-/// Reads `trusted_proxies`: addresses and networks such as `"10.0.0.0/8"` and `"192.0.2.1"`.
-fn networks(section: &mut Section<'_, '_>) -> Vec<IpNet> {
-    let mut networks = Vec::new();
+/// Name in `trusted_proxies` of all clients on unix sockets.
+const UNIX: &str = "unix";
+
+/// Reads `trusted_proxies`: addresses and networks such as `"10.0.0.0/8"` and `"192.0.2.1"`, and `"unix"`.
+fn trusted_proxies(section: &mut Section<'_, '_>) -> TrustedProxies {
+    let mut trusted = TrustedProxies::default();
     for Spanned { value, span } in section.strings("trusted_proxies").unwrap_or_default() {
+        if value == UNIX {
+            trusted.unix = true;
+            continue;
+        }
         let network = value.parse::<IpNet>().ok();
         match network.or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from)) {
-            Some(network) => networks.push(network),
+            Some(network) => trusted.networks.push(network),
             None => section.report(
                 span,
                 format_args!(
-                    "\"trusted_proxies\": \"{value}\" is neither an address nor a network"
+                    "\"trusted_proxies\": \"{value}\" is neither an address nor a network, nor \"{UNIX}\" \
+                     for all clients on unix sockets"
                 ),
             ),
         }
     }
-    networks
+    trusted
 }
 
 fn engine(section: &mut Section<'_, '_>) -> Settings {
@@ -154,7 +162,7 @@ fn engine(section: &mut Section<'_, '_>) -> Settings {
     // If absent, it follows max_connections, which may be lowered to fit RLIMIT_NOFILE.
     let per_address = section.integer("max_connections_per_address", 0, MAX_CONNECTIONS);
     let per_address = Some(per_address).filter(|cap| *cap > 0);
-    let trusted_proxies = networks(section);
+    let trusted_proxies = trusted_proxies(section);
     Settings {
         threads: default.threads,
         workers: section.integer("workers", default.workers, 1024),

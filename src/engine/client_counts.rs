@@ -4,29 +4,28 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
-use ipnet::IpNet;
-
-use super::client_net::{ClientNet, is_trusted};
+use super::client_net::ClientNet;
+use super::trusted_proxies::TrustedProxies;
 
 /// Counts the connections of each client.
 #[derive(Debug)]
 pub(super) struct ClientCounts {
     /// Most connections of one client.
     cap: usize,
-    trusted_proxies: Vec<IpNet>,
+    trusted_proxies: TrustedProxies,
     counts: HashMap<ClientNet, usize>,
     /// Clients at the cap without a connection that can be evicted, since the latest sweep.
     unevictable: HashSet<ClientNet>,
 }
 
 impl ClientCounts {
-    pub(super) fn new(cap: usize, trusted_proxies: Vec<IpNet>) -> ClientCounts {
+    pub(super) fn new(cap: usize, trusted_proxies: TrustedProxies) -> ClientCounts {
         let (counts, unevictable) = (HashMap::new(), HashSet::new());
         ClientCounts { cap, trusted_proxies, counts, unevictable }
     }
 
     /// Changes the cap and the trusted proxies. Open connections stay counted as they are.
-    pub(super) fn configure(&mut self, cap: usize, trusted_proxies: Vec<IpNet>) {
+    pub(super) fn configure(&mut self, cap: usize, trusted_proxies: TrustedProxies) {
         self.cap = cap;
         self.trusted_proxies = trusted_proxies;
         self.unevictable.clear();
@@ -36,10 +35,8 @@ impl ClientCounts {
     /// address identifies no client: on unix sockets, and for trusted proxies, which serve many.
     pub(super) fn client_net(&self, address: Option<SocketAddr>) -> Option<ClientNet> {
         let address = address?.ip().to_canonical();
-        if is_trusted(&self.trusted_proxies, address) {
-            return None;
-        }
-        Some(ClientNet::of(address))
+        let is_proxy = self.trusted_proxies.contains(Some(address));
+        (!is_proxy).then(|| ClientNet::of(address))
     }
 
     pub(super) fn add(&mut self, client_net: Option<ClientNet>) {
@@ -99,7 +96,10 @@ mod tests {
 
     #[test]
     fn address_identifies_its_client_but_not_behind_a_trusted_proxy() {
-        let counts = ClientCounts::new(2, vec!["10.0.0.0/8".parse().unwrap()]);
+        let counts = ClientCounts::new(
+            2,
+            TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: true },
+        );
         let same = [
             ("192.0.2.1", "192.0.2.1"),
             ("192.0.2.1", "::ffff:192.0.2.1"),
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn client_is_at_the_cap_until_one_of_its_connections_is_removed() {
-        let mut counts = ClientCounts::new(2, Vec::new());
+        let mut counts = ClientCounts::new(2, TrustedProxies::default());
         let one = client_net(&counts, "192.0.2.1");
         for _ in 0..2 {
             assert_eq!(counts.at_cap(one), None);
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn size_class_grows_by_one_when_the_number_of_connections_doubles() {
-        let mut counts = ClientCounts::new(1024, Vec::new());
+        let mut counts = ClientCounts::new(1024, TrustedProxies::default());
         let one = client_net(&counts, "192.0.2.1");
         let mut classes = Vec::new();
         for count in 1..=1000 {

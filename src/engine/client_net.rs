@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
+
+use super::trusted_proxies::TrustedProxies;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -38,17 +39,21 @@ impl fmt::Display for ClientNet {
 
 /// Returns the client of a request: the peer, or behind trusted proxies the last address of
 /// `X-Forwarded-For` that is not a trusted proxy's. The addresses before that one were written by
-/// the client, and prove nothing.
-pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let mut client = peer.to_canonical();
+/// the client, and prove nothing. `None` is a client on a unix socket.
+pub(super) fn client(
+    peer: Option<IpAddr>,
+    headers: &HeaderMap,
+    trusted: &TrustedProxies,
+) -> Option<IpAddr> {
+    let mut client = peer.map(|peer| peer.to_canonical());
     let fields = headers.get_all(FORWARDED_FOR).iter().rev();
     let hops = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
-        if !is_trusted(trusted, client) {
+        if !trusted.contains(client) {
             break;
         }
         let Some(address) = parse_hop(hop) else { break };
-        client = address;
+        client = Some(address);
     }
     client
 }
@@ -61,11 +66,6 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// Returns true if a trusted proxy has that address, which is canonical.
-pub(super) fn is_trusted(trusted: &[IpNet], address: IpAddr) -> bool {
-    trusted.iter().any(|network| network.contains(&address))
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn client_is_the_last_address_that_no_trusted_proxy_has() {
-        let trusted = ["127.0.0.1/32", "10.0.0.0/8"].map(|text| text.parse().unwrap());
+        let networks = ["127.0.0.1/32", "10.0.0.0/8"].map(|text| text.parse().unwrap());
+        let trusted = TrustedProxies { networks: networks.to_vec(), unix: false };
         let cases: [(&str, &[&str], &str); 8] = [
             ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
             ("127.0.0.1", &["198.51.100.7"], "198.51.100.7"),
@@ -90,8 +91,27 @@ mod tests {
             for field in fields {
                 headers.append(FORWARDED_FOR, HeaderValue::from_static(field));
             }
-            let client = client(peer.parse().unwrap(), &headers, &trusted);
-            assert_eq!(client, expected.parse::<IpAddr>().unwrap(), "{peer} {fields:?}");
+            let client = client(Some(peer.parse().unwrap()), &headers, &trusted);
+            assert_eq!(client, Some(expected.parse().unwrap()), "{peer} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn client_on_a_unix_socket_names_another_if_it_is_trusted() {
+        for (unix, field, expected) in [
+            (false, "198.51.100.7", None),
+            (true, "198.51.100.7", Some("198.51.100.7")),
+            (true, "203.0.113.9, 198.51.100.7", Some("198.51.100.7")),
+            (true, "203.0.113.9, 198.51.100.7, 10.0.0.2", Some("198.51.100.7")),
+            // nginx writes this of a client on a unix socket of its own.
+            (true, "198.51.100.7, unix:", None),
+            (true, "", None),
+        ] {
+            let trusted = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix };
+            let fields = [(FORWARDED_FOR, HeaderValue::from_static(field))];
+            let headers = HeaderMap::from_iter(fields);
+            let expected: Option<IpAddr> = expected.map(|text| text.parse().unwrap());
+            assert_eq!(client(None, &headers, &trusted), expected, "{unix} {field}");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
+use super::trusted_proxies::TrustedProxies;
 
 /// Limits and deadlines of an engine. The defaults are those of the `[server]` table.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Settings {
     /// for a new one. `None`: see [`Settings::address_cap`].
     pub max_connections_per_address: Option<usize>,
     /// Proxies that may have any number of connections, and whose `X-Forwarded-For` is trusted.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: TrustedProxies,
     /// Time from accept to the end of the TLS handshake.
     pub handshake_timeout: Duration,
     /// Time to the end of a request's head: from accept for the first one, else from its first byte.
@@ -62,7 +62,7 @@ impl Default for Settings {
             workers: 8,
             max_connections: 4096,
             max_connections_per_address: None,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
             handshake_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(20),

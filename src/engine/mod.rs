@@ -79,6 +79,7 @@ mod socket_file;
 mod stats;
 pub mod tls;
 mod transport;
+mod trusted_proxies;
 mod turn_budget;
 mod worker;
 
@@ -95,3 +96,4 @@ pub use refusal::{BadRequest, Refusal};
 pub use service::{Continuation, Lane, Reply, Service};
 pub use socket_file::{SocketPath, SocketPathError, inspect_socket_path};
 pub use stats::{ACCEPTOR_PULSE, CloseReason, ConnectionState, ShedReason, Stats};
+pub use trusted_proxies::TrustedProxies;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::problem::Problem;
-use crate::access::Denial;
+use crate::access::{Denial, OriginMismatch};
 
 /// `Retry-After` of a request that found all password verifications in use, in seconds.
 pub(super) const BUSY_RETRY: u64 = 1;
@@ -25,10 +25,9 @@ impl From<Denial> for Problem {
                 format!("These credentials lack the scope \"{}\".", scope.as_str()),
             )
             .challenges(challenges),
-            Denial::CrossSite => Problem::new(
-                StatusCode::FORBIDDEN,
-                "A page of another site may not change anything here without a token.",
-            ),
+            Denial::CrossSite(mismatch) => {
+                Problem::new(StatusCode::FORBIDDEN, cross_site(mismatch.as_deref()))
+            }
             Denial::Throttled(wait) => Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many failed logins; retry after the time in Retry-After.",
@@ -54,7 +53,21 @@ fn misdirected(host: Option<String>) -> String {
     format!(
         "{subject} not one of this server's names. If it should be, add it to \"names\" in [server], or set \
          the public address as \"url\" in [site]. If a reverse proxy replaced the Host, let it pass on \
-         that of the browser: in nginx, \"proxy_set_header Host $host;\"."
+         that of the browser: in nginx, \"proxy_set_header Host $http_host;\"."
+    )
+}
+
+/// Returns the detail of a 403 for a page of another site. It names both origins, and what to set if a proxy
+/// made them differ.
+fn cross_site(mismatch: Option<&OriginMismatch>) -> String {
+    let refusal = "A page of another site may not change anything here without a token.";
+    let Some(OriginMismatch { sent, own }) = mismatch else { return refusal.to_owned() };
+    format!(
+        "{refusal} The page is of the origin \"{sent}\", and the request is for \"{own}\". If both are this \
+         site behind a reverse proxy, set the address in the browser as \"url\" in [site], or let the proxy \
+         pass on the Host of the browser with its port: in nginx, \"proxy_set_header Host $http_host;\". If \
+         only http and https differ, add the proxy to \"trusted_proxies\" in [server], and let it send \
+         X-Forwarded-Proto."
     )
 }
 

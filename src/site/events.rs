@@ -10,6 +10,7 @@ use super::context::{Context, RouteRequest};
 use super::history_problem::unavailable;
 use super::problem::Problem;
 use super::query::{self, Pairs};
+use crate::access::SiteUrl;
 use crate::board::Event;
 use crate::config::is_name;
 use crate::history::{EventScan, StoredEvent};
@@ -45,9 +46,9 @@ pub(super) fn events(context: &Context, request: &RouteRequest<'_>) -> Result<An
     let scan = context.history.events(before, source.as_deref(), limit);
     let search = Search { scan, source, limit };
     if search.scan.needs_file() {
-        return Ok(Answer::unfinished(move |_, request| search.run(request)));
+        return Ok(Answer::unfinished(move |context, request| search.run(context, request)));
     }
-    search.run(request)
+    search.run(context, request)
 }
 
 /// A search for one page of events.
@@ -59,16 +60,18 @@ struct Search {
 
 impl Search {
     /// Does one piece of the search.
-    fn run(mut self, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
+    fn run(mut self, context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
         let found = self.scan.poll().map_err(|error| unavailable(&error))?;
         let Poll::Ready(found) = found else {
-            return Ok(Answer::unfinished(move |_, request| self.run(request)));
+            return Ok(Answer::unfinished(move |context, request| self.run(context, request)));
         };
         let Search { source, limit, .. } = self;
         let next =
             found.last().filter(|_| found.len() == limit).map(|StoredEvent { id, .. }| {
                 let source = source.map_or_else(String::new, |source| format!("&source={source}"));
-                format!("events?limit={limit}{source}&before={id}")
+                let active_rules = context.gate.active_rules();
+                let root = active_rules.site_url().map_or("/", SiteUrl::path);
+                format!("{root}api/v1/events?limit={limit}{source}&before={id}")
             });
         let events = found.iter().map(JsonEvent::of).collect();
         let rendered = render_json_for(request.headers(), &Page { events, next });
@@ -76,7 +79,10 @@ impl Search {
     }
 }
 
-/// A page of events, and the relative reference to the next one.
+/// A page of events, and the path and query of the next one.
+///
+/// Scripts append that path to the address of the server. It begins with the path of the public address, if
+/// one is configured, which a proxy may leave or remove: the server accepts both forms.
 #[derive(Serialize)]
 struct Page<'a> {
     events: Vec<JsonEvent<'a>>,

@@ -143,7 +143,9 @@ impl Site {
                 Ok(pass) => exchange.pass = pass,
                 Err(denial) => {
                     exchange.pass = GUARDED;
-                    return self.deny(active_rules, exchange, request, path, denial);
+                    let is_certain = matched.is_some()
+                        || exchange.below.is_certain(&request.target, active_rules.site_url());
+                    return self.deny(active_rules, exchange, request, (path, is_certain), denial);
                 }
             }
         }
@@ -165,17 +167,23 @@ impl Site {
     /// Answers a request that the gate denied. A browser that requests a page without valid
     /// credentials gets the sign-in form. The API challenges for Basic, whether the client is a
     /// browser or a script.
+    ///
+    /// Where the root of the site is not certain, the page has no form: its relative action could send a
+    /// password to another program below the same host.
     fn deny(
         &self,
         active_rules: &ActiveRules,
         exchange: &Exchange,
         request: &Request,
-        path: &str,
+        (path, is_certain): (&str, bool),
         denial: Denial,
     ) -> Result<Answer, Problem> {
         let is_page = !path.starts_with("/api/") && negotiate::prefers_html(&request.headers);
         let is_form =
             is_page && matches!(denial, Denial::Unauthorized(_)) && active_rules.signs_in();
+        if is_form && !is_certain {
+            return Err(login::required_elsewhere());
+        }
         match exchange.below.root(&request.target).filter(|_| is_form) {
             Some(root) => {
                 let path = exchange.below.path_and_query(&request.target);

@@ -19,11 +19,34 @@ pub(super) fn decoded_path(target: &Uri) -> Result<Cow<'_, str>, Problem> {
     let path = target.path();
     // An escaped slash is data and no separator (RFC 3986 2.2). No parameter of a route contains a
     // slash, so such a path matches no route.
-    if path.as_bytes().windows(3).any(|escape| escape.eq_ignore_ascii_case(b"%2f")) {
+    if has_escape(path, b"%2f") {
         return Err(Problem::unmatched());
     }
     percent_decoded(path)
         .ok_or_else(|| Problem::bad_request("The path holds an invalid percent-encoding."))
+}
+
+fn has_escape(text: &str, escape: &[u8; 3]) -> bool {
+    text.as_bytes().windows(3).any(|sent| sent.eq_ignore_ascii_case(escape))
+}
+
+/// Returns true if a path has an escaped slash or backslash, which some proxies decode to a separator.
+pub(super) fn has_escaped_separator(path: &str) -> bool {
+    has_escape(path, b"%2f") || has_escape(path, b"%5c")
+}
+
+/// Returns true if a path has a segment `.` or `..`, also with escaped dots.
+pub(super) fn has_dot_segment(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(&*with_plain_dots(segment), "." | ".."))
+}
+
+/// Returns the segment with escaped dots as dots, as browsers read it (URL Standard 4.4).
+fn with_plain_dots(segment: &str) -> Cow<'_, str> {
+    if segment.contains('%') {
+        segment.replace("%2e", ".").replace("%2E", ".").into()
+    } else {
+        segment.into()
+    }
 }
 
 /// Decodes the escapes of a text; `None` if one is incomplete or the result is not UTF-8.
@@ -115,6 +138,24 @@ impl Below {
         }
     }
 
+    /// Returns true if the browser's URL has as many directories below the site as the path that arrived.
+    ///
+    /// Some proxies decode separators, or join them, and find the site below such a path where this server does
+    /// not. Others compare without case: `/Pumphouse/x` gets here by the location of `/pumphouse/`, while here
+    /// it is a path of the site in two directories.
+    pub(super) fn is_certain(self, target: &Uri, site_url: Option<&SiteUrl>) -> bool {
+        let path = target.path();
+        if path.contains("//") || has_escaped_separator(path) {
+            return false;
+        }
+        let folder = site_url.map_or("/", SiteUrl::decoded_path);
+        let is_taken_for_folder = || {
+            let path = percent_decoded(path).map(|path| path.to_lowercase());
+            path.is_none_or(|path| path.starts_with(&folder.to_lowercase()))
+        };
+        self.directories > 0 || folder == "/" || !is_taken_for_folder()
+    }
+
     /// Returns the path and query without the directories of the public address.
     pub(super) fn path_and_query(self, target: &Uri) -> &str {
         let text = target.path_and_query().map_or("", |path| path.as_str());
@@ -144,7 +185,7 @@ fn directories(path: &str) -> usize {
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
-        match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+        match &*with_plain_dots(segment) {
             "." => {}
             ".." => depth = depth.saturating_sub(1),
             _ => depth += usize::from(!is_last),

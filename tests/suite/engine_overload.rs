@@ -8,7 +8,7 @@ use crossbeam_channel::bounded;
 use hostile::client::{TEST_TIMEOUT, connect_tls, read_response};
 use hostile::transport::connect_from;
 use pumphouse_web::engine::{
-    Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason,
+    Body, CloseReason, ConnectionState, Request, Response, Settings, ShedReason, TrustedProxies,
 };
 use strum::VariantArray;
 
@@ -251,7 +251,10 @@ fn address_at_its_cap_evicts_its_own_idle_connection() {
 fn trusted_proxy_has_no_cap_and_names_its_clients() {
     let settings = Settings {
         max_connections_per_address: Some(1),
-        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+        trusted_proxies: TrustedProxies {
+            networks: vec!["127.0.0.0/8".parse().unwrap()],
+            unix: false,
+        },
         ..Settings::default()
     };
     let server = TestEngine::http(

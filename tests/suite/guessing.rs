@@ -217,6 +217,27 @@ fn owner_with_a_device_cookie_is_served_behind_a_shared_socket() {
 }
 
 #[test]
+fn clients_behind_a_trusted_unix_socket_have_limits_of_their_own() {
+    let config = with_throttled_anna().listen("unix:public.sock");
+    for (config, of_another) in [
+        (config.clone().push("server.trusted_proxies", "unix"), 200),
+        // Else anyone could choose the address that its failures count for.
+        (config.push("server.trusted_proxies", "127.0.0.1"), 429),
+    ] {
+        let server = Server::start(&config);
+        let curl = |from: &str, login: &str| {
+            let from = format!("X-Forwarded-For: 203.0.113.9, {from}");
+            over_socket(server.folder(), &["--user", login, "--header", &from]).0
+        };
+        for number in 0..8 {
+            curl("198.51.100.1", &format!("anna:guess {number}"));
+        }
+        assert_eq!(curl("198.51.100.1", "anna:right"), 429);
+        assert_eq!(curl("192.0.2.1", "anna:right"), of_another);
+    }
+}
+
+#[test]
 fn mistyped_password_is_revealed_to_no_other_address() {
     let server = Server::start(&behind_proxy());
     let guess = |text: &str, from: &str| {

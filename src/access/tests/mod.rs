@@ -118,7 +118,7 @@ fn label(outcome: Result<Pass, Denial>) -> &'static str {
     match outcome {
         Ok(_) => "ok",
         Err(Denial::Unauthorized(_)) => "401",
-        Err(Denial::Scope(..) | Denial::CrossSite) => "403",
+        Err(Denial::Scope(..) | Denial::CrossSite(_)) => "403",
         Err(Denial::Host(_)) => "421",
         Err(Denial::Throttled(_)) => "429",
         Err(Denial::Busy | Denial::NoRandomness) => "503",

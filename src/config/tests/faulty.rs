@@ -44,7 +44,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n",
-        "p.toml:2:21: \"trusted_proxies\": \"10.0.0.0/33\" is neither an address nor a network in [server]",
+        "p.toml:2:21: \"trusted_proxies\": \"10.0.0.0/33\" is neither an address nor a network, nor \"unix\" for all clients on unix sockets in [server]",
     ),
     ("[tls]\ncert = \"c\"\n", "p.toml:1:1: missing key \"key\" in [tls]"),
     (

@@ -25,7 +25,7 @@ fn every_key_is_read() {
         "[site]\ntitle = \"Well\"\nurl = \"https://tank.example/pumphouse\"\n\
          [server]\nlisten = [\"[::1]:1\", \"unix:/run/x\", \"fd:0\"]\nadmin_listen = \"unix:/run/a\"\n\
          workers = 3\nbacklog = 5\nmax_connections = 6\n\
-         max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
+         max_connections_per_address = 7\ntrusted_proxies = [\"10.0.0.0/8\", \"unix\", \"::1\"]\nhandshake_timeout = \"1s\"\n\
          header_timeout = \"2s\"\nbody_timeout = \"3s\"\nwrite_timeout = \"1m 4s\"\n\
          heavy_requests = 10\nkeep_alive = \"1d 1h30m\"\nlinger_timeout = \"9s\"\nqueue_timeout = \"500ms\"\ndrain_timeout = \"7s\"\n\
          max_header_bytes = \"8 KiB\"\nmax_headers = 9\nmax_body_bytes = \"1MiB\"\n\
@@ -48,8 +48,10 @@ fn every_key_is_read() {
     assert_eq!((engine.max_connections, engine.max_headers), (6, 9));
     assert_eq!((engine.heavy_requests, engine.heavy_permits()), (10, 1));
     assert_eq!(engine.max_connections_per_address, Some(7));
-    let proxies: Vec<String> = engine.trusted_proxies.iter().map(ToString::to_string).collect();
+    let proxies: Vec<String> =
+        engine.trusted_proxies.networks.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
+    assert!(engine.trusted_proxies.unix);
     assert_eq!((engine.max_header_bytes, engine.max_body_bytes), (8 << 10, 1 << 20));
     assert_eq!(engine.max_buffered_bytes, 5 << 20);
     let millis = [
@@ -100,10 +102,29 @@ fn public_address_that_does_not_fit_the_listeners_is_warned_of() {
         let warnings: Vec<_> = config
             .warnings
             .iter()
-            .filter(|warning| warning.contains("\"url\" in [site]"))
+            .filter(|warning| warning.contains("\"url\" in [site] is "))
             .collect();
         assert_eq!(warnings.len(), usize::from(expected.is_some()), "{url} {rest}: {warnings:?}");
         assert!(expected.is_none_or(|text| warnings[0].contains(text)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn public_address_beside_which_every_host_is_served_is_warned_of() {
+    for (server, is_warned) in [
+        ("", true),
+        ("listen = [\"192.0.2.7:6443\"]", true),
+        ("listen = [\"127.0.0.1:6443\", \"[::]:6443\"]", true),
+        ("listen = [\"fd:3\"]", true),
+        ("listen = [\"127.0.0.1:6443\", \"[::1]:6443\", \"unix:/run/pumphouse.sock\"]", false),
+        ("names = [\"192.0.2.7\"]", false),
+    ] {
+        for url in ["url = \"https://tank.example:8443/pumphouse/\"", ""] {
+            let config = read(&format!("[site]\n{url}\n[server]\n{server}\n")).unwrap();
+            let names = |warning: &&String| warning.contains("rite names = [\"tank.example\"]");
+            let count = config.warnings.iter().filter(names).count();
+            assert_eq!(count, usize::from(is_warned && !url.is_empty()), "{url} {server}");
+        }
     }
 }
 

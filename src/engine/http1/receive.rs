@@ -143,8 +143,8 @@ impl Connection {
         let trusted = &self.settings.trusted_proxies;
         let peer = self.peer;
         let address = peer.address.map(|peer| peer.ip().to_canonical());
-        let client = address.map(|peer| client_net::client(peer, &headers, trusted));
-        let proxied = address.is_some_and(|peer| client_net::is_trusted(trusted, peer));
+        let client = client_net::client(address, &headers, trusted);
+        let proxied = trusted.contains(address);
         let body = Bytes::new();
         Box::new(Request { method, target, version, headers, body, peer, client, proxied })
     }

@@ -8,14 +8,13 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
-use ipnet::IpNet;
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::{Authority, AuthorityError};
-use crate::engine::client_net::is_trusted;
 use crate::engine::limits::MAX_TARGET_BYTES;
 use crate::engine::message::Peer;
 use crate::engine::refusal::{BadRequest, Refusal};
+use crate::engine::trusted_proxies::TrustedProxies;
 
 /// Parsed request line.
 #[derive(Debug)]
@@ -40,10 +39,10 @@ pub(super) enum Schemes {
 impl Schemes {
     /// Returns the schemes for a peer's connections. Trusted proxies and clients on a unix socket are
     /// gateways, whose clients may have used either.
-    pub(super) fn of(peer: Peer, trusted_proxies: &[IpNet]) -> Schemes {
+    pub(super) fn of(peer: Peer, trusted_proxies: &TrustedProxies) -> Schemes {
         match peer.address.map(|address| address.ip().to_canonical()) {
             None => Schemes::Both,
-            Some(address) if is_trusted(trusted_proxies, address) => Schemes::Both,
+            address @ Some(_) if trusted_proxies.contains(address) => Schemes::Both,
             Some(_) if peer.tls => Schemes::Https,
             Some(_) => Schemes::Http,
         }

@@ -119,6 +119,14 @@ pub(super) fn required(context: &Context, method: &Method, root: &str, path: &st
     form_response(context, root, StatusCode::UNAUTHORIZED, form)
 }
 
+/// Returns the problem of a browser that requests a page without valid credentials at an address without a
+/// form. It has the form's challenge, for which browsers open no dialog.
+pub(super) fn required_elsewhere() -> Problem {
+    let detail = "This address requires an account, and it is not written as the addresses of this site are: \
+                  sign in at the dashboard.";
+    Problem::new(StatusCode::UNAUTHORIZED, detail).challenges(vec![BEARER])
+}
+
 /// Adds the cookie that identifies a device from which the right password was sent.
 pub(super) fn remember_device(
     request: &Request,

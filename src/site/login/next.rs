@@ -4,7 +4,7 @@
 //! a path of this site is accepted: anything else would make the form an open redirect.
 
 use crate::access::SiteUrl;
-use crate::site::target::percent_decoded;
+use crate::site::target::{has_dot_segment, has_escaped_separator, percent_decoded};
 
 /// Path of the dashboard.
 pub(super) const HOME: &str = "/";
@@ -16,8 +16,9 @@ const MAX_BYTES: usize = 2048;
 /// address is removed from its beginning.
 ///
 /// `//host` and `/\host` name another host, and browsers remove tabs and line breaks before they
-/// parse an address (URL Standard 4.4). The paths of sign-in and sign-out are not accepted, because
-/// they would redirect again.
+/// parse an address (URL Standard 4.4). A segment of dots leads out of the site, to another program below the
+/// same host; a proxy that decodes the path finds such segments behind escaped separators, too. The paths of
+/// sign-in and sign-out are not accepted, because they would redirect again.
 pub(super) fn checked<'t>(text: &'t str, site_url: Option<&SiteUrl>) -> &'t str {
     let folder = site_url.map_or("", |url| url.path().trim_end_matches('/'));
     let inner = text.strip_prefix(folder).filter(|inner| inner.starts_with('/'));
@@ -28,6 +29,8 @@ pub(super) fn checked<'t>(text: &'t str, site_url: Option<&SiteUrl>) -> &'t str 
     let is_accepted = is_path
         && text.len() <= MAX_BYTES
         && text.bytes().all(is_plain)
+        && !has_dot_segment(path)
+        && !has_escaped_separator(path)
         && !matches!(path, "/login" | "/logout");
     if is_accepted { text } else { HOME }
 }
@@ -45,7 +48,15 @@ mod tests {
 
     #[test]
     fn path_of_another_site_is_replaced_by_the_dashboard() {
-        for good in ["/", "/source/tank?range=7d", "/a/../b", "/%2F%2Fevil.example", "/x?u=//y"] {
+        for good in [
+            "/",
+            "/source/tank?range=7d",
+            "/x?u=//y",
+            "/x?u=/../y%2F..",
+            "/.well-known/x",
+            "/a..b/...",
+            "/a%252F..b",
+        ] {
             assert_eq!(checked(good, None), good);
         }
         let long = format!("/{}", "x".repeat(MAX_BYTES));
@@ -69,6 +80,21 @@ mod tests {
             "/é",
             "/a#b",
             "@evil.example",
+            "/..",
+            "/../grafana/logout",
+            "/./source",
+            "/source/../../grafana",
+            "/source/..?range=7d",
+            "/source/.",
+            "/%2e%2E/grafana",
+            "/.%2e/grafana",
+            "/%2E./grafana",
+            "/source/%2e",
+            "/..%2fgrafana",
+            "/source%2F..%2F..%2Fgrafana",
+            "/%2F%2Fevil.example",
+            "/..%5cgrafana",
+            "/%5C%5cevil.example",
             "/login",
             "/login?next=/login",
             "/logout",
@@ -87,6 +113,8 @@ mod tests {
             ("/source/tank", "/source/tank"),
             ("/pumphouses/x", "/pumphouses/x"),
             ("/pumphouse//evil.example", "/"),
+            ("/pumphouse/../grafana", "/"),
+            ("/pumphouse/%2e%2e/grafana", "/"),
             ("/pumphouse/login", "/"),
             ("/pumphouse", "/pumphouse"),
             ("//evil.example/pumphouse/", "/"),
@@ -105,7 +133,9 @@ mod tests {
             ("a=b&next=/x", "/x"),
             ("next=%2F%2Fevil.example", "/"),
             ("next=/%5Cevil.example", "/"),
-            ("next=/%255Cevil.example", "/%5Cevil.example"),
+            ("next=/%255Cevil.example", "/"),
+            ("next=/%252e%252e/grafana", "/"),
+            ("next=/%25255Cevil.example", "/%255Cevil.example"),
             ("next=/%09/evil.example", "/"),
             ("next=%zz", "/"),
             ("next=/x&next=//evil.example", "/x"),

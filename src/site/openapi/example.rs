@@ -110,7 +110,7 @@ pub(super) fn events() -> Json {
             "source": "tank",
             "detail": "",
         }],
-        "next": "events?limit=1&before=41",
+        "next": "/api/v1/events?limit=1&before=41",
     })
 }
 

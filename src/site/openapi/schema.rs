@@ -354,7 +354,7 @@ fn events() -> Json {
             },
             "next": {
                 "type": ["string", "null"],
-                "description": "Address of the next page, relative to that of the request; null on the last one.",
+                "description": "Path and query of the next page, from the root of the host; null on the last one. With a public address (url in [site]), it begins with the path of that.",
                 "format": "uri-reference",
             },
         },

@@ -121,7 +121,7 @@ fn refusal_of_a_host_says_what_to_set_and_not_what_is_set() {
             assert!(body.len() < 10_000, "{}", body.len());
             assert!(accept == "*/*" && host == "<b>" || body.contains(named), "{body}");
             for set in
-                ["\"names\" in [server]", "\"url\" in [site]", "proxy_set_header Host $host;"]
+                ["\"names\" in [server]", "\"url\" in [site]", "proxy_set_header Host $http_host;"]
             {
                 assert!(body.contains(set), "{set}: {body}");
             }
@@ -133,6 +133,44 @@ fn refusal_of_a_host_says_what_to_set_and_not_what_is_set() {
     let public =
         answer(&site, &request("GET", "/pumphouse/robots.txt", &[("host", "barn.example")]));
     assert_eq!(public.status(), 200, "the host of the public address is a name, too");
+}
+
+#[test]
+fn refusal_of_an_origin_names_both_origins_and_what_to_set() {
+    let site = site_under(vec![tank()], Rules::default());
+    let long = format!("http://{}", "a".repeat(4000));
+    for accept in ["*/*", "text/html"] {
+        for (origin, host, named) in [
+            (
+                "http://tank.lan:8080",
+                "tank.lan",
+                &["\"http://tank.lan:8080\"", "\"https://tank.lan\""][..],
+            ),
+            ("http://tank.lan", "tank.lan", &["\"http://tank.lan\"", "\"https://tank.lan\""]),
+            ("<b>", "<i>", &["of the origin"]),
+            (&*long, &*long, &["aaa…"]),
+        ] {
+            let fields = [("origin", origin), ("host", host), ("accept", accept)];
+            let poll = request("POST", "/api/v1/sources/tank/poll", &fields);
+            let response = answer(&site, &poll);
+            assert_eq!(response.status(), 403);
+            let body = text(&response).replace("&quot;", "\"").replace("\\\"", "\"");
+            let set = [
+                "\"url\" in [site]",
+                "proxy_set_header Host $http_host;",
+                "\"trusted_proxies\" in",
+            ];
+            for named in named.iter().chain(&set) {
+                assert!(body.contains(named), "{named}: {body}");
+            }
+            assert!(accept == "*/*" || !body.contains("<b>") && !body.contains("<i>"), "{body}");
+            assert!(body.len() < 10_000, "{}", body.len());
+        }
+    }
+    // The evidence of the browser itself, which no proxy changes.
+    let fields = [("origin", "http://a"), ("host", "a"), ("sec-fetch-site", "cross-site")];
+    let refused = answer(&site, &request("POST", "/api/v1/sources/tank/poll", &fields));
+    assert!(!text(&refused).contains("proxy"), "{}", text(&refused));
 }
 
 #[test]

@@ -4,16 +4,21 @@ use std::collections::BTreeSet;
 
 use fluent_uri::{Uri, UriRef};
 use http::header::{CONTENT_TYPE, LOCATION};
+use jiff::tz::TimeZone;
+use strum::VariantArray as _;
 
 use super::access::rules;
 use super::header;
 use crate::access::{Rules, SiteUrl};
+use crate::board::{Change, Event, EventKind};
 use crate::engine::{Activity, Response};
+use crate::history::{History, import};
 use crate::route_pattern::NO_ROUTE;
 use crate::site::Site;
 use crate::site::chart::fixture::recorded_site;
 use crate::site::fixture::{
-    drained, failing, get, now, pump, request, site, site_under, stale, tank, waiting, weather,
+    drained, failing, get, now, pump, request, site, site_under, site_with, stale, tank, waiting,
+    weather,
 };
 
 const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
@@ -72,8 +77,7 @@ fn references(response: Response) -> Vec<String> {
     }
     if kind == "application/json" {
         let json: serde_json::Value = serde_json::from_str(&body).unwrap();
-        let members = [&json["next"], &json["servers"][0]["url"]];
-        found.extend(members.into_iter().filter_map(|member| member.as_str().map(str::to_owned)));
+        found.extend(json["servers"][0]["url"].as_str().map(str::to_owned));
     }
     // Within the page, and the link to a foreign page that the script fills in.
     found.retain(|reference| !reference.starts_with('#') && !reference.is_empty());
@@ -98,12 +102,11 @@ fn answered(site: &Site, method: &str, target: &str) -> (&'static str, u16) {
 #[test]
 fn link_of_every_page_stays_within_the_site_and_leads_to_the_same_place() {
     const HOST: &str = "https://tank.example";
-    const OTHERS: [(&str, &str); 6] = [
+    const OTHERS: [(&str, &str); 5] = [
         ("POST", "/login"),
         ("POST", "/logout"),
         ("POST", "/api/v1/sources/tank/poll"),
         ("DELETE", "/v/w"),
-        ("GET", "/api/v1/events?limit=1"),
         ("GET", "/openapi.json"),
     ];
     let (plain, open) = (recorded_site("Cistern"), recorded_site("Cistern"));
@@ -140,6 +143,46 @@ fn link_of_every_page_stays_within_the_site_and_leads_to_the_same_place() {
                 assert_ne!(expected.0, NO_ROUTE, "{inner}");
                 let found = answered(&open.site, method, &target(inner));
                 assert_eq!(found, expected, "{address:?} {inner}");
+            }
+        }
+    }
+}
+
+#[test]
+fn next_page_of_events_is_a_path_that_the_server_and_its_proxy_serve() {
+    const HOST: &str = "https://tank.example";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pumphouse.db");
+    let happened = |kind: &EventKind| {
+        let source = (*kind != EventKind::Started).then(|| "tank".into());
+        Change::Happened(Event { at: now(), kind: *kind, source, detail: "503".into() })
+    };
+    import(&path, &TimeZone::UTC, EventKind::VARIANTS.iter().map(happened)).unwrap();
+    let site = &site_with(vec![tank()], History::read_only(&path, TimeZone::UTC));
+    let load = |target: &str| -> serde_json::Value {
+        let response = get(site, target, &[]);
+        assert_eq!(response.status(), 200, "{target}");
+        serde_json::from_str(&drained(response)).unwrap()
+    };
+    let second = load("/api/v1/events?limit=1");
+    assert!(second["next"].as_str().unwrap().starts_with("/api/v1/events?limit=1&before="));
+    let second = load(second["next"].as_str().unwrap());
+    for folder in [FOLDERS.as_slice(), &["/api/v1", "/source"]].concat() {
+        publish(site, Some(&format!("{HOST}{folder}/")), Rules::default());
+        for target in
+            ["/api/v1/events?limit=1".to_owned(), format!("{folder}/api/v1/events?limit=1")]
+        {
+            let next = load(&target)["next"].as_str().unwrap().to_owned();
+            let inner = next.strip_prefix(folder).unwrap();
+            assert!(inner.starts_with("/api/v1/events?"), "{next}");
+            // A script appends it to the address of the server; a client resolves it at the public one, and
+            // the proxy removes the path or leaves it.
+            assert_eq!(
+                resolved(&format!("{HOST}{folder}{target}"), &next),
+                format!("{HOST}{next}")
+            );
+            for requested in [&next, inner] {
+                assert_eq!(load(requested)["events"], second["events"], "{requested}");
             }
         }
     }
@@ -274,6 +317,48 @@ fn page_that_is_too_deep_for_links_is_a_problem_in_json() {
     let deeper = get(&site, &"/".repeat(8000), &[BROWSER]);
     assert_eq!(header(&deeper, "content-type"), "application/problem+json");
     assert!(deeper.headers()[CONTENT_TYPE] == "application/problem+json");
+}
+
+#[test]
+fn form_is_only_where_the_root_of_the_site_is_certain() {
+    let locked = site_under(vec![tank()], rules());
+    for (url, target, has_form) in [
+        (None, "/", true),
+        (None, "/source/tank", true),
+        (None, "/source/none", true),
+        (None, "/nowhere/a/b/", true),
+        (None, "/a?b=//c%2Fd", true),
+        (None, "/source%2Ftank", false),
+        (None, "/source%5Ctank", false),
+        (None, "//source/tank", false),
+        (None, "/source//tank", false),
+        (Some("/pumphouse/"), "/pumphouse/", true),
+        (Some("/pumphouse/"), "/pumphouse/source/tank", true),
+        (Some("/pumphouse/"), "/%70umphouse/source/tank", true),
+        (Some("/pumphouse/"), "/pumphouse/nowhere/a", true),
+        (Some("/pumphouse/"), "/source/tank", true),
+        (Some("/pumphouse/"), "/nowhere/a", true),
+        (Some("/pumphouse/"), "/pumphouses/a", true),
+        (Some("/pumphouse/"), "/pumphouse%2Fsource/tank", false),
+        (Some("/pumphouse/"), "/pumphouse%2flogin", false),
+        (Some("/pumphouse/"), "/pumphouse/source%2Ftank", false),
+        (Some("/pumphouse/"), "//pumphouse/source/tank", false),
+        (Some("/pumphouse/"), "/pumphouse//source/tank", false),
+        // Caddy compares paths without case.
+        (Some("/pumphouse/"), "/Pumphouse/source/tank", false),
+        (Some("/pumphouse/"), "/%50umphouse/login", false),
+        (Some("/P%C3%BCmp/"), "/p%C3%9Cmp/login", false),
+    ] {
+        let url = url.map(|path| format!("https://tank.example{path}"));
+        publish(&locked, url.as_deref(), rules());
+        let response = get(&locked, target, &[BROWSER]);
+        assert_eq!(response.status(), 401, "{target}");
+        let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().collect();
+        assert_eq!(challenges, ["Bearer realm=\"Pumphouse\""], "a dialog opens: {target}");
+        let body = drained(response);
+        assert_eq!(body.contains("<form"), has_form, "{url:?} {target}");
+        assert!(has_form || body.contains("requires an account"), "{body}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Fixture, WAYS, assert_site_works, replaced};
+use super::{Fixture, WAYS, assert_forms_stay, assert_site_works, replaced};
 use crate::process::Process;
 
 const EXAMPLE: &str = include_str!("../../../examples/Caddyfile");
@@ -45,6 +45,10 @@ fn each_way_of_the_example_works_over_a_port_and_a_unix_socket() {
         let to = if way == 1 { socket.clone() } else { address.to_string() };
         let mut caddy = start(&fixture, &to);
         assert_site_works(&fixture, host, path);
+        if path != "/" {
+            let codes = assert_forms_stay(&fixture, host, path);
+            assert!(codes.contains(&401), "{codes:?}");
+        }
         caddy.stop();
         server.stop();
     }

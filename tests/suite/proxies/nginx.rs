@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 use hostile::config::Config;
 
-use super::{Fixture, WAYS, assert_browser_works, assert_site_works, replaced};
+use super::visitor::Visitor;
+use super::{Fixture, WAYS, assert_browser_works, assert_forms_stay, assert_site_works, replaced};
+use crate::harness::eventually;
 use crate::process::Process;
 
 const EXAMPLE: &str = include_str!("../../../examples/nginx.conf");
@@ -87,6 +89,7 @@ fn site_below_a_path_that_nginx_passes_on_works_over_a_port_and_a_unix_socket() 
     for to in [address.to_string(), socket] {
         let mut nginx = start(&fixture, &upstream(&to), &parts()[2]);
         assert_site_works(&fixture, host, path);
+        assert!(assert_forms_stay(&fixture, host, path).contains(&401));
         nginx.stop();
     }
 }
@@ -99,6 +102,32 @@ fn site_below_a_path_that_nginx_removes_works_over_tls() {
     let _nginx = start(&fixture, "", &removing(&fixture, address));
     let (host, path) = WAYS[2];
     assert_site_works(&fixture, host, path);
+    let codes = assert_forms_stay(&fixture, host, path);
+    assert!(codes.contains(&400) && codes.contains(&401), "{codes:?}");
+}
+
+#[test]
+fn browser_without_fetch_metadata_signs_in_at_any_port_without_a_public_address() {
+    let fixture = Fixture::new();
+    let (_server, address) = fixture.serve(&fixture.config().push("server.names", WAYS[1].0));
+    let (host, path) = WAYS[1];
+    let removing = ("proxy_pass http://pumphouse;", "proxy_pass http://pumphouse/;");
+    for (to, expected) in [("$host", 403), ("$http_host", 303)] {
+        let host_field =
+            ("proxy_set_header Host $http_host;", &*format!("proxy_set_header Host {to};"));
+        let server = replaced(&parts()[2], &[removing, host_field]);
+        let mut nginx = start(&fixture, &upstream(&address.to_string()), &server);
+        let visitor = Visitor::new(&fixture, host);
+        let root = fixture.url(host, path);
+        eventually("nginx answers", || visitor.get(&format!("{root}ping")).code == 200);
+        let form = visitor.get(&format!("{root}login"));
+        let answer = visitor.post(&format!("{root}login"), &form.fields("anna", "right"));
+        assert_eq!(answer.code, expected, "{}", answer.body);
+        for named in [format!("https://{host}:{}", fixture.port), "proxy_set_header".to_owned()] {
+            assert_eq!(answer.body.contains(&named), expected == 403, "{named}: {}", answer.body);
+        }
+        nginx.stop();
+    }
 }
 
 /// Returns the third server of the example, before a server at this address.

@@ -10,6 +10,7 @@ use crate::engine::http1::{Action, Connection};
 use crate::engine::limits::{MAX_TARGET_BYTES, Settings};
 use crate::engine::message::{Peer, Request};
 use crate::engine::refusal::Refusal;
+use crate::engine::trusted_proxies::TrustedProxies;
 
 const CASES: &[Case] = &[
     // Versions (RFC 9110 2.5, RFC 9112 2.3).
@@ -192,7 +193,8 @@ fn target_with_a_scheme_that_is_not_the_connections_is_misdirected() {
     ] {
         for (scheme, served) in [("http", http), ("https", https), ("HTTPS", https)] {
             let head = format!("GET {scheme}://x/ HTTP/1.1\r\nHost: x\r\n\r\n");
-            let trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+            let networks = vec!["192.0.2.0/24".parse().unwrap()];
+            let trusted_proxies = TrustedProxies { networks, unix: false };
             let settings = Settings { trusted_proxies, ..settings() };
             let refusal = outcome(peer, settings, head.as_bytes()).err();
             let expected = (!served).then_some(Refusal::Misdirected);
