@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::kernel::accounts;
+use crate::shell::quoted;
 
 /// Maximum number of symbolic links that an explanation follows.
 const MAX_LINKS: usize = 8;
@@ -131,16 +132,6 @@ pub(crate) fn user_name() -> String {
     accounts::user_name(rustix::process::geteuid().as_raw())
 }
 
-/// Quotes a path for a POSIX shell, if it has characters that need it.
-pub(crate) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
-    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -170,15 +161,6 @@ mod tests {
             let error = FileError::read(&folder.path().join(name)).unwrap_err();
             assert_eq!(error.to_string(), format!("{root}/{name}: {expected}"));
             assert_eq!(error.is_missing(), name != "sub");
-        }
-    }
-
-    #[test]
-    fn path_in_a_command_is_quoted_if_needed() {
-        for (path, expected) in
-            [("/a/b-c.d", "/a/b-c.d"), ("/a b", "'/a b'"), ("it's", r"'it'\''s'"), ("-a", "'-a'")]
-        {
-            assert_eq!(quoted(Path::new(path)), expected);
         }
     }
 }

@@ -50,6 +50,7 @@ pub mod threads;
 pub mod time_zone;
 mod timestamp;
 pub mod units;
-// Every layer above cleans texts and suggests names.
+// Every layer above cleans texts, quotes paths and suggests names.
+mod shell;
 mod suggestion;
 mod text;

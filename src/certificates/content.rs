@@ -8,7 +8,7 @@ use std::path::Path;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::file_error::quoted;
+use crate::shell::quoted;
 
 /// Object that a file has to contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

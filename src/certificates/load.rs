@@ -11,7 +11,8 @@ use super::info::CertificateInfo;
 use super::{key_kind, review};
 use crate::config::{CertificateFiles, TlsFiles};
 use crate::engine::tls::{Identities, Identity, TlsError};
-use crate::file_error::{FileError, Shown, quoted};
+use crate::file_error::{FileError, Shown};
+use crate::shell::quoted;
 
 /// Contents of the files of `[tls]`.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use x509_parser::public_key::PublicKey;
 use super::info::{CertificateInfo, CertificateProblem};
 use crate::config::ExpectedName;
 use crate::engine::tls::covers;
-use crate::file_error::{Shown, quoted};
+use crate::file_error::Shown;
+use crate::shell::quoted;
 
 /// Remedy for a chain that is incomplete or not in order.
 const FULL_CHAIN: &str = "\"cert\" must be the file with the full chain (certbot: fullchain.pem): the \

@@ -16,6 +16,7 @@ use crate::config::{Auth, Config, Json, Kind, Proxy, Source};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
+use crate::shell::quoted;
 use crate::time_zone;
 use crate::timestamp::Rfc3339Date;
 
@@ -206,11 +207,11 @@ fn history(text: &mut String, config: &Config, now: Timestamp) -> fmt::Result {
 fn exposed(text: &mut String, file: &Path) -> fmt::Result {
     let Some(mode) = private_file::exposed_mode(file) else { return Ok(()) };
     let shown = file.display();
-    let quoted = shown.to_string().replace('\'', r"'\''");
+    let quoted = quoted(file);
     writeln!(
         text,
         "note: {shown} is readable by other users (mode {mode:04o}); to keep it private, run: \
-         chmod 600 -- '{quoted}'"
+         chmod 600 -- {quoted}"
     )
 }
 

@@ -255,6 +255,9 @@ impl Words {
         for (name, value) in options {
             let begin = format!("Error parsing option '{name}' with value '{value}': ");
             if let Some(reason) = message.strip_prefix(&begin) {
+                // A URL may contain a secret, and a log may keep the message.
+                let is_url = name.ends_with("-url");
+                let value = if is_url { "URL" } else { value };
                 return format!("{name} {value}: {reason}");
             }
         }

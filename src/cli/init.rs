@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::outcome::{Failure, print, remark};
 use crate::access::HostName;
 use crate::check::{check, poll};
-use crate::config::{ListenAddr, SourceUrl};
+use crate::config::{ListenAddr, ListenAddrError, SourceUrl, admin_address};
 use crate::init::{self, Console, InitError, Measure, Options, Place, Request, TankKind, Written};
 use crate::units::{System, Unit};
 
@@ -19,19 +19,22 @@ use crate::units::{System, Unit};
 #[argh(
     subcommand,
     name = "init",
-    note = "On a terminal it asks for everything that no option gives. Without one it needs --place; the
-rest has defaults. Secrets are never arguments: on a terminal they are typed unseen, else they are
-lines of standard input, first the password of --user, then the link or the token of the tank. A
-tank whose link or token is missing is written commented out, with the lines to complete.",
+    note = "On a terminal it asks for everything that no option gives; with --place only for secrets and
+for what has no default. Without a terminal it needs --place, and asks nothing. Secrets are never
+arguments: on a terminal they are typed unseen, else they are lines of standard input, first the
+password of --user, then the link or the token of the tank. A tank whose link or token is missing
+is written commented out, with the lines to complete.",
     example = "By questions\n$ {command_name}",
     example = "Without questions, for everyone in the local network\n\
                $ {command_name} --place 37.24,-122.14 --tank none --units us --open </dev/null",
     example = "An account and a tank, under supervisord; the password and the link come from files\n\
-               $ cat password link | {command_name} --place 47.37,8.54 --units metric --user anna \
-               --tank ptlevel --height 147cm --capacity 5300L --supervisord",
+               $ printf '%s\\n' \"$(cat password)\" \"$(cat link)\" | {command_name} --place 47.37,8.54 \
+               --units metric --user anna --tank ptlevel --height 147cm --capacity 5300L --supervisord",
+    error_code(0, "all files are written, whether or not the sources answered"),
     error_code(
         1,
-        "a file exists, the input ended, or a file cannot be written: nothing was written"
+        "a file exists, the input ended or was wrong, or a file cannot be written: nothing was
+written; or the files are written, but the configuration or the output failed, as it says"
     ),
     error_code(2, "an option is missing or wrong: nothing was written")
 )]
@@ -68,7 +71,8 @@ pub(super) struct Init {
     #[argh(option, arg_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// folder for the history, and the working directory of the supervisors (default: that of --dir)
+    /// folder for the history, and the working directory of the supervisors; is created if it is
+    /// missing (default: that of --dir)
     #[argh(option, arg_name = "DIR")]
     state: Option<PathBuf>,
 
@@ -76,7 +80,8 @@ pub(super) struct Init {
     #[argh(option, arg_name = "TITLE", from_str_fn(title))]
     title: Option<String>,
 
-    /// time zone (default: the machine's, or that of the city nearest to the place)
+    /// time zone (default: the machine's; if that is none of a place, such as UTC, the place's by
+    /// Open-Meteo)
     #[argh(option, arg_name = "ZONE", from_str_fn(timezone))]
     timezone: Option<String>,
 
@@ -84,6 +89,11 @@ pub(super) struct Init {
     /// 127.0.0.1:6443)
     #[argh(option, arg_name = "ADDRESS")]
     listen: Vec<ListenAddr>,
+
+    /// address of the admin listener, of this machine only; a second server on one machine needs its
+    /// own (default: 127.0.0.1:6480)
+    #[argh(option, arg_name = "ADDRESS", from_str_fn(admin_listen))]
+    admin_listen: Option<ListenAddr>,
 
     /// host name or address of the server, for the certificate; may be repeated (default: the host's);
     /// localhost and this machine's addresses are added
@@ -102,7 +112,8 @@ pub(super) struct Init {
     #[argh(option, arg_name = "DEVICE", from_str_fn(device))]
     device: Option<String>,
 
-    /// json: URL of the document
+    /// json: URL of the document; if it has a query or a key, which may be secret, the configuration
+    /// is for its owner only
     #[argh(option, arg_name = "URL", from_str_fn(url))]
     tank_url: Option<SourceUrl>,
 
@@ -117,7 +128,9 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let written = init::run(self.request(), &mut Console).map_err(|error| match error {
+        let mut console = Console::default();
+        let written = init::run(self.request(), &mut console, &init::by_open_meteo);
+        let written = written.map_err(|error| match error {
             InitError::Options(error) => Failure::usage(error),
             error => error.into(),
         })?;
@@ -127,14 +140,21 @@ impl Init {
         for remark in remarks {
             text += &format!("note: {remark}\n");
         }
-        print(&text);
+        let mut printed = ExitCode::SUCCESS;
+        // One message about a full disk is enough.
+        let mut show = |text: &str| {
+            if printed == ExitCode::SUCCESS {
+                printed = print(text);
+            }
+        };
+        show(&text);
         let now = Timestamp::now();
-        let checked = check(&configuration, now)?;
-        print(&format!("\n{} is valid.\n\n{}", configuration.display(), checked.summary(now)));
-        let all_answered = poll::run(&checked.config, |text| {
-            print(text);
-        });
-        let printed = print(&format!("\n{next_steps}"));
+        let checked = check(&configuration, now).map_err(|errors| {
+            format!("the files are written, but the server would not start with them: {errors}")
+        })?;
+        show(&format!("\n{} is valid.\n\n{}", configuration.display(), checked.summary(now)));
+        let all_answered = poll::run(&checked.config, &mut show);
+        show(&format!("\n{next_steps}"));
         if !all_answered {
             remark(&format!(
                 "warning: a source did not answer, as shown above. The files are complete and the server \
@@ -165,6 +185,7 @@ impl Init {
                 pointer: self.pointer,
                 unit: self.unit,
                 listen: self.listen,
+                admin_listen: self.admin_listen,
                 names: self.name,
                 supervisord: self.supervisord,
                 systemd: self.systemd,
@@ -178,7 +199,12 @@ fn tank(text: &str) -> Result<TankKind, String> {
 }
 
 fn units(text: &str) -> Result<System, String> {
-    text.parse().map_err(|_| "neither us nor metric".to_owned())
+    init::units(text)
+}
+
+fn admin_listen(text: &str) -> Result<ListenAddr, String> {
+    let address: ListenAddr = text.parse().map_err(|error: ListenAddrError| error.to_string())?;
+    admin_address(address).map_err(|error| error.to_string())
 }
 
 fn user(text: &str) -> Result<String, String> {

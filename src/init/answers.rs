@@ -1,8 +1,10 @@
 //! The answers from which the files are made.
 
+use super::names::{TANK_LINK, TANK_TOKEN};
 use super::place::Place;
+use super::reach::Reach;
 use super::toml_text;
-use crate::access::{HostName, MAX_NAME_BYTES, is_account_name};
+use crate::access::{MAX_NAME_BYTES, is_account_name};
 use crate::config::{ListenAddr, Secret, SourceUrl};
 use crate::units::{System, Unit};
 
@@ -23,8 +25,10 @@ pub struct Answers {
     pub tank: Tank,
     /// Public addresses.
     pub listen: Vec<ListenAddr>,
-    /// Names in the certificate; the first is that of the printed address.
-    pub names: Vec<HostName>,
+    /// Address of the admin listener, if it is not the default.
+    pub admin: Option<ListenAddr>,
+    /// Names of the certificate, and URLs.
+    pub reach: Reach,
 }
 
 /// Clients that may read.
@@ -88,9 +92,19 @@ impl Tank {
     /// Returns the secret that is written into a file of its own, if it is known.
     pub(super) fn secret(&self) -> Option<(&'static str, &str)> {
         match self {
-            Tank::PtLevel { link: Some(link), .. } => Some((LINK_FILE, link.as_str())),
-            Tank::PtDevices { token: Some(token), .. } => Some((TOKEN_FILE, token.expose())),
+            Tank::PtLevel { link: Some(link), .. } => Some((TANK_LINK, link.as_str())),
+            Tank::PtDevices { token: Some(token), .. } => Some((TANK_TOKEN, token.expose())),
             _ => None,
+        }
+    }
+
+    /// Returns true if the configuration contains the tank's URL with what may be a secret.
+    pub(super) fn has_secret_in_url(&self) -> bool {
+        match self {
+            Tank::Json { url: Some(url), .. } => {
+                url.secrets().any(|secret| !secret.expose().is_empty())
+            }
+            _ => false,
         }
     }
 
@@ -108,15 +122,6 @@ impl Tank {
         }
     }
 }
-
-/// File with the link of a PTLevel share page.
-pub(super) const LINK_FILE: &str = "tank-link";
-
-/// File with the token of the PTDevices API.
-pub(super) const TOKEN_FILE: &str = "tank-token";
-
-/// File with the hash of the user's password.
-pub(super) const HASH_FILE: &str = "password-hash";
 
 /// Returns the name of a field that is measured in `unit`.
 pub(super) const fn field_of(unit: Unit) -> &'static str {
@@ -175,6 +180,15 @@ pub fn pointer(text: &str) -> Result<String, String> {
     } else {
         Err("a JSON pointer begins with a slash, such as /tank/level".to_owned())
     }
+}
+
+/// Parses a system of units.
+///
+/// # Errors
+/// It is neither of both.
+pub fn units(text: &str) -> Result<System, String> {
+    let known = text.trim().to_ascii_lowercase().parse();
+    known.map_err(|_| "neither us nor metric".to_owned())
 }
 
 /// Parses a unit.

@@ -1,5 +1,6 @@
 //! Questions and their answers: on a terminal, or the secrets alone from standard input.
 
+use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 /// Number of wrong answers to a question after which it is not asked again.
@@ -12,8 +13,23 @@ const MAX_LINE_BYTES: u64 = 8192;
 #[derive(Debug, thiserror::Error)]
 pub enum DialogError {
     /// The input ended.
-    #[error("the input ended before the answer to \"{0}\"; nothing was written")]
-    Ended(String),
+    #[error("the input ended before the answer to \"{question}\"{line}; nothing was written")]
+    Ended {
+        /// The question.
+        question: String,
+        /// The line that is missing.
+        line: InputLine,
+    },
+    /// The answer was wrong, and without a terminal there is no other.
+    #[error("wrong answer to \"{question}\"{line}: {reason}; nothing was written")]
+    Wrong {
+        /// The question.
+        question: String,
+        /// The line.
+        line: InputLine,
+        /// Reason.
+        reason: String,
+    },
     /// All answers were wrong.
     #[error("no answer to \"{0}\" after {MAX_TRIES} tries; nothing was written")]
     Tries(String),
@@ -27,10 +43,26 @@ pub enum DialogError {
     },
 }
 
+/// Number of a line of standard input, from 1; `None` on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputLine(pub Option<usize>);
+
+impl fmt::Display for InputLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => write!(f, ", line {number} of standard input"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A person or a file that answers.
 pub trait Dialog {
     /// Returns true if questions can be asked: otherwise only secrets are read.
     fn is_interactive(&self) -> bool;
+
+    /// Returns the number of lines that were read, the end included.
+    fn lines_read(&self) -> usize;
 
     /// Shows a text.
     fn say(&mut self, text: &str);
@@ -49,11 +81,25 @@ pub trait Dialog {
 }
 
 /// The terminal, or standard input without one.
-pub struct Console;
+#[derive(Debug, Default)]
+pub struct Console {
+    lines_read: usize,
+}
+
+impl Console {
+    fn read_line(&mut self) -> io::Result<Option<String>> {
+        self.lines_read += 1;
+        read_line()
+    }
+}
 
 impl Dialog for Console {
     fn is_interactive(&self) -> bool {
         io::stdin().is_terminal()
+    }
+
+    fn lines_read(&self) -> usize {
+        self.lines_read
     }
 
     fn say(&mut self, text: &str) {
@@ -63,12 +109,12 @@ impl Dialog for Console {
 
     fn line(&mut self, question: &str) -> io::Result<Option<String>> {
         self.say(question);
-        read_line()
+        self.read_line()
     }
 
     fn hidden_line(&mut self, question: &str) -> io::Result<Option<String>> {
         if !self.is_interactive() {
-            return read_line();
+            return self.read_line();
         }
         match rpassword::prompt_password(question) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -99,7 +145,7 @@ pub(super) fn ask<T>(
     let hint = default.map_or_else(String::new, |default| format!(" [{default}]"));
     for _ in 0..MAX_TRIES {
         let line = dialog.line(&format!("{question}{hint}: "));
-        let line = answered(question, line)?;
+        let line = answered(dialog, question, line)?;
         let answer = match (line.trim(), default) {
             ("", Some(default)) => default,
             (answer, _) => answer,
@@ -123,13 +169,14 @@ pub(super) fn ask_hidden<T>(
 ) -> Result<T, DialogError> {
     for _ in 0..MAX_TRIES {
         let line = dialog.hidden_line(&format!("{question}: "));
-        let line = answered(question, line)?;
+        let line = answered(dialog, question, line)?;
         match parse(dialog, line)? {
             Ok(answer) => return Ok(answer),
+            Err(reason) if !dialog.is_interactive() => {
+                let question = question.to_owned();
+                return Err(DialogError::Wrong { question, line: input_line(dialog), reason });
+            }
             Err(error) => dialog.say(&format!("  {error}\n")),
-        }
-        if !dialog.is_interactive() {
-            break;
         }
     }
     Err(DialogError::Tries(question.to_owned()))
@@ -140,9 +187,19 @@ pub(super) fn ask_hidden<T>(
 /// # Errors
 /// The input ended or cannot be read.
 pub(super) fn answered(
+    dialog: &dyn Dialog,
     question: &str,
     line: io::Result<Option<String>>,
 ) -> Result<String, DialogError> {
-    line.map_err(|error| DialogError::Io { question: question.to_owned(), error })?
-        .ok_or_else(|| DialogError::Ended(question.to_owned()))
+    let question = question.to_owned();
+    match line {
+        Ok(Some(line)) => Ok(line),
+        Ok(None) => Err(DialogError::Ended { question, line: input_line(dialog) }),
+        Err(error) => Err(DialogError::Io { question, error }),
+    }
+}
+
+/// Returns the line that was read last.
+fn input_line(dialog: &dyn Dialog) -> InputLine {
+    InputLine((!dialog.is_interactive()).then(|| dialog.lines_read()))
 }

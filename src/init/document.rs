@@ -5,25 +5,34 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-use super::answers::{Access, Answers, HASH_FILE, LINK_FILE, TOKEN_FILE, Tank, field_of};
+use super::answers::{Access, Answers, Tank, field_of};
+use super::documents::Documents;
+use super::names::{CERTIFICATE, KEY, PASSWORD_HASH, TANK_LINK, TANK_TOKEN};
 use super::place::Place;
 use super::toml_text::{comment, quoted};
+use crate::shell;
 
 /// Column of the comments behind keys.
 const COMMENT_COLUMN: usize = 38;
 
-/// Folders that the configuration names.
+/// What the configuration names of its machine.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Folders<'a> {
+pub(super) struct Surroundings<'a> {
     /// Prefix of the certificate and the secrets; `None`: the working directory.
     pub files: Option<&'a Path>,
     /// Folder of the history; `None`: the working directory.
     pub state: Option<&'a Path>,
+    /// Folder of the configuration.
+    pub folder: &'a Path,
+    /// Name of the user that the files belong to, if root makes them for another one.
+    pub owner: Option<&'a str>,
+    /// Examples on this machine.
+    pub documents: &'a Documents,
 }
 
 /// Returns the text of `pumphouse.toml`.
-pub(super) fn render(answers: &Answers, folders: Folders<'_>, today: Date) -> String {
-    let mut document = Document { text: String::new(), folders };
+pub(super) fn render(answers: &Answers, around: Surroundings<'_>, today: Date) -> String {
+    let mut document = Document { text: String::new(), around };
     document.head(today);
     document.site(answers);
     document.server(answers);
@@ -36,7 +45,7 @@ pub(super) fn render(answers: &Answers, folders: Folders<'_>, today: Date) -> St
 
 struct Document<'a> {
     text: String,
-    folders: Folders<'a>,
+    around: Surroundings<'a>,
 }
 
 impl Document<'_> {
@@ -51,9 +60,15 @@ impl Document<'_> {
         self.add(&format!("{pair:width$} # {explanation}", width = COMMENT_COLUMN - 1));
     }
 
+    /// Adds a comment with the place of a document.
+    fn locate(&mut self, name: &str) {
+        let place = self.around.documents.locate(name);
+        self.add(&format!("# {}", comment(&place)));
+    }
+
     /// Returns the path of a file beside the configuration, as a TOML string.
     fn path(&self, name: &str) -> String {
-        let path = self.folders.files.map_or_else(|| name.into(), |folder| folder.join(name));
+        let path = self.around.files.map_or_else(|| name.into(), |folder| folder.join(name));
         quoted(&path.to_string_lossy())
     }
 
@@ -62,7 +77,8 @@ impl Document<'_> {
             "# Configuration of pumphouse-web, written by `pumphouse-web init` on {today}."
         ));
         self.add("# After a change, `pumphouse-web check` explains it and reports errors; a running server");
-        self.add("# reads this file again at SIGHUP. Every key: examples/pumphouse.toml.");
+        self.add("# reads this file again at SIGHUP. Every key:");
+        self.locate("examples/pumphouse.toml");
         self.add("");
     }
 
@@ -93,17 +109,22 @@ impl Document<'_> {
         };
         self.add("[server]");
         self.key(&format!("listen = [{listen}]"), reach);
-        let names = listed(answers.names.iter().map(ToString::to_string).collect());
+        let names = listed(answers.reach.names.iter().map(ToString::to_string).collect());
         self.add("# Without the #, requests for any other host name are refused, which keeps foreign pages");
         self.add("# from reaching this server by a name of their own (DNS rebinding):");
         self.add(&format!("# names = [{names}]"));
+        if let Some(admin) = &answers.admin {
+            let pair = format!("admin_listen = {}", quoted(&admin.to_string()));
+            self.key(&pair, "metrics and commands; each server needs its own");
+        }
         self.add("");
         self.add("[tls]");
         self.key(
-            &format!("cert = {}", self.path("certs/cert.pem")),
+            &format!("cert = {}", self.path(CERTIFICATE)),
             "self-signed; other files are loaded without a restart,",
         );
-        self.key(&format!("key = {}", self.path("certs/key.pem")), "see certs/README.md");
+        let explained = format!("see {}", self.around.documents.locate("certs/README.md"));
+        self.key(&format!("key = {}", self.path(KEY)), &explained);
         self.add("");
     }
 
@@ -111,7 +132,8 @@ impl Document<'_> {
         match access {
             Access::Local => {
                 self.add("# Only programs of this machine can read. To serve others, listen on 0.0.0.0:6443 and");
-                self.add("# say who may read: everyone by the next two lines, or users, as README.md describes.");
+                self.add("# say who may read: everyone by the next two lines, or users. That is described in");
+                self.locate("README.md");
                 self.add("# [auth]");
                 self.add("# open = true");
             }
@@ -125,7 +147,7 @@ impl Document<'_> {
                 self.add("[[auth.user]]");
                 self.add(&format!("name = {}", quoted(name)));
                 self.key(
-                    &format!("password_hash_file = {}", self.path(HASH_FILE)),
+                    &format!("password_hash_file = {}", self.path(PASSWORD_HASH)),
                     "or password_hash = \"…\"",
                 );
                 self.key("scopes = [\"read\", \"poll\"]", "\"admin\" allows everything");
@@ -135,7 +157,7 @@ impl Document<'_> {
     }
 
     fn history(&mut self) {
-        let Some(state) = self.folders.state else { return };
+        let Some(state) = self.around.state else { return };
         let path = state.join("pumphouse.db");
         self.add("[history]");
         let pair = format!("path = {}", quoted(&path.to_string_lossy()));
@@ -146,9 +168,8 @@ impl Document<'_> {
     fn weather(&mut self, place: &Place) {
         let Place { latitude, longitude } = place;
         self.add("# The weather at the place, by Open-Meteo, which needs no key. For a station nearby there are");
-        self.add(
-            "# kind = \"nws\" (United States) and \"ambient\" (your own): see examples/sources.",
-        );
+        self.add("# kind = \"nws\" (United States) and \"ambient\" (your own), with examples in");
+        self.locate("examples/sources");
         self.add("[[source]]");
         self.add("name = \"weather\"");
         self.add("kind = \"open-meteo\"");
@@ -175,12 +196,22 @@ impl Document<'_> {
         if !is_complete {
             self.add("# The tank is not complete yet. Complete each … below, then remove the # of its lines.");
         }
+        if matches!(answers.tank, Tank::Json { .. }) {
+            self.add("# All keys of this kind:");
+            self.locate("examples/sources/json.toml");
+        }
         if let Some((file, content)) = missing_file(&answers.tank) {
+            let path = shell::quoted(&self.around.folder.join(file));
+            let (by, command) = match self.around.owner {
+                None => ("", format!("(umask 077; cat > {path})")),
+                // Only root can give it to that user.
+                Some(user) => (" as root", format!("install -m 600 -o {user} /dev/stdin {path}")),
+            };
             self.add(&format!(
-                "# Its {content} is a secret in a file of its own. To write it, run this, insert"
+                "# Its {content} is a secret in a file of its own. To write it, run this{by}, insert"
             ));
             self.add(&format!("# the {content}, and press Enter and Ctrl-D:"));
-            self.add(&format!("#   (umask 077; cat > {file})"));
+            self.add(&format!("#   {}", comment(&command)));
         }
         let mark = if is_complete { "" } else { "#" };
         for (pair, explanation) in lines {
@@ -195,14 +226,15 @@ impl Document<'_> {
     fn no_tank(&mut self) {
         self.add("");
         self.add("# A tank is a source like the weather: kind = \"ptlevel\", \"ptdevices\" or \"json\", with the keys");
-        self.add("# of the file of that name in examples/sources.");
+        self.add("# of the file of that name in");
+        self.locate("examples/sources");
     }
 
     fn ptlevel(&self, height: Option<f64>, capacity: Option<f64>) -> Vec<(String, &'static str)> {
         let mut lines = beginning("ptlevel");
         lines.extend([
             (
-                format!("url_file = {}", self.path(LINK_FILE)),
+                format!("url_file = {}", self.path(TANK_LINK)),
                 "the link of the share page, a secret",
             ),
             (format!("height = {}", or_dots(height)), "of the full tank, inches"),
@@ -217,7 +249,7 @@ impl Document<'_> {
         let mut lines = beginning("ptdevices");
         lines.extend([
             (format!("device = {}", text_or_dots(device)), "its number or its 12 hex digits"),
-            (format!("token_file = {}", self.path(TOKEN_FILE)), "of the API, a secret"),
+            (format!("token_file = {}", self.path(TANK_TOKEN)), "of the API, a secret"),
             (
                 format!("timezone = {}", text_or_dots(zone)),
                 "of the device's clock, which the API omits",
@@ -246,7 +278,7 @@ fn json(
 ) -> Vec<(String, &'static str)> {
     let mut lines = beginning("json");
     lines.extend([
-        (format!("url = {}", text_or_dots(url)), "credentials: see examples/sources/json.toml"),
+        (format!("url = {}", text_or_dots(url)), "credentials have keys of their own"),
         ("interval = \"1m\"".to_owned(), ""),
         (format!("[source.values.{field}]"), ""),
         (
@@ -269,8 +301,8 @@ fn or_dots(number: Option<f64>) -> String {
 /// Returns the file that has to be written by hand, and the name of its content.
 fn missing_file(tank: &Tank) -> Option<(&'static str, &'static str)> {
     match tank {
-        Tank::PtLevel { link: None, .. } => Some((LINK_FILE, "link")),
-        Tank::PtDevices { token: None, .. } => Some((TOKEN_FILE, "token")),
+        Tank::PtLevel { link: None, .. } => Some((TANK_LINK, "link")),
+        Tank::PtDevices { token: None, .. } => Some((TANK_TOKEN, "token")),
         _ => None,
     }
 }

@@ -8,17 +8,20 @@
 //! The staging folder is removed at the end. After `kill -9` it remains, with a list of the files; a
 //! second run reads that and says which of them are in place and how to begin again.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write as _};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
 use std::iter;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
-use super::next_steps::quoted;
+use super::folder::{self, Created, Owner};
+use super::names;
+use crate::shell::quoted;
 
 /// Folder with the files of a run that has not ended.
 const STAGING: &str = ".pumphouse-init";
@@ -33,19 +36,19 @@ pub(super) const PLAIN: u32 = 0o644;
 const FOLDER: u32 = 0o755;
 const STAGING_MODE: u32 = 0o700;
 
+/// Longest list that is read: all names fit.
+const MAX_LIST_BYTES: u64 = 1024;
+
 /// A file to write.
 #[derive(Debug, Clone)]
 pub(super) struct PlannedFile {
-    /// Path relative to the folder, with at most one folder of its own.
+    /// One of [`names::ALL`]: relative to the folder, with at most one folder of its own.
     pub path: &'static str,
     /// Mode bits.
     pub mode: u32,
     /// Content.
     pub content: String,
 }
-
-/// Owner of the files, if it is another than the user that runs this program.
-pub(super) type Owner = Option<(u32, u32)>;
 
 /// Reason why no file was written.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +112,17 @@ pub(super) fn check_absent(folder: &Path, paths: &[&str]) -> Result<(), FilesErr
     // A link to nothing exists, too.
     let exists = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
     if exists(&staging) {
-        let list = fs::read_to_string(staging.join(LIST)).unwrap_or_default();
-        let written = list.lines().map(|name| folder.join(name)).filter(exists).collect();
+        let list = read_list(&staging.join(LIST)).unwrap_or_default();
+        // The owner of the folder may have written this list, and root may run the command that names its
+        // files. So it names files of `init` only, and none behind a link.
+        let is_inside = |path: &PathBuf| {
+            path.parent().is_some_and(|it| {
+                it == folder || fs::symlink_metadata(it).is_ok_and(|it| it.is_dir())
+            })
+        };
+        let written = names::ALL.into_iter().filter(|name| list.lines().any(|line| line == *name));
+        let written = written.map(|name| folder.join(name));
+        let written = written.filter(|path| is_inside(path) && exists(path)).collect();
         return Err(FilesError::Interrupted { staging, written });
     }
     let existing: Vec<PathBuf> =
@@ -118,23 +130,40 @@ pub(super) fn check_absent(folder: &Path, paths: &[&str]) -> Result<(), FilesErr
     if existing.is_empty() { Ok(()) } else { Err(FilesError::Exist(existing)) }
 }
 
-/// Returns the owner of the files: that of the folder, if root runs this for another user.
-pub(super) fn owner(folder: &Path) -> Owner {
-    let folder = fs::metadata(folder).ok()?;
-    let is_root = rustix::process::geteuid().is_root();
-    (is_root && folder.uid() != 0).then(|| (folder.uid(), folder.gid()))
+/// Reads the list of a run that was interrupted. It may be anything: a pipe, a device, a link.
+fn read_list(path: &Path) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let mut list = String::new();
+    if file.metadata()?.is_file() {
+        file.take(MAX_LIST_BYTES).read_to_string(&mut list)?;
+    }
+    Ok(list)
 }
 
-/// Writes all files into `folder`, which exists, in their order.
+/// An open folder, with its path for messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// Its descriptor.
+    pub folder: BorrowedFd<'a>,
+    /// Its path.
+    pub path: &'a Path,
+}
+
+/// Writes all files into a folder, in their order.
 ///
 /// # Errors
 /// A file exists, or cannot be written. Then none of them remains.
-pub(super) fn write(folder: &Path, files: &[PlannedFile], owner: Owner) -> Result<(), FilesError> {
+pub(super) fn write(
+    target: Target<'_>,
+    files: &[PlannedFile],
+    owner: Owner,
+) -> Result<(), FilesError> {
     let paths: Vec<&str> = files.iter().map(|file| file.path).collect();
-    check_absent(folder, &paths)?;
-    let staging = Staging::create(folder, &paths)?;
+    check_absent(target.path, &paths)?;
+    let mut staging = Staging::create(target, &paths)?;
     let mut placed = Placed::default();
-    let written = stage_and_place(folder, &staging, files, owner, &mut placed);
+    let written = stage_and_place(target, &mut staging, files, owner, &mut placed);
     if written.is_ok() {
         placed.keep();
     }
@@ -142,138 +171,184 @@ pub(super) fn write(folder: &Path, files: &[PlannedFile], owner: Owner) -> Resul
 }
 
 fn stage_and_place(
-    folder: &Path,
-    staging: &Staging,
+    target: Target<'_>,
+    staging: &mut Staging,
     files: &[PlannedFile],
     owner: Owner,
     placed: &mut Placed,
 ) -> Result<(), FilesError> {
-    let mut staged = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        let path = staging.0.join(number.to_string());
-        write_file(&path, file, owner).map_err(io_error("write", &folder.join(file.path)))?;
-        staged.push(path);
+        let path = target.path.join(file.path);
+        staging.write(&number.to_string(), file, owner).map_err(io_error("write", &path))?;
     }
-    for (from, file) in staged.into_iter().zip(files) {
-        let to = folder.join(file.path);
-        let parent = to.parent().unwrap_or(folder);
-        placed.create_folder(parent, owner).map_err(io_error("create", parent))?;
-        TempPath::try_from_path(from)
-            .and_then(|from| from.persist_noclobber(&to).map_err(|failed| failed.error))
-            .map_err(|error| match error.kind() {
+    for (number, file) in files.iter().enumerate() {
+        let to = target.path.join(file.path);
+        let (folder, name) = match file.path.split_once('/') {
+            Some((folder, name)) => {
+                let path = target.path.join(folder);
+                let opened = placed.open_or_create(target.folder, folder, owner);
+                (opened.map_err(io_error("create", &path))?, name)
+            }
+            None => {
+                let same = target.folder.try_clone_to_owned();
+                (same.map_err(io_error("write into", target.path))?, file.path)
+            }
+        };
+        move_new(staging.folder.as_fd(), &number.to_string(), folder.as_fd(), name).map_err(
+            |error| match error.kind() {
                 io::ErrorKind::AlreadyExists => FilesError::Exist(vec![to.clone()]),
                 _ => io_error("write", &to)(error),
-            })?;
-        placed.files.push(to.clone());
-        sync_folder(parent).map_err(io_error("write", &to))?;
+            },
+        )?;
+        let synced = rustix::fs::fsync(&folder);
+        placed.files.push((folder, name));
+        synced.map_err(|error| io_error("write", &to)(error.into()))?;
     }
     Ok(())
 }
 
-/// Writes a file with its final mode and owner, and waits until the disk has it.
-fn write_file(path: &Path, file: &PlannedFile, owner: Owner) -> io::Result<()> {
-    let mut open = File::options();
-    let mut opened = open.write(true).create_new(true).mode(SECRET).open(path)?;
-    opened.write_all(file.content.as_bytes())?;
-    if let Some((user, group)) = owner {
-        std::os::unix::fs::fchown(&opened, Some(user), Some(group))?;
+/// Moves a file to a name that no file has.
+fn move_new(
+    from: BorrowedFd<'_>,
+    name: &str,
+    to: BorrowedFd<'_>,
+    new_name: &str,
+) -> io::Result<()> {
+    match rustix::fs::renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
+        // A file system without this flag.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            rustix::fs::linkat(from, name, to, new_name, AtFlags::empty())?;
+            rustix::fs::unlinkat(from, name, AtFlags::empty())?;
+            Ok(())
+        }
+        moved => Ok(moved?),
     }
-    // After the owner, and whatever the umask.
-    opened.set_permissions(Permissions::from_mode(file.mode))?;
-    opened.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// The staging folder, removed when dropped.
-struct Staging(PathBuf);
+struct Staging {
+    parent: OwnedFd,
+    folder: OwnedFd,
+    /// Files that were written into it.
+    names: Vec<String>,
+}
 
 impl Staging {
     /// Creates the folder with the list of files. Of two runs at the same time only one creates it.
-    fn create(folder: &Path, paths: &[&str]) -> Result<Staging, FilesError> {
-        let path = folder.join(STAGING);
-        match DirBuilder::new().mode(STAGING_MODE).create(&path) {
+    fn create(target: Target<'_>, paths: &[&str]) -> Result<Staging, FilesError> {
+        let path = target.path.join(STAGING);
+        let folder = match folder::create(target.folder, OsStr::new(STAGING), STAGING_MODE, None) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(FilesError::Interrupted { staging: path, written: Vec::new() });
             }
-            created => created.map_err(io_error("write into", folder))?,
-        }
-        let staging = Staging(path);
-        let list = staging.0.join(LIST);
-        let write = || -> io::Result<()> {
-            let mut file = File::create_new(&list)?;
-            file.write_all(paths.join("\n").as_bytes())?;
-            file.sync_all()?;
-            sync_folder(folder)
+            created => created.map_err(io_error("write into", target.path))?,
         };
-        write().map_err(io_error("write", &list))?;
+        let parent = target.folder.try_clone_to_owned();
+        let parent = parent.map_err(io_error("write into", target.path))?;
+        let mut staging = Staging { parent, folder, names: Vec::new() };
+        let list = PlannedFile { path: LIST, mode: SECRET, content: paths.join("\n") };
+        staging.write(LIST, &list, None).map_err(io_error("write", &path.join(LIST)))?;
+        rustix::fs::fsync(&staging.folder)
+            .map_err(|error| io_error("write", &path)(error.into()))?;
         Ok(staging)
+    }
+
+    /// Writes a file with its final mode and owner, and waits until the disk has it.
+    fn write(&mut self, name: &str, file: &PlannedFile, owner: Owner) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(SECRET);
+        let mut opened = File::from(rustix::fs::openat(&self.folder, name, flags, mode)?);
+        self.names.push(name.to_owned());
+        opened.write_all(file.content.as_bytes())?;
+        if let Some((user, group)) = owner {
+            std::os::unix::fs::fchown(&opened, Some(user), Some(group))?;
+        }
+        // After the owner, and whatever the umask.
+        opened.set_permissions(Permissions::from_mode(file.mode))?;
+        opened.sync_all()
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
         // What cannot be removed is reported by the next run.
-        let _ = fs::remove_dir_all(&self.0);
+        for name in &self.names {
+            let _ = rustix::fs::unlinkat(&self.folder, &**name, AtFlags::empty());
+        }
+        let _ = rustix::fs::unlinkat(&self.parent, STAGING, AtFlags::REMOVEDIR);
     }
 }
 
-/// Files and folders of this run that are in place, removed when dropped.
+/// Files and folders of this run that are in place, removed when dropped. Files go first.
 #[derive(Default)]
 struct Placed {
-    files: Vec<PathBuf>,
-    folders: Vec<PathBuf>,
+    files: Vec<(OwnedFd, &'static str)>,
+    folders: Created,
 }
 
 impl Placed {
-    fn create_folder(&mut self, path: &Path, owner: Owner) -> io::Result<()> {
-        match DirBuilder::new().mode(FOLDER).create(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+    fn open_or_create(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &str,
+        owner: Owner,
+    ) -> io::Result<OwnedFd> {
+        let name = OsStr::new(name);
+        match folder::create(parent, name, FOLDER, owner) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                folder::open(parent, name)
+            }
             created => {
-                created?;
-                self.folders.push(path.to_owned());
-                if let Some((user, group)) = owner {
-                    std::os::unix::fs::chown(path, Some(user), Some(group))?;
-                }
-                sync_folder(path.parent().unwrap_or(path))
+                let folder = created?;
+                self.folders.add(parent, name)?;
+                Ok(folder)
             }
         }
     }
 
     fn keep(mut self) {
         self.files.clear();
-        self.folders.clear();
+        std::mem::take(&mut self.folders).keep();
     }
 }
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        for file in &self.files {
-            let _ = fs::remove_file(file);
-        }
-        for folder in &self.folders {
-            let _ = fs::remove_dir(folder);
+        for (folder, name) in &self.files {
+            let _ = rustix::fs::unlinkat(folder, *name, AtFlags::empty());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
     use super::*;
 
     fn plan() -> Vec<PlannedFile> {
         let file =
             |path, mode, content: &str| PlannedFile { path, mode, content: content.to_owned() };
         vec![
-            file("certs/key.pem", SECRET, "key"),
-            file("certs/cert.pem", PLAIN, "cert"),
-            file("pumphouse.toml", PLAIN, "config"),
+            file(names::KEY, SECRET, "key"),
+            file(names::CERTIFICATE, PLAIN, "cert"),
+            file(names::CONFIGURATION, PLAIN, "config"),
         ]
     }
 
-    fn names(folder: &Path) -> Vec<String> {
+    fn paths() -> Vec<&'static str> {
+        plan().iter().map(|file| file.path).collect()
+    }
+
+    fn opened(folder: &Path) -> OwnedFd {
+        File::open(folder).unwrap().into()
+    }
+
+    fn write_into(path: &Path, owner: Owner) -> Result<(), FilesError> {
+        write(Target { folder: opened(path).as_fd(), path }, &plan(), owner)
+    }
+
+    fn entries(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -284,13 +359,13 @@ mod tests {
     #[test]
     fn files_have_their_content_and_mode() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &plan(), None).unwrap();
+        write_into(folder.path(), None).unwrap();
         for file in plan() {
             let path = folder.path().join(file.path);
             assert_eq!(fs::read_to_string(&path).unwrap(), file.content);
             assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, file.mode, "{}", file.path);
         }
-        assert_eq!(names(folder.path()), ["certs", "pumphouse.toml"]);
+        assert_eq!(entries(folder.path()), ["certs", "pumphouse.toml"]);
     }
 
     #[test]
@@ -299,8 +374,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             fs::create_dir(folder.path().join("certs")).unwrap();
             // A link to nothing counts, too.
-            std::os::unix::fs::symlink("/nowhere", folder.path().join(existing)).unwrap();
-            let error = write(folder.path(), &plan(), None).unwrap_err();
+            symlink("/nowhere", folder.path().join(existing)).unwrap();
+            let error = write_into(folder.path(), None).unwrap_err();
             assert!(error.to_string().contains(existing), "{error}");
             let others =
                 plan().iter().filter(|file| folder.path().join(file.path).exists()).count();
@@ -313,15 +388,17 @@ mod tests {
     #[test]
     fn file_that_appears_meanwhile_is_kept_and_the_others_are_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let paths: Vec<&str> = plan().iter().map(|file| file.path).collect();
-        let staging = Staging::create(folder.path(), &paths).unwrap();
-        fs::write(folder.path().join("pumphouse.toml"), "of another").unwrap();
+        let path = folder.path();
+        let opened = opened(path);
+        let target = Target { folder: opened.as_fd(), path };
+        let mut staging = Staging::create(target, &paths()).unwrap();
+        fs::write(path.join("pumphouse.toml"), "of another").unwrap();
         let mut placed = Placed::default();
-        let failed = stage_and_place(folder.path(), &staging, &plan(), None, &mut placed);
+        let failed = stage_and_place(target, &mut staging, &plan(), None, &mut placed);
         assert!(matches!(failed, Err(FilesError::Exist(_))), "{failed:?}");
         drop((placed, staging));
-        assert_eq!(names(folder.path()), ["pumphouse.toml"]);
-        assert_eq!(fs::read_to_string(folder.path().join("pumphouse.toml")).unwrap(), "of another");
+        assert_eq!(entries(path), ["pumphouse.toml"]);
+        assert_eq!(fs::read_to_string(path.join("pumphouse.toml")).unwrap(), "of another");
     }
 
     /// A kill at each step leaves complete files only, and a second run names them.
@@ -329,14 +406,16 @@ mod tests {
     fn interrupted_run_is_reported_with_the_command_to_begin_again() {
         for moved in 0..=plan().len() {
             let folder = tempfile::tempdir().unwrap();
-            let paths: Vec<&str> = plan().iter().map(|file| file.path).collect();
-            let staging = Staging::create(folder.path(), &paths).unwrap();
+            let opened = opened(folder.path());
+            let target = Target { folder: opened.as_fd(), path: folder.path() };
+            let mut staging = Staging::create(target, &paths()).unwrap();
             let mut placed = Placed::default();
-            stage_and_place(folder.path(), &staging, &plan()[..moved], None, &mut placed).unwrap();
+            let moving = &plan()[..moved];
+            stage_and_place(target, &mut staging, moving, None, &mut placed).unwrap();
             placed.keep();
             std::mem::forget(staging);
 
-            let error = write(folder.path(), &plan(), None).unwrap_err().to_string();
+            let error = write_into(folder.path(), None).unwrap_err().to_string();
             for file in &plan()[..moved] {
                 assert!(error.contains(file.path), "{error}");
                 let path = folder.path().join(file.path);
@@ -345,13 +424,87 @@ mod tests {
             let (_, command) = error.split_once("To begin again: ").unwrap();
             let run = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
             assert!(run.success(), "{command}");
-            write(folder.path(), &plan(), None).unwrap();
+            write_into(folder.path(), None).unwrap();
+        }
+    }
+
+    /// The owner of the folder wrote the list, and root runs the command that names its files.
+    #[test]
+    fn list_of_an_interrupted_run_names_files_of_init_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let outside = outside.path();
+        for name in ["key.pem", "cert.pem"] {
+            fs::write(outside.join(name), "").unwrap();
+        }
+        fs::create_dir(folder.path().join(STAGING)).unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        symlink(outside, folder.path().join("certs")).unwrap();
+        fs::write(folder.path().join("password-hash"), "").unwrap();
+        let absolute = outside.join("key.pem");
+        let lines =
+            ["", ".", "..", "../..", "/", "data", "certs", "certs/key.pem", "password-hash"];
+        let list = format!("{}\n{}", lines.join("\n"), absolute.display());
+        let file = folder.path().join(STAGING).join(LIST);
+        fs::write(&file, list).unwrap();
+        let Err(FilesError::Interrupted { written, .. }) = check_absent(folder.path(), &[]) else {
+            panic!("the run counts as complete");
+        };
+        assert_eq!(written, [folder.path().join("password-hash")]);
+
+        // Nothing that stands in its place blocks the next run.
+        for make in ["mkfifo", "ln -s /dev/zero", "ln -s /etc/passwd", "mkdir"] {
+            let status = std::process::Command::new("sh")
+                .args(["-c", &format!("rm -rf \"$0\"; {make} \"$0\"")])
+                .arg(&file)
+                .status();
+            assert!(status.unwrap().success(), "{make}");
+            let failed = check_absent(folder.path(), &[]).unwrap_err();
+            assert!(failed.to_string().contains("no file is in place"), "{make}: {failed}");
+        }
+    }
+
+    /// The owner of the folder replaces a folder by a link to one of root's, before or during the run.
+    #[test]
+    fn link_in_place_of_a_folder_leads_nothing_elsewhere() {
+        let owner = rustix::process::geteuid().is_root().then_some((4711, 4712));
+        let victim = tempfile::tempdir().unwrap();
+        let unchanged = || {
+            let found = fs::metadata(victim.path()).unwrap();
+            assert_eq!(found.uid(), rustix::process::geteuid().as_raw());
+            assert_eq!(entries(victim.path()), [""; 0]);
+        };
+
+        let folder = tempfile::tempdir().unwrap();
+        symlink(victim.path(), folder.path().join("certs")).unwrap();
+        let failed = write_into(folder.path(), owner).unwrap_err().to_string();
+        assert!(failed.contains("certs: it is no folder but a file or a link"), "{failed}");
+        assert_eq!(entries(folder.path()), ["certs"]);
+        unchanged();
+
+        // The folder itself and the staging folder, once they are open.
+        for name in ["folder", "folder/.pumphouse-init"] {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("folder");
+            fs::create_dir(&path).unwrap();
+            let opened = opened(&path);
+            let target = Target { folder: opened.as_fd(), path: &path };
+            let mut staging = Staging::create(target, &paths()).unwrap();
+            fs::rename(root.path().join(name), root.path().join("moved")).unwrap();
+            symlink(victim.path(), root.path().join(name)).unwrap();
+            let mut placed = Placed::default();
+            stage_and_place(target, &mut staging, &plan(), owner, &mut placed).unwrap();
+            placed.keep();
+            drop(staging);
+            unchanged();
+            let real = if name == "folder" { root.path().join("moved") } else { path };
+            assert_eq!(fs::read_to_string(real.join("certs/key.pem")).unwrap(), "key");
         }
     }
 
     #[test]
     fn folder_that_cannot_be_written_is_named() {
-        let error = write(Path::new("/proc/self"), &plan(), None).unwrap_err().to_string();
+        let error = write_into(Path::new("/proc/self"), None).unwrap_err().to_string();
         assert!(error.contains("cannot write into /proc/self"), "{error}");
         assert!(error.contains("nothing was written"), "{error}");
     }

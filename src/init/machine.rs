@@ -1,12 +1,18 @@
-//! Names and addresses of this machine, for its certificate.
+//! Names and addresses of this machine, for its certificate and the printed address.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use crate::access::HostName;
 
 /// Maximum number of addresses in the certificate.
 const MAX_ADDRESSES: usize = 16;
+
+/// Addresses of documentation (RFC 5737, RFC 3849): the way to them is the default route.
+const ELSEWHERE: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
 
 /// Returns the host name and its name by multicast DNS (RFC 6762), if they are valid ones.
 pub(super) fn host_names() -> Vec<HostName> {
@@ -23,21 +29,38 @@ fn names_of(name: &str) -> Vec<HostName> {
     names.filter(|name| !name.contains('_')).filter_map(|name| name.parse().ok()).collect()
 }
 
-/// Returns the addresses by which other machines reach this one.
+/// Returns the addresses by which other machines reach this one: first those on the default route.
 ///
 /// Link-local addresses of IPv6 are left out: browsers cannot open them.
 pub(super) fn addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut addresses: Vec<IpAddr> = interfaces
+    let addresses = interfaces
         .into_iter()
         .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
         .map(|interface| interface.ip())
         .collect();
-    // Those of IPv4 first.
-    addresses.sort();
+    ordered(addresses, &ELSEWHERE.into_iter().filter_map(source_towards).collect::<Vec<_>>())
+}
+
+/// Returns the addresses with the preferred ones first, then those of IPv4. Bridges of containers have
+/// addresses, too, which other machines do not reach.
+fn ordered(mut addresses: Vec<IpAddr>, preferred: &[IpAddr]) -> Vec<IpAddr> {
+    let rank = |address: &IpAddr| preferred.iter().position(|it| it == address);
+    addresses.sort_by_key(|address| (rank(address).unwrap_or(preferred.len()), *address));
     addresses.dedup();
     addresses.truncate(MAX_ADDRESSES);
     addresses
+}
+
+/// Returns the address that this machine sends from on its way to another. Nothing is sent.
+fn source_towards(other: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = match other {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
+    socket.connect(SocketAddr::new(other, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]
@@ -53,5 +76,23 @@ mod tests {
         for none in ["", "localhost", "(none)", "my_pi", "a b"] {
             assert_eq!(names(none), [""; 0], "{none}");
         }
+    }
+
+    #[test]
+    fn address_of_the_default_route_precedes_those_of_bridges() {
+        let parsed = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let all = parsed(&["fd00::7", "172.17.0.1", "192.168.1.5", "172.17.0.1", "10.88.0.1"]);
+        let expected = parsed(&["192.168.1.5", "fd00::7", "10.88.0.1", "172.17.0.1"]);
+        assert_eq!(ordered(all.clone(), &parsed(&["192.168.1.5", "fd00::7"])), expected);
+        // A source address that no interface has is none of the addresses.
+        let sorted = parsed(&["10.88.0.1", "172.17.0.1", "192.168.1.5", "fd00::7"]);
+        assert_eq!(ordered(all, &parsed(&["1.1.1.1"])), sorted);
+    }
+
+    #[test]
+    fn source_address_is_that_of_the_route() {
+        assert_eq!(source_towards(Ipv4Addr::LOCALHOST.into()), Some(Ipv4Addr::LOCALHOST.into()));
     }
 }

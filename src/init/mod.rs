@@ -11,48 +11,61 @@
 mod answers;
 mod dialog;
 mod document;
+mod documents;
 mod files;
+mod folder;
+mod layout;
 mod machine;
+mod names;
 mod next_steps;
+mod options;
 mod place;
+mod ports;
 mod questions;
+mod reach;
 mod supervisors;
 mod tank;
+mod tank_questions;
 #[cfg(test)]
 mod tests;
 mod toml_text;
 mod zone;
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-pub use answers::{device, pointer, title, unit, url, user_name};
+pub use answers::{device, pointer, title, unit, units, url, user_name};
 pub use dialog::{Console, Dialog, DialogError};
 pub use files::FilesError;
+pub use options::{Options, OptionsError};
 pub use place::{Place, PlaceError};
-pub use questions::{AskError, Options, OptionsError};
+pub use questions::AskError;
 pub use supervisors::UnsafePath;
 pub use tank::{Measure, MeasureError, TankKind};
-pub use zone::parse as timezone;
+pub use zone::{Lookup, by_open_meteo, parse as timezone};
 
-use self::answers::{Access, Answers, HASH_FILE};
-use self::document::Folders;
-use self::files::{Owner, PLAIN, PlannedFile, SECRET};
+use self::answers::{Access, Answers};
+use self::document::Surroundings;
+use self::documents::Documents;
+use self::files::{PLAIN, PlannedFile, SECRET, Target};
+use self::folder::{Created, Owner};
+use self::layout::{Layout, absolute, check_writable, is_executable_by_all};
+use self::names::{CERTIFICATE, CONFIGURATION, KEY, PASSWORD_HASH, SUPERVISORD, SYSTEMD};
 use self::questions::{Asked, Supervisors};
-use self::supervisors::Service;
+use self::supervisors::{Service, is_temporary};
 use crate::config::ListenAddr;
 use crate::config::self_signed::{SelfSignedError, self_signed};
 use crate::kernel::accounts;
 use crate::time_zone;
 
-const CONFIGURATION: &str = "pumphouse.toml";
-const CERTIFICATE: &str = "certs/cert.pem";
-const KEY: &str = "certs/key.pem";
-const SUPERVISORD: &str = "pumphouse-web.conf";
-const SYSTEMD: &str = "pumphouse-web.service";
+/// Mode of a new folder of the configuration: other users may run `check` and `probe`.
+const FOLDER_MODE: u32 = 0o755;
+
+/// Mode of a new folder of the history.
+const STATE_MODE: u32 = 0o750;
 
 /// Where to write what.
 #[derive(Debug, Clone, Default)]
@@ -127,115 +140,80 @@ impl From<AskError> for InitError {
 ///
 /// # Errors
 /// See [`InitError`]; nothing was written then.
-pub fn run(request: Request, dialog: &mut dyn Dialog) -> Result<Written, InitError> {
+pub fn run(
+    request: Request,
+    dialog: &mut dyn Dialog,
+    lookup: Lookup<'_>,
+) -> Result<Written, InitError> {
     let Request { dir, state, options } = request;
-    questions::check(&options)?;
+    options::check(&options)?;
     let folder = absolute(dir.as_deref().unwrap_or(Path::new(".")))?;
     let state = state.as_deref().map(absolute).transpose()?;
-    check_writable(&folder)?;
+    [Some(&folder), state.as_ref()].into_iter().flatten().try_for_each(|it| check_writable(it))?;
     // Before the questions, whose answers would be lost.
     files::check_absent(&folder, &[CONFIGURATION, CERTIFICATE, KEY])?;
-    let asked = questions::complete(options, dialog)?;
-    let place = Layout::new(folder, state)?;
-    let owner = files::owner(&place.folder);
-    let files = plan(&asked, &place, owner)?;
-    std::fs::create_dir_all(&place.folder)
-        .map_err(|error| InitError::Folder { path: place.folder.clone(), error })?;
-    files::write(&place.folder, &files, owner)?;
+    let asked = questions::complete(options, dialog, lookup)?;
+    let layout = Layout::new(folder, state)?;
+
+    // Removed again unless all files are written.
+    let mut created = Created::default();
+    let failed = |(path, error)| InitError::Folder { path, error };
+    let folder = folder::open_or_create(&layout.folder, FOLDER_MODE, None, &mut created);
+    let folder = folder.map_err(failed)?;
+    let owner =
+        folder::owner(folder.as_fd()).map_err(|error| failed((layout.folder.clone(), error)))?;
+    folder::open_or_create(&layout.state, STATE_MODE, owner, &mut created).map_err(failed)?;
+    let files = plan(&asked, &layout, owner)?;
+    files::write(Target { folder: folder.as_fd(), path: &layout.folder }, &files, owner)?;
+    created.keep();
+
     let Asked { answers, supervisors, mut remarks } = asked;
+    remarks.extend(remarks_on_files(&answers, supervisors, &layout, owner));
+    Ok(Written {
+        configuration: layout.configuration(),
+        paths: files.iter().map(|file| layout.folder.join(file.path)).collect(),
+        next_steps: next_steps::text(&answers, supervisors, &layout, owner),
+        remarks,
+    })
+}
+
+/// Returns remarks on what the files cause on this machine.
+fn remarks_on_files(
+    answers: &Answers,
+    supervisors: Supervisors,
+    layout: &Layout,
+    owner: Owner,
+) -> Vec<String> {
+    let mut remarks = Vec::new();
     let is_supervised = supervisors.supervisord || supervisors.systemd;
-    if is_supervised && owner.is_some() && !is_executable_by_all(&place.binary) {
+    if is_supervised && owner.is_some() && !is_executable_by_all(&layout.binary) {
         remarks.push(format!(
             "the supervisor's file names {}, which the user of its folder may not run: install the program first, \
              by `sudo make install`, and remove these files",
-            place.binary.display()
+            layout.binary.display()
         ));
     }
-    if is_supervised && place.runs_as_root(owner) {
+    if is_supervised && layout.runs_as_root(owner) {
         remarks.push(
             "the supervisor's file runs the server as root: for a user of its own, give it a folder of that \
              user, and remove these files"
                 .to_owned(),
         );
     }
-    Ok(Written {
-        configuration: place.configuration(),
-        paths: files.iter().map(|file| place.folder.join(file.path)).collect(),
-        next_steps: next_steps::text(&answers, supervisors, &place, owner),
-        remarks,
-    })
-}
-
-/// Returns the absolute path of a folder that may not exist yet.
-fn absolute(path: &Path) -> Result<PathBuf, InitError> {
-    let error = |error| InitError::Folder { path: path.to_owned(), error };
-    match path.canonicalize() {
-        Err(failed) if failed.kind() == io::ErrorKind::NotFound => {
-            std::path::absolute(path).map_err(error)
-        }
-        found => {
-            let found = found.map_err(error)?;
-            if found.is_dir() { Ok(found) } else { Err(error(io::ErrorKind::NotADirectory.into())) }
-        }
+    let volatile = [&layout.folder, &layout.state].into_iter().find(|it| is_temporary(it));
+    if let Some(folder) = volatile.filter(|_| is_supervised) {
+        remarks.push(format!(
+            "{} does not outlive a restart of the machine: use another folder for a server that stays",
+            folder.display()
+        ));
     }
-}
-
-/// Returns true if every user may run a program: they can pass all of its folders.
-fn is_executable_by_all(binary: &Path) -> bool {
-    const BY_OTHERS: u32 = 0o001;
-    let is_passable = |path: &Path| {
-        std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & BY_OTHERS != 0)
-    };
-    binary.ancestors().all(is_passable)
-}
-
-/// Checks that files can be made in a folder, if it exists: before the questions, whose answers would be lost.
-fn check_writable(folder: &Path) -> Result<(), InitError> {
-    let access =
-        rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
-    match access {
-        Err(error) if error != rustix::io::Errno::NOENT => {
-            Err(InitError::Folder { path: folder.to_owned(), error: error.into() })
-        }
-        _ => Ok(()),
+    if answers.tank.has_secret_in_url() {
+        remarks.push(format!(
+            "{CONFIGURATION} is for its owner only (mode 0600), since the tank's URL may contain a secret"
+        ));
     }
-}
-
-/// Folders of this run, all absolute.
-#[derive(Debug)]
-struct Layout {
-    folder: PathBuf,
-    state: PathBuf,
-    binary: PathBuf,
-    /// True if the server runs in the folder: its paths are relative then, so that it can be moved.
-    is_relative: bool,
-}
-
-impl Layout {
-    fn new(folder: PathBuf, state: Option<PathBuf>) -> Result<Layout, InitError> {
-        let is_relative = state.is_none() && std::env::current_dir().is_ok_and(|it| it == folder);
-        let state = state.unwrap_or_else(|| folder.clone());
-        if let Some(path) = [&folder, &state].into_iter().find(|path| path.to_str().is_none()) {
-            return Err(InitError::NotUtf8(path.clone()));
-        }
-        // A name to be found by PATH, if the system does not know the path.
-        let binary = std::env::current_exe().unwrap_or_else(|_| "pumphouse-web".into());
-        Ok(Layout { folder, state, binary, is_relative })
-    }
-
-    fn configuration(&self) -> PathBuf {
-        if self.is_relative { CONFIGURATION.into() } else { self.folder.join(CONFIGURATION) }
-    }
-
-    /// Returns the user and the group that the server runs as.
-    fn account(&self, owner: Owner) -> (u32, u32) {
-        let own = || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        owner.unwrap_or_else(own)
-    }
-
-    fn runs_as_root(&self, owner: Owner) -> bool {
-        self.account(owner).0 == 0
-    }
+    remarks.extend(ports::in_use(answers));
+    remarks
 }
 
 /// Returns the files in the order in which they are put in place: the configuration comes last, so that
@@ -243,25 +221,29 @@ impl Layout {
 fn plan(asked: &Asked, layout: &Layout, owner: Owner) -> Result<Vec<PlannedFile>, InitError> {
     let Asked { answers, supervisors, .. } = asked;
     let file = |path, mode, content| PlannedFile { path, mode, content };
-    let names: Vec<String> = answers.names.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = answers.reach.names.iter().map(ToString::to_string).collect();
     let pair = self_signed(&names)
         .map_err(|error| InitError::Certificate { names: names.join(", "), error })?;
     let mut files = vec![file(KEY, SECRET, pair.key_pem), file(CERTIFICATE, PLAIN, pair.cert_pem)];
     if let Access::User { hash, .. } = &answers.access {
-        files.push(file(HASH_FILE, SECRET, format!("{}\n", hash.expose())));
+        files.push(file(PASSWORD_HASH, SECRET, format!("{}\n", hash.expose())));
     }
     if let Some((path, secret)) = answers.tank.secret() {
         files.push(file(path, SECRET, format!("{secret}\n")));
     }
     files.extend(supervisor_files(answers, *supervisors, layout, owner)?);
     let absolute = |path| (!layout.is_relative).then_some(path);
-    let folders = Folders { files: absolute(&*layout.folder), state: absolute(&*layout.state) };
-    let text = document::render(
-        answers,
-        folders,
-        time_zone::of_machine().zone.to_datetime(Timestamp::now()).date(),
-    );
-    files.push(file(CONFIGURATION, PLAIN, text));
+    let user = owner.map(|(user, _)| accounts::user_name(user));
+    let around = Surroundings {
+        files: absolute(&*layout.folder),
+        state: absolute(&*layout.state),
+        folder: &layout.folder,
+        owner: user.as_deref(),
+        documents: &Documents::of(&layout.binary),
+    };
+    let today = time_zone::of_machine().zone.to_datetime(Timestamp::now()).date();
+    let mode = if answers.tank.has_secret_in_url() { SECRET } else { PLAIN };
+    files.push(file(CONFIGURATION, mode, document::render(answers, around, today)));
     Ok(files)
 }
 
@@ -280,6 +262,8 @@ fn supervisor_files(
         user: &user,
         group: &group,
         port: answers.port(),
+        documents: &Documents::of(&layout.binary),
+        is_made_by_root: rustix::process::geteuid().is_root(),
     };
     let mut files = Vec::new();
     if supervisors.supervisord {

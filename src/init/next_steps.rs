@@ -2,14 +2,17 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::path::Path;
 
 use super::answers::{Answers, Tank};
-use super::files::Owner;
+use super::folder::Owner;
+use super::layout::Layout;
+use super::names::{SUPERVISORD, SYSTEMD};
 use super::questions::Supervisors;
-use super::{CONFIGURATION, Layout, SUPERVISORD, SYSTEMD};
+use super::reach::Reach;
+use crate::config;
 use crate::kernel::accounts;
+use crate::shell::quoted;
 
 /// Folders in which distributions look for supervisord's programs, and the ending of their files.
 const SUPERVISORD_FOLDERS: [(&str, &str); 2] =
@@ -68,22 +71,18 @@ fn write_steps(
     if is_packaged && !supervisors.supervisord && !supervisors.systemd {
         writeln!(text, "  {sudo}systemctl start pumphouse-web")?;
     } else if !supervisors.supervisord && !supervisors.systemd {
-        let config = match layout.is_relative {
+        let is_default = config::location(None) == layout.configuration();
+        let config = match is_default {
             true => String::new(),
-            false => format!(" --config {}", quoted(&layout.folder.join(CONFIGURATION))),
+            false => format!(" --config {}", quoted(&layout.configuration())),
         };
         writeln!(text, "  {} serve{config}", command(&layout.binary))?;
     }
-    let addresses = addresses(answers);
-    let (first, others) = addresses.split_first().map_or(("", &[][..]), |(one, more)| (one, more));
-    let others = match others {
-        [] => String::new(),
-        others => format!(" or {}", others.join(" or ")),
-    };
     writeln!(
         text,
-        "Then open {first}{others}\n\
-         The certificate is self-signed, so a browser asks once whether to trust it."
+        "Then open {}\n\
+         The certificate is self-signed, so a browser asks once whether to trust it.",
+        addresses(&answers.reach)
     )
 }
 
@@ -104,27 +103,25 @@ fn supervisord(text: &mut String, layout: &Layout, owner: Owner, sudo: &str) -> 
         text,
         "  {sudo}cp {file} {folder}/pumphouse-web.{ending} && {sudo}supervisorctl reread && \
          {sudo}supervisorctl update"
+    )?;
+    if sudo.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "  or, under a supervisord that you run yourself: in {file} change both stderr_logfile= to a folder \
+         of yours,\n  then name the file in [include] of its own file"
     )
 }
 
-/// Returns the URLs by which browsers reach the server: the first name, and the first address.
-fn addresses(answers: &Answers) -> Vec<String> {
-    let names: Vec<String> = answers.names.iter().map(ToString::to_string).collect();
-    let is_remote = answers.listen.iter().any(|address| !address.is_local());
-    let other = |name: &&String| {
-        let address: Option<IpAddr> = name.parse().ok();
-        address.is_some_and(|address| is_remote && !address.is_loopback())
-    };
-    let mut shown: Vec<&String> = names.first().into_iter().collect();
-    shown.extend(names.iter().skip(1).find(other));
-    let url = |name: &&String| {
-        let port = answers.port();
-        match name.contains(':') {
-            true => format!("https://[{name}]:{port}/"),
-            false => format!("https://{name}:{port}/"),
-        }
-    };
-    shown.iter().map(url).collect()
+/// Returns the URLs as a text.
+fn addresses(reach: &Reach) -> String {
+    let others = reach.urls.join(" or ");
+    match &reach.local_url {
+        Some(local) if others.is_empty() => format!("{local} on this machine"),
+        Some(local) => format!("{others}, on this machine also {local}"),
+        None => others,
+    }
 }
 
 /// Returns the command that starts this binary: its name if the shell finds it by that.
@@ -135,11 +132,4 @@ fn command(binary: &Path) -> String {
         env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file());
     let is_same = found.and_then(|found| found.canonicalize().ok()).is_some_and(|it| it == binary);
     quoted(if is_same { Path::new(name) } else { binary })
-}
-
-/// Returns a path as one word of the shell.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -107,14 +107,6 @@ impl Place {
         };
         if UNITED_STATES.iter().any(is_inside) { System::Us } else { System::Metric }
     }
-
-    /// Returns a number that grows with the distance to another place, without its unit.
-    pub(super) fn distance(&self, other: &Place) -> f64 {
-        // The haversine of the angle between both.
-        let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-        let parallels = self.latitude.to_radians().cos() * other.latitude.to_radians().cos();
-        half(self.latitude - other.latitude) + parallels * half(self.longitude - other.longitude)
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

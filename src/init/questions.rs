@@ -1,102 +1,20 @@
 //! Completes the options of the command line to answers: by questions on a terminal, and by defaults.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr as _;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use super::answers::{self, Access, Answers, Tank};
+use super::answers::{self, Access, Answers};
 use super::dialog::{Dialog, DialogError, answered, ask, ask_hidden};
-use super::machine;
+use super::options::{Options, OptionsError};
 use super::place::Place;
-use super::tank::{Measure, TankKind, usual_length, usual_volume};
-use super::zone::{self, Suggestion};
-use crate::access::{HostName, PasswordHash, check_password};
-use crate::config::{ListenAddr, Secret, SourceUrl};
-use crate::units::{System, Unit};
+use super::reach::{Machine, Reach};
+use super::tank::TankKind;
+use super::tank_questions::TankQuestions;
+use super::zone::{self, Lookup, Suggestion};
+use crate::access::{PasswordHash, check_password};
+use crate::config::{ListenAddr, Secret};
 
 /// Port of the public address.
 pub(super) const PORT: u16 = 6443;
-
-/// Names of this machine for itself.
-const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-
-/// Options of the command line, each `None` or empty if it was not given.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// `--place`
-    pub place: Option<Place>,
-    /// `--units`
-    pub units: Option<System>,
-    /// `--timezone`
-    pub timezone: Option<String>,
-    /// `--title`
-    pub title: Option<String>,
-    /// `--open`
-    pub open: bool,
-    /// `--user`
-    pub user: Option<String>,
-    /// `--tank`
-    pub tank: Option<TankKind>,
-    /// `--height`
-    pub height: Option<Measure>,
-    /// `--capacity`
-    pub capacity: Option<Measure>,
-    /// `--device`
-    pub device: Option<String>,
-    /// `--tank-url`
-    pub tank_url: Option<SourceUrl>,
-    /// `--pointer`
-    pub pointer: Option<String>,
-    /// `--unit`
-    pub unit: Option<Unit>,
-    /// `--listen`
-    pub listen: Vec<ListenAddr>,
-    /// `--name`
-    pub names: Vec<HostName>,
-    /// `--supervisord`
-    pub supervisord: bool,
-    /// `--systemd`
-    pub systemd: bool,
-}
-
-/// Reason why the options have no meaning.
-#[derive(Debug, thiserror::Error)]
-pub enum OptionsError {
-    /// A place is needed, and no question can be asked.
-    #[error(
-        "--place LAT,LON is needed, since standard input is no terminal to ask on; optional are --tank \
-         KIND, --units us|metric, --open or --user NAME, --supervisord, --systemd"
-    )]
-    NoPlace,
-    /// Both ways to let others read.
-    #[error("--open lets everyone read and --user an account only: give one of them")]
-    OpenAndUser,
-    /// Other machines can reach an address, and nothing says who may read.
-    #[error(
-        "--listen {0} accepts connections from other machines: say who may read by --open or --user NAME"
-    )]
-    NoAccess(ListenAddr),
-    /// The first address is no TCP address, whose port the printed address needs.
-    #[error(
-        "--listen {0}: `init` writes TCP addresses such as 0.0.0.0:6443; edit \"listen\" afterwards"
-    )]
-    NoTcp(ListenAddr),
-    /// An option of another kind of tank.
-    #[error("--{option} belongs to --tank {kind}")]
-    OtherTank {
-        /// The option.
-        option: &'static str,
-        /// The kinds that have it.
-        kind: &'static str,
-    },
-    /// A measure in a unit of another quantity.
-    #[error("--{option}: {reason}")]
-    Measure {
-        /// The option.
-        option: &'static str,
-        /// Reason.
-        reason: String,
-    },
-}
 
 /// Reason why the answers are not complete.
 #[derive(Debug, thiserror::Error)]
@@ -132,77 +50,52 @@ pub struct Supervisors {
     pub systemd: bool,
 }
 
-/// Checks the options before any question.
+/// Returns the answers: from the options, from questions on a terminal, and defaults.
 ///
-/// # Errors
-/// They contradict each other.
-pub fn check(options: &Options) -> Result<(), OptionsError> {
-    if options.open && options.user.is_some() {
-        return Err(OptionsError::OpenAndUser);
-    }
-    if let Some(address) = options.listen.iter().find(|it| !matches!(it, ListenAddr::Tcp(_))) {
-        return Err(OptionsError::NoTcp(address.clone()));
-    }
-    let kind = options.tank;
-    for (option, is_given, kinds, name) in [
-        ("height", options.height.is_some(), TankKind::PtLevel, "ptlevel"),
-        ("capacity", options.capacity.is_some(), TankKind::PtLevel, "ptlevel"),
-        ("device", options.device.is_some(), TankKind::PtDevices, "ptdevices"),
-        ("tank-url", options.tank_url.is_some(), TankKind::Json, "json"),
-        ("pointer", options.pointer.is_some(), TankKind::Json, "json"),
-        ("unit", options.unit.is_some(), TankKind::Json, "json"),
-    ] {
-        if is_given && kind != Some(kinds) {
-            return Err(OptionsError::OtherTank { option, kind: name });
-        }
-    }
-    Ok(())
-}
-
-/// Returns the answers: from the options, from questions if `dialog` is interactive, and defaults.
+/// With a place among the options only what has no default is asked, as a script on a terminal expects.
 ///
 /// # Errors
 /// An option is missing or wrong, or the input ended.
-pub fn complete(options: Options, dialog: &mut dyn Dialog) -> Result<Asked, AskError> {
-    let interactive = dialog.is_interactive();
+pub fn complete(
+    options: Options,
+    dialog: &mut dyn Dialog,
+    lookup: Lookup<'_>,
+) -> Result<Asked, AskError> {
+    let asks_all = dialog.is_interactive() && options.place.is_none();
     let mut remarks = Vec::new();
     let place = match options.place {
         Some(place) => place,
-        None if !interactive => return Err(OptionsError::NoPlace.into()),
+        None if !asks_all => return Err(OptionsError::NoPlace.into()),
         None => ask(dialog, "Place of the weather, LATITUDE,LONGITUDE", None, parse_place)?,
     };
     let units = match options.units {
         Some(units) => units,
         None => {
             let usual = place.usual_units();
-            if interactive {
-                ask(dialog, "Units, us or metric", Some(&usual.to_string()), parse_units)?
+            if asks_all {
+                ask(dialog, "Units, us or metric", Some(&usual.to_string()), answers::units)?
             } else {
                 remarks.push(format!("units: {usual}, as is usual at that place (--units)"));
                 usual
             }
         }
     };
-    let timezone = timezone(options.timezone.clone(), &place, dialog, &mut remarks)?;
+    let timezone = match options.timezone.clone() {
+        None if asks_all => Some(ask_timezone(&place, dialog, lookup)?),
+        None => default_timezone(&place, lookup, &mut remarks),
+        given => given,
+    };
     let kind = match options.tank {
         Some(kind) => kind,
-        None if !interactive => TankKind::None,
+        None if !asks_all => TankKind::None,
         None => {
             ask(dialog, "Tank: none, ptlevel, ptdevices or json", Some("none"), TankKind::parse)?
         }
     };
     // Before any question that follows, so that wrong options cost no answers.
-    let height = measure("height", options.height, Unit::Inch, usual_length(units))?;
-    let capacity = measure("capacity", options.capacity, Unit::UsGallon, usual_volume(units))?;
-    let remote = options.listen.iter().find(|address| !address.is_local());
-    let reader = reader(&options, remote, dialog)?;
-    let access = account(reader, dialog)?;
-    let tank = match kind {
-        TankKind::None => Tank::None,
-        TankKind::PtLevel => ptlevel(height, capacity, units, dialog)?,
-        TankKind::PtDevices => ptdevices(options.device, timezone.clone(), dialog)?,
-        TankKind::Json => json(options.tank_url, options.pointer, options.unit, dialog)?,
-    };
+    let questions = TankQuestions::new(kind, units, &options)?;
+    let access = account(reader(&options, asks_all, dialog)?, questions.expects_secret(), dialog)?;
+    let tank = questions.ask(timezone.clone(), asks_all, dialog)?;
     let title = options.title.unwrap_or_else(|| "Pumphouse".to_owned());
     let listen = if options.listen.is_empty() {
         let host = if access.is_remote() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
@@ -216,10 +109,9 @@ pub fn complete(options: Options, dialog: &mut dyn Dialog) -> Result<Asked, AskE
                 .to_owned(),
         );
     }
-    let is_remote = listen.iter().any(|address| !address.is_local());
-    let names = certificate_names(options.names, &listen, is_remote);
+    let reach = Reach::of(options.names, &listen, &Machine::this());
     let (mut supervisord, mut systemd) = (options.supervisord, options.systemd);
-    if interactive && !supervisord && !systemd {
+    if asks_all && !supervisord && !systemd {
         (supervisord, systemd) = ask(
             dialog,
             "Supervisor that keeps it running: none, supervisord or systemd",
@@ -227,16 +119,13 @@ pub fn complete(options: Options, dialog: &mut dyn Dialog) -> Result<Asked, AskE
             parse_supervisor,
         )?;
     }
-    let answers = Answers { place, units, timezone, title, access, tank, listen, names };
+    let admin = options.admin_listen;
+    let answers = Answers { place, units, timezone, title, access, tank, listen, admin, reach };
     Ok(Asked { answers, supervisors: Supervisors { supervisord, systemd }, remarks })
 }
 
 fn parse_place(text: &str) -> Result<Place, String> {
     text.parse().map_err(|error: super::place::PlaceError| error.to_string())
-}
-
-fn parse_units(text: &str) -> Result<System, String> {
-    System::from_str(&text.to_ascii_lowercase()).map_err(|_| "us or metric".to_owned())
 }
 
 fn parse_supervisor(text: &str) -> Result<(bool, bool), String> {
@@ -248,37 +137,36 @@ fn parse_supervisor(text: &str) -> Result<(bool, bool), String> {
     }
 }
 
-fn measure(
-    option: &'static str,
-    measure: Option<Measure>,
-    wanted: Unit,
-    usual: Unit,
-) -> Result<Option<f64>, OptionsError> {
-    let number = measure.map(|measure| measure.number_in(wanted, usual)).transpose();
-    number.map_err(|reason| OptionsError::Measure { option, reason })
-}
-
-fn timezone(
-    given: Option<String>,
+fn ask_timezone(
     place: &Place,
     dialog: &mut dyn Dialog,
+    lookup: Lookup<'_>,
+) -> Result<String, DialogError> {
+    let suggestion = zone::suggestion(place, lookup);
+    let default = suggestion.as_ref().map_or("UTC", |suggestion| &suggestion.name);
+    ask(dialog, "Time zone", Some(default), zone::parse)
+}
+
+/// Returns the suggested time zone; `None`: the machine's.
+fn default_timezone(
+    place: &Place,
+    lookup: Lookup<'_>,
     remarks: &mut Vec<String>,
-) -> Result<Option<String>, DialogError> {
-    if given.is_some() {
-        return Ok(given);
+) -> Option<String> {
+    let suggestion = zone::suggestion(place, lookup);
+    match &suggestion {
+        Some(Suggestion { is_of_machine: true, .. }) => {}
+        Some(Suggestion { name, is_of_machine: false }) => remarks.push(format!(
+            "time zone: {name}, that of the place by Open-Meteo, since this machine has none of a place \
+             (--timezone)"
+        )),
+        None => remarks.push(
+            "time zone: this machine's, which is none of a place; Open-Meteo did not answer with that of the \
+             place. Set it by \"timezone\" in [site], or here by --timezone"
+                .to_owned(),
+        ),
     }
-    let suggestion = zone::suggestion(place);
-    if dialog.is_interactive() {
-        let default = suggestion.as_ref().map_or("UTC", |suggestion| &suggestion.name);
-        return ask(dialog, "Time zone", Some(default), zone::parse).map(Some);
-    }
-    if let Some(Suggestion { name, is_of_machine: false }) = &suggestion {
-        remarks.push(format!(
-            "time zone: {name}, that of the city nearest to the place, since this machine has none of a \
-             place (--timezone)"
-        ));
-    }
-    Ok(suggestion.map(|suggestion| suggestion.name))
+    suggestion.map(|suggestion| suggestion.name)
 }
 
 /// Clients that may read, without the account's password.
@@ -288,22 +176,21 @@ enum Reader {
     User(String),
 }
 
-fn reader(
-    options: &Options,
-    remote: Option<&ListenAddr>,
-    dialog: &mut dyn Dialog,
-) -> Result<Reader, AskError> {
+fn reader(options: &Options, asks_all: bool, dialog: &mut dyn Dialog) -> Result<Reader, AskError> {
     if options.open {
         return Ok(Reader::Open);
     }
     if let Some(name) = &options.user {
         return Ok(Reader::User(name.clone()));
     }
-    if !dialog.is_interactive() {
-        return match remote {
-            Some(address) => Err(OptionsError::NoAccess(address.clone()).into()),
-            None => Ok(Reader::Local),
-        };
+    let remote = options.listen.iter().find(|address| !address.is_local());
+    match remote {
+        None if !asks_all => return Ok(Reader::Local),
+        // This has no default.
+        Some(address) if !dialog.is_interactive() => {
+            return Err(OptionsError::NoAccess(address.clone()).into());
+        }
+        _ => {}
     }
     let is_remote = remote.is_some();
     let choices = if is_remote {
@@ -325,8 +212,8 @@ fn reader(
     Ok(Reader::User(ask(dialog, "Name of the user", None, answers::user_name)?))
 }
 
-/// Reads the password of an account.
-fn account(reader: Reader, dialog: &mut dyn Dialog) -> Result<Access, AskError> {
+/// Reads the password of an account. `is_followed`: a secret of the tank comes behind it.
+fn account(reader: Reader, is_followed: bool, dialog: &mut dyn Dialog) -> Result<Access, AskError> {
     let name = match reader {
         Reader::Local => return Ok(Access::Local),
         Reader::Open => return Ok(Access::Open),
@@ -338,121 +225,15 @@ fn account(reader: Reader, dialog: &mut dyn Dialog) -> Result<Access, AskError> 
             return Ok(Err(error.to_string()));
         }
         if !dialog.is_interactive() {
-            return Ok(Ok(password));
+            // Two files of which the first has no line feed at its end.
+            let is_merged = is_followed && password.contains("https://");
+            let reason = "it contains \"https://\", so the link seems to be in the same line, not in its own";
+            return Ok(if is_merged { Err(reason.to_owned()) } else { Ok(password) });
         }
         let repeated = dialog.hidden_line("Repeat the password: ");
-        let is_same = answered(&question, repeated)? == password;
+        let is_same = answered(dialog, &question, repeated)? == password;
         Ok(if is_same { Ok(password) } else { Err("the passwords differ".to_owned()) })
     })?;
     let hash = PasswordHash::of(&password).map_err(|error| AskError::Hash(error.to_string()))?;
     Ok(Access::User { name, hash: Secret::new(hash.expose()) })
-}
-
-/// Reads a secret of the tank; `None` if the input has none, which is completed later.
-fn tank_secret<T>(
-    dialog: &mut dyn Dialog,
-    question: &str,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, DialogError> {
-    let question = format!("{question} (empty: later)");
-    let parsed = ask_hidden(dialog, &question, |_, line| {
-        Ok(if line.trim().is_empty() { Ok(None) } else { parse(&line).map(Some) })
-    });
-    match parsed {
-        Err(DialogError::Ended(_)) if !dialog.is_interactive() => Ok(None),
-        parsed => parsed,
-    }
-}
-
-/// Asks for a part of the tank that was not given; `None` if it is completed later.
-fn tank_part<T>(
-    dialog: &mut dyn Dialog,
-    given: Option<T>,
-    question: &str,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, DialogError> {
-    if given.is_some() || !dialog.is_interactive() {
-        return Ok(given);
-    }
-    let parse = |text: &str| if text.is_empty() { Ok(None) } else { parse(text).map(Some) };
-    ask(dialog, &format!("{question} (empty: later)"), None, parse)
-}
-
-fn ptlevel(
-    height: Option<f64>,
-    capacity: Option<f64>,
-    units: System,
-    dialog: &mut dyn Dialog,
-) -> Result<Tank, DialogError> {
-    let parse = |wanted: Unit, usual: Unit| {
-        move |text: &str| -> Result<f64, String> {
-            let measure: Measure =
-                text.parse().map_err(|error: super::tank::MeasureError| error.to_string())?;
-            measure.number_in(wanted, usual)
-        }
-    };
-    let link = tank_secret(dialog, "Link of the PTLevel share page", answers::url)?;
-    let (length, volume) = (usual_length(units), usual_volume(units));
-    let question = format!("Height of the full tank, {length}");
-    let height = tank_part(dialog, height, &question, parse(Unit::Inch, length))?;
-    let question = format!("Volume of the full tank, {volume}");
-    let capacity = tank_part(dialog, capacity, &question, parse(Unit::UsGallon, volume))?;
-    Ok(Tank::PtLevel { link, height, capacity })
-}
-
-fn ptdevices(
-    device: Option<String>,
-    zone: Option<String>,
-    dialog: &mut dyn Dialog,
-) -> Result<Tank, DialogError> {
-    let token = tank_secret(dialog, "Token of the PTDevices API", answers::token)?;
-    let question = "Number or MAC address of the device";
-    let device = tank_part(dialog, device, question, answers::device)?;
-    Ok(Tank::PtDevices { device, token, zone })
-}
-
-fn json(
-    url: Option<SourceUrl>,
-    pointer: Option<String>,
-    unit: Option<Unit>,
-    dialog: &mut dyn Dialog,
-) -> Result<Tank, DialogError> {
-    let url = tank_part(dialog, url, "URL of the JSON document", answers::url)?;
-    let pointer = tank_part(
-        dialog,
-        pointer,
-        "JSON pointer to the value, such as /tank/level",
-        answers::pointer,
-    )?;
-    let unit = match unit {
-        Some(unit) => unit,
-        None if !dialog.is_interactive() => Unit::Percent,
-        None => ask(dialog, "Unit of the value", Some("%"), answers::unit)?,
-    };
-    Ok(Tank::Json { url, pointer, unit })
-}
-
-/// Returns the names of the certificate: those given, or else the host's, those of this machine for
-/// itself, and its addresses. The first is that of the printed address.
-fn certificate_names(
-    given: Vec<HostName>,
-    listen: &[ListenAddr],
-    is_remote: bool,
-) -> Vec<HostName> {
-    let local = LOCAL_NAMES.iter().filter_map(|name| name.parse().ok());
-    let unspecified = [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
-    let listened = listen.iter().filter_map(|address| match address {
-        ListenAddr::Tcp(address) if !unspecified.contains(&address.ip()) => Some(address.ip()),
-        _ => None,
-    });
-    let others = machine::addresses().into_iter().filter(|_| is_remote);
-    let addresses = listened.chain(others).filter_map(|address| address.to_string().parse().ok());
-    let hosts = if given.is_empty() && is_remote { machine::host_names() } else { given };
-    let mut names: Vec<HostName> = Vec::new();
-    for name in hosts.into_iter().chain(local).chain(addresses) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }

@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use super::documents::Documents;
+
 const SUPERVISORD: &str = include_str!("../../examples/supervisord.conf");
 const SYSTEMD: &str = include_str!("../../examples/systemd/pumphouse-web.service");
 
@@ -16,6 +18,9 @@ const CONFIGURATION: &str = "/etc/pumphouse/pumphouse.toml";
 const CONFIGURATION_FOLDER: &str = "/etc/pumphouse";
 const USER: &str = "pumphouse";
 const PORT: &str = "6443";
+
+/// Folders that `ProtectHome` hides.
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
 /// What the files name.
 #[derive(Debug, Clone)]
@@ -32,6 +37,10 @@ pub(super) struct Service<'a> {
     pub group: &'a str,
     /// Port of the first public address.
     pub port: u16,
+    /// Examples on this machine.
+    pub documents: &'a Documents,
+    /// False if another user than root makes the file, who may have a supervisord of his own.
+    pub is_made_by_root: bool,
 }
 
 /// A path or a name that the file cannot contain.
@@ -79,22 +88,47 @@ pub(super) fn supervisord(service: &Service<'_>) -> Result<String, UnsafePath> {
         true => String::new(),
         false => format!(" --config {}", word(&format!("{folder}/pumphouse.toml"))),
     };
+    let port = service.port.to_string();
+    let socket_owner = format!("root:{}", service.group);
     let lines = body(SUPERVISORD).map(|line| match line.split_once('=') {
         Some(("command", command)) => {
-            let command = command.replace(BINARY, &word(binary));
-            let command = command.replace(PORT, &service.port.to_string());
+            let command = replaced(command, &[(BINARY, &word(binary)), (PORT, &port)]);
             format!("command={command}{configuration}")
         }
         Some(("user", USER)) => format!("user={}", service.user),
         Some((key, value)) if !is_comment(line) => {
-            format!("{key}={}", value.replace(FOLDER, &without_variables(state)))
+            let value = replaced(value, &[(FOLDER, &without_variables(state)), (PORT, &port)]);
+            format!("{key}={value}")
         }
-        _ => line
-            .replace(FOLDER, folder)
-            .replace(BINARY, binary)
-            .replace("root:pumphouse", &format!("root:{}", service.group)),
+        _ => replaced(
+            line,
+            &[(FOLDER, folder), (BINARY, binary), ("root:pumphouse", &socket_owner), (PORT, &port)],
+        ),
     });
-    Ok(lines.fold(head(';'), |text, line| text + &line + "\n"))
+    let mut head = head(';', service.documents, "examples/supervisord.conf");
+    if !service.is_made_by_root {
+        head += "; It is for the system's supervisord, which root runs and which logs to /var/log. For one of your\n\
+                 ; own change both lines stderr_logfile= to a folder that you may write to.\n";
+    }
+    Ok(lines.fold(head + "\n", |text, line| text + &line + "\n"))
+}
+
+/// Replaces texts of an example. What was put in their place is not searched again: a folder may be named
+/// like another one's example, or after a port.
+fn replaced(text: &str, pairs: &[(&str, &str)]) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let found = pairs.iter().find_map(|(old, new)| Some((rest.strip_prefix(old)?, *new)));
+        if let Some((behind, new)) = found {
+            result += new;
+            rest = behind;
+        } else {
+            result.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    result
 }
 
 /// Returns the lines from the first section on. The comments before it say how to adapt the example.
@@ -103,10 +137,10 @@ fn body(example: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns the comment that begins a file.
-fn head(mark: char) -> String {
+fn head(mark: char, documents: &Documents, example: &str) -> String {
     format!(
-        "{mark} Written by `pumphouse-web init`, from the example that is installed with the program and \
-         says more.\n\n"
+        "{mark} Written by `pumphouse-web init`, from an example that says more:\n{mark} {}\n",
+        documents.locate(example)
     )
 }
 
@@ -124,16 +158,22 @@ pub(super) fn systemd(service: &Service<'_>) -> Result<String, UnsafePath> {
     let folder = plain(file, service.folder)?;
     let state = plain(file, service.state)?;
     let configuration = format!("{folder}/pumphouse.toml");
-    let mut text = head('#');
+    let port = service.port.to_string();
+    let mut text = head('#', service.documents, "examples/systemd/pumphouse-web.service") + "\n";
     for line in body(SYSTEMD) {
         let line = match line.split_once('=') {
-            _ if is_comment(line) => line
-                .replace(CONFIGURATION_FOLDER, folder)
-                .replace(STATE_FOLDER, state)
-                .replace(BINARY, binary),
+            _ if is_comment(line) => replaced(
+                line,
+                &[
+                    (CONFIGURATION_FOLDER, folder),
+                    (STATE_FOLDER, state),
+                    (BINARY, binary),
+                    (PORT, &port),
+                ],
+            ),
             Some(("ExecStart", command)) => {
-                let command = command.replace(BINARY, &word(binary));
-                format!("ExecStart={}", command.replace(CONFIGURATION, &word(&configuration)))
+                let pairs = [(BINARY, &*word(binary)), (CONFIGURATION, &word(&configuration))];
+                format!("ExecStart={}", replaced(command, &pairs))
             }
             Some(("WorkingDirectory", _)) => {
                 format!("WorkingDirectory={}", without_variables(state))
@@ -142,12 +182,12 @@ pub(super) fn systemd(service: &Service<'_>) -> Result<String, UnsafePath> {
             Some(("StateDirectory", _)) => format!("ReadWritePaths={}", word(state)),
             Some(("ConfigurationDirectory", _)) => continue,
             Some(("ProtectHome", _)) => homes(&[binary, folder, state]),
-            Some(("PrivateTmp", _)) if [folder, state].iter().any(|path| is_temporary(path)) => {
+            Some(("PrivateTmp", _)) if [binary, folder, state].into_iter().any(is_temporary) => {
                 "PrivateTmp=no".to_owned()
             }
             Some(("User", _)) => format!("User={}", service.user),
             Some((key, value)) => {
-                format!("{key}={}", value.replace(PORT, &service.port.to_string()))
+                format!("{key}={}", replaced(value, &[(PORT, &port)]))
             }
             None => line.to_owned(),
         };
@@ -157,11 +197,15 @@ pub(super) fn systemd(service: &Service<'_>) -> Result<String, UnsafePath> {
     Ok(text)
 }
 
-/// Returns the protection of home directories. Files below one are mounted into an empty `/home`.
+/// Returns the protection of home directories. Files below one are mounted into empty ones.
 fn homes(paths: &[&str]) -> String {
-    let is_in_home = |path: &&&str| ["/home/", "/root/"].iter().any(|home| path.starts_with(home));
+    let is_in_home = |path: &&&str| HOMES.iter().any(|home| Path::new(path).starts_with(home));
     let mut bound: Vec<&str> = paths.iter().filter(is_in_home).copied().collect();
     bound.dedup();
+    // A whole one cannot be mounted into itself.
+    if bound.iter().any(|path| HOMES.contains(path)) {
+        return "ProtectHome=no".to_owned();
+    }
     match bound.as_slice() {
         [] => "ProtectHome=yes".to_owned(),
         bound => bound
@@ -171,8 +215,9 @@ fn homes(paths: &[&str]) -> String {
     }
 }
 
-fn is_temporary(path: &str) -> bool {
-    ["/tmp/", "/var/tmp/"].iter().any(|folder| path.starts_with(folder))
+/// Returns true for a path that a service with a `/tmp` of its own would not find.
+pub(super) fn is_temporary(path: impl AsRef<Path>) -> bool {
+    ["/tmp", "/var/tmp"].iter().any(|folder| path.as_ref().starts_with(folder))
 }
 
 #[cfg(test)]
@@ -187,6 +232,8 @@ mod tests {
             user: "anna",
             group: "staff",
             port: 7443,
+            documents: Box::leak(Box::new(Documents::of(Path::new("/none/bin/it")))),
+            is_made_by_root: true,
         }
     }
 
@@ -229,12 +276,59 @@ mod tests {
     }
 
     #[test]
-    fn home_directories_stay_protected_but_for_the_own_files() {
-        let service = service("/home/anna/bin/pumphouse-web", "/home/anna/50%", "/home/anna/50%");
+    fn protected_folders_are_visible_as_far_as_the_service_needs_them() {
+        let bin = "/usr/bin/pumphouse-web";
+        for (binary, folder, state, home, tmp) in [
+            (bin, "/srv/p", "/srv/p", "yes", "yes"),
+            (bin, "/homes/p", "/rooted", "yes", "yes"),
+            (
+                "/home/anna/bin/pumphouse-web",
+                "/home/anna/50%",
+                "/home/anna/50%",
+                "tmpfs\nBindPaths=/home/anna/bin/pumphouse-web\nBindPaths=/home/anna/50%%",
+                "yes",
+            ),
+            ("/root/bin/p", "/srv/p", "/srv/p", "tmpfs\nBindPaths=/root/bin/p", "yes"),
+            (bin, "/run/user/7/p", "/srv/p", "tmpfs\nBindPaths=/run/user/7/p", "yes"),
+            (bin, "/root", "/root", "no", "yes"),
+            (bin, "/srv/p", "/home", "no", "yes"),
+            (bin, "/tmp", "/tmp", "yes", "no"),
+            (bin, "/srv/p", "/var/tmp/p", "yes", "no"),
+            ("/tmp/build/pumphouse-web", "/srv/p", "/srv/p", "yes", "no"),
+            (bin, "/tmpfs/p", "/srv/p", "yes", "yes"),
+        ] {
+            let unit = systemd(&service(binary, folder, state)).unwrap();
+            let expected = format!("\nProtectHome={home}\nPrivateTmp={tmp}\n");
+            assert!(unit.contains(&expected), "{expected} is not in {unit}");
+        }
+    }
+
+    #[test]
+    fn path_with_the_text_of_an_example_stays_as_it_is() {
+        let folder = "/var/lib/pumphouse/6443/srv/pumphouse";
+        let service =
+            service("/opt/pumphouse-6443/etc/pumphouse/it", folder, "/srv/pumphouse-6443");
         let unit = systemd(&service).unwrap();
-        let expected = "ProtectHome=tmpfs\nBindPaths=/home/anna/bin/pumphouse-web\n\
-                        BindPaths=/home/anna/50%%\n";
-        assert!(unit.contains(expected), "{unit}");
+        let start = "\nExecStart=/opt/pumphouse-6443/etc/pumphouse/it serve --config \
+                     /var/lib/pumphouse/6443/srv/pumphouse/pumphouse.toml\n";
+        assert!(unit.contains(start), "{unit}");
+        assert!(unit.contains("https://localhost:7443/"), "{unit}");
+        let conf = supervisord(&service).unwrap();
+        let command = "\ncommand=/opt/pumphouse-6443/etc/pumphouse/it serve --config \
+                       /var/lib/pumphouse/6443/srv/pumphouse/pumphouse.toml\n";
+        assert!(conf.contains(command), "{conf}");
+        assert_eq!(conf.matches("\ndirectory=/srv/pumphouse-6443\n").count(), 2, "{conf}");
+        for comment in unit.lines().chain(conf.lines()).filter(|line| is_comment(line)) {
+            assert!(!comment.contains("7443/srv") && !comment.contains("-7443"), "{comment}");
+        }
+    }
+
+    #[test]
+    fn file_of_another_user_than_root_says_where_it_logs() {
+        let mut service = service("/usr/bin/pumphouse-web", "/srv/p", "/srv/p");
+        assert!(!supervisord(&service).unwrap().contains("For one of your"));
+        service.is_made_by_root = false;
+        assert!(supervisord(&service).unwrap().contains("For one of your"));
     }
 
     #[test]

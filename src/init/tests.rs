@@ -16,12 +16,13 @@ struct Script {
     lines: VecDeque<String>,
     is_interactive: bool,
     said: String,
+    lines_read: usize,
 }
 
 impl Script {
     fn terminal(lines: &[&str]) -> Script {
         let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-        Script { lines, is_interactive: true, said: String::new() }
+        Script { lines, is_interactive: true, said: String::new(), lines_read: 0 }
     }
 
     fn pipe(lines: &[&str]) -> Script {
@@ -32,6 +33,10 @@ impl Script {
 impl Dialog for Script {
     fn is_interactive(&self) -> bool {
         self.is_interactive
+    }
+
+    fn lines_read(&self) -> usize {
+        self.lines_read
     }
 
     fn say(&mut self, text: &str) {
@@ -46,8 +51,14 @@ impl Dialog for Script {
 
     fn hidden_line(&mut self, question: &str) -> io::Result<Option<String>> {
         self.said += question;
+        self.lines_read += 1;
         Ok(self.lines.pop_front())
     }
+}
+
+/// Runs `init` without a network.
+fn run(request: Request, dialog: &mut dyn Dialog) -> Result<Written, InitError> {
+    super::run(request, dialog, &|_| None)
 }
 
 fn request(folder: &Path, options: Options) -> Request {
@@ -139,13 +150,32 @@ fn secrets_are_in_files_of_their_own_for_their_owner_only() {
 #[test]
 fn failure_writes_nothing() {
     let user = || Options { user: Some("anna".to_owned()), ..placed() };
-    let cases: [(Options, Script, &str); 9] = [
+    let cases: [(Options, Script, &str); 11] = [
         (Options::default(), Script::pipe(&[]), "--place LAT,LON is needed"),
         (Options::default(), Script::terminal(&[]), "the input ended before the answer to \"Place"),
         (Options::default(), Script::terminal(&["x", "x", "x", "1,1"]), "after 3 tries"),
         (Options { open: true, ..user() }, Script::pipe(&[]), "give one of them"),
-        (user(), Script::pipe(&[]), "the input ended before the answer to \"Password of anna"),
-        (user(), Script::pipe(&[""]), "no answer to \"Password of anna"),
+        (
+            user(),
+            Script::pipe(&[]),
+            "the input ended before the answer to \"Password of anna\", line 1 of standard input",
+        ),
+        (
+            user(),
+            Script::pipe(&[""]),
+            "wrong answer to \"Password of anna\", line 1 of standard input: the password is empty",
+        ),
+        (
+            Options { tank: Some(TankKind::PtLevel), ..user() },
+            Script::pipe(&["secret", "www.mypt.in/s/4711"]),
+            "wrong answer to \"Link of the PTLevel share page (empty: later)\", line 2 of standard input",
+        ),
+        // `cat password link` without a line feed at the end of the first.
+        (
+            Options { tank: Some(TankKind::PtLevel), ..user() },
+            Script::pipe(&["secrethttps://www.mypt.in/s/4711"]),
+            "the link seems to be in the same line",
+        ),
         (
             Options { listen: vec!["0.0.0.0:1".parse().unwrap()], ..placed() },
             Script::pipe(&[]),

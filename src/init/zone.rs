@@ -1,34 +1,41 @@
-//! The time zone of the site: the machine's, or that of the nearest city.
+//! The time zone of the site: the machine's, or that of the place.
+//!
+//! The nearest city would not do: that of Reno, Nevada, is in Idaho, an hour ahead. Open-Meteo, whose weather
+//! the dashboard shows anyway, knows the borders.
 
-use std::fs;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 
 use super::place::Place;
+use crate::board::Datum;
+use crate::config;
+use crate::server::user_agent;
 use crate::time_zone;
+use crate::upstream::poll_once::poll_all;
 
-/// Table of time zones with the coordinates of a city of each, in the package of the time zones.
-const TABLES: [&str; 2] = ["/usr/share/zoneinfo/zone1970.tab", "/usr/share/zoneinfo/zone.tab"];
+/// API of Open-Meteo.
+const OPEN_METEO: &str = "https://api.open-meteo.com";
+
+/// Returns the time zone of a place, if it can be found out.
+pub type Lookup<'a> = &'a dyn Fn(&Place) -> Option<String>;
 
 /// A suggested time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suggestion {
     /// Its IANA name.
     pub name: String,
-    /// True if the machine has this zone; false if it was derived from the place.
+    /// True if the machine has this zone; false if it is that of the place.
     pub is_of_machine: bool,
 }
 
-/// Returns the machine's time zone if it is that of a place: servers are often in UTC. Otherwise the
-/// one of the city nearest to `place`, if this machine has a table of cities.
-pub(super) fn suggestion(place: &Place) -> Option<Suggestion> {
+/// Returns the machine's time zone if it has a place: servers are often in UTC. Otherwise that of `place`.
+pub(super) fn suggestion(place: &Place, lookup: Lookup<'_>) -> Option<Suggestion> {
     let machine = time_zone::of_machine().zone;
-    let name = machine.iana_name().filter(|name| is_of_a_place(name));
-    if let Some(name) = name {
+    if let Some(name) = machine.iana_name().filter(|name| has_place(name)) {
         return Some(Suggestion { name: name.to_owned(), is_of_machine: true });
     }
-    let table = TABLES.iter().find_map(|path| fs::read_to_string(path).ok())?;
-    Some(Suggestion { name: nearest(&table, place)?, is_of_machine: false })
+    Some(Suggestion { name: lookup(place)?, is_of_machine: false })
 }
 
 /// Parses the name of a time zone.
@@ -44,65 +51,62 @@ pub fn parse(text: &str) -> Result<String, String> {
     })
 }
 
-fn is_of_a_place(name: &str) -> bool {
+fn has_place(name: &str) -> bool {
     name.contains('/') && !name.starts_with("Etc/")
 }
 
-/// Returns the zone of the nearest city in a table: tab-separated countries, coordinates, names.
-fn nearest(table: &str, place: &Place) -> Option<String> {
-    let zones = table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut columns = line.split('\t').skip(1);
-        let city = coordinates(columns.next()?)?;
-        let name = columns.next()?;
-        TimeZone::get(name).ok()?;
-        Some((city.distance(place), name.to_owned()))
+/// Returns the time zone of a place by Open-Meteo; `None` if it does not answer within seconds.
+pub fn by_open_meteo(place: &Place) -> Option<String> {
+    by_server(OPEN_METEO, place)
+}
+
+fn by_server(server: &str, place: &Place) -> Option<String> {
+    let Place { latitude, longitude } = place;
+    // A source as in a configuration, so that its timeouts and limits apply.
+    let text = format!(
+        "[[source]]\n\
+         name = \"place\"\n\
+         kind = \"json\"\n\
+         url = \"{server}/v1/forecast?latitude={latitude}&longitude={longitude}&current=weather_code&timezone=auto\"\n\
+         timeout = \"5s\"\n\
+         [source.values.zone]\n\
+         pointer = \"/timezone\"\n\
+         type = \"text\"\n"
+    );
+    let config = config::parse(Path::new("time zone"), &text, &|_| None).ok()?;
+    let mut zone = None;
+    poll_all(&config.sources, &user_agent(&config.site), |_, polled| {
+        let Ok((reading, _)) = &polled.reading else { return };
+        zone = reading.values.iter().find_map(|(_, value)| match &value.datum {
+            Some(Datum::Text(text)) => parse(text).ok(),
+            _ => None,
+        });
     });
-    zones.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name)
-}
-
-/// Parses coordinates of ISO 6709 without a separator: `+340308-1181434`, `+4723+00832`.
-fn coordinates(text: &str) -> Option<Place> {
-    let split = text.rfind(['+', '-']).filter(|at| *at > 0)?;
-    let (latitude, longitude) = text.split_at(split);
-    Some(Place { latitude: degrees(latitude, 2)?, longitude: degrees(longitude, 3)? })
-}
-
-/// Parses a sign, degrees with that many digits, minutes, and perhaps seconds.
-fn degrees(text: &str, digits: usize) -> Option<f64> {
-    let sign = match text.chars().next()? {
-        '+' => 1.0,
-        '-' => -1.0,
-        _ => return None,
-    };
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<f64>().ok();
-    let minutes = 1 + digits;
-    let seconds = number(minutes + 2, minutes + 4).unwrap_or(0.0);
-    Some(sign * (number(1, minutes)? + number(minutes, minutes + 2)? / 60.0 + seconds / 3600.0))
+    zone
 }
 
 #[cfg(test)]
 mod tests {
+    use hostile::upstream::Upstream;
+
     use super::*;
 
-    const TABLE: &str = "# a comment\nUS\t+340308-1181434\tAmerica/Los_Angeles\tPacific\n\
-                         US\t+394421-1045903\tAmerica/Denver\tMountain\n\
-                         CH,DE,LI\t+4723+00832\tEurope/Zurich\nAU\t-3352+15113\tAustralia/Sydney\n\
-                         XX\t+0000+00000\tNowhere/Town\nbroken\n";
-
     #[test]
-    fn zone_of_the_nearest_city_is_suggested() {
-        for (place, expected) in [
-            ("37.24,-122.14", "America/Los_Angeles"),
-            ("40,-105", "America/Denver"),
-            ("46.9,7.4", "Europe/Zurich"),
-            ("-34,151", "Australia/Sydney"),
-            // Of two cities across the 180th meridian, by the shorter way.
-            ("-20,-179", "Australia/Sydney"),
+    fn zone_of_the_place_is_that_of_the_answer() {
+        let place = "39.53,-119.81".parse().unwrap();
+        for (answer, expected) in [
+            (r#"{"timezone":"America/Los_Angeles","current":{}}"#, Some("America/Los_Angeles")),
+            (r#"{"timezone":"America/Nowhere"}"#, None),
+            (r#"{"timezone":7}"#, None),
+            (r#"{"error":true}"#, None),
+            ("<html>", None),
         ] {
-            let place = place.parse().unwrap();
-            assert_eq!(nearest(TABLE, &place).as_deref(), Some(expected), "{place}");
+            let upstream = Upstream::answering(answer);
+            let url = upstream.url();
+            assert_eq!(by_server(&url, &place).as_deref(), expected, "{answer}");
         }
-        assert_eq!(nearest("", &"1,1".parse().unwrap()), None);
+        assert_eq!(by_server("http://127.0.0.1:1", &place), None);
+        assert_eq!(by_server(OPEN_METEO.trim_end_matches("api.open-meteo.com"), &place), None);
     }
 
     #[test]
