@@ -302,6 +302,109 @@ fn program_in_a_private_folder_is_not_executable_by_all() {
     assert!(!is_executable_by_all(&binary));
 }
 
+/// On a terminal, too: a script may have one.
+#[test]
+fn place_among_the_options_leaves_only_questions_without_a_default() {
+    for (options, questions) in [
+        (Options { open: true, ..placed() }, &[][..]),
+        (placed(), &[]),
+        (Options { supervisord: true, systemd: true, ..placed() }, &[]),
+        (Options { user: Some("anna".to_owned()), ..placed() }, &["Password of anna: ", "Repeat"]),
+        (
+            Options { tank: Some(TankKind::PtLevel), ..placed() },
+            &["Link of the PTLevel", "Height of the full tank", "Volume of the full tank"],
+        ),
+        (
+            Options { tank: Some(TankKind::Json), ..placed() },
+            &["URL of the JSON document", "JSON pointer to the value"],
+        ),
+        // Without a default: an open address needs an account.
+        (Options { listen: vec!["0.0.0.0:1".parse().unwrap()], ..placed() }, &["Who may read"]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut answers = vec!["secret"; if options.user.is_some() { 2 } else { 0 }];
+        answers.extend(vec![""; if options.tank.is_some() { questions.len() } else { 0 }]);
+        answers.extend(vec!["everyone"; if options.listen.is_empty() { 0 } else { 1 }]);
+        let mut dialog = Script::terminal(&answers);
+        run(request(folder.path(), options), &mut dialog).unwrap();
+        assert_eq!(dialog.said.matches(": ").count(), questions.len(), "{}", dialog.said);
+        for question in questions {
+            assert!(dialog.said.contains(question), "{question} is not in {}", dialog.said);
+        }
+        assert_eq!(dialog.lines, [""; 0]);
+    }
+}
+
+#[test]
+fn configuration_with_a_secret_in_a_url_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (url, mode) in [
+        ("http://h/tank", 0o644),
+        ("http://h/tank?token=abc", 0o600),
+        ("http://h/share/4711abcd", 0o600),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            tank: Some(TankKind::Json),
+            tank_url: super::url(url).ok(),
+            pointer: Some("/level".to_owned()),
+            open: true,
+            ..placed()
+        };
+        let written = run(request(folder.path(), options), &mut Script::pipe(&[])).unwrap();
+        let found = fs::metadata(folder.path().join(CONFIGURATION)).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "{url}");
+        let is_explained = written.remarks.iter().any(|remark| remark.contains("mode 0600"));
+        assert_eq!(is_explained, mode == 0o600, "{url}");
+    }
+}
+
+/// A missing folder of the history is created; after a failure neither it nor that of the files remains.
+#[test]
+fn missing_folders_are_created_and_removed_after_a_failure() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let root = tempfile::tempdir().unwrap();
+    let request = |options| Request {
+        dir: Some(root.path().join("etc/site")),
+        state: Some(root.path().join("var/lib/site")),
+        options,
+    };
+    // Found out after the folders are created: no file of supervisord can name a quotation mark.
+    let unsafe_path = Request { dir: Some(root.path().join("a\"b")), ..request(placed()) };
+    let unsafe_path = Request {
+        options: Options { supervisord: true, ..unsafe_path.options.clone() },
+        ..unsafe_path
+    };
+    assert!(matches!(run(unsafe_path, &mut Script::pipe(&[])), Err(InitError::UnsafePath(_))));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(root.path(), Some(4711), Some(4712)).unwrap();
+    }
+    let expected = fs::metadata(root.path()).unwrap().uid();
+    let options = Options { supervisord: true, tank: Some(TankKind::PtLevel), ..placed() };
+    run(request(options), &mut Script::pipe(&[])).unwrap();
+    for (path, mode) in [("etc/site", 0o755), ("var/lib/site", 0o750), ("etc/site/certs", 0o755)] {
+        let found = fs::metadata(root.path().join(path)).unwrap();
+        assert_eq!((found.uid(), found.permissions().mode() & 0o777), (expected, mode), "{path}");
+    }
+    // The command for the missing secret writes it for the same owner, from any working directory.
+    let text = fs::read_to_string(root.path().join("etc/site").join(CONFIGURATION)).unwrap();
+    let command = text.lines().find(|line| line.contains("tank-link") && line.starts_with("#   "));
+    let mut shell = std::process::Command::new("sh")
+        .args(["-c", command.unwrap().trim_start_matches('#')])
+        .current_dir("/")
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    io::Write::write_all(&mut shell.stdin.take().unwrap(), b"https://h/s/1\n").unwrap();
+    assert!(shell.wait().unwrap().success(), "{command:?}");
+    let link = root.path().join("etc/site/tank-link");
+    assert_eq!(fs::read_to_string(&link).unwrap(), "https://h/s/1\n");
+    let found = fs::metadata(&link).unwrap();
+    assert_eq!((found.uid(), found.permissions().mode() & 0o777), (expected, 0o600));
+}
+
 /// Texts with everything that TOML or a terminal could misread, as far as the options accept them.
 fn text() -> impl Strategy<Value = String> {
     "[ -~é漢\u{1f4a7}\"\\\\#=\\[\\]'$]{1,40}"

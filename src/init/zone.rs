@@ -31,11 +31,14 @@ pub(super) struct Suggestion {
 
 /// Returns the machine's time zone if it has a place: servers are often in UTC. Otherwise that of `place`.
 pub(super) fn suggestion(place: &Place, lookup: Lookup<'_>) -> Option<Suggestion> {
-    let machine = time_zone::of_machine().zone;
-    if let Some(name) = machine.iana_name().filter(|name| has_place(name)) {
+    choose(time_zone::of_machine().zone.iana_name(), || lookup(place))
+}
+
+fn choose(machine: Option<&str>, lookup: impl FnOnce() -> Option<String>) -> Option<Suggestion> {
+    if let Some(name) = machine.filter(|name| has_place(name)) {
         return Some(Suggestion { name: name.to_owned(), is_of_machine: true });
     }
-    Some(Suggestion { name: lookup(place)?, is_of_machine: false })
+    Some(Suggestion { name: lookup()?, is_of_machine: false })
 }
 
 /// Parses the name of a time zone.
@@ -107,6 +110,18 @@ mod tests {
         }
         assert_eq!(by_server("http://127.0.0.1:1", &place), None);
         assert_eq!(by_server(OPEN_METEO.trim_end_matches("api.open-meteo.com"), &place), None);
+    }
+
+    #[test]
+    fn zone_of_the_place_is_looked_up_only_if_the_machine_has_none() {
+        let reno = || Some("America/Los_Angeles".to_owned());
+        for machine in [None, Some("UTC"), Some("Etc/UTC"), Some("Etc/GMT+8")] {
+            let chosen = choose(machine, reno).unwrap();
+            assert_eq!((&*chosen.name, chosen.is_of_machine), ("America/Los_Angeles", false));
+            assert_eq!(choose(machine, || None), None, "{machine:?}");
+        }
+        let chosen = choose(Some("Europe/Zurich"), || panic!("looked up")).unwrap();
+        assert_eq!((&*chosen.name, chosen.is_of_machine), ("Europe/Zurich", true));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -110,6 +111,7 @@ fn init_with_wrong_options_exits_with_2_and_writes_nothing() {
         (&["init", "--place", "1,1", "--listen", "0.0.0.0:6443"], "--open or --user"),
         (&["init", "--place", "1,1", "--height", "58"], "--tank ptlevel"),
         (&["init", "--place", "1,1", "--name", "a b"], "is not a host name"),
+        (&["init", "--place", "1,1", "--admin-listen", "0.0.0.0:1"], "must be on loopback"),
     ] {
         let failed = init(folder.path(), arguments, "");
         let printed = text(&failed);
@@ -236,6 +238,129 @@ fn init_on_a_terminal_asks_and_hides_the_password() {
     assert!(all.contains("Next:"), "{all}");
 }
 
+/// The options of a script, which may run on a terminal.
+#[test]
+fn init_with_all_options_asks_nothing_on_a_terminal() {
+    for more in ["--open", "--open --supervisord", "--systemd"] {
+        let folder = tempfile::tempdir().unwrap();
+        let command =
+            format!("exec {BINARY} init --place 47.37,8.54 --tank none --units METRIC {more}");
+        let ran = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("script is needed: apt-get install bsdutils");
+        let shown = text(&ran);
+        assert_eq!(ran.status.code(), Some(0), "{shown}");
+        assert!(shown.starts_with("Written:"), "{shown}");
+        assert!(files(folder.path()).contains(&"pumphouse.toml".to_owned()), "{shown}");
+    }
+}
+
+/// The example of `--help`, with files whose last line has no line feed.
+#[test]
+fn init_example_of_help_passes_the_password_and_the_link() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("password"), "correct horse").unwrap();
+    fs::write(folder.path().join("link"), "https://127.0.0.1:1/s/4711abcdef").unwrap();
+    let help = text(&run(&["init", "--help"], folder.path()));
+    let command = help.lines().find_map(|line| line.trim().strip_prefix("$ printf"));
+    let command = command.unwrap_or_else(|| panic!("no example in {help}"));
+    let path = format!(
+        "{}:{}",
+        Path::new(BINARY).parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let made = Command::new("sh")
+        .args(["-c", &format!("printf{command}")])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert_eq!(made.status.code(), Some(0), "{command}: {}", text(&made));
+    assert!(text(&made).contains("user anna"), "{}", text(&made));
+    let link = fs::read_to_string(folder.path().join("tank-link")).unwrap();
+    assert_eq!(link, "https://127.0.0.1:1/s/4711abcdef\n");
+}
+
+#[test]
+fn init_repeats_no_url_with_a_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in ["htps://h/x?token=geheim", "https://anna:geheim@h/x", "https://h/${geheim}"] {
+        let arguments = ["init", "--place", "1,1", "--tank", "json", "--tank-url", url];
+        let failed = init(folder.path(), &arguments, "");
+        assert_eq!(failed.status.code(), Some(2), "{}", text(&failed));
+        assert!(text(&failed).contains("--tank-url"), "{}", text(&failed));
+        assert!(!text(&failed).contains("geheim"), "{}", text(&failed));
+    }
+}
+
+#[test]
+fn init_reports_a_full_standard_output_once_and_keeps_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(OPEN).current_dir(folder.path()).stdin(Stdio::null()).stdout(full);
+    let ran = command.output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{}", text(&ran));
+    assert_eq!(text(&ran).matches("cannot write to standard output").count(), 1, "{}", text(&ran));
+    assert_eq!(files(folder.path()), FILES);
+}
+
+/// strace keeps `check` from reading the configuration that was written.
+#[test]
+fn init_whose_check_fails_says_that_the_files_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-P", "pumphouse.toml", "-e", "trace=openat"])
+        .args(["-e", "inject=openat:error=EIO", BINARY])
+        .args(OPEN)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("strace is needed: apt-get install strace");
+    let shown = text(&ran);
+    assert_eq!(ran.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("the files are written, but"), "{shown}");
+    assert!(!shown.contains("nothing was written"), "{shown}");
+    assert_eq!(files(folder.path()), FILES);
+}
+
+/// File systems of a few pages, of which none has room for all files.
+#[test]
+fn init_on_a_full_disk_writes_nothing() {
+    let namespaces = Command::new("unshare").args(["-rm", "true"]).status();
+    if !namespaces.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "the system allows no namespaces");
+        return;
+    }
+    for pages in [1, 2, 3] {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "mount -t tmpfs -o size=\"$1\" tmpfs . && cd \"$PWD\" && shift && \"$@\"; code=$?; \
+                      find . -mindepth 1; exit $code";
+        let mut command = Command::new("unshare");
+        command.args(["-rm", "sh", "-c", script, "sh", &format!("{}k", 4 * pages), BINARY]);
+        let ran = command.args(OPEN).current_dir(folder.path()).stdin(Stdio::null()).output();
+        let ran = ran.unwrap();
+        let shown = text(&ran);
+        assert_eq!(ran.status.code(), Some(1), "{shown}");
+        assert!(shown.contains("No space left on device"), "{shown}");
+        assert!(shown.contains("nothing was written"), "{shown}");
+        assert!(ran.stdout.is_empty(), "{shown}");
+    }
+}
+
+#[test]
+fn init_names_the_configuration_if_another_one_is_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(BINARY);
+    command.args(OPEN).current_dir(folder.path()).env("PUMPHOUSE_CONFIG", "/srv/other.toml");
+    let made = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made));
+    assert!(text(&made).contains(" serve --config pumphouse.toml\n"), "{}", text(&made));
+}
+
 /// strace kills the process at each of its renames, as `kill -9` or a power cut would.
 #[test]
 fn init_killed_at_any_file_leaves_whole_files_and_the_next_run_says_how_to_go_on() {
@@ -297,4 +422,83 @@ fn files_for_supervisors_are_read_by_their_parsers() {
     let printed = text(&parsed);
     assert!(printed.contains(&format!("{BINARY} serve|{}", folder.display())), "{printed}");
     assert!(printed.contains("watch --program pumphouse-web"), "{printed}");
+}
+
+/// A supervisord that another user than root runs, with the change that the file asks for.
+#[test]
+fn file_for_supervisord_works_under_one_of_a_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut user = Command::new("id").arg("-u").output().map(|id| text(&id)).unwrap();
+    let mut as_user = vec![];
+    if user.trim() == "0" {
+        user = "65534".to_owned();
+        as_user = vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    // Where that user can run it.
+    let binary = path.join("pumphouse-web");
+    fs::copy(BINARY, &binary).unwrap();
+    let run_as_user = |arguments: &[&str]| {
+        let words = [&as_user, arguments].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).current_dir(path).env("HOME", path).stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let [port, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [port, admin] = [&port, &admin].map(|it| it.local_addr().unwrap().to_string());
+    let made = run_as_user(&[
+        binary.to_str().unwrap(),
+        "init",
+        "--place",
+        "47.37,8.54",
+        "--supervisord",
+        "--listen",
+        &port,
+        "--admin-listen",
+        &admin,
+    ]);
+    let shown = text(&made);
+    assert_eq!(made.status.code(), Some(0), "{shown}");
+    assert!(shown.contains("under a supervisord that you run yourself"), "{shown}");
+
+    let file = path.join("pumphouse-web.conf");
+    let conf = fs::read_to_string(&file).unwrap();
+    assert!(conf.contains("For one of your\n; own change both lines stderr_logfile="), "{conf}");
+    assert_eq!(conf.matches("\nstderr_logfile=/var/log/").count(), 2, "{conf}");
+    let conf = conf
+        .replace("\nstderr_logfile=/var/log/", &format!("\nstderr_logfile={}/", path.display()));
+    fs::write(&file, conf).unwrap();
+    let main = path.join("supervisord.conf");
+    let socket = path.join("socket");
+    let text_of_main = format!(
+        "[supervisord]\nlogfile={path}/supervisord.log\npidfile={path}/pid\nchildlogdir={path}\n\
+         [unix_http_server]\nfile={socket}\n\
+         [rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
+         [supervisorctl]\nserverurl=unix://{socket}\n[include]\nfiles = {file}\n",
+        path = path.display(),
+        socket = socket.display(),
+        file = file.display()
+    );
+    fs::write(&main, text_of_main).unwrap();
+    let main = main.to_str().unwrap();
+    let started = run_as_user(&["supervisord", "-c", main]);
+    assert!(started.status.success(), "{}", text(&started));
+    struct Stop(String);
+    impl Drop for Stop {
+        fn drop(&mut self) {
+            let _ = Command::new("supervisorctl").args(["-c", &self.0, "shutdown"]).output();
+        }
+    }
+    let _stop = Stop(main.to_owned());
+    eventually("both programs run", || {
+        let status = text(&run_as_user(&["supervisorctl", "-c", main, "status"]));
+        assert!(!status.contains("FATAL"), "{status}");
+        status.matches("RUNNING").count() == 2
+    });
+    let process = text(&run_as_user(&["supervisorctl", "-c", main, "pid", "pumphouse-web"]));
+    let owner = Command::new("stat").args(["-c", "%u", &format!("/proc/{}", process.trim())]);
+    let owner = { owner }.output().unwrap();
+    assert_eq!(text(&owner).trim(), user.trim(), "{process}");
 }
