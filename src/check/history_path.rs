@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::file_error::{Shown, quoted};
+use crate::file_error::Shown;
+use crate::shell::quoted;
 
 /// Returns the reason why no database can be at a path.
 pub(super) fn fault(path: &Path) -> Option<String> {

@@ -11,7 +11,7 @@ use toml_span::Span;
 
 use super::errors::position;
 use super::reader::Environment;
-use crate::file_error::quoted;
+use crate::shell::quoted;
 use crate::threads;
 
 /// The machine that the program runs on.
