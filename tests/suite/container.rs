@@ -162,10 +162,82 @@ fn inside() {
     assert!(!image.is_healthy(), "the server has ended");
 }
 
-/// Paths that the image's build gets, relative to the sources.
+/// Returns true if a pattern of the ignored files matches a path: `*` is a part of a name, `**` any folders.
+fn matches(pattern: &[&str], path: &[&str]) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        (["**", rest @ ..], _) => {
+            matches(rest, path)
+                || path.split_first().is_some_and(|(_, below)| matches(pattern, below))
+        }
+        ([name, rest @ ..], [first, below @ ..]) => {
+            name_matches(name, first) && matches(rest, below)
+        }
+        _ => false,
+    }
+}
+
+fn name_matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((begin, rest)) => name.strip_prefix(begin).is_some_and(|name| {
+            (0..=name.len()).any(|at| name.is_char_boundary(at) && name_matches(rest, &name[at..]))
+        }),
+    }
+}
+
+/// Returns true if the image's build gets a file, by its path relative to the sources. The last pattern
+/// decides that matches it or a folder above it.
 fn is_sent(path: &str) -> bool {
-    let ignored = IGNORED.lines().filter_map(|line| line.strip_prefix('/'));
-    !ignored.into_iter().any(|folder| path == folder || path.starts_with(&format!("{folder}/")))
+    let parts: Vec<&str> = path.split('/').collect();
+    let patterns = IGNORED.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    patterns.fold(true, |is_sent, pattern| {
+        let (pattern, sends) = match pattern.strip_prefix('!') {
+            Some(pattern) => (pattern, true),
+            None => (pattern, false),
+        };
+        let pattern: Vec<&str> = pattern.split('/').collect();
+        let is_matched = (1..=parts.len()).any(|length| matches(&pattern, &parts[..length]));
+        if is_matched { sends } else { is_sent }
+    })
+}
+
+/// Files of a dashboard that its owner alone may read.
+const SECRETS: [&str; 9] = [
+    "certs/key.pem",
+    "pumphouse.toml",
+    "pumphouse.db",
+    "pumphouse.db-wal",
+    "pumphouse.db-shm",
+    "pumphouse.db.lock",
+    "pumphouse.last.json",
+    "pumphouse.sessions.json",
+    "pumphouse.sessions.json.damaged",
+];
+
+#[test]
+fn dashboard_in_the_sources_is_neither_sent_to_a_build_nor_added_by_git() {
+    let clone = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        Command::new("git").args(arguments).current_dir(clone.path()).output().unwrap()
+    };
+    assert!(git(&["init", "--quiet"]).status.success());
+    fs::write(clone.path().join(".gitignore"), include_str!("../../.gitignore")).unwrap();
+    for folder in ["", "dashboard/", "a/b/", "examples/dashboard/", "src/dashboard/"] {
+        for name in SECRETS {
+            let path = format!("{folder}{name}");
+            assert!(!is_sent(&path), "{path} is sent");
+            let ignored = git(&["check-ignore", "--quiet", &path]).status.success();
+            assert!(ignored, "{path} is not ignored by git");
+        }
+        assert!(folder.starts_with("src") || !is_sent(&format!("{folder}password.txt")));
+    }
+    assert!(!git(&["check-ignore", "--quiet", "examples/pumphouse.toml"]).status.success());
+}
+
+#[test]
+fn ignored_files_are_the_same_for_podman_and_docker() {
+    assert_eq!(IGNORED, include_str!("../../.dockerignore"));
 }
 
 #[test]
@@ -199,8 +271,12 @@ fn build_of_the_image_gets_every_file_that_it_includes() {
         }
     }
     assert!(included > 3, "{included}");
-    for needed in ["Cargo.toml", "Cargo.lock", "src/lib.rs", "tests/hostile/Cargo.toml"] {
+    for needed in
+        [".cargo/config.toml", "Cargo.toml", "Cargo.lock", "src/lib.rs", "tests/hostile/Cargo.toml"]
+    {
         assert!(is_sent(needed), "{needed}");
     }
-    assert!(!is_sent("target/release/pumphouse-web"));
+    for other in ["target/release/pumphouse-web", ".git/config", "tests/suite/main.rs"] {
+        assert!(!is_sent(other), "{other}");
+    }
 }

@@ -49,6 +49,7 @@ fn walk(folder: &Path, commands: &str) {
         .current_dir(folder.join("source"))
         .env("ANSWERS", &answers)
         .env("PAGE", folder.join("page.html"))
+        .env("PRINTED", folder.join("init.txt"))
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         // The build of the tests is installed.
         .envs([("PROFILE", "dev"), ("CARGO", "true")])
@@ -112,7 +113,7 @@ fn inside() {
     let folder = Path::new(&folder);
     let _upstream = weather();
 
-    walk(folder, block("cd dashboard"));
+    walk(folder, block("cd ~/dashboard"));
     let page = fs::read_to_string(folder.join("page.html")).unwrap();
     assert!(page.contains("51.2"), "{page}");
 

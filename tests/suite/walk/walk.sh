@@ -3,6 +3,7 @@
 #
 #   ANSWERS   file with the answers to the questions of init
 #   PAGE      file for the page that `serve` shows
+#   PRINTED   file for what `init` prints
 set -euo pipefail
 
 sudo() { "$@"; }
@@ -37,14 +38,19 @@ supervisorctl() {
     esac
 }
 
+# Opens the addresses that `init` has printed.
 look() {
-    curl --silent --fail --cacert certs/cert.pem --output "$PAGE" https://localhost:6443/ &&
-        grep -q '51\.2' "$PAGE"
+    addresses=$(grep '^Then open ' "$PRINTED" | grep -o 'https://[^ ,]*/')
+    test -n "$addresses"
+    for address in $addresses; do
+        curl --silent --fail --cacert certs/cert.pem --output "$PAGE" "$address"
+        grep -q '51\.2' "$PAGE" || return 1
+    done
 }
 
 pumphouse-web() {
     case $1 in
-    init) script -qec "$(printf '%q ' pumphouse-web "$@")" /dev/null <"$ANSWERS" ;;
+    init) script -qec "$(printf '%q ' pumphouse-web "$@")" /dev/null <"$ANSWERS" | tee "$PRINTED" ;;
     serve)
         command pumphouse-web "$@" &
         patiently look
