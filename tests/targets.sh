@@ -43,12 +43,33 @@ run() {
     return 1
 }
 
+contents() {
+    dpkg-deb --contents "$1" | awk '$1 !~ /^d/ { print $6 }' | sort
+}
+
+# Makes the package by `cargo deb` alone. It lacks what the program prints, and nothing else.
+plain_package() {
+    contents "${CARGO_TARGET_DIR:-target}"/debian/pumphouse-web_*.deb >"$folder/complete" || return 1
+    # This empties the folder of packages.
+    target/tools/bin/cargo-deb --no-build --output "$folder/plain.deb" || return 1
+    contents "$folder/plain.deb" >"$folder/plain" || return 1
+    diff "$folder/plain" "$folder/complete" | grep '^[<>]' >"$folder/difference"
+    cat "$folder/difference"
+    test "$(wc -l <"$folder/difference")" = 4 || return 1
+    grep -v -e '^> ./usr/share/man/man1/' -e '^> ./usr/share/bash-completion/completions/' \
+        -e '^> ./usr/share/zsh/vendor-completions/' -e '^> ./usr/share/fish/vendor_completions.d/' \
+        "$folder/difference" && return 1
+    dpkg-deb --control "$folder/plain.deb" "$folder/control"
+    test -x "$folder/control/postinst" -a -x "$folder/control/prerm" -a -x "$folder/control/postrm"
+}
+
 step make help
 step make build
 step make install DESTDIR="$folder/root"
 step "$folder/root/usr/local/bin/pumphouse-web" --help
 step make uninstall DESTDIR="$folder/root"
 step make package
+step plain_package
 step make package-test
 step run
 step make incident

@@ -16,8 +16,7 @@ for fresh in /srv /usr/local /run /var/log; do mount -t tmpfs tmpfs "$fresh"; do
 mkdir -p /var/log/supervisor
 rm -f /etc/supervisor/conf.d/*
 if id pumphouse >/dev/null 2>&1; then userdel pumphouse; fi
-# The line of the host's name is that of Debian's installer.
-printf '127.0.0.1 localhost api.open-meteo.com\n127.0.1.1 %s\n::1 localhost\n' "$(hostname)" >/etc/hosts
+printf '127.0.0.1 localhost api.open-meteo.com\n::1 localhost\n' >/etc/hosts
 printf 'hosts: files\n' >>"$folder/nsswitch"
 mount --bind "$folder/nsswitch" /etc/nsswitch.conf
 

@@ -43,7 +43,7 @@ look() {
     addresses=$(grep '^Then open ' "$PRINTED" | grep -o 'https://[^ ,]*/')
     test -n "$addresses"
     for address in $addresses; do
-        curl --silent --fail --cacert certs/cert.pem --output "$PAGE" "$address"
+        curl --silent --fail --cacert certs/cert.pem --output "$PAGE" "$address" || return 1
         grep -q '51\.2' "$PAGE" || return 1
     done
 }
