@@ -19,12 +19,13 @@ struct Script {
     is_interactive: bool,
     said: String,
     lines_read: usize,
+    asked: usize,
 }
 
 impl Script {
     fn terminal(lines: &[&str]) -> Script {
         let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-        Script { lines, is_interactive: true, said: String::new(), lines_read: 0 }
+        Script { lines, is_interactive: true, said: String::new(), lines_read: 0, asked: 0 }
     }
 
     fn pipe(lines: &[&str]) -> Script {
@@ -48,12 +49,14 @@ impl Dialog for Script {
     fn line(&mut self, question: &str) -> io::Result<Option<String>> {
         assert!(self.is_interactive, "asked without a terminal: {question}");
         self.said += question;
+        self.asked += 1;
         Ok(self.lines.pop_front())
     }
 
     fn hidden_line(&mut self, question: &str) -> io::Result<Option<String>> {
         self.said += question;
         self.lines_read += 1;
+        self.asked += 1;
         Ok(self.lines.pop_front())
     }
 }
@@ -221,8 +224,7 @@ fn place_among_the_options_leaves_only_questions_without_a_default() {
         answers.extend(vec!["everyone"; if options.listen.is_empty() { 0 } else { 1 }]);
         let mut dialog = Script::terminal(&answers);
         run(request(folder.path(), options), &mut dialog).unwrap();
-        let asked = dialog.said.replace(" (empty: later)", "").matches(": ").count();
-        assert_eq!(asked, questions.len(), "{}", dialog.said);
+        assert_eq!(dialog.asked, questions.len(), "{}", dialog.said);
         for question in questions {
             assert!(dialog.said.contains(question), "{question} is not in {}", dialog.said);
         }
