@@ -45,6 +45,14 @@ impl FileError {
         fs::read(path).map_err(|error| FileError { path: path.to_owned(), error })
     }
 
+    /// Returns true if another process may be able to read it: with other rights, another working directory
+    /// or more descriptors.
+    pub(crate) fn is_of_process(&self) -> bool {
+        self.error.kind() == ErrorKind::PermissionDenied
+            || self.is_missing() && self.path.is_relative()
+            || self.is_shortage()
+    }
+
     /// Returns true if there is no file.
     pub(crate) fn is_missing(&self) -> bool {
         self.error.kind() == ErrorKind::NotFound

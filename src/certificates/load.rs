@@ -42,6 +42,17 @@ impl fmt::Debug for FileContents {
 pub struct CertificateErrors(Vec<CertificateError>);
 
 impl CertificateErrors {
+    /// Returns the errors without those of files that another process may be able to read, if any are left.
+    pub fn of_every_process(mut self) -> Option<CertificateErrors> {
+        self.0.retain(|error| match error {
+            CertificateError::Missing(error) | CertificateError::Unreadable(error) => {
+                !error.is_of_process()
+            }
+            _ => true,
+        });
+        (!self.0.is_empty()).then_some(self)
+    }
+
     /// Returns true if the same files may be usable later: the system is short of a resource.
     pub fn is_passing(&self) -> bool {
         self.0.iter().all(|error| match error {

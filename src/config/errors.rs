@@ -24,6 +24,8 @@ pub struct ConfigErrors {
 struct Located {
     position: Option<(usize, usize)>,
     message: String,
+    /// See [`Problem::is_of_process`].
+    is_of_process: bool,
 }
 
 impl ConfigErrors {
@@ -32,9 +34,10 @@ impl ConfigErrors {
         problems.dedup();
         let problems = problems
             .into_iter()
-            .map(|Problem { span, message }| Located {
+            .map(|Problem { span, message, is_of_process }| Located {
                 position: Some(position(text, span)),
                 message,
+                is_of_process,
             })
             .collect();
         ConfigErrors { path: path.to_owned(), problems, tls: None }
@@ -55,8 +58,19 @@ impl ConfigErrors {
         self.tls.as_deref()
     }
 
-    pub(super) fn of_file(path: &Path, message: String) -> ConfigErrors {
-        let problems = vec![Located { position: None, message }];
+    /// Returns true if one of them is a problem of this process.
+    pub(super) fn has_of_process(&self) -> bool {
+        self.problems.iter().any(|problem| problem.is_of_process)
+    }
+
+    /// Returns the errors without those of this process, if any are left.
+    pub(super) fn of_every_process(mut self) -> Option<ConfigErrors> {
+        self.problems.retain(|problem| !problem.is_of_process);
+        (!self.problems.is_empty()).then_some(self)
+    }
+
+    pub(super) fn of_file(path: &Path, message: String, is_of_process: bool) -> ConfigErrors {
+        let problems = vec![Located { position: None, message, is_of_process }];
         ConfigErrors { path: path.to_owned(), problems, tls: None }
     }
 }

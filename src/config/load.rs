@@ -58,6 +58,26 @@ pub fn load_to_serve(path: &Path, listen: &[ListenAddr]) -> Result<Config, Confi
     load_for(path, Purpose::Serve(listen))
 }
 
+/// Checks a file as [`load_to_serve`] does, for a command that runs beside the server. Returns the files of
+/// `[tls]`.
+///
+/// # Errors
+/// Those that a server would find as well. An environment variable that is not set here, or a file that this
+/// process may not read, is none; then the access to reachable addresses is not checked either, as it may
+/// depend on these.
+pub fn check_beside_server(path: &Path) -> Result<Option<TlsFiles>, ConfigErrors> {
+    let errors = match load_to_serve(path, &[]) {
+        Ok(config) => return Ok(config.tls),
+        Err(errors) if errors.has_of_process() => match load(path) {
+            Ok(config) => return Ok(config.tls),
+            Err(errors) => errors,
+        },
+        Err(errors) => errors,
+    };
+    let tls = errors.tls_files().cloned();
+    errors.of_every_process().map_or(Ok(tls), Err)
+}
+
 fn load_for(path: &Path, purpose: Purpose<'_>) -> Result<Config, ConfigErrors> {
     let text = text_file::read(path)?;
     let (mut config, inline_secrets) = parse_for(path, &text, MACHINE, purpose)?;
@@ -95,9 +115,17 @@ pub fn load_listeners(named: Option<&Path>) -> Result<Option<(PathBuf, Listeners
 fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
     let root = parse_toml(path, text)?;
     let reader = Reader::new(MACHINE);
-    let listeners = Section::new(&reader, "the file", root).map(|mut root| Listeners {
-        server: read_server(&reader, &mut root, &mut Vec::new()).server,
-        tls: root.section("tls", "[tls]".to_owned()).and_then(tls::read),
+    let listeners = Section::new(&reader, "the file", root).map(|mut root| {
+        let listeners = Listeners {
+            server: read_server(&reader, &mut root, &mut Vec::new()).server,
+            tls: root.section("tls", "[tls]".to_owned()).and_then(tls::read),
+        };
+        // They are not read here. A table of another name may be one of the above, misspelt.
+        for key in ["site", "auth", "history", "log", "source"] {
+            drop(root.take(key));
+        }
+        root.finish();
+        listeners
     });
     match (listeners, reader.into_findings().problems) {
         (Some(listeners), problems) if problems.is_empty() => Ok(listeners),

@@ -48,7 +48,10 @@ pub use kind::{
     ValueType,
 };
 pub use listen_addr::{ListenAddr, ListenAddrError, NotLocalError, admin_address};
-pub use load::{Listeners, load, load_listeners, load_to_serve, location, parse, parse_to_serve};
+pub use load::{
+    Listeners, check_beside_server, load, load_listeners, load_to_serve, location, parse,
+    parse_to_serve,
+};
 pub use log::Log;
 pub(crate) use name::is_name;
 pub use proxy::{HttpProxy, Proxy};

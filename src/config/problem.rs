@@ -7,4 +7,13 @@ use toml_span::Span;
 pub(super) struct Problem {
     pub(super) span: Span,
     pub(super) message: String,
+    /// True if it is one of the process that reads, which may lack a variable or a right of the server.
+    pub(super) is_of_process: bool,
+}
+
+impl Problem {
+    /// Returns a problem that every process finds.
+    pub(super) fn new(span: Span, message: String) -> Problem {
+        Problem { span, message, is_of_process: false }
+    }
 }

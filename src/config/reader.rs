@@ -53,13 +53,22 @@ impl<'env> Reader<'env> {
     /// a message may quote a secret that was configured in a wrong key.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        self.problems.borrow_mut().push(Problem { span, message });
+        self.problems.borrow_mut().push(Problem::new(span, message));
+    }
+
+    /// Records a problem that another process may not have: it has other variables, rights, or another
+    /// working directory.
+    pub(super) fn report_of_process(&self, span: Span, message: impl Into<String>) {
+        let message = self.redact(message.into());
+        self.problems
+            .borrow_mut()
+            .push(Problem { is_of_process: true, ..Problem::new(span, message) });
     }
 
     /// Records a setting that is valid but probably unintended.
     pub(super) fn warn(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        self.warnings.borrow_mut().push(Problem { span, message });
+        self.warnings.borrow_mut().push(Problem::new(span, message));
     }
 
     fn redact(&self, mut message: String) -> String {
@@ -105,7 +114,7 @@ impl<'env> Reader<'env> {
             };
             let name = &name[..end];
             let Some(value) = self.variable(name) else {
-                self.report(
+                self.report_of_process(
                     span,
                     format!("the environment variable {name} is not set; set it where the server is started"),
                 );

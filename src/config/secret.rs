@@ -69,13 +69,18 @@ impl Section<'_, '_> {
                 None
             }
             (Some(raw), None) => self.inline_secret(key, raw),
-            (None, Some(Spanned { value: path, span })) => match read(&path) {
-                Ok(secret) => Some(Spanned { value: secret, span }),
-                Err(error) => {
-                    self.report(span, format_args!("\"{file_key}\": {error}"));
-                    None
+            (None, Some(Spanned { value: path, span })) => {
+                let bytes = FileError::read(&path)
+                    .map_err(|error| self.report_unreadable(span, &file_key, &error))
+                    .ok()?;
+                match of_file(&path, bytes) {
+                    Ok(secret) => Some(Spanned { value: secret, span }),
+                    Err(error) => {
+                        self.report(span, format_args!("\"{file_key}\": {error}"));
+                        None
+                    }
                 }
-            },
+            }
             (None, None) => None,
         }
     }
@@ -85,7 +90,7 @@ impl Section<'_, '_> {
         let value = self.expand(span, &raw)?;
         if value.trim().is_empty() && !raw.trim().is_empty() {
             let name = raw.trim().trim_start_matches("${").trim_end_matches('}');
-            self.report(
+            self.report_of_process(
                 span,
                 format_args!(
                     "\"{key}\" is empty: the environment variable {name} is set to nothing"
@@ -101,10 +106,9 @@ impl Section<'_, '_> {
     }
 }
 
-/// Reads a secret from a file that contains nothing else, without the final line end.
-fn read(path: &Path) -> Result<Secret, String> {
+/// Returns the secret of a file that contains nothing else, without the final line end.
+fn of_file(path: &Path, bytes: Vec<u8>) -> Result<Secret, String> {
     let shown = |reason: &str| format!("{}: {reason}", crate::file_error::Shown(path));
-    let bytes = FileError::read(path).map_err(|error| format!("cannot read {error}"))?;
     let text = String::from_utf8(bytes).map_err(|_| shown("the file is not UTF-8 text"))?;
     // Editors of Windows put a byte order mark in front.
     let secret = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);

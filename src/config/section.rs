@@ -10,6 +10,7 @@ use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
 use super::reader::Reader;
+use crate::file_error::FileError;
 use crate::suggestion::nearest;
 
 /// A value with its position in the file.
@@ -109,6 +110,21 @@ impl<'reader, 'text> Section<'reader, 'text> {
     /// Reports an error. The name of the table is put behind what is wrong, and before what to do.
     pub(super) fn report(&self, span: Span, message: impl fmt::Display) {
         self.reader.report(span, located(&message.to_string(), &self.title));
+    }
+
+    /// Reports a problem that another process may not have.
+    pub(super) fn report_of_process(&self, span: Span, message: impl fmt::Display) {
+        self.reader.report_of_process(span, located(&message.to_string(), &self.title));
+    }
+
+    /// Reports that a file of a key cannot be read.
+    pub(super) fn report_unreadable(&self, span: Span, key: &str, error: &FileError) {
+        let message = format!("\"{key}\": cannot read {error}");
+        if error.is_of_process() {
+            self.report_of_process(span, message);
+        } else {
+            self.report(span, message);
+        }
     }
 
     /// Reports a setting that is valid but probably unintended.

@@ -235,7 +235,7 @@ fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static
     let bytes = match FileError::read(&value) {
         Ok(bytes) => bytes,
         Err(error) => {
-            section.report(span, format_args!("\"ca_file\": cannot read {error}"));
+            section.report_unreadable(span, "ca_file", &error);
             return None;
         }
     };

@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Vec<Problem>> {
 /// Returns the problem of an error, and the line to leave out for further ones.
 fn examine(text: &str, error: &Error) -> (Problem, Option<Span>) {
     let span = error.span;
-    let at = |span: Span, message: String| Problem { span, message };
+    let at = Problem::new;
     match &error.kind {
         ErrorKind::DuplicateTable { name, first } => {
             let (span, message) = explain::duplicate_table(text, name, *first, span);

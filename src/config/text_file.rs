@@ -20,7 +20,8 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigErrors> {
             }
             false => "",
         };
-        ConfigErrors::of_file(path, format!("cannot read the configuration {error}{hint}"))
+        let message = format!("cannot read the configuration {error}{hint}");
+        ConfigErrors::of_file(path, message, !error.is_missing() && error.is_of_process())
     })?;
     decode(path, bytes)
 }
@@ -53,7 +54,7 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigErrors
 }
 
 fn at(start: usize, message: String) -> Problem {
-    Problem { span: Span::new(start, start), message }
+    Problem::new(Span::new(start, start), message)
 }
 
 /// Returns the name of an encoding with code units of two or four bytes, by the byte order mark or by the

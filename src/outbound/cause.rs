@@ -1,7 +1,7 @@
 //! Cause of a failed exchange, by what has to be mended: the server, the TLS of either side, the lookup of
 //! the name, the way to the server, or this process.
 //!
-//! A restart of the server cures the first only.
+//! A restart of the server cures the first two only.
 
 use std::io;
 
@@ -17,8 +17,10 @@ use super::resolve::ResolveError;
 /// Cause of a failed exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The server, as far as this side can tell: it is silent, refuses, breaks off, or sends no HTTP.
+    /// The server, as far as this side can tell: it is silent, breaks off, or sends no HTTP.
     Server,
+    /// No process listens at the address.
+    Refused,
     /// This process had no thread, descriptor or memory for the exchange, which says nothing about the
     /// server.
     LocalShortage,
@@ -106,8 +108,10 @@ impl Cause {
             return Cause::LocalShortage;
         }
         match causes.first() {
-            Some(first) if !error.timed_out() && !causes.contains(&Cause::Server) => first.clone(),
-            _ => Cause::Server,
+            _ if error.timed_out() || causes.contains(&Cause::Server) => Cause::Server,
+            _ if causes.contains(&Cause::Refused) => Cause::Refused,
+            Some(first) => first.clone(),
+            None => Cause::Server,
         }
     }
 
@@ -120,6 +124,7 @@ impl Cause {
             return Cause::LocalShortage;
         }
         match Errno::from_io_error(error) {
+            Some(Errno::CONNREFUSED) => Cause::Refused,
             Some(Errno::NOENT | Errno::NOTDIR) => Cause::NoSocket,
             Some(Errno::ACCESS | Errno::PERM) => Cause::Permission,
             Some(
@@ -234,7 +239,7 @@ mod tests {
             assert_eq!(Cause::of(&error), Cause::LocalShortage, "{error:?}");
         }
         for (error, cause) in [
-            (proxy(ureq::Error::Io(io(Errno::CONNREFUSED))), Cause::Server),
+            (proxy(ureq::Error::Io(io(Errno::CONNREFUSED))), Cause::Refused),
             (other(ProxyError::Closed), Cause::Server),
             (resolve(ResolveError::Unanswered), Cause::Lookup),
             (resolve(ResolveError::Busy), Cause::Lookup),
@@ -242,7 +247,7 @@ mod tests {
             (resolve(ResolveError::Failed(io::Error::other("no such name"))), Cause::Lookup),
             (resolve(ResolveError::NoHost), Cause::Request),
             (ureq::Error::HostNotFound, Cause::Lookup),
-            (ureq::Error::Io(io(Errno::CONNREFUSED)), Cause::Server),
+            (ureq::Error::Io(io(Errno::CONNREFUSED)), Cause::Refused),
             (ureq::Error::Io(io(Errno::AGAIN)), Cause::Server),
             (ureq::Error::Io(io(Errno::NOENT)), Cause::NoSocket),
             (ureq::Error::Io(io(Errno::ACCESS)), Cause::Permission),
@@ -262,10 +267,10 @@ mod tests {
             timed_out,
         };
         for (errors, timed_out, cause) in [
-            (&[Errno::CONNREFUSED][..], false, Cause::Server),
+            (&[Errno::CONNREFUSED][..], false, Cause::Refused),
             (&[Errno::NETUNREACH], false, Cause::Route),
             (&[Errno::ADDRNOTAVAIL, Errno::HOSTUNREACH], false, Cause::Route),
-            (&[Errno::NETUNREACH, Errno::CONNREFUSED], false, Cause::Server),
+            (&[Errno::NETUNREACH, Errno::CONNREFUSED], false, Cause::Refused),
             (&[Errno::NETUNREACH], true, Cause::Server),
             (&[], true, Cause::Server),
             (&[Errno::ACCESS], false, Cause::Permission),

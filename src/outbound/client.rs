@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ureq::http::header::LOCATION;
+use ureq::http::header::{LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::unversioned::transport::Connector as _;
 use ureq::{Agent, Body};
@@ -33,6 +33,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     /// The Location field, which a redirect has.
     pub(crate) location: Option<String>,
+    /// True with a Retry-After field: the server says that it will serve later.
+    pub(crate) has_retry_after: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -150,7 +152,8 @@ impl Client {
         let status = response.status().as_u16();
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let location = location.map(str::to_owned);
+        let has_retry_after = response.headers().contains_key(RETRY_AFTER);
         let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(failed)?;
-        Ok(Response { status, location, body })
+        Ok(Response { status, location, has_retry_after, body })
     }
 }

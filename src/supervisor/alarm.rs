@@ -62,10 +62,14 @@ pub enum AlarmKind {
     Rejected,
     /// The server does not listen where its configuration says.
     Listener,
-    /// This process lacks a thread, a descriptor or memory to probe.
+    /// The server sheds the probes of visitors: it lives, and has too much to do.
+    Overloaded,
+    /// This process cannot probe: it lacks a thread, a descriptor, memory or time.
     NotProbed,
     /// A file of the configuration or of certificates cannot be used.
     Configuration,
+    /// The server is not healthy, and would not start with the present configuration.
+    WouldNotStart,
     /// The server is not healthy, and the restarts of this hour are used up.
     RestartsUsedUp,
     /// A restart was begun and did not succeed.

@@ -122,7 +122,9 @@ fn of_failure(
     let not_reached = |kind| Verdict::Misconfigured { kind, answered: false };
     let (verdict, remedy) = match &failure.cause {
         // A server that was not started yet, or has ended, has no socket.
-        Cause::Server | Cause::NoSocket => return (Verdict::Unresponsive, failure.to_string()),
+        Cause::Server | Cause::Refused | Cause::NoSocket => {
+            return (Verdict::Unresponsive, failure.to_string());
+        }
         Cause::LocalShortage => {
             let text = format!("not probed, as this process lacks a resource: {failure}");
             return (Verdict::NotProbed, text);

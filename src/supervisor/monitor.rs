@@ -312,6 +312,7 @@ impl Monitor {
                 let now = self.now();
                 self.alarms.end(AlarmKind::RestartsUsedUp, ONE, now);
                 self.alarms.end(AlarmKind::RestartFailed, ONE, now);
+                self.alarms.end(AlarmKind::WouldNotStart, ONE, now);
                 // Someone has started it.
                 if self.alarms.has(AlarmKind::GaveUp) {
                     self.check_program();
@@ -324,7 +325,7 @@ impl Monitor {
             Decision::Restart(failures) => {
                 log::warn!("{name}: {}: {error}", failed_probes(failures));
                 self.alarms.end(AlarmKind::RestartsUsedUp, ONE, self.now());
-                if self.is_eligible() {
+                if self.is_eligible() && self.would_start(&error) {
                     self.restart(failures);
                 }
             }
@@ -384,6 +385,28 @@ impl Monitor {
         {
             log::info!("{} is left alone: {reason}", self.settings.name);
         }
+        false
+    }
+
+    /// Returns true if the server would start again; else raises an alarm. A server that is hung may be
+    /// mended in place, and one that has ended serves no one.
+    fn would_start(&mut self, error: &str) -> bool {
+        let obstacle = self.server.obstacle();
+        // The check may have taken seconds.
+        self.forget_time();
+        let now = self.now();
+        let Some(obstacle) = obstacle else {
+            self.alarms.end(AlarmKind::WouldNotStart, ONE, now);
+            return true;
+        };
+        let obstacle = obstacle.lines().collect::<Vec<_>>().join("; ");
+        let text = format!(
+            "{} is not healthy, and is not restarted, as it would not start again: {obstacle}; mend that, \
+             and it is restarted. {error}",
+            self.settings.name
+        );
+        self.alarms.raise(AlarmKind::WouldNotStart, ONE, &text, now);
+        self.policy.reset_failures();
         false
     }
 

@@ -15,8 +15,10 @@ use rustls::pki_types::CertificateDer;
 
 use super::probed::{Probed, Way, endpoint};
 use super::trust::{self, TrustError};
-use crate::certificates::CertificateInfo;
-use crate::config::{ConfigErrors, ListenAddr, Listeners, TlsFiles, load_listeners};
+use crate::certificates::{CertificateInfo, Certificates};
+use crate::config::{
+    ConfigErrors, ListenAddr, Listeners, TlsFiles, check_beside_server, load_listeners, location,
+};
 use crate::outbound::tls::{self, ClientTls};
 use crate::outbound::{Endpoint, Target, ThreadedResolver};
 
@@ -113,6 +115,8 @@ struct Inputs {
 #[derive(Debug)]
 pub struct Planner {
     settings: ProbeSettings,
+    /// Configuration, once one was found or named. It has to exist from then on.
+    file: Option<PathBuf>,
     /// Resolvers of the admin listener and of the URLs. A plan shares them with the next one, so that a
     /// lookup that hangs costs one thread, however often the plan changes.
     resolvers: Vec<ThreadedResolver>,
@@ -133,6 +137,7 @@ impl Planner {
         let resolvers = (0..count).map(|_| ThreadedResolver::system(PROBE_LOOKUP)).collect();
         Planner {
             settings,
+            file: None,
             resolvers,
             inputs: None,
             unconfirmed: None,
@@ -181,10 +186,10 @@ impl Planner {
         self.plan(&inputs)
     }
 
-    fn read(&self) -> Result<Inputs, PlanError> {
+    fn read(&mut self) -> Result<Inputs, PlanError> {
+        let listeners = self.listeners()?;
         let settings = &self.settings;
         let ca = settings.ca.as_deref().map(trust::read).transpose()?;
-        let listeners = self.listeners()?;
         let has_urls = !settings.urls.is_empty();
         let admin = match (&settings.admin, &listeners) {
             (Some(admin), _) => Some(admin.clone()),
@@ -213,15 +218,34 @@ impl Planner {
     }
 
     /// Reads the listeners of the configuration. A default file that does not belong to these probes, as
-    /// they are given in full, need not be readable.
-    fn listeners(&self) -> Result<Option<Listeners>, ConfigErrors> {
+    /// they are given in full, need not be readable. One that was found must not go: the server, which has
+    /// read it, goes on to serve by it.
+    fn listeners(&mut self) -> Result<Option<Listeners>, ConfigErrors> {
         let ProbeSettings { config, admin, urls, urls_alone, .. } = &self.settings;
         let is_complete = !urls.is_empty() && (*urls_alone || admin.is_some());
-        match load_listeners(config.as_deref()) {
-            Ok(found) => Ok(found.map(|(_, listeners)| listeners)),
+        let named = self.file.as_deref().or(config.as_deref());
+        match load_listeners(named) {
+            Ok(found) => Ok(found.map(|(path, listeners)| {
+                self.file = Some(path);
+                listeners
+            })),
             Err(_) if is_complete && config.is_none() => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.file = Some(location(named));
+                Err(error)
+            }
         }
+    }
+
+    /// Returns the reason why a server would not start with the configuration as it is now, as far as this
+    /// process can read it; `None` if there is none, or no configuration.
+    pub fn obstacle(&self) -> Option<String> {
+        let tls = match check_beside_server(self.file.as_deref()?) {
+            Ok(tls) => tls?,
+            Err(errors) => return Some(errors.to_string()),
+        };
+        let errors = Certificates::load(&tls).err()?.of_every_process()?;
+        Some(errors.to_string())
     }
 
     fn plan(&mut self, inputs: &Inputs) -> Plan {

@@ -5,18 +5,29 @@
 //! file is missing or has a fault, the previous plan stays.
 
 use std::io;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::plan::{Plan, Planner};
 use crate::threads;
 
+/// Longest wait for the check before a restart. It takes milliseconds, or as long as the lookup of a host that
+/// an error names.
+const MAX_CHECK: Duration = Duration::from_secs(3);
+
+enum Request {
+    /// Reads the files; `authorities` also reads those of the system again.
+    Read { authorities: bool },
+    /// Checks that the server would start.
+    CheckStart(Sender<Option<String>>),
+}
+
 /// Handle to the thread. Dropping it ends the thread, unless a read hangs: then the thread ends with the
 /// process.
 #[derive(Debug)]
 pub struct PlanReader {
-    /// Requests a read; true also reads the authorities of the system again.
-    requests: Sender<bool>,
+    requests: Sender<Request>,
     plans: Receiver<Result<Option<Plan>, String>>,
 }
 
@@ -32,10 +43,15 @@ impl PlanReader {
         let (sender, plans) = bounded(2);
         // Detached, as a read may hang: dropping the handle ends the thread, or the process does.
         threads::spawn_detached(threads::PLAN, move || {
-            for reads_authorities in requested {
-                let read = planner.load(reads_authorities).map_err(|error| error.to_string());
-                if sender.send(read).is_err() {
-                    return;
+            for request in requested {
+                match request {
+                    Request::Read { authorities } => {
+                        let read = planner.load(authorities).map_err(|error| error.to_string());
+                        if sender.send(read).is_err() {
+                            return;
+                        }
+                    }
+                    Request::CheckStart(reply) => drop(reply.send(planner.obstacle())),
                 }
             }
         })?;
@@ -44,7 +60,15 @@ impl PlanReader {
 
     /// Requests a read. Returns false if another request still waits.
     pub fn request(&self, reads_authorities: bool) -> bool {
-        self.requests.try_send(reads_authorities).is_ok()
+        self.requests.try_send(Request::Read { authorities: reads_authorities }).is_ok()
+    }
+
+    /// Returns the reason why the server would not start with the files as they are now; `None` if there is
+    /// none, or if they cannot be read in time.
+    pub fn obstacle(&self) -> Option<String> {
+        let (reply, replied) = bounded(1);
+        self.requests.send_timeout(Request::CheckStart(reply), MAX_CHECK).ok()?;
+        replied.recv_timeout(MAX_CHECK).ok().flatten()
     }
 
     /// Returns the outcome of a read that has ended: a changed plan, `None` if nothing has changed, or the

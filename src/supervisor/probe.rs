@@ -3,22 +3,21 @@
 //! The command `probe` makes one, `watch` one at each tick. All addresses of a plan are requested at the
 //! same time, each by a thread of its own, so one that hangs delays no other.
 //!
-//! A listener of the configuration that does not answer, while the admin listener does, may not be the
-//! server's: it was started with other options, or waits for its address. The scoreboard says so, and then
-//! a restart would change nothing. See `serving`.
+//! An address that does not answer may not be the server's: see `reconcile`.
 
 use std::convert::Infallible;
 use std::io;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use jiff::Timestamp;
 
 use super::fault::{Outcome, Verdict, classify};
+use super::known::KnownAddresses;
 use super::plan::Plan;
 use super::probed::{Probed, Way};
-use super::serving;
+use super::reconcile::{Observed, Sign, reconcile};
 use crate::kernel::pause::{Moment, PauseDetector};
 use crate::outbound::{Failure, Response};
 use crate::text::one_line;
@@ -33,6 +32,12 @@ const MAX_SCOREBOARD: u64 = 256 * 1024;
 /// Longest wait at a time for the end of the probes, so that a pause of this process is noticed.
 const STEP: Duration = Duration::from_millis(250);
 
+/// Least timeout of a probe that is made again after a pause.
+const MIN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Part of the timeout that is left for the scoreboard, as a divisor: a listener may be silent to the end.
+const SCOREBOARD_SHARE: u32 = 5;
+
 /// Page of the admin listener about the whole server.
 const SCOREBOARD: &str = "/scoreboard";
 
@@ -40,17 +45,19 @@ const SCOREBOARD: &str = "/scoreboard";
 #[derive(Debug)]
 pub struct Prober {
     plan: Plan,
+    known: KnownAddresses,
     timeout: Duration,
 }
 
 impl Prober {
     /// Returns a prober whose probes take no longer than `timeout`.
     pub fn new(plan: Plan, timeout: Duration) -> Prober {
-        Prober { plan, timeout }
+        Prober { plan, known: KnownAddresses::default(), timeout }
     }
 
     /// Probes by another plan from now on.
     pub(super) fn follow(&mut self, plan: Plan) {
+        self.known.follow(&self.plan, &plan);
         self.plan = plan;
     }
 
@@ -62,87 +69,39 @@ impl Prober {
     /// Probes all addresses at the same time, within the timeout. Returns an outcome for each, that of the
     /// admin listener first; `None` if this process was stopped or the machine slept meanwhile: then
     /// deadlines have passed for no fault of the server's.
-    pub fn probe(&self) -> Option<Vec<Outcome>> {
-        let (outcomes, has_paused) = self.observe();
-        (!has_paused).then_some(outcomes)
+    pub fn probe(&mut self) -> Option<Vec<Outcome>> {
+        let (outcomes, paused) = self.observe(self.timeout);
+        paused.is_zero().then_some(outcomes)
     }
 
-    /// Does the same as [`Prober::probe`], and probes again, once, after a pause.
-    pub fn probe_once(&self) -> Vec<Outcome> {
-        self.probe().unwrap_or_else(|| self.observe().0)
-    }
-
-    /// Probes all addresses. Also returns true if this process or the machine has paused meanwhile.
-    fn observe(&self) -> (Vec<Outcome>, bool) {
-        let probes: Vec<&Probed> = self.plan.probes().collect();
-        let mut pauses = PauseDetector::new(Moment::now());
-        let mut has_paused = false;
-        let mut outcomes: Vec<Outcome> = thread::scope(|scope| {
-            let (sender, ended) = bounded::<Infallible>(0);
-            let started: Vec<_> = probes
-                .iter()
-                .map(|&probed| {
-                    let builder = thread::Builder::new().name(threads::PROBE.to_owned());
-                    let running = sender.clone();
-                    builder.spawn_scoped(scope, move || {
-                        // Dropped at the end of the thread, also by a panic.
-                        let _running = running;
-                        self.outcome(probed)
-                    })
-                })
-                .collect();
-            drop(sender);
-            // Disconnected when all have ended.
-            while ended.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout) {
-                has_paused |= pauses.step(Moment::now(), STEP).is_some();
-            }
-            has_paused |= pauses.step(Moment::now(), STEP).is_some();
-            type Started<'scope> = io::Result<thread::ScopedJoinHandle<'scope, Outcome>>;
-            let outcome = |(started, probed): (Started<'_>, &&Probed)| match started {
-                Ok(thread) => thread.join().unwrap_or_else(|_| panicked(probed)),
-                // Without a thread, the server is probed on this one.
-                Err(_) => self.outcome(probed),
-            };
-            started.into_iter().zip(&probes).map(outcome).collect()
-        });
-        self.ask_the_server(&mut outcomes);
-        (outcomes, has_paused)
-    }
-
-    fn outcome(&self, probed: &Probed) -> Outcome {
-        let result = probed.client(self.timeout).get(&probed.target.path, MAX_RESPONSE);
-        classify(probed, &self.plan, &result, Timestamp::now())
-    }
-
-    /// Replaces the outcomes of configured listeners that do not answer, if the server answers on its
-    /// admin listener that it does not serve there.
-    fn ask_the_server(&self, outcomes: &mut [Outcome]) {
-        let Some((admin, public)) = outcomes.split_first_mut() else { return };
-        if self.plan.admin.is_none() || admin.verdict != Verdict::Healthy {
-            return;
+    /// Does the same as [`Prober::probe`], and probes again, once, after a pause: in what is left of the
+    /// timeout, in which the pause does not count.
+    pub fn probe_once(&mut self) -> Vec<Outcome> {
+        let begun = Instant::now();
+        let (outcomes, paused) = self.observe(self.timeout);
+        if paused.is_zero() {
+            return outcomes;
         }
-        let mut scoreboard = None;
-        for (outcome, probed) in public.iter_mut().zip(&self.plan.public) {
-            let Way::Listener { listen, is_tls, .. } = &probed.way else { continue };
-            if outcome.verdict != Verdict::Unresponsive {
-                continue;
-            }
-            // Without a scoreboard, the outcome stays.
-            let Ok(page) = scoreboard.get_or_insert_with(|| self.page(SCOREBOARD)) else { return };
-            if let Some(fault) = serving::contradiction(&page.body, listen, *is_tls) {
-                outcome.verdict = fault.verdict;
-                outcome.text = format!("{}: {}", outcome.text, fault.text);
-            }
-        }
+        let used = begun.elapsed().saturating_sub(paused);
+        self.observe(self.timeout.saturating_sub(used).max(MIN_TIMEOUT)).0
     }
 
-    /// Returns a page of the admin listener within the timeout.
-    fn page(&self, path: &str) -> Result<Response, String> {
-        let Some(admin) = &self.plan.admin else {
-            return Err("the admin listener is not known".to_owned());
+    /// Probes all addresses. Also returns for how long this process or the machine has paused meanwhile.
+    fn observe(&mut self, timeout: Duration) -> (Vec<Outcome>, Duration) {
+        let deadline = Instant::now() + timeout;
+        let former = self.known.former().iter().map(|former| &former.probed);
+        let probes: Vec<&Probed> = self.plan.probes().chain(former).collect();
+        let has_admin = self.plan.admin.is_some();
+        let may_ask = has_admin && probes.iter().any(|one| matches!(one.way, Way::Listener { .. }));
+        let for_scoreboard = if may_ask { timeout / SCOREBOARD_SHARE } else { Duration::ZERO };
+        let (mut observed, paused) = observe_all(&self.plan, &probes, timeout - for_scoreboard);
+        let former = observed.split_off(self.plan.probes().count());
+        let scoreboard = |admin: &Probed| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            page(admin, SCOREBOARD, left).ok().map(|page| page.body)
         };
-        let page = admin.client(self.timeout).get(path, MAX_SCOREBOARD);
-        page.map_err(|failure: Failure| failure.to_string())
+        let outcomes = reconcile(has_admin, observed, former, &mut self.known, scoreboard);
+        (outcomes, paused)
     }
 
     /// Returns the server's scoreboard on one line.
@@ -150,16 +109,70 @@ impl Prober {
     /// # Errors
     /// The request failed.
     pub fn scoreboard(&self) -> Result<String, String> {
-        let response = self.page(SCOREBOARD)?;
+        let former = self.known.former().iter().filter(|former| former.is_admin);
+        let mut admins = self.plan.admin.iter().chain(former.map(|former| &former.probed));
+        let Some(admin) = admins.next() else {
+            return Err("the admin listener is not known".to_owned());
+        };
+        let response =
+            page(admin, SCOREBOARD, self.timeout).map_err(|failure| failure.to_string())?;
         Ok(one_line(&response.body, MAX_SCOREBOARD as usize))
     }
 }
 
+/// Probes addresses, each by a thread of its own. Also returns for how long this process or the machine has
+/// paused meanwhile.
+fn observe_all(plan: &Plan, probes: &[&Probed], timeout: Duration) -> (Vec<Observed>, Duration) {
+    let mut pauses = PauseDetector::new(Moment::now());
+    let mut paused = Duration::ZERO;
+    let observed = thread::scope(|scope| {
+        let (sender, ended) = bounded::<Infallible>(0);
+        let started: Vec<_> = probes
+            .iter()
+            .map(|&probed| {
+                let builder = thread::Builder::new().name(threads::PROBE.to_owned());
+                let running = sender.clone();
+                builder.spawn_scoped(scope, move || {
+                    // Dropped at the end of the thread, also by a panic.
+                    let _running = running;
+                    observe_one(plan, probed, timeout)
+                })
+            })
+            .collect();
+        drop(sender);
+        // Disconnected when all have ended.
+        while ended.recv_timeout(STEP) == Err(RecvTimeoutError::Timeout) {
+            paused += pauses.step(Moment::now(), STEP).unwrap_or_default();
+        }
+        paused += pauses.step(Moment::now(), STEP).unwrap_or_default();
+        type Started<'scope> = io::Result<thread::ScopedJoinHandle<'scope, Observed>>;
+        let outcome = |(started, probed): (Started<'_>, &&Probed)| match started {
+            Ok(thread) => thread.join().unwrap_or_else(|_| panicked(probed)),
+            // Without a thread, the server is probed on this one.
+            Err(_) => observe_one(plan, probed, timeout),
+        };
+        started.into_iter().zip(probes).map(outcome).collect()
+    });
+    (observed, paused)
+}
+
+fn observe_one(plan: &Plan, probed: &Probed, timeout: Duration) -> Observed {
+    let result = probed.client(timeout).get(&probed.target.path, MAX_RESPONSE);
+    let outcome = classify(probed, plan, &result, Timestamp::now());
+    Observed { probed: probed.clone(), outcome, sign: Sign::of(&result) }
+}
+
+/// Returns a page of an admin listener within the timeout.
+fn page(admin: &Probed, path: &str, timeout: Duration) -> Result<Response, Failure> {
+    admin.client(timeout).get(path, MAX_SCOREBOARD)
+}
+
 /// Returns the outcome of a probe that a defect of this program has ended.
-fn panicked(probed: &Probed) -> Outcome {
+fn panicked(probed: &Probed) -> Observed {
     let target = probed.to_string();
     let text = format!("{target}: the probe panicked");
-    Outcome { target, verdict: Verdict::NotProbed, text }
+    let outcome = Outcome { target, verdict: Verdict::NotProbed, text };
+    Observed { probed: probed.clone(), outcome, sign: Sign::Other }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::ListenAddr;
@@ -70,6 +71,23 @@ impl Probed {
             Way::Url(resolver) => {
                 Client::new(self.target.endpoint.clone(), timeout, tls, resolver.clone())
             }
+        }
+    }
+
+    /// Returns what identifies the address, whatever names the server has.
+    pub(super) fn key(&self) -> String {
+        match &self.way {
+            Way::Url(_) => self.target.to_string(),
+            Way::Listener { place, is_tls, .. } => format!("{place:?} {is_tls}"),
+        }
+    }
+
+    /// Returns the path of the unix socket, if it is one.
+    pub(super) fn socket(&self) -> Option<&Path> {
+        match (&self.way, &self.target.endpoint) {
+            (Way::Listener { place: Place::Unix(path), .. }, _)
+            | (Way::Url(_), Endpoint::Unix(path)) => Some(path),
+            _ => None,
         }
     }
 

@@ -18,6 +18,9 @@ pub trait Server {
     /// has paused meanwhile, so that nothing is known.
     fn probe(&mut self) -> Option<Vec<Outcome>>;
 
+    /// Returns the reason why the server would not start again with its configuration as it is now.
+    fn obstacle(&self) -> Option<String>;
+
     /// Returns the server's scoreboard on one line.
     ///
     /// # Errors
@@ -113,6 +116,10 @@ impl Server for ProbedServer {
             )
         });
         Some(outcomes)
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.reader.obstacle()
     }
 
     fn scoreboard(&self) -> Result<String, String> {

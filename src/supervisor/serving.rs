@@ -53,58 +53,84 @@ pub(super) fn contradiction(
     is_tls: bool,
 ) -> Option<Contradiction> {
     let scoreboard: Scoreboard = serde_json::from_slice(scoreboard).ok()?;
-    let address = listen.to_string();
-    let text = if let Some(listener) = scoreboard.find(&address) {
-        match (listener.state.as_str(), &listener.error) {
-            ("waiting", Some(error)) => format!("the server waits for the address: {error}"),
-            ("waiting", None) => "the server waits for the address".to_owned(),
-            _ if is_tls && scoreboard.certificates.is_some_and(|found| found.is_empty()) => {
-                "the server speaks plain HTTP there, and [tls] is configured: give the address to \
-                 probe by --url, or start it without --no-tls"
-                    .to_owned()
-            }
-            _ => return None,
-        }
-    } else {
-        let known = scoreboard.addresses(listen)?;
-        format!(
-            "the server does not listen there, but on {known}: restart it if the file was changed; \
-             if it was started with --listen, give the address to probe by --url"
-        )
+    let known = scoreboard.known(listen);
+    if known.is_empty() {
+        return None;
+    }
+    let is_same = |(served, _): &&(ListenAddr, _)| served == listen;
+    let covering = |(served, _): &&(ListenAddr, _)| covers(served, listen);
+    let Some((_, listener)) = known.iter().find(is_same).or_else(|| known.iter().find(covering))
+    else {
+        let known: Vec<String> = known.iter().map(|(address, _)| address.to_string()).collect();
+        return Some(contradiction_of(format!(
+            "the server does not listen there, but on {}: restart it if the file was changed; if it \
+             was started with --listen, give the address to probe by --url",
+            known.join(", ")
+        )));
     };
+    let serves_tls = scoreboard.certificates.as_ref().map(|found| !found.is_empty());
+    let (state, error) =
+        listener.map_or(("", None), |one| (one.state.as_str(), one.error.as_ref()));
+    let text = match (state, error, serves_tls) {
+        ("waiting", Some(error), _) => format!("the server waits for the address: {error}"),
+        ("waiting", None, _) => "the server waits for the address".to_owned(),
+        (_, _, Some(false)) if is_tls => {
+            "the server speaks plain HTTP there, and [tls] is configured: restart it if the file was \
+             changed; if it was started with --no-tls, give the address to probe by --url"
+                .to_owned()
+        }
+        (_, _, Some(true)) if !is_tls => {
+            "the server speaks TLS there, and [tls] is not configured: restart it if the file was \
+             changed"
+                .to_owned()
+        }
+        _ => return None,
+    };
+    Some(contradiction_of(text))
+}
+
+fn contradiction_of(text: String) -> Contradiction {
     let verdict = Verdict::Misconfigured { kind: AlarmKind::Listener, answered: true };
-    Some(Contradiction { verdict, text })
+    Contradiction { verdict, text }
 }
 
 impl Scoreboard {
-    /// Returns the listener of that address.
-    fn find(&self, address: &str) -> Option<Listener> {
-        let listener = self.listeners.iter().find(|listener| listener.address == address);
-        let queue = self.accept_queues.iter().find(|queue| queue.listener == address);
-        match (listener, queue) {
-            (Some(Listener { address, state, error }), _) => Some(Listener {
-                address: address.clone(),
-                state: state.clone(),
-                error: error.clone(),
-            }),
-            (None, Some(queue)) if self.listeners.is_empty() => {
-                Some(Listener { address: queue.listener.clone(), ..Listener::default() })
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns the addresses of all listeners, if those of that kind are known.
-    fn addresses(&self, kind: &ListenAddr) -> Option<String> {
-        let listeners = self.listeners.iter().map(|listener| listener.address.as_str());
-        let queues = self.accept_queues.iter().map(|queue| queue.listener.as_str());
-        let known: Vec<&str> = match (self.listeners.is_empty(), kind) {
-            (false, _) => listeners.collect(),
-            // An older server lists its TCP listeners only.
-            (true, ListenAddr::Tcp(_)) => queues.collect(),
-            (true, _) => Vec::new(),
+    /// Returns what is known about each listener of that kind; nothing if it is not sure to be all of them.
+    fn known(&self, kind: &ListenAddr) -> Vec<(ListenAddr, Option<&Listener>)> {
+        let listeners = || {
+            let known = |one: &'_ Listener| address(&one.address);
+            self.listeners.iter().map(move |one| known(one).map(|address| (address, Some(one))))
         };
-        (!known.is_empty()).then(|| known.join(", "))
+        let queues = || self.accept_queues.iter().map(|one| Some((address(&one.listener)?, None)));
+        let all: Option<Vec<_>> = match (self.listeners.is_empty(), kind) {
+            (false, _) => listeners().collect(),
+            // An older server lists its TCP listeners only.
+            (true, ListenAddr::Tcp(_)) => queues().collect(),
+            (true, _) => None,
+        };
+        all.unwrap_or_default()
+    }
+}
+
+/// Returns a listener's address; `None` if it has none that is known, as a passed socket.
+fn address(text: &str) -> Option<ListenAddr> {
+    let text = text.strip_prefix("tcp://").unwrap_or(text);
+    text.parse().ok().filter(|address| !matches!(address, ListenAddr::Fd(_)))
+}
+
+/// Returns true if a listener of the server may be the one that is configured, though it is written
+/// otherwise: a wildcard stands for every address, and a path may be relative.
+fn covers(served: &ListenAddr, configured: &ListenAddr) -> bool {
+    match (served, configured) {
+        (ListenAddr::Tcp(served), ListenAddr::Tcp(configured)) => {
+            let is_any = served.ip().is_unspecified() || configured.ip().is_unspecified();
+            served.port() == configured.port() && (is_any || served.ip() == configured.ip())
+        }
+        (ListenAddr::Unix(served), ListenAddr::Unix(configured)) => {
+            let is_relative = served.is_relative() || configured.is_relative();
+            served == configured || is_relative && served.file_name() == configured.file_name()
+        }
+        _ => false,
     }
 }
 
@@ -120,6 +146,9 @@ mod tests {
             "error":"no such address","since":"x"}],"certificates":[{}]}"#;
         let plain = r#"{"accept_queues":[{"listener":"0.0.0.0:6443"}],"certificates":[]}"#;
         let queues = r#"{"accept_queues":[{"listener":"0.0.0.0:8443","depth":0}]}"#;
+        let passed = r#"{"listeners":[{"address":"fd:3","state":"listening"}]}"#;
+        let spelt = r#"{"listeners":[{"address":"tcp://localhost:6443","state":"listening"},
+            {"address":"unix:p.sock","state":"listening"}],"certificates":[{}]}"#;
         for (scoreboard, listen, is_tls, expected) in [
             (listening, "0.0.0.0:6443", true, None),
             (listening, "0.0.0.0:7443", true, Some("but on 0.0.0.0:6443")),
@@ -127,6 +156,16 @@ mod tests {
             (waiting, "192.0.2.7:6443", true, Some("waits for the address: no such address")),
             (plain, "0.0.0.0:6443", true, Some("--no-tls")),
             (plain, "0.0.0.0:6443", false, None),
+            (listening, "0.0.0.0:6443", false, Some("speaks TLS there, and [tls] is not")),
+            // Another spelling of the same address.
+            (listening, "[::]:6443", true, None),
+            (listening, "192.0.2.7:6443", true, None),
+            (spelt, "localhost:6443", true, None),
+            (spelt, "[::]:6443", true, None),
+            (spelt, "192.0.2.7:6443", true, Some("does not listen there")),
+            (spelt, "unix:/run/p.sock", true, None),
+            (spelt, "unix:/run/q.sock", true, Some("does not listen there")),
+            (passed, "0.0.0.0:6443", true, None),
             (queues, "0.0.0.0:6443", true, Some("but on 0.0.0.0:8443")),
             (queues, "0.0.0.0:8443", true, None),
             (queues, "unix:/run/p.sock", true, None),

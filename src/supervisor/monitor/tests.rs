@@ -16,6 +16,7 @@ struct Fake(Rc<RefCell<Script>>);
 struct Script {
     verdicts: Vec<(&'static str, Verdict)>,
     fault: Option<String>,
+    obstacle: Option<String>,
     eligibility: Result<Eligibility, String>,
     outcome: Result<String, RestartError>,
     scoreboards: u32,
@@ -33,6 +34,7 @@ impl Default for Script {
         Script {
             verdicts: vec![(ADMIN, Verdict::Unresponsive)],
             fault: None,
+            obstacle: None,
             eligibility: Ok(Eligibility::Eligible),
             outcome: Ok("done".to_owned()),
             scoreboards: 0,
@@ -61,6 +63,10 @@ impl Server for Fake {
             text: format!("{target}: {verdict:?}"),
         };
         Some(script.verdicts.iter().map(outcome).collect())
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        self.0.borrow().obstacle.clone()
     }
 
     fn scoreboard(&self) -> Result<String, String> {
@@ -219,6 +225,17 @@ fn eligible_server_is_restarted_within_the_limit() {
 }
 
 #[test]
+fn server_that_would_not_start_again_is_not_restarted() {
+    let mut scenario = Scenario::new(Script::default(), false);
+    scenario.fake.0.borrow_mut().obstacle = Some("pumphouse.toml:1:1: bad\nworse".to_owned());
+    scenario.ticks(6);
+    assert_eq!((scenario.restarts(), scenario.reports()), (0, vec![("would_not_start", Begins)]));
+    scenario.fake.0.borrow_mut().obstacle = None;
+    scenario.ticks(2);
+    assert_eq!((scenario.restarts(), scenario.reports()), (1, vec![("would_not_start", Over)]));
+}
+
+#[test]
 fn fault_that_a_restart_does_not_cure_is_no_failure_in_a_row() {
     let failed = [(ADMIN, Verdict::Unresponsive)];
     // A server that answers ends the row; a lookup that fails says nothing.
@@ -363,6 +380,9 @@ fn probe_during_a_pause_is_discarded() {
             self.0 = !self.0;
             let (target, text) = (ADMIN.to_owned(), "late".to_owned());
             self.0.then(|| vec![Outcome { target, verdict: Verdict::Unresponsive, text }])
+        }
+        fn obstacle(&self) -> Option<String> {
+            None
         }
         fn scoreboard(&self) -> Result<String, String> {
             Err(String::new())

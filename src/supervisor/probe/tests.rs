@@ -23,7 +23,7 @@ fn prober(addresses: &[&str]) -> Prober {
 }
 
 /// Returns the verdict on the one address, and its text.
-fn probe(prober: &Prober) -> (Verdict, String) {
+fn probe(prober: &mut Prober) -> (Verdict, String) {
     let [outcome] = prober.probe_once().try_into().unwrap();
     (outcome.verdict, outcome.text)
 }
@@ -65,8 +65,8 @@ fn reset_first(resets: usize, probes: usize) -> (bool, usize) {
             }
         }
     });
-    let prober = prober_within(&[&address], Duration::from_secs(20));
-    let healthy = (0..probes).all(|_| probe(&prober).0 == Verdict::Healthy);
+    let mut prober = prober_within(&[&address], Duration::from_secs(20));
+    let healthy = (0..probes).all(|_| probe(&mut prober).0 == Verdict::Healthy);
     (healthy, counted.try_iter().count())
 }
 
@@ -89,7 +89,7 @@ fn probe_of_a_unix_socket_reports_its_response() {
         let path = folder.path().join(name);
         answer(UnixListener::bind(&path).unwrap(), bytes, drip);
         let address = format!("unix:{}", path.display());
-        let (verdict, text) = probe(&prober(&[&address]));
+        let (verdict, text) = probe(&mut prober(&[&address]));
         assert!(text.starts_with(&address) && text.contains(expected), "{name}: {text}");
         assert!(!text.contains('\u{1b}'), "{text}");
         let is_healthy = verdict == Verdict::Healthy;
@@ -97,7 +97,7 @@ fn probe_of_a_unix_socket_reports_its_response() {
         assert!(is_healthy || verdict == Verdict::Unresponsive, "{name}: {verdict:?}");
     }
     let missing = format!("unix:{}", folder.path().join("missing").display());
-    let (verdict, text) = probe(&prober(&[&missing]));
+    let (verdict, text) = probe(&mut prober(&[&missing]));
     assert_eq!(verdict, Verdict::Unresponsive, "the server may not have been started");
     assert!(text.contains("connect: No such file"), "{text}");
 }
@@ -114,7 +114,7 @@ fn probe_of_a_full_accept_queue_times_out() {
     socket.listen(1).unwrap();
     let address = format!("unix:{}", path.display());
     for _ in 0..4 {
-        let (_, text) = probe(&prober(&[&address]));
+        let (_, text) = probe(&mut prober(&[&address]));
         assert!(text.contains("timeout: no complete response within 0.3 s"), "{text}");
     }
 }

@@ -170,7 +170,7 @@ fn certificate_that_a_restart_does_not_cure_is_named_with_its_remedy() {
         let address = serve_tls(&made, OK);
         let ca = own(if is_trusted { &made } else { &other });
         let url = url("https", "localhost", address);
-        let found = probe(&Prober::new(plan(&url, Some(&ca)), AMPLE));
+        let found = probe(&mut Prober::new(plan(&url, Some(&ca)), AMPLE));
         assert_eq!(found.0, verdict, "{case}: {}", found.1);
         assert!(found.1.starts_with(&format!("{url}/healthz")), "{}", found.1);
         assert!(found.1.contains(expected), "{case}: {expected:?} is not in {:?}", found.1);
@@ -211,7 +211,8 @@ fn response_that_a_restart_does_not_cure_is_told_from_an_unhealthy_server() {
         ("", unresponsive, "connect: "),
     ] {
         let address = serve_plain(response);
-        let (found, text) = probe(&Prober::new(plan(&format!("http://{address}"), None), AMPLE));
+        let (found, text) =
+            probe(&mut Prober::new(plan(&format!("http://{address}"), None), AMPLE));
         assert_eq!(found, verdict, "{response:?}: {text}");
         assert!(text.contains(expected) && !text.contains("s3cret"), "{text}");
     }
@@ -241,7 +242,7 @@ fn way_to_the_server_is_told_from_the_server() {
         // Addresses of this network exist nowhere (RFC 1122 3.2.1.3).
         ("http://255.255.255.255".to_owned(), AMPLE, not_reached(AlarmKind::Route)),
     ] {
-        let (found, text) = probe(&Prober::new(plan(&address, None), bound));
+        let (found, text) = probe(&mut Prober::new(plan(&address, None), bound));
         assert!(
             found == verdict
                 // The kernel forbids broadcasts to this address rather than finding no route.
@@ -385,6 +386,131 @@ fn plan_follows_the_files_and_a_bad_one_changes_nothing() {
     std::fs::write(folder.path().join("cert.pem"), "nothing").unwrap();
     let plan = follow(&mut planner);
     assert!(plan.notes[0].contains("holds no certificate"), "{:?}", plan.notes);
+}
+
+/// A server with TLS, its admin listener, and a prober that has found both healthy.
+struct Running {
+    folder: tempfile::TempDir,
+    made: Made,
+    public: SocketAddr,
+    admin: SocketAddr,
+    planner: Planner,
+    prober: Prober,
+}
+
+fn running() -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let made = certificate(&["one.example"], NOW);
+    let public = serve_tls(&made, OK);
+    let scoreboard = format!(
+        r#"{{"listeners":[{{"address":"{public}","state":"listening"}}],"certificates":[{{}}]}}"#
+    );
+    let length = scoreboard.len();
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{scoreboard}");
+    let admin = serve_plain(response.leak());
+    let server = format!("listen = [\"{public}\"]\nadmin_listen = \"{admin}\"");
+    let config = configuration(folder.path(), &server, Some(&made));
+    let mut planner = planner(&config);
+    let mut prober = Prober::new(planner.load(false).unwrap().unwrap(), AMPLE);
+    let outcomes = prober.probe_once();
+    assert!(outcomes.iter().all(|outcome| outcome.verdict == Verdict::Healthy), "{outcomes:?}");
+    Running { folder, made, public, admin, planner, prober }
+}
+
+/// Whatever is done to the file, the server that runs serves as before.
+#[test]
+fn changed_file_is_no_reason_to_restart_a_healthy_server() {
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    type Change<'a> = (&'a str, &'a dyn Fn(&Running));
+    let changes: [Change<'_>; 6] = [
+        ("nothing", &|_| {}),
+        ("emptied", &|running| {
+            let text = format!("[server]\nadmin_listen = \"{nowhere}\"\n");
+            std::fs::write(running.folder.path().join("pumphouse.toml"), text).unwrap();
+        }),
+        ("[tls] removed", &|running| {
+            let Running { public, admin, .. } = running;
+            let server = format!("listen = [\"{public}\"]\nadmin_listen = \"{admin}\"");
+            configuration(running.folder.path(), &server, None);
+        }),
+        ("[tls] removed, and the admin listener moved", &|running| {
+            let server = format!("listen = [\"{}\"]\nadmin_listen = \"{nowhere}\"", running.public);
+            configuration(running.folder.path(), &server, None);
+        }),
+        ("admin listener moved", &|running| {
+            let server = format!("listen = [\"{}\"]\nadmin_listen = \"{nowhere}\"", running.public);
+            configuration(running.folder.path(), &server, Some(&running.made));
+        }),
+        ("both moved", &|running| {
+            let server = format!("listen = [\"{nowhere}\"]\nadmin_listen = \"{nowhere}\"");
+            configuration(running.folder.path(), &server, Some(&running.made));
+        }),
+    ];
+    for (case, change) in changes {
+        let mut running = running();
+        change(&running);
+        assert!(running.planner.load(false).unwrap().is_none());
+        if let Some(plan) = running.planner.load(false).unwrap() {
+            running.prober.follow(plan);
+        }
+        for _ in 0..3 {
+            let outcomes = running.prober.probe_once();
+            for Outcome { verdict, text, .. } in &outcomes {
+                let is_alarm = matches!(verdict, Verdict::Misconfigured { answered: true, .. });
+                assert!(is_alarm || *verdict == Verdict::Healthy, "{case}: {text}");
+            }
+            let is_well = outcomes.iter().all(|outcome| outcome.verdict == Verdict::Healthy);
+            assert_eq!(is_well, case == "nothing", "{case}: {outcomes:?}");
+        }
+    }
+}
+
+#[test]
+fn file_that_goes_or_has_an_unknown_table_leaves_the_plan() {
+    let mut running = running();
+    let config = running.folder.path().join("pumphouse.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[server]", "[sever]")).unwrap();
+    let error = running.planner.load(false).unwrap_err().to_string();
+    assert!(error.contains("did you mean \"server\"?"), "{error}");
+    let others = "[site]\ntitle = \"x\"\n[auth]\n[history]\n[log]\n[[source]]\nname = \"x\"\n";
+    std::fs::write(&config, format!("{text}{others}")).unwrap();
+    assert!(running.planner.load(false).is_ok(), "they are not read here");
+    std::fs::remove_file(&config).unwrap();
+    assert!(running.planner.load(false).unwrap_err().to_string().contains("cannot read"));
+}
+
+#[test]
+fn obstacle_to_a_start_is_told_from_what_this_process_lacks() {
+    let running = running();
+    let config = running.folder.path().join("pumphouse.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let source = |secret: &str| {
+        format!(
+            "{text}[[source]]\nname = \"x\"\ntype = \"json\"\nurl = \"https://a.example/x\"\n{secret}\n"
+        )
+    };
+    let key = running.folder.path().join("key.pem");
+    std::fs::write(&key, running.made.key.serialize_pem()).unwrap();
+    for (case, text, expected) in [
+        ("as it is", text.clone(), None),
+        ("a fault", format!("{text}[log]\nlevl = 1\n"), Some("unknown key \"levl\"")),
+        ("syntax", format!("{text}[["), Some("pumphouse.toml:")),
+        ("reachable, without access", text.replace("127.0.0.1", "0.0.0.0"), Some("[auth]")),
+        ("a variable", source("bearer_token = \"${PUMPHOUSE_NO_SUCH_VARIABLE}\""), None),
+    ] {
+        std::fs::write(&config, text).unwrap();
+        let found = running.planner.obstacle();
+        match expected {
+            None => assert_eq!(found, None, "{case}"),
+            Some(text) => assert!(found.as_ref().unwrap().contains(text), "{case}: {found:?}"),
+        }
+    }
+    std::fs::write(&config, &text).unwrap();
+    std::fs::write(&key, certificate(&["one.example"], NOW).key.serialize_pem()).unwrap();
+    assert!(running.planner.obstacle().unwrap().contains("is the key of another certificate"));
+    std::fs::remove_file(&config).unwrap();
+    assert!(running.planner.obstacle().unwrap().contains("cannot read the configuration"));
 }
 
 #[test]

@@ -1,0 +1,199 @@
+//! Failed probes at addresses that the running server does not serve.
+//!
+//! A restart must follow from nothing that the running server was not started with. So an address that does
+//! not answer counts as a failure of the server only if nothing shows that the server is elsewhere:
+//!
+//! * The scoreboard of an admin listener that answers says where the server listens (see `serving`).
+//! * An address at which the server has answered before the file was changed answers still.
+//! * The address is not one of this machine any more, or nothing listens at it and never has, while the
+//!   server answers at another one.
+//!
+//! In each case an alarm is raised. In return, the addresses of the previous plan count until the server
+//! answers by the new one: a server that hangs there is restarted.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, TcpListener};
+
+use super::alarm::AlarmKind;
+use super::fault::{Outcome, Verdict};
+use super::known::KnownAddresses;
+use super::probed::{Probed, Way};
+use super::serving;
+use crate::config::ListenAddr;
+use crate::outbound::{Cause, Failure, Place, Response};
+
+/// Outcome of one probe, with what a verdict does not tell.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub(super) probed: Probed,
+    pub(super) outcome: Outcome,
+    pub(super) sign: Sign,
+}
+
+/// What a failed probe tells about the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// No process listens there, or there is no socket.
+    Absent,
+    /// The server sheds the request, and says so.
+    Shed,
+    /// Nothing of these.
+    Other,
+}
+
+impl Sign {
+    /// Returns the sign in the result of a request.
+    pub(super) fn of(result: &Result<Response, Failure>) -> Sign {
+        match result {
+            Ok(response) if response.status == 503 && response.has_retry_after => Sign::Shed,
+            Err(failure) if matches!(failure.cause, Cause::Refused | Cause::NoSocket) => {
+                Sign::Absent
+            }
+            _ => Sign::Other,
+        }
+    }
+}
+
+impl Observed {
+    fn is_healthy(&self) -> bool {
+        self.outcome.verdict == Verdict::Healthy
+    }
+
+    fn answers(&self) -> bool {
+        matches!(
+            self.outcome.verdict,
+            Verdict::Healthy | Verdict::Misconfigured { answered: true, .. }
+        )
+    }
+
+    fn fails(&self) -> bool {
+        self.outcome.verdict == Verdict::Unresponsive
+    }
+
+    fn excuse(&mut self, kind: AlarmKind, answered: bool, text: &str) {
+        self.outcome.verdict = Verdict::Misconfigured { kind, answered };
+        self.outcome.text = format!("{}: {text}", self.outcome.text);
+    }
+
+    fn listener(&self) -> Option<(&ListenAddr, bool)> {
+        match &self.probed.way {
+            Way::Listener { listen, is_tls, .. } => Some((listen, *is_tls)),
+            Way::Url(_) => None,
+        }
+    }
+}
+
+/// Returns the outcomes of a tick, with an alarm in place of a failure that is none of the server's.
+///
+/// `current` are the addresses of the plan, the admin listener first if `has_admin`; `former` are those of
+/// `known`, in its order. `scoreboard` requests the scoreboard from an admin listener.
+pub(super) fn reconcile(
+    has_admin: bool,
+    mut current: Vec<Observed>,
+    former: Vec<Observed>,
+    known: &mut KnownAddresses,
+    scoreboard: impl FnOnce(&Probed) -> Option<Vec<u8>>,
+) -> Vec<Outcome> {
+    let is_admin = |index: usize| has_admin && index == 0;
+    let is_new_plan_served =
+        current.iter().any(|one| one.is_healthy() && !known.has_answered(&one.probed));
+    let admin = current.first().filter(|one| has_admin && one.is_healthy());
+    let has_served_admin = admin.is_some();
+    let former_admins = former.iter().zip(known.former()).filter(|(_, known)| known.is_admin);
+    let admin = admin
+        .or_else(|| former_admins.map(|(one, _)| one).find(|one| one.is_healthy()))
+        .map(|one| one.probed.clone());
+    let needs_scoreboard = current
+        .iter()
+        .chain(&former)
+        .any(|one| one.fails() && one.sign != Sign::Shed && one.listener().is_some());
+    let page = admin.as_ref().filter(|_| needs_scoreboard).and_then(scoreboard);
+    let contradiction = |one: &Observed| {
+        let (listen, is_tls) = one.listener()?;
+        serving::contradiction(page.as_deref()?, listen, is_tls)
+    };
+    let former_answer = former.iter().find(|one| one.answers()).map(|one| one.probed.to_string());
+    let answer = current.iter().find(|one| one.answers()).map(|one| one.probed.to_string());
+
+    for (index, one) in current.iter_mut().enumerate() {
+        if !one.fails() {
+            continue;
+        }
+        if one.sign == Sign::Shed && !is_admin(index) && admin.is_some() {
+            one.excuse(
+                AlarmKind::Overloaded,
+                true,
+                "the server lives, and has too much to do: see its scoreboard, and raise the limits in \
+                 [server] if the machine can bear that",
+            );
+        } else if let Some(found) = contradiction(one) {
+            one.outcome.verdict = found.verdict;
+            one.outcome.text = format!("{}: {}", one.outcome.text, found.text);
+        } else if let Some(ip) = lost_address(&one.probed) {
+            let text = format!("this machine has no address {ip} now: correct its network");
+            one.excuse(AlarmKind::Listener, false, &text);
+        } else if known.has_answered(&one.probed) {
+            // The server serves there.
+        } else if let Some(elsewhere) = &former_answer {
+            let text = format!(
+                "the server answers at {elsewhere}, as before the file was changed: restart it if it is to \
+                 serve by the file of now, else mend the file"
+            );
+            one.excuse(AlarmKind::Listener, true, &text);
+        } else if let Some(path) = missing_relative(one) {
+            let text = format!("there is no such path in {path}: give an absolute one");
+            one.excuse(AlarmKind::Listener, false, &text);
+        } else if let Some(elsewhere) = &answer
+            && one.sign == Sign::Absent
+            && !has_served_admin
+        {
+            let text = format!(
+                "the server answers at {elsewhere}, and has never done so here: give the address of its \
+                 admin listener by --admin, or that of a public one by --url"
+            );
+            one.excuse(AlarmKind::Listener, true, &text);
+        }
+    }
+
+    // The server has been restarted with the new plan, or serves all of it without that.
+    let is_over = is_new_plan_served && !former.iter().any(Observed::is_healthy)
+        || current.iter().all(|one| one.answers() && !is_elsewhere(one));
+    let mut observed = former.iter();
+    known.forget(|former| {
+        let Some(one) = observed.next() else { return true };
+        let is_replaced = former.is_admin && has_served_admin;
+        is_over || is_replaced || contradiction(one).is_some()
+    });
+    current.iter().filter(|one| one.is_healthy()).for_each(|one| known.record(&one.probed));
+    let is_kept = |one: &&Observed| {
+        one.fails() && known.former().iter().any(|kept| kept.probed.key() == one.probed.key())
+    };
+    let kept: Vec<Outcome> = former.iter().filter(is_kept).map(|one| one.outcome.clone()).collect();
+    current.into_iter().map(|one| one.outcome).chain(kept).collect()
+}
+
+/// Returns true if the server does not serve at an address.
+fn is_elsewhere(one: &Observed) -> bool {
+    matches!(one.outcome.verdict, Verdict::Misconfigured { kind: AlarmKind::Listener, .. })
+}
+
+/// Returns the IP address of a listener that this machine no longer has.
+fn lost_address(probed: &Probed) -> Option<IpAddr> {
+    let Way::Listener { place: Place::Tcp(address), .. } = &probed.way else { return None };
+    let ip = address.ip();
+    let bound = TcpListener::bind((ip, 0));
+    bound.is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable).then_some(ip)
+}
+
+/// Returns the folder in which a relative path of a socket was sought in vain.
+fn missing_relative(one: &Observed) -> Option<String> {
+    let is_relative = one.probed.socket().is_some_and(|path| path.is_relative());
+    if one.sign != Sign::Absent || !is_relative {
+        return None;
+    }
+    let folder = std::env::current_dir();
+    Some(folder.map_or_else(|_| "its folder".to_owned(), |folder| folder.display().to_string()))
+}
+
+#[cfg(test)]
+mod tests;
