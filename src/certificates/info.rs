@@ -33,6 +33,8 @@ pub struct CertificateInfo {
     pub names: Vec<String>,
     /// True if issuer and subject are the same.
     pub self_issued: bool,
+    /// True if a public authority has issued it, whose own certificate is not in the chain.
+    pub lacks_issuer: bool,
     /// Start of its validity.
     pub not_before: Timestamp,
     /// End of its validity.
@@ -82,6 +84,9 @@ impl CertificateInfo {
         Ok(CertificateInfo {
             names,
             self_issued: leaf.issuer() == leaf.subject(),
+            lacks_issuer: chain.len() == 1
+                && leaf.issuer() != leaf.subject()
+                && review::has_issuer_address(leaf),
             not_before: timestamp(leaf.validity().not_before)?,
             not_after: timestamp(leaf.validity().not_after)?,
             problems,

@@ -96,7 +96,7 @@ fn nameless(leaf: &X509Certificate<'_>) -> CertificateProblem {
 
 /// Returns true if the certificate says where that of its issuer is, as public authorities do (RFC 5280
 /// 4.2.2.1). Their issuers are intermediate ones, which clients have not stored.
-fn has_issuer_address(leaf: &X509Certificate<'_>) -> bool {
+pub(super) fn has_issuer_address(leaf: &X509Certificate<'_>) -> bool {
     leaf.extensions().iter().any(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityInfoAccess(access) => access
             .accessdescs

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
+use jiff::Timestamp;
 
 use super::options::{duration, named_config};
 use super::outcome::{Failure, print};
@@ -17,7 +18,8 @@ use crate::supervisor::probe::Prober;
 ///
 /// It requests /healthz from the admin listener and from every public listener of the configuration,
 /// as a visitor would who uses the server's own name. The certificate must be the configured one, or
-/// one that the system trusts, and be valid now.
+/// one that the system trusts, and be valid now. A certificate that lacks a name or its chain is a note on
+/// standard error: the server is healthy, though browsers may refuse it.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
@@ -74,6 +76,12 @@ impl Probe {
         });
         // The first plan differs from none.
         let plan = planner.load(false)?.unwrap_or_default();
+        if let Some(reason) = plan.nothing_to_probe() {
+            return Err(reason.into());
+        }
+        for note in plan.notes_for_people(Timestamp::now()) {
+            eprintln!("note: {note}");
+        }
         let outcomes = Prober::new(plan, self.timeout).probe_once();
         let is_healthy = |outcome: &&Outcome| outcome.verdict == Verdict::Healthy;
         let unhealthy: Vec<&Outcome> =

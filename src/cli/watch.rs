@@ -51,7 +51,9 @@ Without supervisord it has a tick of its own every 5 s:
 
   pumphouse-web watch --exec 'systemctl restart pumphouse-web'
 
-Changes of the configuration and of certificates are noticed; HUP has them read at once. Only
+Changes of the configuration and of certificates are noticed; HUP has them read at once. They restart
+nothing: the addresses at which the server has answered count until it answers at the new ones. A
+server that would not start again raises an alarm instead. Only
 [server] and the certificates of [tls] are read.
 
 The log goes to standard error, filtered by RUST_LOG (default: info).",

@@ -118,9 +118,13 @@ impl ClientTls {
     }
 }
 
-/// Returns the certificate authorities of the system, which are read now.
-pub(crate) fn system_authorities() -> Vec<CertificateDer<'static>> {
-    Authorities::of_system().0.to_vec()
+/// Returns the certificate authorities of the system, which are read now. Reports faults of them if they are
+/// needed, and not only for certificates that no one has named.
+pub(crate) fn system_authorities(are_needed: bool) -> Vec<CertificateDer<'static>> {
+    if are_needed {
+        return Authorities::of_system().0.to_vec();
+    }
+    rustls_native_certs::load_native_certs().certs
 }
 
 /// Returns the settings of a source that trusts these authorities of the system.

@@ -68,6 +68,8 @@ pub enum AlarmKind {
     NotProbed,
     /// A file of the configuration or of certificates cannot be used.
     Configuration,
+    /// The server is meant to run, and has not been healthy for a whole minute for some time.
+    NotHealthy,
     /// The server is not healthy, and would not start with the present configuration.
     WouldNotStart,
     /// The server is not healthy, and the restarts of this hour are used up.

@@ -58,7 +58,7 @@ pub(super) fn classify(
 ) -> Outcome {
     let target = probed.to_string();
     let (verdict, text) = match result {
-        Ok(response) => of_response(probed, response),
+        Ok(response) => of_response(probed, plan, response),
         Err(failure) => of_failure(probed, plan, failure, now),
     };
     let separator = if text.starts_with("answered ") { "" } else { ":" };
@@ -69,7 +69,7 @@ fn answered(kind: AlarmKind) -> Verdict {
     Verdict::Misconfigured { kind, answered: true }
 }
 
-fn of_response(probed: &Probed, response: &Response) -> (Verdict, String) {
+fn of_response(probed: &Probed, plan: &Plan, response: &Response) -> (Verdict, String) {
     let status = response.status;
     let host = probed.host().unwrap_or_default();
     let (kind, remedy) = match status {
@@ -98,10 +98,17 @@ fn of_response(probed: &Probed, response: &Response) -> (Verdict, String) {
         ),
         421 => (
             AlarmKind::Misdirected,
-            format!(
-                "the server does not answer for {host}: add it to \"names\" in [server], or probe \
+            match (&probed.way, &plan.file) {
+                (Way::Listener { .. }, Some(file)) => format!(
+                    "the server does not answer for {host}: it has not loaded \"names\" of {}: send HUP to it, \
+                 and read its log",
+                    file.display()
+                ),
+                _ => format!(
+                    "the server does not answer for {host}: add it to \"names\" in [server], or probe \
                  by a name that is listed there"
-            ),
+                ),
+            },
         ),
         400..500 => (AlarmKind::Rejected, "it rejects the probe: check its address".to_owned()),
         _ => {

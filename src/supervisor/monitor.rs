@@ -1,13 +1,18 @@
 //! The loop of `watch`: wait for a tick, probe the server, restart it if the policy decides so.
 
-use std::collections::BTreeMap;
+mod faults;
+mod program;
+mod spell;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 
+use self::faults::FaultRows;
+use self::spell::UnhealthySpell;
 use super::alarm::{ALARM_INTERVAL, AlarmKind, Alarms};
 use super::fault::{Outcome, Verdict};
-use super::restart::{Eligibility, RestartError, Restarter};
+use super::restart::Restarter;
 use super::restart_policy::{Decision, RestartLimits, RestartPolicy};
 use super::server::Server;
 use crate::kernel::pause::{Moment, PauseDetector};
@@ -23,9 +28,9 @@ const TICK_TIMEOUT: Duration = TICK.saturating_mul(3);
 /// Longest wait at a time, so that a pause of this process is noticed.
 const STEP: Duration = Duration::from_secs(1);
 
-/// Probes in a row that have to find a certificate that is not trusted: when it is renewed, the server and
-/// this process load it at different times.
-const MIN_UNTRUSTED: u32 = 3;
+/// Shortest pause of this process after which failures before it do not count. A shorter one is a busy
+/// machine, on which a server that hangs is restarted, too.
+const MIN_PAUSE: Duration = Duration::from_millis(2500);
 
 /// Subject of an alarm of which there is only one.
 const ONE: &str = "";
@@ -72,8 +77,14 @@ pub struct Monitor {
     checked: Option<Instant>,
     /// True while all files are to be read again, after HUP.
     reads_all: bool,
-    /// Number of probes in a row that have found the certificate at an address not trusted.
-    untrusted: BTreeMap<String, u32>,
+    faults: FaultRows,
+    spell: UnhealthySpell,
+    /// True if this process has paused since the previous tick.
+    has_paused: bool,
+    /// Number of ticks in a row before which, or in which, it has paused.
+    paused_ticks: u32,
+    /// True if an operator has stopped the program.
+    is_stopped: bool,
 }
 
 impl Monitor {
@@ -97,7 +108,11 @@ impl Monitor {
             left_alone: OnChange::repeating(ALARM_INTERVAL),
             checked: None,
             reads_all: false,
-            untrusted: BTreeMap::new(),
+            faults: FaultRows::default(),
+            spell: UnhealthySpell::default(),
+            has_paused: false,
+            paused_ticks: 0,
+            is_stopped: false,
         }
     }
 
@@ -177,12 +192,22 @@ impl Monitor {
     fn note_pause(&mut self, step: Duration) {
         let now = (self.clock)();
         let Some(pause) = self.pauses.step(now, step) else { return };
+        self.resume_after(pause);
+    }
+
+    /// Forgets the failures before a pause, if it was long. The server may have slept as well.
+    fn resume_after(&mut self, pause: Duration) {
+        if pause < MIN_PAUSE {
+            return;
+        }
         log::info!(
             "this process did not run for {} s, as it was stopped or the machine slept; failures \
              before do not count",
             pause.as_secs()
         );
-        self.policy.resume_after_pause(now.instant);
+        self.has_paused = true;
+        let now = self.now();
+        self.policy.resume_after_pause(now);
     }
 
     /// Probes the server once, and acts on the outcome.
@@ -194,12 +219,19 @@ impl Monitor {
         self.refresh();
         self.forget_time();
         let begun = self.now();
-        let Some(outcomes) = self.server.probe() else {
-            log::info!("the probe is discarded: this process did not run meanwhile");
-            self.policy.resume_after_pause(self.now());
-            self.forget_time();
-            return;
+        let outcomes = match self.server.probe() {
+            Ok(outcomes) => outcomes,
+            Err(pause) => {
+                log::info!("the probe is discarded: this process did not run meanwhile");
+                self.resume_after(pause);
+                self.has_paused = true;
+                self.raise_disturbed();
+                self.alarms.repeat(self.now());
+                self.forget_time();
+                return;
+            }
         };
+        self.raise_disturbed();
         self.raise_faults(&outcomes);
         let judged = self.judge(&outcomes);
         if let Some(is_healthy) = judged {
@@ -208,18 +240,11 @@ impl Monitor {
         if self.is_check_due(begun, judged == Some(true)) {
             self.check_program();
         }
+        if let Some(is_healthy) = judged {
+            self.raise_spell(is_healthy, &outcomes);
+        }
         self.alarms.repeat(self.now());
         self.forget_time();
-    }
-
-    /// Returns true if the state of the program is to be read at the end of a tick: at each one while the
-    /// server is not healthy or was given up, else once a minute, as while supervisord does not answer.
-    fn is_check_due(&self, begun: Instant, is_healthy: bool) -> bool {
-        let Some(checked) = self.checked else { return true };
-        let is_silent = self.alarms.has(AlarmKind::SupervisordUnreachable);
-        let is_wanted = self.alarms.has(AlarmKind::GaveUp) || !is_healthy && !is_silent;
-        let is_old = self.now().saturating_duration_since(checked) >= ALARM_INTERVAL;
-        is_old || is_wanted && checked < begun
     }
 
     /// Lets the time until now be no pause.
@@ -234,44 +259,6 @@ impl Monitor {
         match fault {
             Some(fault) => self.alarms.raise(AlarmKind::Configuration, ONE, &fault, now),
             None => self.alarms.end(AlarmKind::Configuration, ONE, now),
-        }
-    }
-
-    /// Raises the alarms about probes that a restart does not cure, and ends those that are over.
-    fn raise_faults(&mut self, outcomes: &[Outcome]) {
-        let now = self.now();
-        let name = &self.settings.name;
-        self.untrusted.retain(|subject, _| outcomes.iter().any(|one| one.target == *subject));
-        for Outcome { target, verdict, text } in outcomes {
-            let fault = match verdict {
-                Verdict::Misconfigured { kind, .. } => Some(*kind),
-                Verdict::Healthy => None,
-                // It is not known whether the fault is mended.
-                Verdict::Unresponsive | Verdict::NotProbed => continue,
-            };
-            self.alarms.end_all(now, |kind, subject| subject == target && Some(kind) != fault);
-            let untrusted = self.untrusted.entry(target.clone()).or_default();
-            *untrusted = match fault {
-                Some(AlarmKind::CertificateUntrusted) => untrusted.saturating_add(1),
-                _ => 0,
-            };
-            let is_sure =
-                fault != Some(AlarmKind::CertificateUntrusted) || *untrusted >= MIN_UNTRUSTED;
-            if let Some(kind) = fault.filter(|_| is_sure) {
-                let text = format!("{name} cannot be probed at {text}");
-                self.alarms.raise(kind, target, &text, now);
-            }
-        }
-        let is_probed = |subject: &str| outcomes.iter().any(|outcome| outcome.target == subject);
-        self.alarms.end_all(now, |_, subject| subject != ONE && !is_probed(subject));
-        let not_probed = outcomes.iter().find(|outcome| outcome.verdict == Verdict::NotProbed);
-        match not_probed {
-            Some(Outcome { text, .. }) => {
-                let text =
-                    format!("{name} is not watched now: {text}; raise the limits of this process");
-                self.alarms.raise(AlarmKind::NotProbed, ONE, &text, now);
-            }
-            None => self.alarms.end(AlarmKind::NotProbed, ONE, now),
         }
     }
 
@@ -298,8 +285,7 @@ impl Monitor {
     fn act(&mut self, is_healthy: bool, outcomes: &[Outcome]) {
         let name = self.settings.name.clone();
         let decision = self.policy.decide(is_healthy, self.now());
-        let failed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Unresponsive);
-        let error = failed.map(|outcome| outcome.text.as_str()).collect::<Vec<_>>().join("; ");
+        let error = failures_of(outcomes);
         match decision {
             Decision::Healthy | Decision::Recovered(_) => {
                 match decision {
@@ -343,105 +329,12 @@ impl Monitor {
             }
         }
     }
+}
 
-    /// Reads the state of the program, and raises an alarm if supervisord does not answer or has given it
-    /// up. Returns that state; `None` if it is not known.
-    fn check_program(&mut self) -> Option<Eligibility> {
-        let eligibility = self.restarter.eligibility();
-        // The call may have taken seconds.
-        self.forget_time();
-        let (name, now) = (&self.settings.name, self.now());
-        self.checked = Some(now);
-        match eligibility {
-            Ok(eligibility) => {
-                self.alarms.end(AlarmKind::SupervisordUnreachable, ONE, now);
-                match &eligibility {
-                    Eligibility::GaveUp(text) => {
-                        self.alarms.raise(AlarmKind::GaveUp, ONE, text, now);
-                    }
-                    _ => self.alarms.end(AlarmKind::GaveUp, ONE, now),
-                }
-                Some(eligibility)
-            }
-            Err(error) => {
-                let text = format!("{name} could not be restarted: {error}");
-                self.alarms.raise(AlarmKind::SupervisordUnreachable, ONE, &text, now);
-                None
-            }
-        }
-    }
-
-    /// Returns true if the server is meant to run and was not just started; else logs the reason.
-    fn is_eligible(&mut self) -> bool {
-        let reason = match self.check_program() {
-            Some(Eligibility::Eligible) => return true,
-            Some(Eligibility::Ineligible(reason)) => Some(reason),
-            // An alarm says so.
-            Some(Eligibility::GaveUp(_)) | None => None,
-        };
-        self.policy.reset_failures();
-        if let Some(reason) = reason
-            && self.left_alone.set(reason.clone())
-        {
-            log::info!("{} is left alone: {reason}", self.settings.name);
-        }
-        false
-    }
-
-    /// Returns true if the server would start again; else raises an alarm. A server that is hung may be
-    /// mended in place, and one that has ended serves no one.
-    fn would_start(&mut self, error: &str) -> bool {
-        let obstacle = self.server.obstacle();
-        // The check may have taken seconds.
-        self.forget_time();
-        let now = self.now();
-        let Some(obstacle) = obstacle else {
-            self.alarms.end(AlarmKind::WouldNotStart, ONE, now);
-            return true;
-        };
-        let obstacle = obstacle.lines().collect::<Vec<_>>().join("; ");
-        let text = format!(
-            "{} is not healthy, and is not restarted, as it would not start again: {obstacle}; mend that, \
-             and it is restarted. {error}",
-            self.settings.name
-        );
-        self.alarms.raise(AlarmKind::WouldNotStart, ONE, &text, now);
-        self.policy.reset_failures();
-        false
-    }
-
-    fn restart(&mut self, failures: u32) {
-        let name = &self.settings.name;
-        match self.server.scoreboard() {
-            Ok(scoreboard) => log::warn!("scoreboard of {name}: {scoreboard}"),
-            Err(error) => log::warn!("scoreboard of {name}: none, {error}"),
-        }
-        if self.settings.is_dry_run {
-            log::warn!("dry run: {name} would be restarted now, after {}", failed_probes(failures));
-            self.policy.count_restart(self.now());
-            return;
-        }
-        log::error!("restarting {name} after {} in a row", failed_probes(failures));
-        let outcome = self.restarter.restart();
-        let now = self.now();
-        match &outcome {
-            Ok(outcome) => {
-                log::warn!("restarted {name}: {outcome}");
-                self.alarms.end(AlarmKind::RestartFailed, ONE, now);
-            }
-            Err(RestartError::NotBegun(error)) => {
-                let text = format!("{name} was not restarted: {error}");
-                self.alarms.raise(AlarmKind::RestartFailed, ONE, &text, now);
-                self.policy.reset_failures();
-                return;
-            }
-            Err(RestartError::Unfinished(error)) => {
-                let text = format!("the restart of {name} did not succeed: {error}");
-                self.alarms.raise(AlarmKind::RestartFailed, ONE, &text, now);
-            }
-        }
-        self.policy.count_restart(now);
-    }
+/// Returns the texts of the failed probes.
+fn failures_of(outcomes: &[Outcome]) -> String {
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Unresponsive);
+    failed.map(|outcome| outcome.text.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 fn failed_probes(count: u32) -> String {

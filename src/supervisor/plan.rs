@@ -8,19 +8,26 @@
 //!
 //! Of the configuration, `[server]` and the certificates of `[tls]` are read: neither keys nor secrets.
 
+mod inputs;
+
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
+use self::inputs::Inputs;
+use super::alarm::AlarmKind;
+use super::fault::{Outcome, Verdict};
 use super::probed::{Probed, Way, endpoint};
 use super::trust::{self, TrustError};
-use crate::certificates::{CertificateInfo, Certificates};
+use crate::certificates::Certificates;
 use crate::config::{
-    ConfigErrors, ListenAddr, Listeners, TlsFiles, check_beside_server, load_listeners, location,
+    ConfigErrors, ListenAddr, Listeners, check_beside_server, load_listeners, location,
 };
+use crate::kernel::clock::MIN_TIME;
 use crate::outbound::tls::{self, ClientTls};
 use crate::outbound::{Endpoint, Target, ThreadedResolver};
+use crate::timestamp::Rfc3339;
 
 /// Names of the resolvers, and so of their threads.
 const PROBE_LOOKUP: &str = "probe";
@@ -30,9 +37,6 @@ const DEFAULT_ADMIN: &str = "http://127.0.0.1:6480";
 
 /// Most certificates that are remembered, those of the configuration included.
 const MAX_SEEN: usize = 8;
-
-/// Label in place of the wildcard of a certificate: any label matches it.
-const ANY_LABEL: &str = "pumphouse";
 
 /// Settings of the probes.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +75,20 @@ pub struct Plan {
     pub(super) own: Vec<OwnCertificate>,
     /// Faults that leave the plan usable, as texts for people.
     pub(super) notes: Vec<String>,
+    /// Certificates that visitors refuse, though the server presents what is configured.
+    pub(super) refused: Vec<RefusedCertificate>,
+    /// Listeners that cannot be probed from this machine.
+    pub(super) omitted: Vec<ListenAddr>,
+    /// Configuration.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Configured certificate that visitors refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RefusedCertificate {
+    pub(super) kind: AlarmKind,
+    pub(super) file: PathBuf,
+    pub(super) reason: String,
 }
 
 /// Certificate of the configuration.
@@ -86,29 +104,47 @@ impl Plan {
         self.admin.iter().chain(&self.public)
     }
 
+    /// Returns the certificates that visitors refuse at that time, each as an outcome for an alarm. It is not
+    /// known which have expired while the clock is unset.
+    pub(super) fn certificate_faults(&self, now: Timestamp) -> Vec<Outcome> {
+        let is_clock_set = now.as_second() >= MIN_TIME;
+        let expired = self.own.iter().filter(|own| is_clock_set && own.not_after <= now);
+        let expired = expired.map(|own| RefusedCertificate {
+            kind: AlarmKind::CertificateExpired,
+            file: own.file.clone(),
+            reason: format!("it expired on {}: renew it", Rfc3339(own.not_after)),
+        });
+        let outcome = |RefusedCertificate { kind, file, reason }: RefusedCertificate| Outcome {
+            target: file.display().to_string(),
+            verdict: Verdict::Misconfigured { kind, answered: false },
+            text: format!("{}: {reason}", file.display()),
+        };
+        expired.chain(self.refused.iter().cloned()).map(outcome).collect()
+    }
+
+    /// Returns what a probe does not find, for people: listeners that are not probed, and certificates that
+    /// visitors refuse.
+    pub fn notes_for_people(&self, now: Timestamp) -> Vec<String> {
+        let omitted = self.omitted.iter().map(|listen| {
+            format!("{listen} is not probed: this machine cannot reach it by its address")
+        });
+        let refused = self.certificate_faults(now).into_iter().map(|fault| fault.text);
+        omitted.chain(refused).collect()
+    }
+
+    /// Returns the reason why a plan probes nothing.
+    pub fn nothing_to_probe(&self) -> Option<&'static str> {
+        self.probes().next().is_none().then_some(
+            "nothing to probe: the configuration has no address that can be reached, as a passed socket \
+             or port 0 cannot; give the address by --url or --admin",
+        )
+    }
+
     /// Returns the addresses for the log.
     pub(super) fn addresses(&self) -> String {
         let probed: Vec<String> = self.probes().map(Probed::to_string).collect();
         probed.join(", ")
     }
-}
-
-/// Everything that a plan is made of, to notice a change.
-#[derive(Debug, Default, PartialEq)]
-struct Inputs {
-    /// Admin listener, if it is probed.
-    admin: Option<Endpoint>,
-    /// Public listeners of the configuration, unless there are URLs.
-    listen: Vec<ListenAddr>,
-    /// Name of the server in requests to these listeners.
-    name: Option<String>,
-    is_tls: bool,
-    /// Certificates of the configuration: the chain of each file, the default one first.
-    chains: Vec<Vec<CertificateDer<'static>>>,
-    own: Vec<OwnCertificate>,
-    /// Certificates of the option `--ca`.
-    ca: Option<Vec<CertificateDer<'static>>>,
-    notes: Vec<String>,
 }
 
 /// Makes plans. Each `load` reads the files again.
@@ -205,6 +241,7 @@ impl Planner {
             is_tls: tls.is_some(),
             chains: Vec::new(),
             own: Vec::new(),
+            refused: Vec::new(),
             ca,
             notes: Vec::new(),
         };
@@ -212,7 +249,11 @@ impl Planner {
             inputs.listen = server.listen;
         }
         if let Some(tls) = &tls {
-            inputs.read_certificates(tls);
+            let names = inputs.read_certificates(tls);
+            // A proxy has a certificate of its own.
+            if server.engine.trusted_proxies.is_empty() && inputs.notes.is_empty() {
+                inputs.check_names(&server.names, &names, &tls.default.cert);
+            }
         }
         Ok(inputs)
     }
@@ -260,10 +301,24 @@ impl Planner {
         let admin = inputs.admin.as_ref().map(|admin| by_url(Target::health(admin)));
         let mut public: Vec<Probed> = self.settings.urls.iter().cloned().map(by_url).collect();
         let name = inputs.name.as_deref();
-        public.extend(inputs.listen.iter().filter_map(|listen| {
-            Probed::listener(listen, name, inputs.is_tls, of_listeners.clone())
-        }));
-        Plan { admin, public, own: inputs.own.clone(), notes: inputs.notes.clone() }
+        let mut omitted = Vec::new();
+        for listen in &inputs.listen {
+            match Probed::listener(listen, name, inputs.is_tls, of_listeners.clone()) {
+                Some(probed) => public.push(probed),
+                None => omitted.push(listen.clone()),
+            }
+        }
+        let mut plan = Plan {
+            admin,
+            public,
+            own: inputs.own.clone(),
+            notes: inputs.notes.clone(),
+            refused: inputs.refused.clone(),
+            omitted,
+            file: self.file.clone(),
+        };
+        plan.notes.extend(plan.nothing_to_probe().map(str::to_owned));
+        plan
     }
 
     /// Returns what URLs and what listeners of the configuration trust.
@@ -280,48 +335,16 @@ impl Planner {
         }
         let is_https = |target: &Endpoint| target.to_string().starts_with("https://");
         let urls = self.settings.urls.iter().map(|target| &target.endpoint);
-        if !urls.chain(&inputs.admin).any(is_https) && !inputs.is_tls {
+        let has_https = urls.chain(&inputs.admin).any(is_https);
+        if !has_https && !inputs.is_tls {
             return (tls::trusting(&[]), tls::trusting(&[]));
         }
-        let authorities = self.authorities.get_or_insert_with(tls::system_authorities);
+        let authorities = self
+            .authorities
+            .get_or_insert_with(|| tls::system_authorities(has_https || inputs.chains.is_empty()));
         let mut anchors = authorities.clone();
         anchors.extend(inputs.chains.iter().flatten().cloned());
         (tls::trusting(&anchors), tls::identifying(leaves, authorities))
-    }
-}
-
-impl Inputs {
-    /// Reads the certificate files. One that cannot be read leaves the authorities of the system.
-    fn read_certificates(&mut self, files: &TlsFiles) {
-        let paths = std::iter::once(&files.default).chain(&files.named).map(|files| &files.cert);
-        for path in paths {
-            let read = trust::read(path).map_err(|error| error.to_string()).and_then(|chain| {
-                let info = CertificateInfo::of_der(&chain);
-                let info = info.map_err(|error| format!("{}: {error}", path.display()))?;
-                Ok((chain, info))
-            });
-            let (chain, info) = match read {
-                Ok(read) => read,
-                Err(error) => {
-                    self.notes.push(format!(
-                        "{error}; so a certificate is accepted only if an authority of the system \
-                         has signed it: let the user of this process read the file"
-                    ));
-                    continue;
-                }
-            };
-            self.name = self.name.take().or_else(|| info.names.first().map(|name| own(name)));
-            self.own.push(OwnCertificate { file: path.clone(), not_after: info.not_after });
-            self.chains.push(chain);
-        }
-    }
-}
-
-/// Returns a name that a certificate's name covers.
-fn own(name: &str) -> String {
-    match name.strip_prefix("*.") {
-        Some(domain) => format!("{ANY_LABEL}.{domain}"),
-        None => name.to_owned(),
     }
 }
 

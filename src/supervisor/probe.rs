@@ -67,11 +67,14 @@ impl Prober {
     }
 
     /// Probes all addresses at the same time, within the timeout. Returns an outcome for each, that of the
-    /// admin listener first; `None` if this process was stopped or the machine slept meanwhile: then
-    /// deadlines have passed for no fault of the server's.
-    pub fn probe(&mut self) -> Option<Vec<Outcome>> {
+    /// admin listener first.
+    ///
+    /// # Errors
+    /// This process was stopped or the machine slept meanwhile, for that long: deadlines have passed for no
+    /// fault of the server's.
+    pub fn probe(&mut self) -> Result<Vec<Outcome>, Duration> {
         let (outcomes, paused) = self.observe(self.timeout);
-        paused.is_zero().then_some(outcomes)
+        if paused.is_zero() { Ok(outcomes) } else { Err(paused) }
     }
 
     /// Does the same as [`Prober::probe`], and probes again, once, after a pause: in what is left of the

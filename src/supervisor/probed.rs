@@ -1,9 +1,11 @@
 //! One server address to probe: its URL, the way to it, and the certificates to trust.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
+
+use rustix::io::Errno;
 
 use crate::config::ListenAddr;
 use crate::outbound::tls::ClientTls;
@@ -36,7 +38,8 @@ pub(super) enum Way {
 
 impl Probed {
     /// Returns the probe of a listener of the configuration as a visitor who uses `name`; `None` if it
-    /// cannot be reached by its address: a passed socket, or a port that the kernel chooses.
+    /// cannot be reached by its address: a passed socket, a port that the kernel chooses, or a family of which
+    /// this machine has no address.
     pub(super) fn listener(
         listen: &ListenAddr,
         name: Option<&str>,
@@ -44,7 +47,9 @@ impl Probed {
         tls: ClientTls,
     ) -> Option<Probed> {
         let place = match listen {
-            ListenAddr::Tcp(address) if address.port() != 0 => Place::Tcp(reachable(*address)),
+            ListenAddr::Tcp(address) if address.port() != 0 => {
+                Place::Tcp(reachable_here(*address, is_local)?)
+            }
             ListenAddr::Unix(path) => Place::Unix(path.clone()),
             _ => return None,
         };
@@ -129,6 +134,34 @@ impl fmt::Display for Probed {
     }
 }
 
+/// Returns true if this machine has an address.
+pub(super) fn is_local(ip: IpAddr) -> bool {
+    let bound = UdpSocket::bind((ip, 0));
+    !bound.is_err_and(|error| {
+        let errno = Errno::from_io_error(&error);
+        matches!(errno, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
+    })
+}
+
+/// Returns the address by which this machine reaches a listener; `None` for the wildcard of a family of
+/// which it has no address, as where IPv6 is disabled.
+fn reachable_here(address: SocketAddr, is_local: impl Fn(IpAddr) -> bool) -> Option<SocketAddr> {
+    let reached = reachable(address);
+    if !address.ip().is_unspecified() || is_local(reached.ip()) {
+        return Some(reached);
+    }
+    // The kernel chooses an own address for a way to any other machine; nothing is sent. The other machine
+    // has an address for documentation (RFC 5737, RFC 3849).
+    let elsewhere: IpAddr = match address {
+        SocketAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        SocketAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    let socket = UdpSocket::bind((address.ip(), 0)).ok()?;
+    socket.connect((elsewhere, 9)).ok()?;
+    Some(SocketAddr::new(socket.local_addr().ok()?.ip(), address.port()))
+        .filter(|found| is_local(found.ip()))
+}
+
 /// Returns the address by which this machine reaches a listener: loopback instead of the wildcard.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
@@ -182,6 +215,17 @@ mod tests {
         }
         assert!(listener("fd:0", name, true).is_none());
         assert!(listener("0.0.0.0:0", name, true).is_none());
+    }
+
+    #[test]
+    fn wildcard_without_loopback_is_not_reached_by_it() {
+        let wildcard: SocketAddr = "[::]:80".parse().unwrap();
+        assert_eq!(reachable_here(wildcard, |_| true), Some("[::1]:80".parse().unwrap()));
+        assert_eq!(reachable_here(wildcard, |_| false), None);
+        let given: SocketAddr = "[fd00::7]:80".parse().unwrap();
+        assert_eq!(reachable_here(given, |_| false), Some(given), "a probe finds out");
+        assert!(is_local(Ipv4Addr::LOCALHOST.into()));
+        assert!(!is_local(Ipv4Addr::new(192, 0, 2, 7).into()));
     }
 
     #[test]

@@ -11,13 +11,12 @@
 //! In each case an alarm is raised. In return, the addresses of the previous plan count until the server
 //! answers by the new one: a server that hangs there is restarted.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, TcpListener};
+use std::net::IpAddr;
 
 use super::alarm::AlarmKind;
 use super::fault::{Outcome, Verdict};
 use super::known::KnownAddresses;
-use super::probed::{Probed, Way};
+use super::probed::{Probed, Way, is_local};
 use super::serving;
 use crate::config::ListenAddr;
 use crate::outbound::{Cause, Failure, Place, Response};
@@ -180,9 +179,7 @@ fn is_elsewhere(one: &Observed) -> bool {
 /// Returns the IP address of a listener that this machine no longer has.
 fn lost_address(probed: &Probed) -> Option<IpAddr> {
     let Way::Listener { place: Place::Tcp(address), .. } = &probed.way else { return None };
-    let ip = address.ip();
-    let bound = TcpListener::bind((ip, 0));
-    bound.is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable).then_some(ip)
+    Some(address.ip()).filter(|ip| !is_local(*ip))
 }
 
 /// Returns the folder in which a relative path of a socket was sought in vain.

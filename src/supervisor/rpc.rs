@@ -18,6 +18,10 @@ use crate::text::one_line;
 
 const PATH: &str = "/RPC2";
 
+/// Groups in which programs are that have nothing in common. Who may use supervisord's socket runs programs as
+/// root.
+const SHARED_GROUPS: [&str; 5] = ["nogroup", "nobody", "users", "daemon", "www-data"];
+
 /// Bound on one call. supervisord responds from its main loop, which also reaps processes and logs.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -188,6 +192,14 @@ impl Supervisord {
         match failure.cause {
             Cause::Permission => {
                 let group = group_name(getegid().as_raw());
+                if SHARED_GROUPS.contains(&group.as_str()) {
+                    return Some(format!(
+                        "the group {group} of this process is that of other programs as well, so do not \
+                         let it use {socket}: run `watch` as a user with a group of its own, and in the \
+                         section [unix_http_server] of /etc/supervisor/supervisord.conf set chmod=0770 and \
+                         chown=root:GROUP"
+                    ));
+                }
                 Some(format!(
                     "let the group {group} use {socket}: in the section [unix_http_server] of \
                      /etc/supervisor/supervisord.conf set chmod=0770 and chown=root:{group}, then \

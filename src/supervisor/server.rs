@@ -1,11 +1,16 @@
 //! The server under supervision, as the monitor sees it.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::alarm::AlarmKind;
 use super::fault::{Outcome, Verdict};
 use super::plan_reader::PlanReader;
 use super::probe::Prober;
 
-/// Ticks for which a read of the files may last until it is reported as hanging: a minute.
+/// Ticks of a minute: a read of the files that lasts longer is reported as hanging, and the authorities of the
+/// system are not read more often for a certificate that is not trusted.
 const MAX_READ_TICKS: u32 = 12;
 
 /// Server under supervision.
@@ -14,9 +19,11 @@ pub trait Server {
     /// that are rarely read. Returns what is wrong with them, for an alarm.
     fn refresh(&mut self, reads_all: bool) -> Option<String>;
 
-    /// Probes the server. Returns an outcome for each of its addresses; `None` if this process or the machine
-    /// has paused meanwhile, so that nothing is known.
-    fn probe(&mut self) -> Option<Vec<Outcome>>;
+    /// Probes the server. Returns an outcome for each of its addresses.
+    ///
+    /// # Errors
+    /// This process or the machine has paused meanwhile, for that long, so that nothing is known.
+    fn probe(&mut self) -> Result<Vec<Outcome>, Duration>;
 
     /// Returns the reason why the server would not start again with its configuration as it is now.
     fn obstacle(&self) -> Option<String>;
@@ -39,6 +46,8 @@ pub struct ProbedServer {
     latest_fault: Option<String>,
     /// Fault that two reads in a row have found: files are not replaced in one step.
     fault: Option<String>,
+    /// Number of probes in a row that have found a certificate that is not trusted.
+    untrusted: u32,
     /// Number of ticks since the reader has last answered.
     unanswered: u32,
 }
@@ -52,6 +61,7 @@ impl ProbedServer {
             prober,
             reader,
             wants_all: false,
+            untrusted: 0,
             latest_fault: fault.clone(),
             fault,
             unanswered: 0,
@@ -106,16 +116,29 @@ impl Server for ProbedServer {
         (!faults.is_empty()).then(|| faults.join("; "))
     }
 
-    fn probe(&mut self) -> Option<Vec<Outcome>> {
-        let outcomes = self.prober.probe()?;
+    fn probe(&mut self) -> Result<Vec<Outcome>, Duration> {
+        let mut outcomes = self.prober.probe()?;
+        let has = |outcomes: &[Outcome], wanted: AlarmKind| {
+            outcomes.iter().any(|outcome| {
+                matches!(outcome.verdict, Verdict::Misconfigured { kind, .. } if kind == wanted)
+            })
+        };
         // The authorities of the system may have been renewed.
-        self.wants_all |= outcomes.iter().any(|outcome| {
-            matches!(
-                outcome.verdict,
-                Verdict::Misconfigured { kind: AlarmKind::CertificateUntrusted, .. }
-            )
-        });
-        Some(outcomes)
+        if has(&outcomes, AlarmKind::CertificateUntrusted) {
+            self.wants_all |= self.untrusted.is_multiple_of(MAX_READ_TICKS);
+            self.untrusted = self.untrusted.wrapping_add(1);
+        } else {
+            self.untrusted = 0;
+        }
+        // Those that a probe has found are reported once.
+        let faults = self.prober.plan().certificate_faults(Timestamp::now());
+        let is_new = |fault: &Outcome| match fault.verdict {
+            Verdict::Misconfigured { kind, .. } => !has(&outcomes, kind),
+            _ => false,
+        };
+        let faults: Vec<Outcome> = faults.into_iter().filter(is_new).collect();
+        outcomes.extend(faults);
+        Ok(outcomes)
     }
 
     fn obstacle(&self) -> Option<String> {
@@ -130,7 +153,7 @@ impl Server for ProbedServer {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::supervisor::plan::{Planner, ProbeSettings};

@@ -8,6 +8,7 @@ use crossbeam_channel::bounded;
 
 use super::*;
 use crate::supervisor::alarm::{AlarmReport, AlarmState};
+use crate::supervisor::restart::{Eligibility, RestartError};
 
 /// A server and its restarter in one, which follow a script and count calls.
 #[derive(Clone)]
@@ -55,14 +56,14 @@ impl Server for Fake {
         self.0.borrow().fault.clone()
     }
 
-    fn probe(&mut self) -> Option<Vec<Outcome>> {
+    fn probe(&mut self) -> Result<Vec<Outcome>, Duration> {
         let script = self.0.borrow();
         let outcome = |(target, verdict): &(&str, Verdict)| Outcome {
             target: (*target).to_owned(),
             verdict: *verdict,
             text: format!("{target}: {verdict:?}"),
         };
-        Some(script.verdicts.iter().map(outcome).collect())
+        Ok(script.verdicts.iter().map(outcome).collect())
     }
 
     fn obstacle(&self) -> Option<String> {
@@ -282,11 +283,11 @@ fn certificate_that_is_being_renewed_raises_no_alarm() {
     let untrusted =
         Verdict::Misconfigured { kind: AlarmKind::CertificateUntrusted, answered: true };
     let mut scenario = Scenario::new(Script::of(&[(PUBLIC, untrusted)]), false);
-    scenario.ticks(2);
+    scenario.ticks(14);
     scenario.set(&[(PUBLIC, Verdict::Healthy)]);
     scenario.tick();
     scenario.set(&[(PUBLIC, untrusted)]);
-    scenario.ticks(2);
+    scenario.ticks(14);
     assert_eq!(scenario.reports(), []);
     scenario.tick();
     assert_eq!(scenario.reports(), [("certificate_untrusted", Begins)]);
@@ -371,15 +372,16 @@ fn failures_before_and_after_a_pause_of_this_process_are_not_in_a_row() {
 #[test]
 fn probe_during_a_pause_is_discarded() {
     /// A server each second probe of which was cut off by a pause.
-    struct Paused(bool);
+    struct Paused(Duration, bool);
     impl Server for Paused {
         fn refresh(&mut self, _: bool) -> Option<String> {
             None
         }
-        fn probe(&mut self) -> Option<Vec<Outcome>> {
-            self.0 = !self.0;
+        fn probe(&mut self) -> Result<Vec<Outcome>, Duration> {
+            self.1 = !self.1;
             let (target, text) = (ADMIN.to_owned(), "late".to_owned());
-            self.0.then(|| vec![Outcome { target, verdict: Verdict::Unresponsive, text }])
+            let failed = vec![Outcome { target, verdict: Verdict::Unresponsive, text }];
+            if self.1 { Ok(failed) } else { Err(self.0) }
         }
         fn obstacle(&self) -> Option<String> {
             None
@@ -388,10 +390,67 @@ fn probe_during_a_pause_is_discarded() {
             Err(String::new())
         }
     }
+    // A short pause is a busy machine, on which a server that hangs is restarted as well.
+    for (pause, restarts) in [(60, 0), (2, 2)] {
+        let mut scenario = Scenario::new(Script::default(), false);
+        scenario.monitor.server = Box::new(Paused(Duration::from_secs(pause), false));
+        scenario.ticks(10);
+        assert_eq!(scenario.restarts(), restarts, "{pause} s");
+    }
+}
+
+#[test]
+fn machine_that_does_not_let_this_process_run_raises_an_alarm() {
     let mut scenario = Scenario::new(Script::default(), false);
-    scenario.monitor.server = Box::new(Paused(false));
-    scenario.ticks(10);
-    assert_eq!(scenario.restarts(), 0, "no two failures are in a row");
+    for _ in 0..6 {
+        scenario.pass(Duration::from_secs(4));
+        scenario.monitor.note_pause(STEP);
+        scenario.tick();
+    }
+    assert_eq!((scenario.restarts(), scenario.reports()), (0, vec![("not_probed", Begins)]));
+    scenario.tick();
+    assert_eq!(scenario.reports(), [("not_probed", Over)]);
+}
+
+#[test]
+fn server_that_sheds_visitors_for_a_minute_raises_an_alarm() {
+    let shed = Verdict::Misconfigured { kind: AlarmKind::Overloaded, answered: true };
+    let mut scenario =
+        Scenario::new(Script::of(&[(ADMIN, Verdict::Healthy), (PUBLIC, shed)]), false);
+    scenario.ticks(11);
+    assert_eq!(scenario.reports(), []);
+    scenario.tick();
+    assert_eq!((scenario.restarts(), scenario.reports()), (0, vec![("overloaded", Begins)]));
+}
+
+#[test]
+fn server_that_crashes_after_each_start_raises_an_alarm() {
+    let starting = || Ok(Eligibility::Ineligible("started 3 s ago".to_owned()));
+    let mut scenario =
+        Scenario::new(Script { eligibility: starting(), ..Script::default() }, false);
+    // Healthy at each third tick.
+    for tick in 0..63 {
+        let verdict = if tick % 3 == 2 { Verdict::Healthy } else { Verdict::Unresponsive };
+        scenario.set(&[(ADMIN, verdict)]);
+        scenario.tick();
+    }
+    assert_eq!((scenario.restarts(), scenario.reports()), (0, vec![("not_healthy", Begins)]));
+    scenario.set(&[(ADMIN, Verdict::Healthy)]);
+    scenario.ticks(14);
+    assert_eq!(scenario.reports(), [("not_healthy", Over)]);
+}
+
+#[test]
+fn alarms_of_probes_end_when_an_operator_stops_the_program() {
+    let mut scenario =
+        Scenario::new(Script::of(&[(ADMIN, Verdict::Healthy), (PUBLIC, NAME)]), false);
+    scenario.tick();
+    assert_eq!(scenario.reports(), [("certificate_name", Begins)]);
+    scenario.fake.0.borrow_mut().eligibility = Ok(Eligibility::Stopped("STOPPED".to_owned()));
+    scenario.set(&[(ADMIN, Verdict::Unresponsive), (PUBLIC, LOOKUP)]);
+    scenario.ticks(100);
+    let expected = [("certificate_name", Over), ("name_lookup", Begins), ("name_lookup", Over)];
+    assert_eq!(scenario.reports(), expected);
 }
 
 #[test]

@@ -16,8 +16,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 pub enum Eligibility {
     /// The server is meant to run.
     Eligible,
-    /// The server is not meant to run, or is being started or stopped already; the reason.
+    /// The server is being started or stopped already; the reason.
     Ineligible(String),
+    /// An operator has stopped the server; the reason.
+    Stopped(String),
     /// supervisord has given up starting the server; what an operator has to do.
     GaveUp(String),
 }

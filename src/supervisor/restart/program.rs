@@ -130,6 +130,9 @@ impl Restarter for ProgramRestarter {
                 info.uptime.as_secs()
             )),
             ProcessState::Running => Eligibility::Eligible,
+            state @ ProcessState::Stopped => {
+                Eligibility::Stopped(format!("supervisord reports {state}"))
+            }
             state => Eligibility::Ineligible(format!("supervisord reports {state}")),
         })
     }

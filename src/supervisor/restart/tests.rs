@@ -143,7 +143,11 @@ fn program_is_eligible_while_it_runs_and_after_its_grace_period() {
         let scripted = Scripted::start(&[reply]);
         let text = match scripted.restarter().eligibility() {
             Ok(Eligibility::Eligible) => "eligible".to_owned(),
-            Ok(Eligibility::Ineligible(reason) | Eligibility::GaveUp(reason)) => reason,
+            Ok(
+                Eligibility::Ineligible(reason)
+                | Eligibility::Stopped(reason)
+                | Eligibility::GaveUp(reason),
+            ) => reason,
             Err(error) => error,
         };
         assert!(text.contains(expected), "{expected:?} is not in {text:?}");

@@ -72,6 +72,13 @@ fn serve(answer: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
     address
 }
 
+/// Returns an address that refuses connections as long as the socket lives, which keeps it from others.
+fn refused() -> (SocketAddr, socket2::Socket) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    (socket.local_addr().unwrap().as_socket().unwrap(), socket)
+}
+
 fn serve_plain(response: &'static str) -> SocketAddr {
     serve(move |mut stream| {
         let _ = stream.read(&mut [0; 1024]);
@@ -220,7 +227,7 @@ fn response_that_a_restart_does_not_cure_is_told_from_an_unhealthy_server() {
 
 #[test]
 fn way_to_the_server_is_told_from_the_server() {
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (refused, _bound) = refused();
     let plain = serve_plain("HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n");
     // A server of TLS that refuses every client: its fatal alert handshake_failure.
     let refuses = serve(|mut stream| {
@@ -319,7 +326,7 @@ fn configured_listener_is_probed_by_a_name_of_its_own_certificate() {
 #[test]
 fn configured_listener_that_the_server_does_not_serve_is_no_reason_for_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (refused, _bound) = refused();
     let elsewhere = r#"{"listeners":[{"address":"0.0.0.0:8443","state":"listening"}]}"#;
     let here = format!(r#"{{"listeners":[{{"address":"{refused}","state":"listening"}}]}}"#);
     let waiting =
@@ -420,7 +427,7 @@ fn running() -> Running {
 /// Whatever is done to the file, the server that runs serves as before.
 #[test]
 fn changed_file_is_no_reason_to_restart_a_healthy_server() {
-    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (nowhere, _bound) = refused();
     type Change<'a> = (&'a str, &'a dyn Fn(&Running));
     let changes: [Change<'_>; 6] = [
         ("nothing", &|_| {}),
@@ -481,13 +488,73 @@ fn file_that_goes_or_has_an_unknown_table_leaves_the_plan() {
 }
 
 #[test]
+fn certificate_that_visitors_refuse_is_found_although_it_is_the_configured_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let issuer = certificate(&["ca.example"], NOW);
+    let mut params = CertificateParams::new(vec!["one.example".to_owned()]).unwrap();
+    // Access description of the issuer's certificate, as public authorities have it (RFC 5280 4.2.2.1).
+    let access = b"\x30\x1b\x30\x19\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02\x86\x0dhttp://a.test";
+    let oid = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+    let extension = rcgen::CustomExtension::from_oid_content(&oid, access.to_vec());
+    params.custom_extensions.push(extension);
+    params.distinguished_name.push(rcgen::DnType::CommonName, "one.example");
+    let key = KeyPair::generate().unwrap();
+    let signer = rcgen::Issuer::new(
+        CertificateParams::new(vec!["ca.example".to_owned()]).unwrap(),
+        issuer.key,
+    );
+    let signed = params.signed_by(&key, &signer).unwrap();
+    let without_chain = Made { cert: signed.pem(), der: signed.der().clone(), key };
+    let listen = "listen = [\"127.0.0.1:1\"]";
+    let named = |name: &str| format!("{listen}\nnames = [\"{name}\"]");
+    let proxied = format!("{}\ntrusted_proxies = [\"127.0.0.1\"]", named("tank.example"));
+    let one = || certificate(&["one.example", "*.pump.example"], NOW);
+    for (case, server, made, expected) in [
+        ("well", named("one.example"), one(), None),
+        ("by a wildcard", named("tank.pump.example"), one(), None),
+        ("no names", listen.to_owned(), one(), None),
+        ("behind a proxy", proxied, one(), None),
+        ("another name", named("tank.example"), one(), Some(AlarmKind::CertificateName)),
+        (
+            "expired",
+            named("one.example"),
+            certificate(&["one.example"], PAST),
+            Some(AlarmKind::CertificateExpired),
+        ),
+        ("no chain", named("one.example"), without_chain, Some(AlarmKind::CertificateInvalid)),
+    ] {
+        let config = configuration(folder.path(), &server, Some(&made));
+        let plan = planner(&config).load(false).unwrap().unwrap();
+        let found = plan.certificate_faults(Timestamp::now());
+        let kinds = found.iter().map(|fault| match fault.verdict {
+            Verdict::Misconfigured { kind, .. } => kind,
+            _ => unreachable!(),
+        });
+        assert_eq!(kinds.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>(), "{case}");
+        // A clock that was never set says nothing about the validity.
+        let early = plan.certificate_faults(Timestamp::from_second(12).unwrap());
+        assert_eq!(early.len(), found.len() - usize::from(case == "expired"), "{case}");
+    }
+}
+
+#[test]
+fn plan_without_an_address_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = "listen = [\"fd:0\"]\nadmin_listen = \"127.0.0.1:0\"";
+    let plan = planner(&configuration(folder.path(), server, None)).load(false).unwrap().unwrap();
+    assert!(plan.nothing_to_probe().unwrap().contains("--url or --admin"));
+    assert_eq!(plan.notes.len(), 1, "`watch` raises an alarm");
+    assert_eq!(plan.omitted.len(), 1);
+}
+
+#[test]
 fn obstacle_to_a_start_is_told_from_what_this_process_lacks() {
     let running = running();
     let config = running.folder.path().join("pumphouse.toml");
     let text = std::fs::read_to_string(&config).unwrap();
     let source = |secret: &str| {
         format!(
-            "{text}[[source]]\nname = \"x\"\ntype = \"json\"\nurl = \"https://a.example/x\"\n{secret}\n"
+            "{text}[[source]]\nname = \"x\"\nkind = \"json\"\nurl = \"https://a.example/x\"\nvalues = {{ level = {{ pointer = \"/level\", unit = \"%\" }} }}\n{secret}\n"
         )
     };
     let key = running.folder.path().join("key.pem");
@@ -497,7 +564,7 @@ fn obstacle_to_a_start_is_told_from_what_this_process_lacks() {
         ("a fault", format!("{text}[log]\nlevl = 1\n"), Some("unknown key \"levl\"")),
         ("syntax", format!("{text}[["), Some("pumphouse.toml:")),
         ("reachable, without access", text.replace("127.0.0.1", "0.0.0.0"), Some("[auth]")),
-        ("a variable", source("bearer_token = \"${PUMPHOUSE_NO_SUCH_VARIABLE}\""), None),
+        ("a variable", source("bearer = \"${PUMPHOUSE_NO_SUCH_VARIABLE}\""), None),
     ] {
         std::fs::write(&config, text).unwrap();
         let found = running.planner.obstacle();
