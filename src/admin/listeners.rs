@@ -23,8 +23,35 @@ pub struct ListenerStatus {
 pub enum ListenerState {
     /// The server listens. The socket of a public TCP listener, whose accept queue is shown.
     Listening(Option<ListenSocket>),
-    /// The machine does not have the address yet, for this reason.
-    Waiting(String),
+    /// The server does not listen yet, and tries again.
+    Waiting {
+        /// Kind of the reason.
+        cause: WaitCause,
+        /// Text of the latest failure.
+        error: String,
+    },
+}
+
+/// Kinds of reasons why the server does not listen on an address yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitCause {
+    /// The machine does not have the address.
+    Absent,
+    /// The machine has the address, and a failure that may pass keeps the server from it: its port is in use.
+    Failing,
+    /// The machine has the address, and the configuration asks for what this user must not do.
+    Misconfigured,
+}
+
+impl WaitCause {
+    /// Returns the name of the cause.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            WaitCause::Absent => "absent",
+            WaitCause::Failing => "failing",
+            WaitCause::Misconfigured => "misconfigured",
+        }
+    }
 }
 
 /// The state of all addresses: the server writes it, the admin listener reads it.
@@ -46,7 +73,7 @@ impl LiveListeners {
     pub fn sockets(&self) -> Vec<ListenSocket> {
         let socket = |status: &ListenerStatus| match &status.state {
             ListenerState::Listening(socket) => socket.clone(),
-            ListenerState::Waiting(_) => None,
+            ListenerState::Waiting { .. } => None,
         };
         self.0.load().iter().filter_map(socket).collect()
     }
@@ -57,7 +84,7 @@ impl ListenerState {
     pub const fn as_str(&self) -> &'static str {
         match self {
             ListenerState::Listening(_) => "listening",
-            ListenerState::Waiting(_) => "waiting",
+            ListenerState::Waiting { .. } => "waiting",
         }
     }
 
@@ -65,7 +92,15 @@ impl ListenerState {
     pub fn error(&self) -> Option<&str> {
         match self {
             ListenerState::Listening(_) => None,
-            ListenerState::Waiting(error) => Some(error),
+            ListenerState::Waiting { error, .. } => Some(error),
+        }
+    }
+
+    /// Returns the kind of that reason.
+    pub const fn cause(&self) -> Option<WaitCause> {
+        match self {
+            ListenerState::Listening(_) => None,
+            ListenerState::Waiting { cause, .. } => Some(*cause),
         }
     }
 }

@@ -104,6 +104,7 @@ impl Scoreboard {
                 enabled: history.is_enabled(),
                 silent_seconds: pause::sure(history.heartbeat_age()).as_secs_f64(),
                 holder: history.holder().map(|holder| holder.to_string()),
+                unlocked: history.unlocked().map(|reason| reason.to_string()),
                 rows: history.rows(),
                 errors: history.errors(),
                 dropped: history.dropped(),
@@ -122,6 +123,7 @@ impl Scoreboard {
             address: status.address.clone(),
             state: status.state.as_str().into(),
             error: status.state.error().map(str::to_owned),
+            cause: status.state.cause().map(|cause| cause.as_str().into()),
             since: Rfc3339(status.since).to_string(),
         });
         listeners.collect()

@@ -2,8 +2,20 @@
 
 use std::path::Path;
 
+use crate::data_lock::{find_holder, second_name};
 use crate::file_error::Shown;
 use crate::shell::quoted;
+
+/// Returns notes on the lock of a database: another process has it, or it may be missed.
+pub(super) fn notes(path: &Path) -> Vec<String> {
+    let holder = find_holder(path).map(|holder| {
+        format!(
+            "{}: another process records this history: {holder}; a second server serves without it",
+            path.display()
+        )
+    });
+    holder.into_iter().chain(second_name(path)).collect()
+}
 
 /// Returns the reason why no database can be at a path.
 pub(super) fn fault(path: &Path) -> Option<String> {

@@ -112,7 +112,9 @@ impl Checked {
     /// Returns a description of the server's behaviour, with notes on settings that may be unintended.
     pub fn summary(&self, now: Timestamp) -> String {
         let mut text = summary::render(&self.config, self.certificates.as_ref(), now);
-        for note in &self.listener_notes {
+        let history = self.config.history.as_ref();
+        let history_notes = history.map(|history| history_path::notes(&history.path));
+        for note in self.listener_notes.iter().chain(history_notes.iter().flatten()) {
             text += &format!("note: {note}\n");
         }
         text

@@ -1,9 +1,10 @@
 //! `[history]`: the database of recorded values and its retention times.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::section::Section;
+use crate::data_lock::lock_path;
 
 /// `[history]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,33 +39,61 @@ impl Default for History {
 }
 
 impl History {
-    /// Returns the path of the last good values, beside the database.
+    /// Returns the path of the last good values, beside the database: `pumphouse.last.json`.
     pub fn last_values(&self) -> PathBuf {
-        self.path.with_extension("last.json")
+        self.companion("last.json")
     }
 
-    /// Returns the path of the browsers' sessions, beside the database.
+    /// Returns the path of the browsers' sessions, beside the database: `pumphouse.sessions.json`.
     pub fn sessions(&self) -> PathBuf {
-        self.path.with_extension("sessions.json")
+        self.companion("sessions.json")
+    }
+
+    /// Returns the path of a file beside the database. Two databases in one folder never share one:
+    /// `pump.db` has `pump.last.json`, `pump.north` has `pump.north-last.json`.
+    fn companion(&self, name: &str) -> PathBuf {
+        if self.has_usual_name() {
+            return self.path.with_extension(name);
+        }
+        with_suffix(&self.path, &format!("-{name}"))
+    }
+
+    /// Returns the paths at which version 0.1 had the last values and the sessions, each with its path now, if
+    /// they differ. Databases with one stem shared these files.
+    pub fn earlier_names(&self) -> Vec<(PathBuf, PathBuf)> {
+        if self.has_usual_name() {
+            return Vec::new();
+        }
+        let earlier = |name: &str| (self.path.with_extension(name), self.companion(name));
+        ["last.json", "sessions.json"].map(earlier).into()
+    }
+
+    fn has_usual_name(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == "db")
     }
 
     /// Returns the paths of all files: the database, its write-ahead log and index, its lock, the last values
     /// and the sessions. Not all of them exist at all times.
+    ///
+    /// The log, the index and the lock are beside the file that a symbolic link ends at.
     pub fn files(&self) -> [PathBuf; 6] {
-        let beside = |suffix: &str| {
-            let mut name = self.path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
+        let lock = lock_path(&self.path);
+        let database = lock.with_extension("");
         [
             self.path.clone(),
-            beside("-wal"),
-            beside("-shm"),
-            beside(".lock"),
+            with_suffix(&database, "-wal"),
+            with_suffix(&database, "-shm"),
+            lock,
             self.last_values(),
             self.sessions(),
         ]
     }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Reads `[history]`; `None`: nothing is written to disk.

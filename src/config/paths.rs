@@ -20,6 +20,13 @@ impl Section<'_, '_> {
             self.report(span, format_args!("\"{key}\": {message}"));
             return None;
         }
+        if value.contains('\0') {
+            self.report(
+                span,
+                format_args!("\"{key}\" contains a NUL character, which no path can have"),
+            );
+            return None;
+        }
         if value.is_empty() {
             self.report(span, format_args!("\"{key}\" is empty; it must be the path of a file"));
             return None;

@@ -2,7 +2,8 @@
 //!
 //! No proxy is used by default, whatever the environment says: a poll goes to the configured host. With
 //! `proxy = "env"` the environment decides as it does for curl: `http_proxy` or `https_proxy` by the scheme of
-//! the URL, else `all_proxy`, unless `no_proxy` names the host.
+//! the URL, else `all_proxy`, unless `no_proxy` names the host. As for curl, an empty variable counts as unset, and
+//! a proxy without a port has port 1080.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,6 +15,12 @@ use ipnet::IpNet;
 use super::secret::Secret;
 use super::section::Section;
 use super::source_url::SourceUrl;
+
+/// Port of a proxy whose URL names none, as for curl.
+const DEFAULT_PORT: u16 = 1080;
+
+/// Texts by which other programs mean that there is no proxy.
+const NONE_WORDS: [&str; 6] = ["none", "off", "direct", "false", "no", "disabled"];
 
 /// Route to a source: direct, or through a proxy.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,6 +44,9 @@ pub enum ProxyError {
     /// The text is not a URL of a host.
     #[error("is not a URL such as \"http://host:3128\"")]
     Malformed,
+    /// The text says that there is no proxy.
+    #[error("must be \"env\" or a URL; for no proxy, delete the key: the default is none")]
+    NoneWord,
     /// The scheme is not `http`.
     #[error("must begin with http://: proxies that speak TLS or SOCKS are not supported")]
     Scheme,
@@ -73,6 +83,15 @@ impl HttpProxy {
         self.0.clone()
     }
 
+    /// Parses the configured URL of a proxy. A single word is not taken for a host.
+    fn parse_configured(text: &str) -> Result<HttpProxy, ProxyError> {
+        let is_word = !text.contains("://") && !text.contains(':');
+        if is_word && NONE_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+            return Err(ProxyError::NoneWord);
+        }
+        if is_word { Err(ProxyError::Malformed) } else { HttpProxy::parse(text) }
+    }
+
     /// Parses the URL of a proxy. Without a scheme it is `http`, as in the variables of the environment.
     fn parse(text: &str) -> Result<HttpProxy, ProxyError> {
         let text = text.trim();
@@ -87,6 +106,12 @@ impl HttpProxy {
         if uri.host().is_none_or(str::is_empty) {
             return Err(ProxyError::Malformed);
         }
+        let url = match uri.authority() {
+            Some(authority) if uri.port_u16().is_none() => {
+                format!("http://{}:{DEFAULT_PORT}", authority.as_str().trim_end_matches(':'))
+            }
+            _ => url,
+        };
         ureq::Proxy::new(&url).map(HttpProxy).map_err(|_| ProxyError::Malformed)
     }
 }
@@ -106,18 +131,38 @@ impl fmt::Debug for HttpProxy {
 /// Reads `proxy`, for a source at this URL.
 pub(super) fn read(section: &mut Section<'_, '_>, url: Option<&SourceUrl>) -> Proxy {
     let span = ["proxy", "proxy_file"].into_iter().find_map(|key| section.span_of(key));
+    let inline = section.inline_text_of("proxy");
     let Some(value) = section.secret("proxy") else { return Proxy::None };
     let span = span.unwrap_or_default();
-    if value.expose() != "env" {
-        match HttpProxy::parse(value.expose()) {
-            Ok(proxy) => return Proxy::Configured(proxy),
+    let value = value.expose().trim();
+    if !value.eq_ignore_ascii_case("env") {
+        match HttpProxy::parse_configured(value) {
+            Ok(proxy) => {
+                if let (Some(span), Some(_)) = (inline, proxy.0.password()) {
+                    section.note_inline_secret(span, "proxy");
+                }
+                return Proxy::Configured(proxy);
+            }
             Err(error) => section.report(span, format_args!("\"proxy\" {error}")),
         }
         return Proxy::None;
     }
     let Some(uri) = url.and_then(|url| url.as_str().parse().ok()) else { return Proxy::None };
     match of_environment(&uri, &|name| section.environment(name)) {
-        Ok(proxy) => Proxy::Environment(proxy),
+        Ok(proxy) => {
+            let is_set = |name| section.environment(name).is_some_and(|value| !value.is_empty());
+            if proxy.is_none()
+                && uri.scheme_str() == Some("http")
+                && is_set("HTTP_PROXY")
+                && !is_set("http_proxy")
+            {
+                section.warn(
+                    span,
+                    "\"proxy\": HTTP_PROXY is ignored, as curl ignores it; set http_proxy, in lower case",
+                );
+            }
+            Proxy::Environment(proxy)
+        }
         Err((variable, error)) => {
             section.report(span, format_args!("\"proxy\": {variable} {error}"));
             Proxy::None
@@ -135,10 +180,11 @@ fn of_environment(
         Some("https") => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         _ => &["http_proxy", "all_proxy", "ALL_PROXY"],
     };
-    let find = |name: &&'static str| Some((*name, environment(name)?));
+    let set = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+    let find = |name: &&'static str| Some((*name, set(name)?));
     let Some((variable, value)) = variables.iter().find_map(find) else { return Ok(None) };
-    let excluded = ["no_proxy", "NO_PROXY"].into_iter().find_map(environment);
-    if value.trim().is_empty() || is_excluded(url, &excluded.unwrap_or_default()) {
+    let excluded = ["no_proxy", "NO_PROXY"].into_iter().find_map(set);
+    if is_excluded(url, &excluded.unwrap_or_default()) {
         return Ok(None);
     }
     HttpProxy::parse(&value).map(Some).map_err(|error| (variable, error))
@@ -178,7 +224,10 @@ mod tests {
             ("http://proxy.test:3128", "http://proxy.test:3128"),
             ("http://proxy.test:3128/", "http://proxy.test:3128"),
             ("proxy.test:3128", "http://proxy.test:3128"),
-            ("http://proxy.test", "http://proxy.test:80"),
+            ("http://proxy.test", "http://proxy.test:1080"),
+            ("http://proxy.test:/", "http://proxy.test:1080"),
+            ("http://me:s3cr%65t@[::1]", "http://[::1]:1080"),
+            ("proxy.test", "http://proxy.test:1080"),
             ("http://me:s3cr%65t@proxy.test:3128", "http://proxy.test:3128"),
             ("http://[::1]:3128", "http://[::1]:3128"),
         ] {
@@ -209,13 +258,15 @@ mod tests {
     fn environment_names_the_proxy_by_scheme_and_host() {
         const URL: &str = "https://api.tank.test/level";
         type Variables = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Variables, Option<&str>); 20] = [
+        let cases: [(&str, Variables, Option<&str>); 22] = [
             (URL, &[], None),
             (URL, &[("https_proxy", "http://a:1")], Some("http://a:1")),
             (URL, &[("HTTPS_PROXY", "a:1"), ("ALL_PROXY", "b:2")], Some("http://a:1")),
             (URL, &[("http_proxy", "http://a:1")], None),
             (URL, &[("all_proxy", "http://b:2"), ("http_proxy", "a:1")], Some("http://b:2")),
-            (URL, &[("https_proxy", ""), ("ALL_PROXY", "b:2")], None),
+            (URL, &[("https_proxy", ""), ("ALL_PROXY", "b:2")], Some("http://b:2")),
+            (URL, &[("https_proxy", ""), ("all_proxy", " ")], None),
+            (URL, &[("all_proxy", "a:1"), ("no_proxy", ""), ("NO_PROXY", "*")], None),
             ("http://tank.test/", &[("http_proxy", "a:1")], Some("http://a:1")),
             ("http://tank.test/", &[("HTTP_PROXY", "a:1")], None),
             ("http://tank.test/", &[("https_proxy", "a:1")], None),

@@ -130,6 +130,11 @@ impl History {
         self.0.holder.load_full()
     }
 
+    /// Returns why this process records the history without the lock, if it does.
+    pub fn unlocked(&self) -> Option<Arc<str>> {
+        self.0.unlocked.load().as_deref().cloned()
+    }
+
     /// Returns the time zone whose days are rolled up.
     pub fn zone(&self) -> &TimeZone {
         &self.0.zone

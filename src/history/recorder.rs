@@ -213,13 +213,19 @@ impl RecorderThread {
     /// Takes the lock, or checks that this process still has it. Returns false if another one has it.
     fn claim(&mut self) -> bool {
         match self.lock.claim() {
-            Claim::Ours => {
+            claim @ (Claim::Ours | Claim::Unlocked(_)) => {
                 self.held_since = None;
                 self.shared.unheld();
+                let reason = match claim {
+                    Claim::Unlocked(reason) => Some(Arc::new(reason)),
+                    _ => None,
+                };
+                self.shared.unlocked.store(reason);
                 true
             }
             Claim::Held(holder) => {
                 self.held_since.get_or_insert_with(Instant::now);
+                self.shared.unlocked.store(None);
                 self.shared.held_by(holder);
                 false
             }

@@ -54,6 +54,8 @@ pub(super) struct Shared {
     pub(super) readers: ArcSwapOption<ReaderPool>,
     /// The other process that records the history; `None` if this one may.
     pub(super) holder: ArcSwapOption<Holder>,
+    /// Reason why this process records the history without the lock; `None` if it has the lock or waits for it.
+    pub(super) unlocked: ArcSwapOption<Arc<str>>,
     pub(super) health: ArcSwap<Health>,
     /// The latest events, newest first.
     pub(super) recent: ArcSwap<Vec<StoredEvent>>,
@@ -77,6 +79,7 @@ impl Shared {
             sources: ArcSwap::from_pointee(settings.sources.clone()),
             readers: ArcSwapOption::empty(),
             holder: ArcSwapOption::empty(),
+            unlocked: ArcSwapOption::empty(),
             health: ArcSwap::default(),
             recent: ArcSwap::default(),
             rows: AtomicU64::new(0),

@@ -11,7 +11,8 @@
 //! | --- | --- |
 //! | the address never comes | one line in the log when the wait begins, and one each [`LOG_INTERVAL`] |
 //! | it goes again after the bind | the socket stays and serves again when the address is back (ip(7)) |
-//! | its port is in use by then, or descriptors are short | the wait goes on with that error: the other listeners serve |
+//! | its port is in use by then, or descriptors are short | the wait goes on with that error ([`WaitCause`]): the other listeners serve |
+//! | this user must not bind it | the same; each report calls it a wrong configuration |
 //! | HUP, TERM | act at once: the trials run between them, on the same thread |
 //! | `kill -9` | nothing is left |
 //!
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::listen::{ListenError, bind, listen_socket};
-use crate::admin::listeners::{ListenerState, ListenerStatus, LiveListeners};
+use crate::admin::listeners::{ListenerState, ListenerStatus, LiveListeners, WaitCause};
 use crate::config::ListenAddr;
 use crate::engine::Listener;
 use crate::logging::OnChange;
@@ -70,6 +71,8 @@ struct Waiting {
     address: ListenAddr,
     /// Position in the list of states; the admin listener has none.
     status: Option<usize>,
+    /// Kind of the latest failure.
+    cause: WaitCause,
     /// Text of the latest failure.
     failure: OnChange<String>,
 }
@@ -122,25 +125,38 @@ impl LateListeners {
         self.waiting.is_empty()
     }
 
-    /// Returns the missing addresses for systemd's status; `None` if there are none.
+    /// Returns the missing addresses by the kind of their reason, for systemd's status; `None` if there are none.
     pub(super) fn missing(&self) -> Option<String> {
-        let missing: Vec<String> =
-            self.waiting.iter().map(|waiting| waiting.address.to_string()).collect();
-        (!missing.is_empty()).then(|| missing.join(", "))
+        const TEXTS: [(WaitCause, &str); 3] = [
+            (WaitCause::Absent, "waiting for addresses that this machine does not have"),
+            (WaitCause::Failing, "trying again to listen on"),
+            (WaitCause::Misconfigured, "not allowed to listen on, correct the configuration"),
+        ];
+        let groups = TEXTS.iter().filter_map(|(cause, text)| {
+            let waiting = self.waiting.iter().filter(|waiting| waiting.cause == *cause);
+            let addresses: Vec<String> =
+                waiting.map(|waiting| waiting.address.to_string()).collect();
+            (!addresses.is_empty()).then(|| format!("{text}: {}", addresses.join(", ")))
+        });
+        let groups: Vec<String> = groups.collect();
+        (!groups.is_empty()).then(|| groups.join("; "))
     }
 
-    /// Tries to bind each missing address, and passes what is bound to `add`. Returns true if an address
-    /// is not missing any more.
+    /// Tries to bind each missing address, and passes what is bound to `add`. Returns true if
+    /// [`LateListeners::missing`] has changed.
     pub(super) fn retry(&mut self, add: impl Fn(Role, Listener) -> io::Result<()>) -> bool {
         let now = Instant::now();
-        let before = self.waiting.len();
+        let before = self.missing();
         for mut waiting in std::mem::take(&mut self.waiting) {
             let (role, backlog) = (waiting.role, self.backlog);
-            let outcome = bind(&waiting.address, backlog).map_err(|error| error.to_string());
+            let outcome = bind(&waiting.address, backlog);
+            let outcome = outcome.map_err(|error| (error.wait_cause(), error.to_string()));
             let outcome = outcome.and_then(|listener| {
                 let (address, socket) = (listener.local_addr(), listen_socket(&listener, backlog));
                 add(role, listener).map_err(|error| {
-                    format!("cannot listen on {address}: cannot register the socket: {error}")
+                    let error =
+                        format!("cannot listen on {address}: cannot register the socket: {error}");
+                    (WaitCause::Failing, error)
                 })?;
                 Ok((address, socket))
             });
@@ -156,17 +172,18 @@ impl LateListeners {
                         };
                     }
                 }
-                Err(error) => {
+                Err((cause, error)) => {
+                    waiting.cause = cause;
                     waiting.log(&error, now);
                     if let Some(position) = waiting.status {
-                        self.statuses[position].state = ListenerState::Waiting(error);
+                        self.statuses[position].state = ListenerState::Waiting { cause, error };
                     }
                     self.waiting.push(waiting);
                 }
             }
         }
         self.publish();
-        self.waiting.len() < before
+        self.missing() != before
     }
 
     fn bound(&mut self, role: Role, listener: &Listener) {
@@ -184,18 +201,19 @@ impl LateListeners {
 
     fn await_address(&mut self, role: Role, address: &ListenAddr, error: &ListenError) {
         let status = (role != Role::Admin).then_some(self.statuses.len());
-        let error = error.to_string();
+        let (cause, error) = (error.wait_cause(), error.to_string());
         let mut waiting = Waiting {
             role,
             address: address.clone(),
             status,
+            cause,
             failure: OnChange::repeating(LOG_INTERVAL),
         };
         waiting.log(&error, Instant::now());
         if status.is_some() {
             self.statuses.push(ListenerStatus {
                 address: address.to_string(),
-                state: ListenerState::Waiting(error),
+                state: ListenerState::Waiting { cause, error },
                 since: Timestamp::now(),
             });
         }
@@ -210,11 +228,21 @@ impl LateListeners {
 impl Waiting {
     fn log(&mut self, error: &str, now: Instant) {
         if self.failure.set_at(error.to_owned(), now) {
+            let key = self.role.key();
+            let advice = match self.cause {
+                WaitCause::Absent => format!(
+                    "if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else correct {key} \
+                     and restart"
+                ),
+                WaitCause::Failing => "this machine has the address now".to_owned(),
+                WaitCause::Misconfigured => format!(
+                    "this machine has the address now, and the configuration is wrong: correct {key} and \
+                     restart"
+                ),
+            };
             log::warn!(
-                "{error}; the server tries again each second and serves at its other addresses \
-                 meanwhile: if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else \
-                 correct {} and restart",
-                self.role.key()
+                "{error}; the server tries again each second and serves at its other addresses meanwhile: \
+                 {advice}"
             );
         }
     }

@@ -11,6 +11,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::admin::listeners::WaitCause;
 use crate::config::ListenAddr;
 use crate::engine::{Listener, SocketPathError};
 use crate::kernel::listen_queue::{ListenSocket, granted_backlog};
@@ -25,6 +26,17 @@ pub struct ListenError {
 }
 
 impl ListenError {
+    /// Returns why an address that was missing at the start is not listened on yet.
+    pub(super) fn wait_cause(&self) -> WaitCause {
+        if self.is_absence() {
+            WaitCause::Absent
+        } else if self.is_passing() {
+            WaitCause::Failing
+        } else {
+            WaitCause::Misconfigured
+        }
+    }
+
     /// Returns true if the machine does not have the address, or no IPv6, now.
     pub(super) fn is_absence(&self) -> bool {
         const ABSENCE: [Errno; 3] = [
@@ -140,6 +152,12 @@ mod tests {
             let error = error(address, errno.into());
             let found = (error.is_absence(), error.is_passing());
             assert_eq!(found, (is_absence, is_passing), "{error}");
+            let cause = match found {
+                (true, _) => WaitCause::Absent,
+                (false, true) => WaitCause::Failing,
+                (false, false) => WaitCause::Misconfigured,
+            };
+            assert_eq!(error.wait_cause(), cause, "{error}");
         }
         for (reason, is_passing) in [
             (SocketPathError::Listening, true),

@@ -201,9 +201,7 @@ impl Running {
     fn status(&self) -> String {
         match self.late_listeners.missing() {
             None => "Serving".to_owned(),
-            Some(missing) => {
-                format!("Serving; waiting for addresses that this machine does not have: {missing}")
-            }
+            Some(missing) => format!("Serving; {missing}"),
         }
     }
 }

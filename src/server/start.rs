@@ -5,6 +5,7 @@
 //! board starts with the last good values, before the first poll. The engine starts after every part
 //! that its pages are rendered from.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use super::{
 use crate::access::Gate;
 use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
+use crate::admin::listeners::ListenerStatus;
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
 use crate::admin::{Admin, AdminPages};
@@ -60,6 +62,7 @@ impl Running {
             listeners.iter().map(Listener::local_addr).collect()
         };
         let public_addresses = bound(&public);
+        let target = redirect_target(&late.live().statuses()[..config.server.listen.len()]);
         let redirect_addresses = bound(&redirect_listeners);
         let admin_address = admin_listener.as_ref().map(Listener::local_addr);
         let live_listeners = late.live();
@@ -69,11 +72,13 @@ impl Running {
             None => DataLock::none(),
         });
         lock.claim();
+        if let Some(history) = config.history.as_ref().filter(|_| lock.is_ours()) {
+            adopt_earlier_files(history);
+        }
         let gate = Arc::new(match session_file(&config) {
             Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file, &lock)?,
             None => Gate::new(config.auth.rules.clone())?,
         });
-        let target = redirect_target(&public_addresses, &config.server.listen);
         let redirect = redirect::start(&config, redirect_listeners, target, &gate)?;
         let start = Start::now(Clock::system());
         let service = service(&start);
@@ -269,18 +274,31 @@ fn addresses<'a>(
     public.chain([admin]).chain(redirect)
 }
 
-/// Returns the port that visitors are redirected to: that of the first TCP listener that is bound, else of
-/// the first address that is still missing.
-fn redirect_target(bound: &[String], configured: &[ListenAddr]) -> Option<u16> {
-    let bound = bound.iter().find_map(|address| address.parse::<SocketAddr>().ok());
-    let missing = || {
-        configured.iter().find_map(|address| match address {
-            // The kernel chooses port 0 when it is bound.
-            ListenAddr::Tcp(address) if address.port() != 0 => Some(*address),
-            _ => None,
-        })
-    };
-    bound.or_else(missing).map(|address| address.port())
+/// Returns the port that visitors are redirected to: that of the first public TCP address, whether it is bound
+/// or missing.
+fn redirect_target(public: &[ListenerStatus]) -> Option<u16> {
+    let ports = public.iter().filter_map(|status| status.address.parse::<SocketAddr>().ok());
+    // The kernel chooses port 0 when the address is bound.
+    ports.map(|address| address.port()).find(|port| *port != 0)
+}
+
+/// Gives the last values and the sessions of an earlier version their names of now.
+fn adopt_earlier_files(history: &config::History) {
+    for (earlier, now) in history.earlier_names() {
+        if now.exists() || !earlier.exists() {
+            continue;
+        }
+        // Another database may use the earlier file still. Each writes a new one and renames it, so the two
+        // names are of two files then.
+        match fs::hard_link(&earlier, &now) {
+            Ok(()) => log::info!("{} is {} now", earlier.display(), now.display()),
+            Err(error) => log::warn!(
+                "cannot take over {} as {}: {error}; copy it, and restart",
+                earlier.display(),
+                now.display()
+            ),
+        }
+    }
 }
 
 /// Returns the path of the sessions' file, which is beside the history.
@@ -358,4 +376,42 @@ fn admitted_or_warn(config: &Config) -> usize {
 /// Sends the board the recorded samples that the trends of these sources start from.
 pub(super) fn backfill_trends(history: &History, sources: &[config::Source], reporter: &Reporter) {
     reporter.backfill(trend_samples(history, sources, Timestamp::now()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::listeners::ListenerState;
+
+    #[test]
+    fn redirects_lead_to_the_first_tcp_address_bound_or_missing() {
+        let target = |addresses: &[&str]| {
+            let status = |address: &&str| ListenerStatus {
+                address: (*address).to_owned(),
+                state: ListenerState::Listening(None),
+                since: Timestamp::now(),
+            };
+            redirect_target(&addresses.iter().map(status).collect::<Vec<_>>())
+        };
+        assert_eq!(target(&["192.0.2.7:443", "127.0.0.1:6443"]), Some(443));
+        assert_eq!(target(&["unix:/run/x", "[::1]:0", "127.0.0.1:6443"]), Some(6443));
+        assert_eq!(target(&["unix:/run/x"]), None);
+    }
+
+    #[test]
+    fn files_of_an_earlier_version_are_adopted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let history = |name: &str| config::History { path: at(name), ..Default::default() };
+        fs::write(at("pump.last.json"), "shared").unwrap();
+        adopt_earlier_files(&history("pump.north"));
+        assert_eq!(fs::read_to_string(at("pump.north-last.json")).unwrap(), "shared");
+        assert!(!at("pump.north-sessions.json").exists());
+        fs::remove_file(at("pump.north-last.json")).unwrap();
+        fs::write(at("pump.north-last.json"), "own").unwrap();
+        adopt_earlier_files(&history("pump.north"));
+        assert_eq!(fs::read_to_string(at("pump.north-last.json")).unwrap(), "own");
+        adopt_earlier_files(&history("pump.db"));
+        assert_eq!(fs::read_to_string(at("pump.last.json")).unwrap(), "shared");
+    }
 }

@@ -67,6 +67,10 @@ fn second_instance_serves_without_history_and_takes_over_after_kill_9() {
     let text = String::from_utf8(doctor.stdout).unwrap();
     assert!(text.contains("recorded by another process") && text.contains(&holder), "{text}");
     assert_eq!(doctor.status.code(), Some(1));
+    let check = run(&["check"], first.folder());
+    let text = String::from_utf8(check.stdout).unwrap();
+    let note = format!("another process records this history: {holder}");
+    assert!(text.contains(&note), "{text}");
     // Readers need no lock.
     for command in
         ["export --from 2020-01-01 --to 2100-01-01", "history check", "history backup copy.db"]
@@ -105,6 +109,15 @@ fn lock_file_that_cannot_be_locked_is_warned_of_and_the_history_recorded() {
     std::fs::create_dir(first.folder().join("pumphouse.db.lock")).unwrap();
     let server = first.start_again(&config(&upstream));
     server.wait_for_log("cannot lock the history");
+    eventually("it is reported", || server.metric("pumphouse_history_lock_held") == 0);
+    assert_eq!(server.metric("pumphouse_history_up"), 1);
+    let board = json(&server, "/scoreboard");
+    let reason = board["recorder"]["unlocked"].as_str().unwrap();
+    assert!(reason.contains("pumphouse.db.lock"), "{board}");
+    let admin = server.admin.to_string();
+    let doctor = run(&["doctor", "--admin", &admin], server.folder());
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("cannot lock the history"));
     eventually("it records", || times(&server.get(RAW)).len() > 1);
 }
 

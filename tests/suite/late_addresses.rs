@@ -114,6 +114,8 @@ fn inside_late() {
     stream.write_all(get("/").as_bytes()).unwrap();
     let redirect = String::from_utf8(read_response(&mut stream).unwrap()).unwrap();
     assert_eq!(code(&redirect), 308, "{redirect}");
+    let location = format!("location: https://localhost:{}/", server.address.port());
+    assert!(redirect.to_ascii_lowercase().contains(&location), "{location}: {redirect}");
     assert_eq!(
         listeners(&server),
         [state(&first, "listening"), state(LATE, "listening"), state(REDIRECT, "listening")]
@@ -176,13 +178,55 @@ fn inside_first() {
     assert_eq!(process.stop(), Some(0));
 
     ip("addr del 192.0.2.7/32 dev lo");
-    let (mut process, _) = start();
+    let (mut process, admin) = start();
     process.log().wait_for("listening on http://[::1]:6443/");
     let other = std::net::TcpListener::bind("0.0.0.0:6443").unwrap();
     ip("addr add 192.0.2.7/32 dev lo");
     process.log().wait_for("another program has it");
+    let found = server::run(&["doctor", "--admin", &admin.to_string()], folder.path());
+    let text = String::from_utf8(found.stdout).unwrap();
+    assert!(text.contains("the machine has the address now; the server listens within"), "{text}");
+    assert!(!text.contains("once the machine has it"), "{text}");
     drop(other);
     process.log().wait_for(&format!("listening on http://{LATE}/"));
+    assert_eq!(process.stop(), Some(0));
+}
+
+#[test]
+fn redirects_lead_to_the_first_address_before_it_comes() {
+    run_inside("late_addresses::inside_redirect", &[]);
+}
+
+#[test]
+#[ignore = "runs in the namespaces that the test above creates"]
+fn inside_redirect() {
+    if !is_inside() {
+        return;
+    }
+    const PLAIN: &str = "127.0.0.1:6080";
+    let config = Config::https()
+        .set("server.listen", serde_json::json!(["192.0.2.7:8443", "127.0.0.1:6443"]))
+        .open()
+        .set("server.admin_listen", "127.0.0.1:0")
+        .set("tls.redirect_listen", serde_json::json!([PLAIN]));
+    let folder = tempfile::tempdir().unwrap();
+    config.write(folder.path());
+    let mut command = Command::new(BINARY);
+    command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG").stdin(Stdio::null());
+    let mut process = Process::start_logged(&mut command);
+    process.log().wait_for("admin listener on http://");
+    let location = || {
+        let mut stream = std::net::TcpStream::connect(PLAIN).unwrap();
+        stream.write_all(get("/x").as_bytes()).unwrap();
+        String::from_utf8(read_response(&mut stream).unwrap()).unwrap().to_ascii_lowercase()
+    };
+    let expected = "location: https://localhost:8443/x";
+    let before = location();
+    assert!(before.contains(expected), "{before}");
+    ip("addr add 192.0.2.7/32 dev lo");
+    process.log().wait_for("listening on https://192.0.2.7:8443/");
+    let after = location();
+    assert!(after.contains(expected), "{after}");
     assert_eq!(process.stop(), Some(0));
 }
 

@@ -437,3 +437,21 @@ fn key_that_another_process_has_replaced_is_adopted() {
     let stored = file::load(&two.path, false).unwrap();
     assert!(!second.shared.state().keys.adopt(stored), "nothing is new");
 }
+
+#[test]
+fn process_that_has_lost_the_lock_while_idle_overwrites_nothing() {
+    let anna = user("anna", "right");
+    let two = TwoProcesses::new();
+    let (first, first_writer) = two.sessions(0, &anna);
+    let token = issue(&first, &anna);
+    assert_eq!(sign_out(&first, &anna), SignOut::Durable);
+    // The lock's file is removed, and the second process locks the new one.
+    std::fs::remove_file(two.path.with_file_name("x.db.lock")).unwrap();
+    assert_eq!(two.locks[1].claim(), crate::data_lock::Claim::Ours);
+    assert!(matches!(two.locks[0].claim(), crate::data_lock::Claim::Held(_)));
+    std::fs::write(&two.path, "of the second").unwrap();
+    assert!(first.end(&token, NOW));
+    assert_eq!(first.wait_until_saved(), SignOut::Unsaved);
+    drop(first_writer);
+    assert_eq!(std::fs::read_to_string(&two.path).unwrap(), "of the second");
+}

@@ -101,6 +101,10 @@ fn run(shared: &Shared, path: &Path, lock: &DataLock) {
         if state.version == state.written {
             return;
         }
+        if !lock.is_ours() {
+            // Lost during the wait.
+            continue;
+        }
         let (bytes, version) = (file::encode(&state.keys), state.version);
         drop(state);
         let outcome = file::write(path, &bytes);

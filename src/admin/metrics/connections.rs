@@ -101,7 +101,7 @@ pub(super) fn listeners(statuses: &[ListenerStatus]) -> MetricFamily {
     }
     let family = Family::gauge(
         "listener_up",
-        "1 if the server listens on a configured address, 0 while the machine does not have it.",
+        "1 if the server listens on a configured address, 0 while it waits for it.",
     );
     let family = up.into_iter().fold(family, |family, (address, is_up)| {
         family.sample(&[("address", address)], f64::from(u8::from(is_up)))

@@ -69,8 +69,8 @@ pub(super) fn history(history: &History) -> [MetricFamily; 5] {
         ),
         gauge(
             "history_lock_held",
-            "1 if this process records the history, 0 while another one does.",
-            history.holder().is_none(),
+            "1 if this process has the lock on the history, 0 while another one has it or it cannot be used.",
+            history.holder().is_none() && history.unlocked().is_none(),
         ),
         gauge(
             "history_up",

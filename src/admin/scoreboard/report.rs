@@ -14,7 +14,7 @@
 //!  "connections": {"handshaking": 0, "reading": 0, "queued": 0, "active": 1, "writing": 0, "idle": 3},
 //!  "connections_shed": {"queue_timeout": 0, "heavy_timeout": 0, "connection_cap": 0, "address_cap": 0, "descriptors": 0},
 //!  "queue_depth": 0,
-//!  "listeners": [{"address": "0.0.0.0:6443", "state": "listening", "error": null,
+//!  "listeners": [{"address": "0.0.0.0:6443", "state": "listening", "error": null, "cause": null,
 //!                 "since": "2026-01-31T16:00:00Z"}],
 //!  "accept_queues": [{"listener": "0.0.0.0:6443", "depth": 0, "limit": 1024}],
 //!  "listen_overflows_total": 0, "listen_drops_total": 0,
@@ -27,8 +27,8 @@
 //!            "connections": {"idle": 1}, "connections_shed": {"queue_timeout": 0},
 //!            "connections_evicted": 0, "queue_depth": 0, "stuck": []},
 //!  "board": {"silent_seconds": 3.1},
-//!  "recorder": {"enabled": true, "silent_seconds": 12.0, "holder": null, "rows": 8123, "errors": 0, "dropped": 0,
-//!               "trouble": null},
+//!  "recorder": {"enabled": true, "silent_seconds": 12.0, "holder": null, "unlocked": null,
+//!               "rows": 8123, "errors": 0, "dropped": 0, "trouble": null},
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
@@ -160,10 +160,13 @@ pub struct Admin {
 pub struct Listener {
     /// Address: `0.0.0.0:6443`, `unix:/path`.
     pub address: String,
-    /// `listening`; `waiting` while the machine does not have the address.
+    /// `listening`; `waiting` if the machine did not have the address at the start, until the server listens.
     pub state: Name,
     /// Reason of the wait; `None` if the server listens.
     pub error: Option<String>,
+    /// Kind of that reason: `absent`, the machine does not have the address; `failing`, its port is in use or a
+    /// resource is short; `misconfigured`, this user must not listen there.
+    pub cause: Option<Name>,
     /// Begin of the state (RFC 3339, whole seconds).
     pub since: String,
 }
@@ -260,6 +263,9 @@ pub struct Recorder {
     pub silent_seconds: f64,
     /// The other process that records the history; `None` if this one may.
     pub holder: Option<String>,
+    /// Reason why this process records the history without the lock, so that another one could record it, too;
+    /// `None` if it has the lock or waits for it.
+    pub unlocked: Option<String>,
     /// Number of values and events written since the start.
     pub rows: u64,
     /// Number of failed writes and reads since the start.

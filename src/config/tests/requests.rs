@@ -90,6 +90,10 @@ fn faulty_request_is_reported_at_its_key() {
         ("query = { a_file = \"/nowhere\" }", "\"a_file\": cannot read /nowhere"),
         ("proxy = \"socks5://s3cretly@h\"", "6:1: \"proxy\" must begin with http://"),
         ("proxy = \"http://s3cretly@h/x\"", "6:1: \"proxy\" must end with the host and port"),
+        ("proxy = \"None\"", "for no proxy, delete the key"),
+        ("proxy = \"off\"", "for no proxy, delete the key"),
+        ("proxy = \"direct \"", "for no proxy, delete the key"),
+        ("proxy = \"proxyhost\"", "6:1: \"proxy\" is not a URL such as"),
         ("proxi = \"env\"", "unknown key \"proxi\" in [[source]] \"w\"; did you mean \"proxy\"?"),
     ] {
         let found = read(&source(keys)).unwrap_err();
@@ -120,4 +124,45 @@ fn body_has_the_media_type_of_its_syntax() {
     let config = read(&source(header)).unwrap();
     let Kind::Json(kind) = &config.sources[0].kind else { panic!() };
     assert_eq!(kind.request.content_type(), None, "the configured one is sent");
+}
+
+#[test]
+fn env_is_read_in_any_case_and_a_password_in_the_file_is_noted() {
+    for text in ["env", "ENV", " Env "] {
+        let config = read(&source(&format!("proxy = \"{text}\""))).unwrap();
+        assert_eq!(config.sources[0].proxy, Proxy::Environment(None), "{text:?}");
+    }
+    for (proxy, is_noted) in [
+        ("http://me:s3cretly@h:1", true),
+        ("http://me:${CARGO_PKG_NAME}@h:1", false),
+        ("http://me@h:1", false),
+        ("http://h:1", false),
+        ("env", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        std::fs::write(&path, source(&format!("proxy = \"{proxy}\""))).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        std::fs::set_permissions(&path, mode).unwrap();
+        let config = crate::config::load(&path).unwrap();
+        let noted = config.warnings.iter().any(|warning| warning.contains("\"proxy\""));
+        assert_eq!(noted, is_noted, "{proxy}: {:?}", config.warnings);
+    }
+}
+
+#[test]
+fn upper_case_http_proxy_is_ignored_with_a_warning() {
+    let warnings = |variables: &'static [(&'static str, &'static str)]| {
+        let environment = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let text = source("proxy = \"env\"").replace("https://", "http://");
+        let config = crate::config::parse("p.toml".as_ref(), &text, &environment).unwrap();
+        config.warnings.iter().any(|warning| warning.contains("set http_proxy, in lower case"))
+    };
+    assert!(warnings(&[("HTTP_PROXY", "http://p:1")]));
+    assert!(!warnings(&[]));
+    assert!(!warnings(&[("HTTP_PROXY", "http://p:1"), ("http_proxy", "http://p:1")]));
+    assert!(!warnings(&[("HTTP_PROXY", "http://p:1"), ("all_proxy", "http://p:1")]));
 }

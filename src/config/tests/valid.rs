@@ -222,6 +222,37 @@ fn last_values_are_beside_the_database() {
 }
 
 #[test]
+fn databases_in_one_folder_share_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let names =
+        ["pump.db", "pump", "pump.north", "pump.south", "pump.north.db", "pump.sqlite", ".db"];
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        let path = folder.path().join(name);
+        let text = format!("[history]\npath = {path:?}\n");
+        let history = read(&text).unwrap().history.unwrap();
+        for file in history.files() {
+            assert!(seen.insert(file.clone()), "{} of {name} is another's", file.display());
+        }
+    }
+    // What SQLite has beside a database is beside the file that a link ends at, and so is the lock.
+    let [real, link] = ["pump.db", "link.db"].map(|name| folder.path().join(name));
+    std::fs::write(&real, "").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let of = |path: &Path| {
+        read(&format!("[history]\npath = {path:?}\n")).unwrap().history.unwrap().files()
+    };
+    let real = std::fs::canonicalize(&real).unwrap();
+    assert_eq!(of(&link)[1..4], of(&real)[1..4]);
+}
+
+#[test]
+fn path_with_a_nul_is_refused() {
+    let error = read("[history]\npath = \"pump\\u0000house.db\"\n").unwrap_err();
+    assert!(error.contains("\"path\" contains a NUL character"), "{error}");
+}
+
+#[test]
 fn retention_times_are_read() {
     const DAY: Duration = Duration::from_secs(86_400);
     let default = read("").unwrap().history.unwrap();

@@ -4,17 +4,26 @@ use super::fill::is_nearly_full;
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
 
-/// Returns a finding about each configured address that the machine does not have.
+/// Returns a finding about each configured address that the server does not listen on yet.
 pub(super) fn waiting(scoreboard: &Scoreboard) -> Vec<Finding> {
     let waiting = scoreboard.listeners.iter().filter_map(|listener| {
         let error = listener.error.as_deref()?;
         let detail = format!("waiting for {} since {}: {error}", listener.address, listener.since);
-        Some(Finding::wrong(
-            "listener",
-            detail,
-            "the server listens within a second once the machine has it (`ip address` lists them); if \
-             the address is a mistake, correct it in the configuration and restart the server",
-        ))
+        let advice = match listener.cause.as_deref() {
+            Some("failing") => {
+                "the machine has the address now; the server listens within a second once the cause is gone \
+                 (`ss -ltnp` shows which program has a port)"
+            }
+            Some("misconfigured") => {
+                "the machine has the address now, and the configuration is wrong: correct the address or the \
+                 server's privileges, and restart the server"
+            }
+            _ => {
+                "the server listens within a second once the machine has it (`ip address` lists them); if \
+                 the address is a mistake, correct it in the configuration and restart the server"
+            }
+        };
+        Some(Finding::wrong("listener", detail, advice))
     });
     waiting.collect()
 }

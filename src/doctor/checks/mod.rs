@@ -247,6 +247,12 @@ mod tests {
                 Mark::Wrong,
                 "recorded by another process for 60 s: process 7, started 2026-01-31T16:00:00Z",
             ),
+            (
+                "recorder",
+                json!({"enabled": true, "unlocked": "cannot lock the history by x.lock"}),
+                Mark::Wrong,
+                "cannot lock the history by x.lock; 0 rows",
+            ),
             ("recorder", json!({"enabled": true, "dropped": 3}), Mark::Note, "3 dropped"),
             ("recorder", json!({"enabled": false}), Mark::Note, "not configured"),
             ("reloads", json!({"refused": 1, "latest_refused": true}), Mark::Wrong, "1 refused"),

@@ -73,6 +73,11 @@ pub(super) fn history(scoreboard: &Scoreboard) -> Finding {
             "check the disk of [history] path: the rows in memory are written once it works again",
         );
     }
+    if let Some(reason) = &recorder.unlocked {
+        let advice = "the lock's file must be a regular file of the server's user, on a file system with locks: \
+                      chown or remove it; the server tries again each minute";
+        return Finding::wrong("history", format!("{reason}; {detail}"), advice);
+    }
     if recorder.errors > 0 || recorder.dropped > 0 {
         return Finding::note("history", detail);
     }
