@@ -211,7 +211,7 @@ fn inside_redirect() {
         .set("tls.redirect_listen", serde_json::json!([PLAIN]));
     let folder = tempfile::tempdir().unwrap();
     config.write(folder.path());
-    assert!(server::run(&["cert", "localhost"], folder.path()).status.success());
+    assert!(server::run(&["cert", "--dir", "."], folder.path()).status.success());
     let mut command = Command::new(BINARY);
     command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG").stdin(Stdio::null());
     let mut process = Process::start_logged(&mut command);
