@@ -8,7 +8,7 @@ use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use super::options::{duration, named_config};
-use super::outcome::{Failure, print};
+use super::outcome::{Failure, print, remark};
 use crate::outbound::{Endpoint, Target};
 use crate::supervisor::fault::{Outcome, Verdict};
 use crate::supervisor::plan::{Planner, ProbeSettings};
@@ -80,7 +80,7 @@ impl Probe {
             return Err(reason.into());
         }
         for note in plan.notes_for_people(Timestamp::now()) {
-            eprintln!("note: {note}");
+            remark(&format!("note: {note}\n"));
         }
         let outcomes = Prober::new(plan, self.timeout).probe_once();
         let is_healthy = |outcome: &&Outcome| outcome.verdict == Verdict::Healthy;
