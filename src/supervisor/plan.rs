@@ -209,7 +209,8 @@ impl Planner {
         if !is_changed && !renews_authorities {
             return Ok(None);
         }
-        let plan = self.plan(&inputs);
+        let mut plan = self.plan(&inputs);
+        plan.notes.extend(plan.nothing_to_probe().map(str::to_owned));
         self.inputs = Some(inputs);
         Ok(Some(plan))
     }
@@ -308,7 +309,7 @@ impl Planner {
                 None => omitted.push(listen.clone()),
             }
         }
-        let mut plan = Plan {
+        Plan {
             admin,
             public,
             own: inputs.own.clone(),
@@ -316,9 +317,7 @@ impl Planner {
             refused: inputs.refused.clone(),
             omitted,
             file: self.file.clone(),
-        };
-        plan.notes.extend(plan.nothing_to_probe().map(str::to_owned));
-        plan
+        }
     }
 
     /// Returns what URLs and what listeners of the configuration trust.

@@ -197,7 +197,7 @@ impl Supervisord {
                         "the group {group} of this process is that of other programs as well, so do not \
                          let it use {socket}: run `watch` as a user with a group of its own, and in the \
                          section [unix_http_server] of /etc/supervisor/supervisord.conf set chmod=0770 and \
-                         chown=root:GROUP"
+                         chown=root:GROUP, then restart supervisord: systemctl restart supervisor"
                     ));
                 }
                 Some(format!(
