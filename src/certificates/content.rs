@@ -59,18 +59,21 @@ pub(super) fn parse_chain(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// Parses a private key.
+/// Parses the first private key that is not encrypted.
 pub(super) fn parse_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, Unusable> {
     let bytes = without_bom(bytes);
-    let labels = labels(bytes);
-    let has_legacy_encryption =
-        bytes.windows(ENCRYPTED_FIELD.len()).any(|window| window == ENCRYPTED_FIELD);
-    if has_legacy_encryption || labels.iter().any(|label| label == "ENCRYPTED PRIVATE KEY") {
-        return Err(Unusable::Encrypted);
-    }
-    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| match error {
-        pem::Error::NoItemsFound => recognise(bytes, None),
-        error => recognise(bytes, Some(&error)),
+    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
+        let has_legacy_encryption =
+            bytes.windows(ENCRYPTED_FIELD.len()).any(|window| window == ENCRYPTED_FIELD);
+        if has_legacy_encryption
+            || labels(bytes).iter().any(|label| label == "ENCRYPTED PRIVATE KEY")
+        {
+            return Unusable::Encrypted;
+        }
+        match error {
+            pem::Error::NoItemsFound => recognise(bytes, None),
+            error => recognise(bytes, Some(&error)),
+        }
     })
 }
 

@@ -57,20 +57,29 @@ impl CertificateInfo {
     /// Reads the first certificate of a chain, and reviews all of it.
     ///
     /// # Errors
-    /// A certificate cannot be parsed.
+    /// The first certificate cannot be parsed. Another one that cannot be parsed is a problem: only the clients
+    /// parse it.
     pub fn of_der(chain: &[CertificateDer<'_>]) -> Result<CertificateInfo, String> {
         let mut parsed = Vec::new();
+        let mut unparsed = None;
         for (index, der) in chain.iter().enumerate() {
-            let (_, certificate) = X509Certificate::from_der(der).map_err(|error| {
-                format!(
-                    "certificate {} of the file cannot be parsed ({error}); copy the file again",
-                    index + 1
-                )
-            })?;
-            parsed.push(certificate);
+            match X509Certificate::from_der(der) {
+                Ok((_, certificate)) => parsed.push(certificate),
+                // The error is one of ASN.1, which helps no operator.
+                Err(_) if index == 0 => {
+                    return Err("certificate 1 of the file cannot be parsed; copy the file again"
+                        .to_owned());
+                }
+                Err(_) => {
+                    unparsed = Some(CertificateProblem {
+                        problem: format!("certificate {} of the file cannot be parsed", index + 1),
+                        advice: "copy the file again".to_owned(),
+                    });
+                    break;
+                }
+            }
         }
-        let chain = parsed;
-        let leaf = chain.first().ok_or("the file has no certificate")?;
+        let leaf = parsed.first().ok_or("the file has no certificate")?;
         let timestamp = |time: x509_parser::time::ASN1Time| {
             Timestamp::from_second(time.timestamp()).map_err(|error| {
                 format!("the validity of the certificate is out of range: {error}")
@@ -80,7 +89,8 @@ impl CertificateInfo {
             Ok(Some(names)) => names.value.general_names.iter().filter_map(name).collect(),
             _ => Vec::new(),
         };
-        let problems = review::chain(&chain, &names);
+        let mut problems = review::chain(&parsed, chain.len() == 1, &names);
+        problems.extend(unparsed);
         Ok(CertificateInfo {
             names,
             self_issued: leaf.issuer() == leaf.subject(),

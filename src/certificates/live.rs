@@ -49,15 +49,16 @@ impl LiveCertificates {
     }
 
     /// Replaces the certificates, and clears a failure to renew them. Returns false if `latest` equals those
-    /// in use.
+    /// in use. Its problems are stored in any case: the mode of a key and the expected names change while the
+    /// contents of the files stay.
     pub fn replace(&self, latest: Certificates) -> bool {
         self.renewal.record_success();
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        self.info.store(Arc::new(latest.infos.clone()));
         if loaded.same_as(&latest) {
             return false;
         }
         self.identities.replace(latest.identities.clone());
-        self.info.store(Arc::new(latest.infos.clone()));
         *loaded = latest;
         true
     }

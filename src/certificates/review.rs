@@ -22,8 +22,13 @@ fn problem(problem: impl Into<String>, advice: impl Into<String>) -> Certificate
     CertificateProblem { problem: problem.into(), advice: advice.into() }
 }
 
-/// Reviews a chain, whose first certificate has these names.
-pub(super) fn chain(chain: &[X509Certificate<'_>], names: &[String]) -> Vec<CertificateProblem> {
+/// Reviews a chain, whose first certificate has these names and `is_alone` in its file. Issuers that cannot be
+/// parsed are left out.
+pub(super) fn chain(
+    chain: &[X509Certificate<'_>],
+    is_alone: bool,
+    names: &[String],
+) -> Vec<CertificateProblem> {
     let mut problems = Vec::new();
     let Some((leaf, issuers)) = chain.split_first() else { return problems };
     let is_self_issued = leaf.issuer() == leaf.subject();
@@ -37,7 +42,7 @@ pub(super) fn chain(chain: &[X509Certificate<'_>], names: &[String]) -> Vec<Cert
             "issue one with basicConstraints=CA:FALSE; `pumphouse-web cert` makes such a certificate",
         ));
     }
-    if issuers.is_empty() && !is_self_issued {
+    if is_alone && !is_self_issued {
         let source = if has_issuer_address(leaf) {
             "clients do not have it, and refuse the connection"
         } else {

@@ -3,7 +3,7 @@
 //! The thread `pw-certs` opens the files by their paths each time, so it follows symbolic links that were
 //! replaced, as certbot replaces them. If a pair cannot be used, the certificates in use stay. The error is
 //! logged and reported only if the next poll fails, too, because chain and key cannot be replaced in one
-//! step.
+//! step. That poll follows within a minute, however long the configured interval is.
 //!
 //! A read may hang on a network file system or a named pipe, so no other thread waits for this one. Dropping
 //! the handle ends the thread unless a read hangs. A reload passes other files to the same thread.
@@ -86,13 +86,18 @@ struct FilePoller {
 /// Minimum number of seconds between two warnings of the same expiry: a day.
 const WARNING_INTERVAL: i64 = 24 * 60 * 60;
 
+/// Longest interval between two polls while they fail, so that a failure and its end are soon reported.
+const MAX_RETRY_INTERVAL: Duration = Duration::from_secs(60);
+
 impl FilePoller {
     fn run(mut self, woken: &Receiver<()>) {
         loop {
-            let check_every = self.shared.files.load().check_every;
-            match woken.recv_timeout(check_every) {
-                // Woken by `follow`: wait for the interval of the new files.
-                Ok(()) => continue,
+            match woken.recv_timeout(self.interval()) {
+                // Woken by `follow`: wait for the interval of the new files, which have not failed.
+                Ok(()) => {
+                    self.failing_since = None;
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => self.poll(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -101,6 +106,15 @@ impl FilePoller {
                 self.warned_at = now;
                 self.shared.live.warn_of_expiry(now);
             }
+        }
+    }
+
+    /// Returns the time until the next poll.
+    fn interval(&self) -> Duration {
+        let check_every = self.shared.files.load().check_every;
+        match self.failing_since {
+            Some(_) => check_every.min(MAX_RETRY_INTERVAL),
+            None => check_every,
         }
     }
 
@@ -115,9 +129,13 @@ impl FilePoller {
             _ if !Arc::ptr_eq(&files, &self.shared.files.load()) => self.failing_since = None,
             Ok(latest) => {
                 self.failing_since = None;
-                let problems = latest.infos.clone();
-                if live.replace(latest) {
-                    problems.iter().for_each(CertificateInfo::log_problems);
+                let before = live.info();
+                let is_renewed = live.replace(latest);
+                let infos = live.info();
+                if is_renewed || *before != *infos {
+                    infos.iter().for_each(CertificateInfo::log_problems);
+                }
+                if is_renewed {
                     (self.on_renewed)();
                 }
             }
@@ -164,7 +182,7 @@ mod tests {
         let files = TlsFiles {
             default: default.clone(),
             named: Vec::new(),
-            check_every: std::time::Duration::from_secs(60),
+            check_every: 720 * MAX_RETRY_INTERVAL,
             redirect_listen: Vec::new(),
             expected_names: Vec::new(),
         };
@@ -185,6 +203,7 @@ mod tests {
         std::fs::write(&default.key, "half a k").unwrap();
         poller.poll();
         assert_eq!(live.renewal_failure(), None, "chain and key are replaced one after the other");
+        assert_eq!(poller.interval(), MAX_RETRY_INTERVAL, "a failure is confirmed soon");
         poller.poll();
         assert_eq!(live.info()[0].names, ["one.example"]);
         let failure = live.renewal_failure().expect("two polls failed");
@@ -201,6 +220,19 @@ mod tests {
         poller.poll();
         assert_eq!((live.info()[0].names[0].as_str(), renewed.len()), ("two.example", 1));
         assert_eq!(live.renewal_failure(), None);
+        assert_eq!(poller.interval(), 720 * MAX_RETRY_INTERVAL);
+
+        // The mode of the key is no part of its contents.
+        let mode = |mode| {
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(&default.key, permissions).unwrap();
+        };
+        for (bits, problems) in [(0o644, 1), (0o600, 0)] {
+            mode(bits);
+            poller.poll();
+            assert_eq!(live.info()[0].problems.len(), problems, "{bits:o}");
+        }
+        assert_eq!(renewed.len(), 1, "the same certificates are no renewal");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::certificates::{CertificateErrors, CertificateInfo, Certificates};
 use crate::config::{self, Config, ConfigErrors, ListenAddr};
 use crate::engine::SocketPathError;
+use crate::history;
 use crate::timestamp::{Rfc3339, Rfc3339Date};
 
 /// A configuration that the server would start with.
@@ -87,10 +88,9 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
         errors.extend(invalid_time(info, now));
     }
     let listener_notes = config.as_ref().map(|config| listeners::notes(config, &mut errors));
-    let history = config.as_ref().and_then(|config| config.history.as_ref());
-    errors.extend(
-        history.and_then(|history| history_path::fault(&history.path)).map(CheckError::History),
-    );
+    let settings = config.as_ref().and_then(|config| config.history.as_ref());
+    let fault = settings.and_then(|settings| history::path_fault(&settings.path));
+    errors.extend(fault.map(CheckError::History));
     match (config, certificates, listener_notes) {
         (Some(config), Some(certificates), Some(listener_notes)) if errors.is_empty() => {
             Ok(Checked { config, certificates, listener_notes })

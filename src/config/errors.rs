@@ -8,6 +8,9 @@ use toml_span::Span;
 use super::problem::Problem;
 use super::tls::TlsFiles;
 
+/// Maximum number of errors of a file that are listed.
+const MAX_LISTED: usize = 100;
+
 /// All errors of a file, in the order of the file. Each is displayed as one line:
 /// `pumphouse.toml:12:1: unknown key "lisen" in [server]; did you mean "listen"?`
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +35,8 @@ impl ConfigErrors {
     pub(super) fn in_text(path: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigErrors {
         problems.sort_by_key(|problem| problem.span.start);
         problems.dedup();
-        let problems = problems
+        let unlisted = problems.split_off(problems.len().min(MAX_LISTED));
+        let mut problems: Vec<Located> = problems
             .into_iter()
             .map(|Problem { span, message, is_of_process }| Located {
                 position: Some(position(text, span)),
@@ -40,6 +44,11 @@ impl ConfigErrors {
                 is_of_process,
             })
             .collect();
+        if !unlisted.is_empty() {
+            let message = format!("{} more are not listed; correct these first", unlisted.len());
+            let is_of_process = unlisted.iter().all(|problem| problem.is_of_process);
+            problems.push(Located { position: None, message, is_of_process });
+        }
         ConfigErrors { path: path.to_owned(), problems, tls: None }
     }
 
@@ -94,6 +103,8 @@ impl fmt::Display for ConfigErrors {
 /// Returns the line and the column of the start of a span.
 pub(super) fn position(text: &str, span: Span) -> (usize, usize) {
     let before = text.get(..span.start).unwrap_or(text);
+    // A byte order mark is no column: editors do not show it.
+    let before = before.strip_prefix('\u{feff}').unwrap_or(before);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (line, column)

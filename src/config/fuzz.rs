@@ -66,3 +66,80 @@ fn any_text_is_a_configuration_or_located_errors() {
         }
     });
 }
+
+/// A configuration with a secret in each place that has one, under keys that are no others of the file: the
+/// value of a valid key is repeated.
+const WITH_SECRETS: &str = r#"[site]
+title = "Well"
+[[auth.token]]
+name = "grafana"
+sha256 = "Q7zW-k3Xv9-Jp2Yt8"
+[[source]]
+name = "pump"
+kind = "json"
+url = "http://h/"
+bearer = "Q7zW-k3Xv9-Jp2Yt8"
+body = "7Q7zW-k3Xv9-Jp2Yt8"
+query = { appid = "7Q7zW-k3Xv9-Jp2Yt8" }
+[source.headers]
+x-api = "7Q7zW-k3Xv9-Jp2Yt8"
+[source.values.on]
+pointer = "/on"
+[[source]]
+name = "cloud"
+kind = "ptdevices"
+token = 'Q7zW-k3Xv9-Jp2Yt8'
+device = "1"
+[source.query]
+key = "7Q7zW-k3Xv9-Jp2Yt8"
+"#;
+
+/// Parts of the secret: a message must contain none of them.
+const SECRET_PARTS: [&str; 3] = ["Q7zW", "k3Xv9", "Jp2Yt8"];
+
+fn assert_no_part_of_secret(text: &str) {
+    let Err(errors) = parse(Path::new("p.toml"), text, &|_| None) else { return };
+    let errors = errors.to_string();
+    for part in SECRET_PARTS {
+        assert!(!errors.contains(part), "{errors}\n{text}");
+    }
+}
+
+#[test]
+fn secret_in_a_mutilated_file_is_never_repeated() {
+    // A character is missing, or another one was typed.
+    for (at, c) in WITH_SECRETS.char_indices() {
+        let (before, after) = WITH_SECRETS.split_at(at);
+        assert_no_part_of_secret(&format!("{before}{}", &after[c.len_utf8()..]));
+        for typed in ["\n", "\"", "'", " ", "\"\n", "\\", "#"] {
+            assert_no_part_of_secret(&format!("{before}{typed}{after}"));
+        }
+    }
+    // A line has lost its quotation marks or its key, is wrapped at each "-", or lacks its end.
+    let lines: Vec<&str> = WITH_SECRETS.lines().collect();
+    for (index, line) in lines.iter().enumerate() {
+        let value = line.split_once(" = ").map_or(*line, |(_, value)| value);
+        let bare = line.replace(['"', '\''], "");
+        let no_key = value.replace(['"', '\''], "");
+        for written in [
+            bare.clone(),
+            bare.replace('-', "\n"),
+            line.replace('-', "\n"),
+            line.replace('-', "-\n  "),
+            line.replace('-', "=\n"),
+            line.replace(" = ", " "),
+            line.replace(" = ", ": "),
+            line.replace(" = ", "\n"),
+            line.replace(" = ", " =\n"),
+            format!("{bare}\n{no_key}"),
+            format!("[{no_key}"),
+            value.to_owned(),
+            no_key.replace('-', "="),
+            no_key,
+        ] {
+            let mut lines = lines.clone();
+            lines[index] = &written;
+            assert_no_part_of_secret(&lines.join("\n"));
+        }
+    }
+}

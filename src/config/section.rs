@@ -245,7 +245,16 @@ impl<'reader, 'text> Section<'reader, 'text> {
     fn report_keys(self, all_are_known: bool) {
         let mut missing = self.missing.borrow().clone();
         let title = &self.title;
-        for key in self.table.keys() {
+        /// Number of unknown keys for which a known one is sought. More are no typing errors.
+        const MAX_SUGGESTIONS: usize = 200;
+        for (index, key) in self.table.keys().enumerate() {
+            if index >= MAX_SUGGESTIONS {
+                if all_are_known {
+                    self.reader
+                        .report(key.span, format!("unknown key \"{}\" in {title}", key.name));
+                }
+                continue;
+            }
             let name = &key.name;
             let known = self.known.iter().chain(&missing).map(String::as_str);
             // A key that is set already is not meant, unless no other one is near.

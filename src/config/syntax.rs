@@ -4,12 +4,16 @@
 //! replaced by blanks, and the rest is parsed again.
 
 mod explain;
+mod header;
+mod line;
+mod subject;
 
 use std::borrow::Cow;
 
 use toml_span::{Error, ErrorKind, Span, Value};
 
 use super::problem::Problem;
+use line::{line_at, line_number};
 
 /// Maximum number of errors that are listed.
 const MAX_ERRORS: usize = 50;
@@ -43,17 +47,17 @@ fn examine(text: &str, error: &Error) -> (Problem, Option<Span>) {
     let at = Problem::new;
     match &error.kind {
         ErrorKind::DuplicateTable { name, first } => {
-            let (span, message) = explain::duplicate_table(text, name, *first, span);
+            let (span, message) = header::duplicate_table(text, name, *first, span);
             (at(span, message), None)
         }
         ErrorKind::DuplicateKey { key, first } => {
-            let line = explain::line_number(text, first.start);
+            let line = line_number(text, first.start);
             let message =
                 format!("the key \"{key}\" is set in line {line} already; remove one of the two");
             (at(span, message), single_key_line(text, span))
         }
         ErrorKind::DottedKeyInvalidType { first } => {
-            let line = explain::line_number(text, first.start);
+            let line = line_number(text, first.start);
             let message = format!(
                 "a part of this key is set to a value in line {line}; remove one of the two"
             );
@@ -66,14 +70,35 @@ fn examine(text: &str, error: &Error) -> (Problem, Option<Span>) {
                 // Faulty by itself, so the lines around it are not the cause.
                 toml_span::parse(line).is_err()
             });
+            let line = line.map(|line| with_rest_of_text(text, line));
             (at(span, message), line)
         }
     }
 }
 
+/// Adds the lines into which a text without its closing quotation mark was probably wrapped: they are no lines of
+/// their own, and may be the rest of a secret.
+fn with_rest_of_text(text: &str, line: Span) -> Span {
+    let mut end = line.end;
+    if explain::has_open_text(text.get(line.start..line.end).unwrap_or_default()) {
+        while let Some(rest) = text.get(end..)
+            && let Some(rest) = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')
+            && !rest.is_empty()
+        {
+            let next = text.len() - rest.len();
+            let (_, line) = line_at(text, next);
+            if toml_span::parse(line).is_ok() {
+                break;
+            }
+            end = next + line.len();
+        }
+    }
+    Span::new(line.start, end)
+}
+
 /// Returns the line at a position, if it has one key and its whole value.
 fn single_key_line(text: &str, span: Span) -> Option<Span> {
-    let (start, line) = explain::line_at(text, span.start);
+    let (start, line) = line_at(text, span.start);
     let is_header = line.trim_start().starts_with('[');
     let opens = |open, close| line.matches(open).count() > line.matches(close).count();
     let is_open =

@@ -33,6 +33,13 @@ pub struct TlsFiles {
     pub expected_names: Vec<ExpectedName>,
 }
 
+impl TlsFiles {
+    /// Returns true if both name the same certificates and keys, whatever their other settings are.
+    pub fn names_same_files(&self, other: &TlsFiles) -> bool {
+        self.default == other.default && self.named == other.named
+    }
+}
+
 /// A name or address of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedName {

@@ -18,6 +18,7 @@ use super::batch::Batch;
 use super::clock_guard::ClockGuard;
 use super::error::StoreError;
 use super::handle::History;
+use super::path_fault::path_fault;
 use super::pool::ReaderPool;
 use super::renames::SourceFields;
 use super::schema;
@@ -256,9 +257,13 @@ impl RecorderThread {
                     on_open(&self.history);
                 }
             }
-            Err(error) => self
-                .shared
-                .write_failed(&format!("cannot open the history {}: {error}", path.display())),
+            Err(error) => {
+                let message = match path_fault(&path) {
+                    Some(fault) => format!("\"path\" in [history]: {fault}"),
+                    None => format!("cannot open the history {}: {error}", path.display()),
+                };
+                self.shared.write_failed(&message);
+            }
         }
     }
 

@@ -208,8 +208,10 @@ impl Running {
 
 /// Applies a loaded setup, or logs why the running one stays in force.
 fn apply(running: &mut Running, setup: Result<Setup, SetupErrors>, reload_thread: &ReloadThread) {
-    let faulty_files = setup.as_ref().err().and_then(SetupErrors::certificates);
-    if let (Some(errors), Some(live)) = (faulty_files, &running.certificates) {
+    if let (Err(refused), Some(in_use), Some(live)) =
+        (&setup, &running.config.tls, &running.certificates)
+        && let Some(errors) = refused.certificates(in_use)
+    {
         live.record_failure(errors.to_string());
     }
     let setup = setup.map_err(|errors| errors.to_string()).and_then(|setup| {

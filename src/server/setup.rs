@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::certificates::{CertificateErrors, Certificates};
-use crate::config::{self, Config, ConfigErrors, ListenAddr, NotLocalError, Source, admin_address};
+use crate::config::{
+    self, Config, ConfigErrors, ListenAddr, NotLocalError, Source, TlsFiles, admin_address,
+};
 use crate::outbound::tls::Authorities;
 
 /// A checked configuration and the certificates that it names.
@@ -46,8 +48,8 @@ pub struct SetupErrors(Vec<SetupError>);
 enum SetupError {
     #[error(transparent)]
     Config(ConfigErrors),
-    #[error(transparent)]
-    Certificates(CertificateErrors),
+    #[error("{errors}")]
+    Certificates { files: Box<TlsFiles>, errors: CertificateErrors },
     #[error("--admin-listen {address}: {error}")]
     AdminListen { address: ListenAddr, error: NotLocalError },
     /// The panic hook has logged it.
@@ -61,10 +63,13 @@ impl SetupErrors {
         SetupErrors(vec![SetupError::Panicked])
     }
 
-    /// Returns the errors of the certificate files, if there are any.
-    pub fn certificates(&self) -> Option<&CertificateErrors> {
+    /// Returns the errors of the certificate files, if there are any and the setup names the same files as
+    /// `in_use`. Errors of other files say nothing about those in use.
+    pub fn certificates(&self, in_use: &TlsFiles) -> Option<&CertificateErrors> {
         self.0.iter().find_map(|error| match error {
-            SetupError::Certificates(errors) => Some(errors),
+            SetupError::Certificates { files, errors } if files.names_same_files(in_use) => {
+                Some(errors)
+            }
             _ => None,
         })
     }
@@ -91,7 +96,7 @@ impl SetupErrors {
     /// Returns true if the same files may be usable later: the system is short of a resource.
     pub fn is_passing(&self) -> bool {
         self.0.iter().all(|error| match error {
-            SetupError::Certificates(errors) => errors.is_passing(),
+            SetupError::Certificates { errors, .. } => errors.is_passing(),
             _ => false,
         })
     }
@@ -116,9 +121,13 @@ impl SetupLoader {
             Err(faulty) => faulty.tls_files(),
         };
         let tls = tls.filter(|_| !no_tls);
-        let certificates = tls.map(Certificates::load).transpose();
-        let certificates =
-            certificates.map_err(|faulty| errors.push(SetupError::Certificates(faulty)));
+        let certificates = tls.map(|files| {
+            Certificates::load(files).map_err(|faulty| {
+                let files = Box::new(files.clone());
+                errors.push(SetupError::Certificates { files, errors: faulty });
+            })
+        });
+        let certificates = certificates.transpose();
         let config = config.map_err(|faulty| errors.insert(0, SetupError::Config(faulty)));
         match (config, certificates) {
             (Ok(mut config), Ok(certificates)) if errors.is_empty() => {

@@ -1,70 +1,13 @@
 //! Explains a line that is not TOML: what was written, and what to write.
 //!
-//! A message repeats numbers and words such as `True`, and no other value: that may be a secret.
+//! A message repeats numbers and words such as `True`, and no other value: see [`Subject`].
 
 use toml_span::{Error, ErrorKind, Span};
 
 use super::super::scalar::parse_duration;
-use super::super::secret::is_secret_name;
-
-/// Tables of which there may be several, by their last name.
-const ARRAYS: [&str; 4] = ["source", "user", "token", "certificate"];
-
-/// Returns the number of the line at a position, counted from one.
-pub(super) fn line_number(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or(text).matches('\n').count() + 1
-}
-
-/// Returns the start and the text of the line at a position, without its end.
-pub(super) fn line_at(text: &str, at: usize) -> (usize, &str) {
-    let at = if text.is_char_boundary(at.min(text.len())) { at.min(text.len()) } else { 0 };
-    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
-    let line = &text[start..end];
-    (start, line.strip_suffix('\r').unwrap_or(line))
-}
-
-/// Explains a table that occurs twice. The position is that of the line to change.
-pub(super) fn duplicate_table(text: &str, name: &str, first: Span, second: Span) -> (Span, String) {
-    let header = |span: Span| line_at(text, span.start).1.trim();
-    let is_double = |span: Span| header(span).starts_with("[[");
-    let first_line = line_number(text, first.start);
-    if is_double(first) == is_double(second) {
-        let message = format!(
-            "the table {} is in line {first_line} already; move its keys there",
-            shown_header(header(second), name)
-        );
-        return (second, message);
-    }
-    let is_array = ARRAYS.contains(&name);
-    let wrong = if is_double(second) == is_array { first } else { second };
-    let other = if wrong == first { second } else { first };
-    let written = shown_header(header(wrong), name);
-    let path = written.trim_matches(['[', ']']);
-    let (right, reason) = match is_array {
-        true => (format!("[[{path}]]"), "there may be several"),
-        false => (format!("[{path}]"), "there is one"),
-    };
-    let line = line_number(text, other.start);
-    let message = format!("{written} must be written {right}, as in line {line}: {reason}");
-    // A table that an array follows was its only element; the other way round the span is the header.
-    (header_span(text, wrong), message)
-}
-
-/// Returns the position of the header of a line.
-fn header_span(text: &str, span: Span) -> Span {
-    let (start, line) = line_at(text, span.start);
-    let start = start + line.len() - line.trim_start().len();
-    Span::new(start, start)
-}
-
-/// Returns a header without its comment.
-fn shown_header(line: &str, name: &str) -> String {
-    match line.rfind(']') {
-        Some(end) if line.starts_with('[') => line[..=end].to_owned(),
-        _ => format!("[{name}]"),
-    }
-}
+use super::header;
+use super::line::line_at;
+use super::subject::{Subject, is_near_key};
 
 /// Explains an error of the parser by the line that it is in.
 pub(super) fn line(text: &str, error: &Error) -> (Span, String) {
@@ -82,14 +25,20 @@ pub(super) fn line(text: &str, error: &Error) -> (Span, String) {
     if toml_span::parse(line).is_ok()
         && let Some((at, key)) = open_above(text, start)
     {
-        let message = format!("the list or table of \"{key}\" is not closed; end it by ] or }}");
+        let subject = Subject::new("", key);
+        let message =
+            format!("the list or table {} is not closed; end it by ] or }}", subject.of());
         return (Span::new(at, at), message);
     }
     let first = start + line.len() - line.trim_start().len();
     if let Some(message) = odd_line(line.trim()) {
         return (Span::new(first, first), message);
     }
-    let message = header(line.trim()).or_else(|| assignment(line, error));
+    if let Some(explained) = header::part_before_array(text, start) {
+        return explained;
+    }
+    let table = header::table_at(text, start);
+    let message = header::incomplete(line.trim()).or_else(|| assignment(&table, line, error));
     (span, message.unwrap_or_else(|| format!("not TOML: {error}")))
 }
 
@@ -151,41 +100,38 @@ fn odd_line(line: &str) -> Option<String> {
     None
 }
 
-/// Explains a faulty header of a table.
-fn header(line: &str) -> Option<String> {
-    let name = line.strip_prefix('[')?;
-    let name = name.trim_start_matches('[').split([']', '#']).next()?.trim();
-    if line.contains('=') && !line.contains(']') {
+/// Explains a line `key = value` of a table.
+fn assignment(table: &str, line: &str, error: &Error) -> Option<String> {
+    let line = line.trim();
+    if line.starts_with('[') {
         return None;
     }
-    let is_array = ARRAYS.contains(&name.rsplit('.').next().unwrap_or(name));
-    let right = if is_array { format!("[[{name}]]") } else { format!("[{name}]") };
-    (!name.is_empty()).then(|| format!("the header of a table is not complete; write {right}"))
-}
-
-/// Explains a line `key = value`.
-fn assignment(line: &str, error: &Error) -> Option<String> {
-    let line = line.trim();
     let end = line.find(['=', ':', '"', '\'', ' ', '\t']).unwrap_or(line.len());
     let key = line[..end].trim();
     let rest = line[end..].trim_start();
+    let subject = Subject::new(table, key);
     let Some(value) = rest.strip_prefix('=') else {
-        return Some(no_equals_sign(key, rest));
+        return Some(no_equals_sign(&subject, key, rest));
     };
     let value = without_comment(value.trim());
     if value.is_empty() {
-        return Some(format!("\"{key}\" has no value; delete the line for the default"));
+        return Some(no_value(&subject));
     }
+    let (of, example) = (subject.of(), subject.example());
     match value.chars().next()? {
-        quote @ ('"' | '\'') => Some(quoted(key, value, quote, error)),
-        '[' => Some(format!(
-            "the list of \"{key}\" is not complete: check its quotation marks, commas and ]"
-        )),
+        quote @ ('"' | '\'') => Some(quoted(&subject, value, quote, error)),
+        '[' => {
+            Some(format!("the list {of} is not complete: check its quotation marks, commas and ]"))
+        }
         '{' => Some(format!(
-            "the table of \"{key}\" is not complete: {key} = {{ … }} has name = value, commas and }}"
+            "the table {of} is not complete: {example} = {{ … }} has name = value, commas and }}"
         )),
-        _ => Some(bare(key, value)),
+        _ => Some(bare(&subject, value)),
     }
+}
+
+fn no_value(subject: &Subject<'_>) -> String {
+    format!("{} has no value; delete the line for the default", subject.name())
 }
 
 /// Returns a value without the comment behind it, if that is not in a string.
@@ -196,9 +142,10 @@ fn without_comment(value: &str) -> &str {
     value.split(" #").next().unwrap_or(value).trim_end()
 }
 
-fn no_equals_sign(key: &str, rest: &str) -> String {
+fn no_equals_sign(subject: &Subject<'_>, key: &str, rest: &str) -> String {
+    let (name, example) = (subject.name(), subject.example());
     if rest.starts_with(':') {
-        return format!("\"{key}\" is followed by a colon; write {key} = …");
+        return format!("{name} is followed by a colon; write {example} = …");
     }
     if key.is_empty() {
         return "a line is [table], key = value, or a comment that begins with #".to_owned();
@@ -206,97 +153,100 @@ fn no_equals_sign(key: &str, rest: &str) -> String {
     match rest.split_once('=') {
         Some((more, _)) if !more.contains(['"', '\'']) => {
             let key = format!("{key} {}", more.trim());
-            format!("the key \"{key}\" contains a blank; names of keys have _ instead")
+            let what = match is_near_key(&key) {
+                true => format!("the key \"{key}\""),
+                false => "the key of this line".to_owned(),
+            };
+            format!("{what} contains a blank; names of keys have _ instead")
         }
-        _ => format!("\"{key}\" is not followed by \"=\"; write {key} = …"),
+        _ => format!("{name} is not followed by \"=\"; write {example} = …"),
     }
 }
 
+/// Returns true if a line has a text without its closing quotation mark.
+pub(super) fn has_open_text(line: &str) -> bool {
+    let Some((_, value)) = line.split_once('=') else { return false };
+    let value = value.trim_start();
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''));
+    quote.is_some_and(|quote| value.matches(quote).count() % 2 == 1)
+}
+
 /// Explains a value that begins with a quotation mark.
-fn quoted(key: &str, value: &str, quote: char, error: &Error) -> String {
+fn quoted(subject: &Subject<'_>, value: &str, quote: char, error: &Error) -> String {
+    let (name, of, example) = (subject.name(), subject.of(), subject.example());
     match error.kind {
         ErrorKind::InvalidEscape(_)
         | ErrorKind::InvalidHexEscape(_)
         | ErrorKind::InvalidEscapeValue(_) => {
             return format!(
-                "\"{key}\" contains a backslash, which begins an escape; write \\\\, or '…' in place of \"…\""
+                "{name} contains a backslash, which begins an escape; write \\\\, or '…' in place of \"…\""
             );
         }
         _ => {}
     }
     if value.matches(quote).count() % 2 == 1 {
-        return format!("the text of \"{key}\" has no closing quotation mark");
+        return format!("the text {of} has no closing quotation mark");
     }
     // What follows the first text.
     let after = value[1..].find(quote).map_or("", |end| &value[end + 2..]);
     match after.trim_start() {
         rest if rest.starts_with(',') => {
-            format!("\"{key}\" has several values; write a list: {key} = [\"…\", \"…\"]")
+            format!("{name} has several values; write a list: {example} = [\"…\", \"…\"]")
         }
         rest if rest.contains('=') => {
-            format!(
-                "a second key follows the value of \"{key}\"; write each key on a line of its own"
-            )
+            format!("a second key follows the value {of}; write each key on a line of its own")
         }
         _ => format!(
-            "the text of \"{key}\" contains quotation marks; write \\\" for them, or '…' in place of \"…\""
+            "the text {of} contains quotation marks; write \\\" for them, or '…' in place of \"…\""
         ),
     }
 }
 
 /// Explains a value that is neither in quotation marks nor a number, true or false.
-fn bare(key: &str, value: &str) -> String {
-    let is_secret = is_secret_name(key);
-    let quoted = |value: &str| match is_secret {
-        true => format!("{key} = \"…\""),
-        false => format!("{key} = \"{value}\""),
-    };
+fn bare(subject: &Subject<'_>, value: &str) -> String {
+    let (name, example) = (subject.name(), subject.example());
+    let quoted = format!("{example} = \"{value}\"");
     match value.to_ascii_lowercase().as_str() {
         word @ ("true" | "false") => {
-            return format!("\"{key}\": {value} must be in lower case; write {key} = {word}");
+            return format!("{name}: {value} must be in lower case; write {example} = {word}");
         }
-        "yes" | "on" | "y" => return no_truth(key, value, true),
-        "no" | "off" | "n" => return no_truth(key, value, false),
-        "null" | "none" | "nil" | "~" => {
-            return format!("\"{key}\" has no value; delete the line for the default");
-        }
+        "yes" | "on" | "y" => return no_truth(subject, value, true),
+        "no" | "off" | "n" => return no_truth(subject, value, false),
+        "null" | "none" | "nil" | "~" => return no_value(subject),
         _ => {}
     }
     if value.starts_with("${") {
         return format!(
-            "\"{key}\": a variable must be in quotation marks; write {key} = \"${{…}}\""
+            "{name}: a variable must be in quotation marks; write {example} = \"${{…}}\""
         );
     }
     let begins_as_number = value.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
-    if is_secret || !begins_as_number || value.len() > 40 {
-        return format!("\"{key}\": a text must be in quotation marks; write {key} = \"…\"");
+    if !subject.repeats_value() || !begins_as_number || value.len() > 40 {
+        return format!("{name}: a text must be in quotation marks; write {example} = \"…\"");
     }
     if parse_duration(value).is_some() {
-        return format!(
-            "\"{key}\": a duration must be in quotation marks; write {}",
-            quoted(value)
-        );
+        return format!("{name}: a duration must be in quotation marks; write {quoted}");
     }
     if let Some(number) = repaired_number(value) {
-        return format!("\"{key}\": {value} is not a number of TOML; write {key} = {number}");
+        return format!("{name}: {value} is not a number of TOML; write {example} = {number}");
     }
     let digits =
         value.find(|c: char| !(c.is_ascii_digit() || "+-._".contains(c))).unwrap_or(value.len());
     let (number, unit) = value.split_at(digits);
     if number.parse::<f64>().is_ok() && !unit.contains([':', '/', '.']) {
         return format!(
-            "\"{key}\": {value} is neither a number nor a text in quotation marks; write {key} = {number}, \
-             or {}",
-            quoted(value)
+            "{name}: {value} is neither a number nor a text in quotation marks; write {example} = {number}, \
+             or {quoted}"
         );
     }
-    format!("\"{key}\": a text must be in quotation marks; write {}", quoted(value))
+    format!("{name}: a text must be in quotation marks; write {quoted}")
 }
 
-fn no_truth(key: &str, value: &str, truth: bool) -> String {
+fn no_truth(subject: &Subject<'_>, value: &str, truth: bool) -> String {
+    let (name, example) = (subject.name(), subject.example());
     format!(
-        "\"{key}\": {value} is neither true, false nor a text in quotation marks; write {key} = {truth}, or \
-         {key} = \"{value}\""
+        "{name}: {value} is neither true, false nor a text in quotation marks; write {example} = {truth}, or \
+         {example} = \"{value}\""
     )
 }
 

@@ -394,6 +394,34 @@ cat tank.lan.pem middle.pem > cert.pem"#,
         says: &[],
     },
     Mistake {
+        name: r#"an issuer that cannot be parsed"#,
+        file: r#"chain
+(cat tank.lan.pem; printf -- '-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n') > cert.pem"#,
+        says: &[r#"note: certificate 2 of the file cannot be parsed; copy the file again"#],
+    },
+    Mistake {
+        name: r#"a certificate that cannot be parsed"#,
+        file: r#"pair
+printf -- '-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n' > cert.pem"#,
+        says: &[
+            r#"cert.pem in DIR: certificate 1 of the file cannot be parsed; copy the file again"#,
+        ],
+    },
+    Mistake {
+        name: r#"an encrypted key after the same in plain text"#,
+        file: r#"pair
+openssl pkcs8 -topk8 -in key.pem -passout pass:x -out e.pem
+cat e.pem >> key.pem"#,
+        says: &[],
+    },
+    Mistake {
+        name: r#"an encrypted key (legacy) after the same in plain text"#,
+        file: r#"pair
+openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
+cat e.pem >> key.pem"#,
+        says: &[],
+    },
+    Mistake {
         name: r#"a chain in the wrong order"#,
         file: r#"chain
 cat tank.lan.pem root.pem middle.pem > cert.pem"#,

@@ -212,10 +212,70 @@ title = "Well" units = "us"
     },
     Mistake {
         name: r#"a blank in a key"#,
-        file: r#"[site]
-my title = "Well"
+        file: r#"[server]
+keep alive = "75s"
 "#,
-        says: &[r#"p.toml:2:4: the key "my title" contains a blank; names of keys have _ instead"#],
+        says: &[
+            r#"p.toml:2:6: the key "keep alive" contains a blank; names of keys have _ instead"#,
+        ],
+    },
+    Mistake {
+        name: r#"blanks in a text without quotation marks"#,
+        file: r#"[site]
+my s3cret = "Well"
+"#,
+        says: &[
+            r#"p.toml:2:4: the key of this line contains a blank; names of keys have _ instead"#,
+        ],
+    },
+    Mistake {
+        name: r#"a token that was wrapped"#,
+        file: r#"[[source]]
+token = "Q7zWk3X
+v9Jp2Yt8"
+[site]
+units = us
+"#,
+        says: &[
+            r#"p.toml:2:17: the text of "token" has no closing quotation mark"#,
+            r#"p.toml:5:9: "units": a text must be in quotation marks; write units = "…""#,
+        ],
+    },
+    Mistake {
+        name: r#"a secret without its key"#,
+        file: r#"[[source]]
+Q7zWk3Xv9Jp2Yt8
+"#,
+        says: &[r#"p.toml:2:16: this line is not followed by "="; write name = …"#],
+    },
+    Mistake {
+        name: r#"a secret of a query without quotation marks"#,
+        file: r#"[[source]]
+[source.query]
+appid = 9f8e7d6c
+units = 12metric
+"#,
+        says: &[
+            r#"p.toml:3:9: this line: a text must be in quotation marks; write name = "…""#,
+            r#"p.toml:4:9: "units": a text must be in quotation marks; write units = "…""#,
+        ],
+    },
+    Mistake {
+        name: r#"a secret of a header without quotation marks"#,
+        file: r#"[[source]]
+body = 12s3cret
+[source.headers]
+x-api = 12345s3cret
+"#,
+        says: &[
+            r#"p.toml:2:8: "body": a text must be in quotation marks; write body = "…""#,
+            r#"p.toml:4:9: this line: a text must be in quotation marks; write name = "…""#,
+        ],
+    },
+    Mistake {
+        name: r#"an unknown key behind a byte order mark"#,
+        file: "\u{feff}titel = \"Well\"\n",
+        says: &[r#"p.toml:1:1: unknown key "titel" in the file; did you mean "site"?"#],
     },
     Mistake {
         name: r#"a header without its bracket"#,
@@ -332,6 +392,96 @@ name = "b"
 "#,
         says: &[
             r#"p.toml:4:1: [source] must be written [[source]], as in line 1: there may be several"#,
+        ],
+    },
+    Mistake {
+        name: r#"[source] after several [[source]]"#,
+        file: r#"[[source]]
+name = "a"
+[[source]]
+name = """
+[source]
+"""
+[source]
+name = "c"
+"#,
+        says: &[
+            r#"p.toml:7:1: [source] must be written [[source]], as in line 1: there may be several"#,
+        ],
+    },
+    Mistake {
+        name: r#"[source] twice"#,
+        file: r#"[source]
+name = "a"
+
+[ source ] # the second
+name = "b"
+"#,
+        says: &[
+            r#"p.toml:4:1: the table [source] is in line 1 already; write [[source]] in both lines for two of them"#,
+        ],
+    },
+    Mistake {
+        name: r#"[auth.user] after several [[auth.user]]"#,
+        file: r#"[[auth.user]]
+name = "anna"
+[[auth.user]]
+name = "bert"
+[auth.user]
+name = "carl"
+"#,
+        says: &[
+            r#"p.toml:5:1: [auth.user] must be written [[auth.user]], as in line 1: there may be several"#,
+        ],
+    },
+    Mistake {
+        name: r#"[[source.values.token]] of two sources"#,
+        file: r#"[[source]]
+name = "a"
+[source.values.token]
+pointer = "/a"
+[[source]]
+name = "b"
+[source.values.token]
+pointer = "/a"
+[source.values.token]
+pointer = "/b"
+"#,
+        says: &[
+            r#"p.toml:9:1: the table [source.values.token] is in line 7 already; move its keys there"#,
+        ],
+    },
+    Mistake {
+        name: r#"[source.values.v] before [[source]]"#,
+        file: r#"[source.values.v]
+pointer = "/v"
+[[source]]
+name = "a"
+"#,
+        says: &[
+            r#"p.toml:1:1: [source.values.v] must follow the [[source]] that it belongs to; the first one is in line 3"#,
+        ],
+    },
+    Mistake {
+        name: r#"[[source.values.v]] before [[source]]"#,
+        file: r#"[site]
+[[source.values.v]]
+pointer = "/v"
+[[source]]
+name = "a"
+"#,
+        says: &[
+            r#"p.toml:2:1: [[source.values.v]] must follow the [[source]] that it belongs to; the first one is in line 4"#,
+        ],
+    },
+    Mistake {
+        name: r#"a header of values without its bracket"#,
+        file: r#"[[source]]
+[source.values.token
+pointer = "/v"
+"#,
+        says: &[
+            r#"p.toml:2:21: the header of a table is not complete; write [source.values.token]"#,
         ],
     },
     Mistake {

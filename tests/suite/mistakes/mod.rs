@@ -4,6 +4,7 @@
 
 mod certificates;
 mod configurations;
+mod history;
 mod renewal;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -86,6 +87,16 @@ fn mistaken_configuration_is_reported_by_position_cause_and_remedy() {
     }
     report.finish();
     assert!(CONFIGURATIONS.len() + CERTIFICATES.len() >= 150);
+}
+
+#[test]
+fn thousands_of_errors_are_counted_and_not_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys: String = (0..20_000).map(|n| format!("no_such_{n} = 1\n")).collect();
+    write(folder.path(), format!("{keys}[auth]\nopen = true\n").as_bytes());
+    let said = check(folder.path());
+    assert_eq!(said.len(), 101);
+    assert_eq!(said[100], "p.toml: 19900 more are not listed; correct these first");
 }
 
 #[test]

@@ -46,9 +46,14 @@ fn failed_renewal_is_reported_everywhere_until_a_load_succeeds() {
     assert!(!server.get("/").contains("has not been loaded for"));
     assert!(!doctor().contains("have not been loaded since"));
 
+    // A reload that is refused for other files says nothing about those in use.
+    let https = || Config::https().set("tls.check_every", "1h");
+    let reloaded = server.reload(&https().set("tls.key", "wrong.pem"));
+    assert!(reloaded.contains("nothing changes: cannot read wrong.pem"), "{reloaded}");
+    assert_eq!(server.metric(METRIC), 1);
     // A reload that finds the same fault reports it at once.
     let cert = server.folder().join("cert.pem");
     std::fs::write(&cert, "").unwrap();
-    server.signal_and_wait("HUP", &["HUP: nothing changes"]);
+    server.reload(&https());
     assert_eq!(server.metric(METRIC), 0);
 }
