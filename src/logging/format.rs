@@ -196,8 +196,9 @@ mod tests {
     fn format_is_parsed_from_its_name() {
         assert_eq!("text".parse(), Ok(Format::Text));
         assert_eq!("json".parse(), Ok(Format::Json));
-        let error = "JSON".parse::<Format>().unwrap_err().to_string();
-        assert!(error.contains("\"JSON\"") && error.contains("\"json\""), "{error}");
+        assert_eq!("JSON".parse(), Ok(Format::Json));
+        let error = "yaml".parse::<Format>().unwrap_err().to_string();
+        assert!(error.contains("\"yaml\"") && error.contains("\"json\""), "{error}");
     }
 
     #[test]

@@ -53,6 +53,19 @@ fn year() -> Vec<(i64, f64)> {
     samples.map(second).collect()
 }
 
+/// Returns two more numbers for a day of that year, far below and above the others of the day, which lie on a
+/// gentle slope: the band of the day is visible at any time of today.
+fn wide_day() -> [(i64, f64); 2] {
+    let zone = TimeZone::get(ZONE).unwrap();
+    let today = zone.to_datetime(Timestamp::now()).date();
+    let mut days = (100..).map(|ago: i64| today.checked_sub(ago.days()).unwrap());
+    let date = days.find(|date| date.day_of_year() % 40 == 20).unwrap();
+    let [_, base, _] = numbers(date);
+    [(8, base - 20.0), (16, base + 20.0)].map(|(hour, number)| {
+        (zone.to_timestamp(date.at(hour, 30, 0, 0)).unwrap().as_second(), number)
+    })
+}
+
 impl Yard {
     /// Starts a server with a year of known temperatures that polls its source at this interval.
     fn of_a_year(interval: &str) -> Yard {
@@ -261,7 +274,8 @@ fn pointer_and_finger_take_no_focus() {
 fn labels_stay_in_the_chart_and_do_not_overlap_in_any_size() {
     let now = Timestamp::now().as_second();
     let hours = (1..24).map(|hours| (now - hours * 3600, f64::from(hours as i32)));
-    let year = Yard::recorded("1s", Unit::Celsius, year().into_iter().chain(hours).collect());
+    let numbers = year().into_iter().chain(hours).chain(wide_day());
+    let year = Yard::recorded("1s", Unit::Celsius, numbers.collect());
     for (engine, widths) in [
         (Engine::Chromium, &[320, 340, 480, 620, 800, 1280, 1900][..]),
         (Engine::WebKit, &[340, 1280]),

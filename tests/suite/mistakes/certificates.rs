@@ -440,10 +440,9 @@ cat middle.pem tank.lan.pem > cert.pem"#,
     Mistake {
         name: r#"SHA-1"#,
         file: r#"chain
-openssl req -new -key key.pem -subj /CN=tank.lan | openssl x509 -req -sha1 -CA middle.pem -CAkey middle.key -CAcreateserial -days 9 -extfile leaf.ext -out c
+openssl req -new -key key.pem -subj /CN=tank.lan | openssl x509 -req -sha1 -CA middle.pem -CAkey middle.key -CAcreateserial -days 90 -extfile leaf.ext -out c
 cat c middle.pem > cert.pem"#,
         says: &[
-            r#"note: the certificate for tank.lan expires in 9 days; renew it"#,
             r#"note: the certificate for tank.lan is signed with SHA-1, which clients refuse; issue one that is signed with SHA-256"#,
         ],
     },
