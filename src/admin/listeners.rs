@@ -12,7 +12,7 @@ use crate::kernel::listen_queue::ListenSocket;
 pub struct ListenerStatus {
     /// Address: `127.0.0.1:6443`, `unix:/path`.
     pub address: String,
-    /// Whether the server listens on it.
+    /// State: the server listens on it, or waits for it.
     pub state: ListenerState,
     /// Begin of that state.
     pub since: Timestamp,

@@ -10,7 +10,7 @@ use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 use super::manual::{Command, PROGRAM, Value, flag_with_value, short, value_of};
 use crate::suggestion::nearest;
 
-/// What a command line asks for.
+/// Request of a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// The help of the command with this path.

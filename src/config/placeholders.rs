@@ -12,7 +12,7 @@ const EXAMPLES: [(&str, &str); 5] = [
     ("group", "my-key"),
 ];
 
-/// Domains that nobody can register (RFC 2606, RFC 6761).
+/// Domains that cannot be registered (RFC 2606, RFC 6761).
 const RESERVED_DOMAINS: [&str; 4] = [".example", "example.com", "example.net", "example.org"];
 
 /// Networks for documents (RFC 5737, RFC 3849).

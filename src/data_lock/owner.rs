@@ -1,4 +1,4 @@
-//! Owner of the lock's file: that of the database, whoever creates the file.
+//! Owner of the lock's file: that of the database, whichever user creates the file.
 //!
 //! A command that root runs once would else leave a file that the server's user cannot open, and so no lock.
 

@@ -35,7 +35,7 @@ pub fn second_name(database: &Path) -> Option<String> {
     ))
 }
 
-/// Returns the number of the mount that a path is in; `None` on kernels that do not tell (before 5.8).
+/// Returns the number of the mount that a path is in; `None` on kernels before 5.8, which do not report it.
 fn mount(path: &Path) -> Option<u64> {
     let found = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
     StatxFlags::from_bits_retain(found.stx_mask)

@@ -207,5 +207,5 @@ fn holder_is_found_without_the_lock() {
     assert_eq!(lock.claim(), Claim::Ours);
     assert_eq!(find_holder(&path).unwrap().pid, Some(std::process::id()));
     drop(lock);
-    assert_eq!(find_holder(&path), None, "the file stays, and nobody holds it");
+    assert_eq!(find_holder(&path), None, "the file stays, and no process holds it");
 }

@@ -15,7 +15,7 @@ use crate::shell;
 /// Column of the comments behind keys.
 const COMMENT_COLUMN: usize = 38;
 
-/// What the configuration names of its machine.
+/// Parts of its machine that the configuration names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     /// Prefix of the certificate and the secrets; `None`: the working directory.

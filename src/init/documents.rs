@@ -1,4 +1,4 @@
-//! Where the examples and documents of the program are on this machine.
+//! Location of the program's examples and documents on this machine.
 
 use std::path::{Path, PathBuf};
 

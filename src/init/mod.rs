@@ -67,7 +67,7 @@ const FOLDER_MODE: u32 = 0o755;
 /// Mode of a new folder of the history.
 const STATE_MODE: u32 = 0o750;
 
-/// Where to write what.
+/// Folders of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// `--dir`; default: the working directory.

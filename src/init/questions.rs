@@ -35,7 +35,7 @@ pub enum AskError {
 pub struct Asked {
     /// The answers.
     pub answers: Answers,
-    /// Whether to write the file for supervisord, and for systemd.
+    /// Supervisors to write a file for.
     pub supervisors: Supervisors,
     /// Texts for people.
     pub remarks: Vec<String>,

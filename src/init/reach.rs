@@ -1,4 +1,4 @@
-//! How browsers reach the server: the names in its certificate, and the printed addresses.
+//! Addresses by which browsers reach the server: the names in its certificate, and the printed addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -25,7 +25,7 @@ impl Machine {
     }
 }
 
-/// How browsers reach the server.
+/// Addresses by which browsers reach the server.
 #[derive(Debug, Clone)]
 pub struct Reach {
     /// Names of the certificate.

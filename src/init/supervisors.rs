@@ -22,7 +22,7 @@ const PORT: &str = "6443";
 /// Folders that `ProtectHome` hides.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
-/// What the files name.
+/// Paths, programs and users that the files name.
 #[derive(Debug, Clone)]
 pub(super) struct Service<'a> {
     /// This program.

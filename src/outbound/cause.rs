@@ -17,7 +17,7 @@ use super::resolve::ResolveError;
 /// Cause of a failed exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// The server, as far as this side can tell: it is silent, breaks off, or sends no HTTP.
+    /// The server, as far as this side can see: it is silent, breaks off, or sends no HTTP.
     Server,
     /// No process listens at the address.
     Refused,

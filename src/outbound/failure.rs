@@ -38,7 +38,7 @@ pub struct Failure {
     pub kind: FailureKind,
     /// One line for people.
     pub message: String,
-    /// What has to be mended.
+    /// Fault to mend.
     pub cause: Cause,
 }
 

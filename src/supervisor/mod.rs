@@ -19,7 +19,7 @@
 //! A restart follows from nothing that the running server was not started with: see `reconcile`. One that would
 //! not start again, by the configuration as it is, is not restarted.
 //!
-//! What a restart does not cure, such as a certificate for another name, raises an alarm and restarts
+//! A fault that a restart does not cure, such as a certificate for another name, raises an alarm and restarts
 //! nothing: see `fault`. So do a program that supervisord has given up, a supervisord that this process may
 //! not call, and a server that is still not healthy when the restarts are used up.
 //!

@@ -1,4 +1,4 @@
-//! What to probe: by options of the command line, and by the configuration of the server.
+//! Addresses to probe: by options of the command line, and by the configuration of the server.
 //!
 //! Options win. Without `--admin` and `--url` the admin listener and every public listener of the
 //! configuration are probed, the latter as a visitor would who uses one of the server's own names. Such a
@@ -64,7 +64,7 @@ pub enum PlanError {
     Trust(#[from] TrustError),
 }
 
-/// What to probe, and what is known about it.
+/// Addresses to probe, and their certificates.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// Admin listener.

@@ -21,7 +21,7 @@ use super::serving;
 use crate::config::ListenAddr;
 use crate::outbound::{Cause, Failure, Place, Response};
 
-/// Outcome of one probe, with what a verdict does not tell.
+/// Outcome of one probe, with facts beside the verdict.
 #[derive(Debug)]
 pub(super) struct Observed {
     pub(super) probed: Probed,
@@ -29,7 +29,7 @@ pub(super) struct Observed {
     pub(super) sign: Sign,
 }
 
-/// What a failed probe tells about the server.
+/// Meaning of a failed probe for the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
     /// No process listens there, or there is no socket.

@@ -1,4 +1,4 @@
-//! Where the running server says that it serves, compared with its configuration.
+//! Addresses that the running server reports, compared with its configuration.
 //!
 //! `serve` takes options that replace keys of the file, keys are changed without a restart, and a listener
 //! may wait for its address. In each case the configured address does not answer, and a restart changes
@@ -10,7 +10,7 @@ use super::alarm::AlarmKind;
 use super::fault::Verdict;
 use crate::config::ListenAddr;
 
-/// Members of the scoreboard that tell where the server listens. Each is absent from an older server.
+/// Members of the scoreboard with the addresses that the server listens on. Each is absent from an older server.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Scoreboard {

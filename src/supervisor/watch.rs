@@ -29,7 +29,7 @@ use crate::threads;
 pub struct WatchSettings {
     /// Way to restart the server.
     pub method: RestartMethod,
-    /// What to probe.
+    /// Addresses to probe.
     pub probes: ProbeSettings,
     /// Bound on all probes of a tick together.
     pub timeout: Duration,

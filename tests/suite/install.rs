@@ -355,7 +355,7 @@ fn package_test_by_sudo_takes_the_package_that_the_user_has_made() {
 /// List of what is installed.
 const LIST: &str = "share/pumphouse-web/installed-files";
 
-/// How a program ends that an installation calls.
+/// Outcome of a program that an installation calls.
 const ENDS: [&str; 2] = ["exit 1", "kill -KILL $PPID; exit 1"];
 
 /// Replaces programs by ones that end badly at their call number `at`, counted together.

@@ -261,7 +261,7 @@ fn inside_admin() {
 }
 
 #[test]
-fn exit_code_of_a_failed_start_tells_whether_another_may_succeed() {
+fn exit_code_of_a_failed_start_shows_whether_another_may_succeed() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();

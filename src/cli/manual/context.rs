@@ -1,4 +1,4 @@
-//! What surrounds the commands: exit codes, environment variables, files and signals.
+//! Context of the commands: exit codes, environment variables, files and signals.
 
 /// Exit codes of every command, unless it describes them otherwise.
 pub(super) const EXIT_CODES: [(i32, &str); 3] = [

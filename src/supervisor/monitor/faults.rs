@@ -14,7 +14,7 @@ const MIN_UNTRUSTED: u32 = 15;
 /// Probes in a row that have to be shed: a minute.
 const MIN_SHED: u32 = 12;
 
-/// Ticks in a row in which this process has paused, after which nobody may rely on it.
+/// Ticks in a row in which this process has paused, after which its probes are not relied on.
 const MAX_PAUSED: u32 = 6;
 
 /// Number of probes in a row with the same fault, by address.

@@ -1,4 +1,4 @@
-//! What a plan is made of: the configured addresses and certificates.
+//! Parts of a plan: the configured addresses and certificates.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What a restart cures and what it does not: a table over real servers, with and without TLS.
+//! Faults that a restart cures, and faults that it does not: a table over real servers, with and without TLS.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
