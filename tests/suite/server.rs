@@ -1,5 +1,6 @@
 //! The real binary, started as a supervisor starts it, on ports of the kernel's choice.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
@@ -273,7 +274,7 @@ impl Server {
 }
 
 /// Runs a command of the program to its end.
-pub fn run(arguments: &[&str], directory: &Path) -> std::process::Output {
+pub fn run<S: AsRef<OsStr>>(arguments: &[S], directory: &Path) -> std::process::Output {
     Command::new(BINARY)
         .args(arguments)
         .current_dir(directory)
