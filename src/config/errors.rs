@@ -54,7 +54,12 @@ impl ConfigErrors {
 
     /// Returns each problem as a line.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.to_string().lines().map(str::to_owned).collect()
+        let path = self.path.display();
+        let line = |Located { position, message, .. }: &Located| match position {
+            Some((line, column)) => format!("{path}:{line}:{column}: {message}"),
+            None => format!("{path}: {message}"),
+        };
+        self.problems.iter().map(line).collect()
     }
 
     /// Adds the files of `[tls]`, so that their errors can be reported together with these.
@@ -86,17 +91,7 @@ impl ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            match problem.position {
-                Some((line, column)) => write!(f, "{path}:{line}:{column}: {}", problem.message)?,
-                None => write!(f, "{path}: {}", problem.message)?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.lines().join("\n"))
     }
 }
 

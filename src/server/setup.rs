@@ -73,21 +73,7 @@ impl SetupErrors {
             _ => None,
         })
     }
-}
 
-impl std::error::Error for SetupErrors {}
-
-impl fmt::Display for SetupErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{error}")?;
-        }
-        Ok(())
-    }
-}
-
-impl SetupErrors {
     /// Returns true if the command line alone is wrong.
     pub fn is_usage(&self) -> bool {
         self.0.iter().all(|error| matches!(error, SetupError::AdminListen { .. }))
@@ -99,6 +85,15 @@ impl SetupErrors {
             SetupError::Certificates { errors, .. } => errors.is_passing(),
             _ => false,
         })
+    }
+}
+
+impl std::error::Error for SetupErrors {}
+
+impl fmt::Display for SetupErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::config;
 use crate::units::Unit;
 
 /// Field, key of the API, unit, and true if every station has the sensor.
-const FIELDS: [(&str, &str, Unit, bool); 11] = [
+pub(super) const FIELDS: [(&str, &str, Unit, bool); 11] = [
     ("temperature", "tempf", Unit::Fahrenheit, true),
     ("humidity", "humidity", Unit::Percent, true),
     ("wind_speed", "windspeedmph", Unit::MilePerHour, true),

@@ -1,4 +1,7 @@
 //! The fields that a source of a kind can have.
+//!
+//! The decoders of `upstream` make them, and a test there compares these lists with what they make: a
+//! configuration is checked by modules below the decoders.
 
 use super::Kind;
 
