@@ -20,7 +20,9 @@
 //!
 //! No other module imports this one, except the commands and `check`.
 
+mod data;
 mod descriptor_budget;
+mod earlier_files;
 mod error;
 mod late_listeners;
 mod listen;

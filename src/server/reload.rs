@@ -12,8 +12,8 @@
 //! * Listeners, workers and the history's file need a restart. Their changes are logged and
 //!   not applied, so that the next HUP logs them again.
 
+use super::data::{backfill_trends, recorded_sources};
 use super::reload_thread::ReloadThread;
-use super::start::{backfill_trends, recorded_sources};
 use super::{Running, Setup, admitted_connections, effective_limits, program_event, user_agent};
 use crate::board::{EventKind, SourceInfo};
 use crate::certificates::CertificateInfo;
@@ -35,22 +35,9 @@ impl Running {
         {
             self.renew_sources(&config, reload_thread);
         }
-        if self.config.site.title != config.site.title {
-            changes.push("title changed".to_owned());
-        }
-        if self.config.site.contact != config.site.contact {
-            changes.push("contact changed".to_owned());
-        }
-        if self.config.site.url != config.site.url {
-            changes.push("url changed".to_owned());
-        }
-        if self.config.auth != config.auth {
-            self.gate.replace(config.auth.rules.clone());
-            // The rules of access contain the public address.
-            self.config.auth.rules.site_url.clone_from(&config.site.url);
-            if self.config.auth != config.auth {
-                changes.push("[auth] changed".to_owned());
-            }
+        changes.extend(site_changes(&self.config.site, &config.site));
+        if self.reload_auth(&config) {
+            changes.push("[auth] changed".to_owned());
         }
         // At every HUP, as the latest attempt may have failed.
         if let Err(error) = self.start_session_writer() {
@@ -70,15 +57,11 @@ impl Running {
             changes.push(format!("[server] {} changed", changed.join(", ")));
         }
         let restart = keys_that_need_a_restart(&self.config, &config);
-        let renewed = match (&self.certificates, certificates) {
-            (Some(live), Some(latest)) => {
-                latest.infos.iter().for_each(CertificateInfo::log_problems);
-                live.replace(latest)
+        if let (Some(live), Some(latest)) = (&self.certificates, certificates) {
+            latest.infos.iter().for_each(CertificateInfo::log_problems);
+            if live.replace(latest) {
+                changes.push("certificates renewed".to_owned());
             }
-            _ => false,
-        };
-        if renewed {
-            changes.push("certificates renewed".to_owned());
         }
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         self.store_config(config);
@@ -93,6 +76,17 @@ impl Running {
             log::warn!("HUP: {} need a restart to change", restart.join(", "));
         }
         self.change_sender.send(program_event(EventKind::Reloaded, &summary));
+    }
+
+    /// Passes the rules of access to the gate. Returns true if `[auth]` has changed: the rules also contain the
+    /// public address.
+    fn reload_auth(&mut self, config: &Config) -> bool {
+        if self.config.auth == config.auth {
+            return false;
+        }
+        self.gate.replace(config.auth.rules.clone());
+        self.config.auth.rules.site_url.clone_from(&config.site.url);
+        self.config.auth != config.auth
     }
 
     /// Passes the sources and the site's title to the parts that use them.
@@ -141,6 +135,16 @@ fn merge_tls(before: TlsFiles, after: Option<TlsFiles>) -> TlsFiles {
         Some(after) => TlsFiles { redirect_listen: before.redirect_listen, ..after },
         None => before,
     }
+}
+
+/// Returns a phrase for each key of `[site]` that was changed and is applied.
+fn site_changes(before: &Site, after: &Site) -> impl Iterator<Item = String> {
+    let keys = [
+        ("title", before.title != after.title),
+        ("contact", before.contact != after.contact),
+        ("url", before.url != after.url),
+    ];
+    keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| format!("{key} changed"))
 }
 
 /// Returns a phrase for each source that was added, changed or removed.

@@ -1,0 +1,139 @@
+//! The parts between the upstreams and the disk: history, board and pollers.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::descriptor_budget::MAX_READERS;
+use super::{StartError, program_event, user_agent};
+use crate::board::{
+    Board, BoardReader, Change, ChangeSink, EventKind, Reporter, ServiceInfo, SourceInfo,
+};
+use crate::config::{self, Config, renamed_fields};
+use crate::data_lock::DataLock;
+use crate::history::{
+    self, ChangeSender, History, Recorder, RenamedSeries, Retention, SourceFields, trend_samples,
+};
+use crate::kernel::clock::Start;
+use crate::last_values::{self, Saver};
+use crate::outbound::tls::Authorities;
+use crate::upstream::{PollerHandles, Pollers};
+
+/// Interval in which the recorder wakes if no history is kept.
+const IDLE_FLUSH: Duration = Duration::from_secs(60);
+
+/// Running parts between the upstreams and the disk, and handles to them.
+pub(super) struct Data {
+    pub(super) pollers: Pollers,
+    pub(super) reporter: Reporter,
+    /// Writes the last values; `None` without a history, beside which they are.
+    pub(super) saver: Option<Saver>,
+    pub(super) board: Board,
+    pub(super) reader: BoardReader,
+    pub(super) history: History,
+    pub(super) change_sender: ChangeSender,
+    pub(super) recorder: Recorder,
+}
+
+impl Data {
+    /// Starts the parts from the disk to the upstreams: the board has the last values before the first poll.
+    pub(super) fn start(
+        config: &Config,
+        lock: &Arc<DataLock>,
+        start: &Start,
+        authorities: Authorities,
+    ) -> Result<Data, StartError> {
+        let infos = config.sources.iter().map(SourceInfo::from).collect();
+        let file = config.history.as_ref().map(config::History::last_values);
+        let loaded = file.as_deref().map(|file| last_values::load(file, lock)).unwrap_or_default();
+        let (recorder, change_sender, history) = history::prepare(history_settings(config, lock));
+        change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
+        let handles = Arc::new(OnceLock::new());
+        let changes = record_changes(change_sender.clone(), Arc::clone(&handles));
+        let (board, reader, reporter) = Board::start(infos, loaded, service(start), changes)?;
+        // Trends start from recorded samples. The recorder's thread reads them, as the disk may be slow.
+        let (sources, trend_reporter) = (config.sources.clone(), reporter.clone());
+        let recorder = recorder.start(Box::new(move |history| {
+            backfill_trends(history, &sources, &trend_reporter);
+        }))?;
+        let saver =
+            file.map(|file| Saver::start(file, Arc::clone(lock), reader.clone())).transpose()?;
+        let user_agent = user_agent(&config.site);
+        let pollers = Pollers::start(&config.sources, &reporter, &user_agent, authorities)?;
+        // A step of the clock before this needs no further poll: the pollers have just begun.
+        let _ = handles.set(pollers.handles());
+        Ok(Data { pollers, reporter, saver, board, reader, history, change_sender, recorder })
+    }
+}
+
+/// Returns the receiver of the board's changes: it records them, and polls again after a step of the clock.
+fn record_changes(
+    change_sender: ChangeSender,
+    handles: Arc<OnceLock<PollerHandles>>,
+) -> ChangeSink {
+    Box::new(move |change| {
+        if let (Change::ClockStepped(_), Some(pollers)) = (&change, handles.get()) {
+            pollers.repoll_all();
+        }
+        change_sender.send(change);
+    })
+}
+
+/// Returns the name and version of the program, and the time of its start.
+fn service(start: &Start) -> ServiceInfo {
+    ServiceInfo {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: start.at(),
+    }
+}
+
+fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings {
+    let zone = config.site.timezone.clone();
+    let sources = recorded_sources(&config.sources);
+    // A reader for each permit of expensive work and one more, but fewer than workers: a disk that
+    // hangs must not hold all of these.
+    let engine = &config.server.engine;
+    let readers = (engine.heavy_permits() + 1).min(engine.workers.saturating_sub(1));
+    let readers = readers.clamp(1, MAX_READERS);
+    match &config.history {
+        Some(file) => history::Settings {
+            path: Some(file.path.clone()),
+            lock: Arc::clone(lock),
+            flush: file.flush,
+            keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },
+            zone,
+            readers,
+            sources,
+        },
+        None => history::Settings {
+            path: None,
+            lock: Arc::clone(lock),
+            flush: IDLE_FLUSH,
+            keep: Retention::default(),
+            zone,
+            readers,
+            sources,
+        },
+    }
+}
+
+/// Returns the sources with the fields that the history recorded under other names.
+pub(super) fn recorded_sources(sources: &[config::Source]) -> Vec<SourceFields> {
+    let series = |field: &config::RenamedField| RenamedSeries {
+        old: field.old,
+        new: field.new,
+        is_rate: field.is_rate,
+    };
+    let fields = |source: &config::Source| SourceFields {
+        source: source.name.clone(),
+        renamed: renamed_fields(source.kind.as_str()).map(series).collect(),
+    };
+    sources.iter().map(fields).collect()
+}
+
+/// Sends the board the recorded samples that the trends of these sources start from.
+pub(super) fn backfill_trends(history: &History, sources: &[config::Source], reporter: &Reporter) {
+    reporter.backfill(trend_samples(history, sources, Timestamp::now()));
+}
