@@ -5,8 +5,9 @@ use jiff::tz::TimeZone;
 use tempfile::TempDir;
 
 use super::*;
-use crate::board::{DatedBy, Finite, Sample};
-use crate::history::{RenamedSeries, Retention, Step, Window};
+use crate::board::{DatedBy, Event, EventKind, Finite, Sample};
+use crate::data_lock::Claim;
+use crate::history::{RenamedSeries, Retention, Step, Window, schema};
 use crate::kernel::clock::tests::{FakeClock, time_point};
 use crate::units::Unit;
 

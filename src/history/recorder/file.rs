@@ -1,0 +1,161 @@
+//! Opens the file, and replaces a damaged one, as long as this process has its lock.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::RecorderThread;
+use crate::board::{Change, Event, EventKind};
+use crate::data_lock::Claim;
+use crate::history::error::StoreError;
+use crate::history::path_fault::path_fault;
+use crate::history::pool::ReaderPool;
+use crate::history::schema;
+use crate::history::shared::Shared;
+use crate::history::writer::Writer;
+
+/// Interval between two attempts to open a file that could not be opened.
+const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Interval between two attempts to get the lock from another process, for [`HANDOVER`].
+const CLAIM_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time in which a former process ends, usually: it finishes its requests (`drain_timeout`).
+const HANDOVER: Duration = Duration::from_secs(30);
+
+impl RecorderThread {
+    /// Returns the time until the next attempt to open the file, or until the lock is checked.
+    pub(super) fn open_interval(&self) -> Duration {
+        match self.held_since {
+            Some(since) if since.elapsed() < HANDOVER => CLAIM_INTERVAL,
+            _ => REOPEN_INTERVAL,
+        }
+    }
+
+    /// Takes the lock, or checks that this process still has it. Returns false if another one has it.
+    fn claim(&mut self) -> bool {
+        match self.lock.claim() {
+            claim @ (Claim::Ours | Claim::Unlocked(_)) => {
+                self.held_since = None;
+                self.shared.unheld();
+                let reason = match claim {
+                    Claim::Unlocked(reason) => Some(Arc::new(reason)),
+                    _ => None,
+                };
+                self.shared.unlocked.store(reason);
+                true
+            }
+            Claim::Held(holder) => {
+                self.held_since.get_or_insert_with(Instant::now);
+                self.shared.unlocked.store(None);
+                self.shared.held_by(holder);
+                false
+            }
+        }
+    }
+
+    /// Closes the file if another process has got the lock, as the lock's file was removed.
+    pub(super) fn check_lock(&mut self) {
+        if !self.claim() {
+            self.shared.closed();
+            self.writer = None;
+        }
+    }
+
+    /// Opens the file for writing and publishes its readers, unless another process records it.
+    pub(super) fn open(&mut self) {
+        let Some(path) = self.settings.path.clone() else { return };
+        if !self.claim() {
+            return;
+        }
+        match self.open_writer(&path) {
+            Ok(writer) => {
+                let readers = Arc::new(ReaderPool::new(&path, self.settings.readers));
+                self.read_recent_events(&readers);
+                self.shared.opened(readers);
+                self.writer = Some(writer);
+                if let Some(on_open) = self.on_open.take() {
+                    on_open(&self.history);
+                }
+            }
+            Err(error) => {
+                let message = match path_fault(&path) {
+                    Some(fault) => format!("\"path\" in [history]: {fault}"),
+                    None => format!("cannot open the history {}: {error}", path.display()),
+                };
+                self.shared.write_failed(&message);
+            }
+        }
+    }
+
+    /// Opens and checks the file. Replaces a damaged one.
+    fn open_writer(&mut self, path: &Path) -> Result<Writer, StoreError> {
+        self.moved = self.shared.sources.load_full();
+        let (zone, sources) = (self.settings.zone.clone(), self.moved.clone());
+        let shared = self.shared.clone();
+        let open = || Writer::open(path, &zone, &sources, heartbeat_of(&shared));
+        let checked = open().and_then(|mut writer| {
+            writer.verify()?;
+            writer.mend_days()?;
+            Ok(writer)
+        });
+        let writer = match checked {
+            Err(error) if StoreError::is_damage(&error) => {
+                self.set_aside(path, &error)?;
+                open()?
+            }
+            other => other?,
+        };
+        self.batch.renumber_after(writer.latest_event()?);
+        self.stored_held = writer.held()?;
+        self.guard.note_stored(writer.latest()?, self.stored_held);
+        Ok(writer)
+    }
+
+    /// Adds events from before the start to the recent ones.
+    fn read_recent_events(&mut self, readers: &ReaderPool) {
+        let (before, missing) = self.batch.missing_recent();
+        let earlier = readers.borrow().and_then(|reader| Ok(reader.events(before, missing)?));
+        match earlier {
+            Ok(earlier) => self.batch.extend_recent(earlier.events),
+            Err(error) => log::warn!(
+                "cannot read earlier events from the history: {error}; the page shows new events only"
+            ),
+        }
+    }
+
+    /// Renames a damaged file, and records that as an event.
+    fn set_aside(&mut self, path: &Path, cause: &StoreError) -> Result<(), StoreError> {
+        self.shared.closed();
+        let now = Timestamp::now();
+        let aside = schema::set_aside(path, now)
+            .map_err(|error| StoreError::File(path.to_owned(), error))?;
+        log::error!(
+            "the history {} is damaged ({cause}); it was set aside as {}, and a new one is created",
+            path.display(),
+            aside.display()
+        );
+        let kind = EventKind::HistorySetAside;
+        let event = Event { at: now, kind, source: None, detail: "a new file was created".into() };
+        self.batch.add(Change::Happened(event));
+        Ok(())
+    }
+
+    /// Closes a damaged file, renames it and creates a new one.
+    pub(super) fn replace_file(&mut self, cause: &StoreError) {
+        let Some(path) = self.settings.path.clone() else { return };
+        self.writer = None;
+        match self.set_aside(&path, cause) {
+            Ok(()) => self.open(),
+            Err(error) => self.shared.write_failed(&error.to_string()),
+        }
+    }
+}
+
+/// Returns a function that sends the recorder's heartbeat, for work that takes longer than a loop iteration.
+fn heartbeat_of(shared: &Arc<Shared>) -> impl Fn() + Send + 'static {
+    let shared = shared.clone();
+    move || shared.heartbeat.beat()
+}
