@@ -44,11 +44,11 @@ pub(super) struct Init {
     place: Option<Place>,
 
     /// kind of the tank: none, ptlevel, ptdevices or json (default: none)
-    #[argh(option, arg_name = "none|ptlevel|ptdevices|json", from_str_fn(tank))]
+    #[argh(option, arg_name = "none|ptlevel|ptdevices|json", from_str_fn(TankKind::parse))]
     tank: Option<TankKind>,
 
     /// units of the page: us or metric (default: those usual at the place)
-    #[argh(option, arg_name = "us|metric", from_str_fn(units))]
+    #[argh(option, arg_name = "us|metric", from_str_fn(init::units))]
     units: Option<System>,
 
     /// let everyone who reaches the server read
@@ -56,7 +56,7 @@ pub(super) struct Init {
     open: bool,
 
     /// let this user read, with a password; without --open and --user only this machine can read
-    #[argh(option, arg_name = "NAME", from_str_fn(user))]
+    #[argh(option, arg_name = "NAME", from_str_fn(init::user_name))]
     user: Option<String>,
 
     /// write pumphouse-web.conf, which supervisord runs
@@ -77,12 +77,12 @@ pub(super) struct Init {
     state: Option<PathBuf>,
 
     /// heading of the page (default: Pumphouse)
-    #[argh(option, arg_name = "TITLE", from_str_fn(title))]
+    #[argh(option, arg_name = "TITLE", from_str_fn(init::title))]
     title: Option<String>,
 
     /// time zone (default: the machine's; if that is none of a place, such as UTC, the place's by
     /// Open-Meteo)
-    #[argh(option, arg_name = "ZONE", from_str_fn(timezone))]
+    #[argh(option, arg_name = "ZONE", from_str_fn(init::timezone))]
     timezone: Option<String>,
 
     /// public address; may be repeated (default: 0.0.0.0:6443; without --open and --user
@@ -109,20 +109,20 @@ pub(super) struct Init {
     capacity: Option<Measure>,
 
     /// ptdevices: number or MAC address of the device
-    #[argh(option, arg_name = "DEVICE", from_str_fn(device))]
+    #[argh(option, arg_name = "DEVICE", from_str_fn(init::device))]
     device: Option<String>,
 
     /// json: URL of the document; if it has a query or a key, which may be secret, the configuration
     /// is for its owner only
-    #[argh(option, arg_name = "URL", from_str_fn(url))]
+    #[argh(option, arg_name = "URL", from_str_fn(init::url))]
     tank_url: Option<SourceUrl>,
 
     /// json: JSON pointer to the value, such as /tank/level
-    #[argh(option, arg_name = "POINTER", from_str_fn(pointer))]
+    #[argh(option, arg_name = "POINTER", from_str_fn(init::pointer))]
     pointer: Option<String>,
 
     /// json: unit of the value (default: %)
-    #[argh(option, arg_name = "UNIT", from_str_fn(unit))]
+    #[argh(option, arg_name = "UNIT", from_str_fn(init::unit))]
     unit: Option<Unit>,
 }
 
@@ -194,43 +194,7 @@ impl Init {
     }
 }
 
-fn tank(text: &str) -> Result<TankKind, String> {
-    TankKind::parse(text)
-}
-
-fn units(text: &str) -> Result<System, String> {
-    init::units(text)
-}
-
 fn admin_listen(text: &str) -> Result<ListenAddr, String> {
     let address: ListenAddr = text.parse().map_err(|error: ListenAddrError| error.to_string())?;
     admin_address(address).map_err(|error| error.to_string())
-}
-
-fn user(text: &str) -> Result<String, String> {
-    init::user_name(text)
-}
-
-fn title(text: &str) -> Result<String, String> {
-    init::title(text)
-}
-
-fn timezone(text: &str) -> Result<String, String> {
-    init::timezone(text)
-}
-
-fn device(text: &str) -> Result<String, String> {
-    init::device(text)
-}
-
-fn url(text: &str) -> Result<SourceUrl, String> {
-    init::url(text)
-}
-
-fn pointer(text: &str) -> Result<String, String> {
-    init::pointer(text)
-}
-
-fn unit(text: &str) -> Result<Unit, String> {
-    init::unit(text)
 }
