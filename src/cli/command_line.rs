@@ -5,10 +5,14 @@
 //! one form: the command, its options, `--`, its arguments. Values that are one of a few words, such as
 //! `csv|ndjson`, are read in upper and lower case, and passed on as the table writes them.
 
+mod messages;
+
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
-use super::manual::{Command, PROGRAM, Value, flag_with_value, short, value_of};
-use crate::suggestion::nearest;
+use self::messages::{
+    lacking_value, misplaced_option, missing_command, unknown_command, unknown_option,
+};
+use super::manual::{Command, Value, flag_with_value, short, value_of};
 
 /// Request of a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -171,19 +175,6 @@ fn looks_like_option(command: &Command<'_>, word: &str) -> bool {
     word == "--" || is_named || find_flag(command, split_name(word)).is_some()
 }
 
-/// Returns the message about an option that `next` follows in place of a value.
-fn lacking_value(command: &Command<'_>, flag: &FlagInfo<'_>, next: &str) -> String {
-    let begin = format!("option \"{}\" lacks its value before {next}", flag_with_value(flag));
-    let name = split_name(next);
-    if next == "--" || find_flag(command, name).is_some() {
-        return begin;
-    }
-    match near_option(std::slice::from_ref(command), name) {
-        Some(near) => format!("{begin}; did you mean \"{near}\"?"),
-        None => format!("{begin}; if that is the value, write {}={next}", flag.long),
-    }
-}
-
 /// Returns a value as the table writes it, if its kind has a list, such as `csv|ndjson`.
 fn as_listed(kind: &str, value: &str) -> String {
     let listed = match value_of(kind) {
@@ -294,95 +285,4 @@ fn owned(path: &[&str]) -> Vec<String> {
 
 fn misuse(command: &Command<'_>, message: String) -> Misuse {
     Misuse { path: owned(&command.path), message }
-}
-
-fn missing_command(command: &Command<'_>) -> String {
-    let names: Vec<&str> =
-        command.children().filter_map(|child| child.path.last().copied()).collect();
-    match command.path.is_empty() {
-        true => "no command given".to_owned(),
-        false => format!("{} needs a command: {}", command.path.join(" "), names.join(" or ")),
-    }
-}
-
-/// Returns the message about a word that names no command below `command`.
-fn unknown_command(command: &Command<'_>, word: &str) -> String {
-    let names = command.children().filter_map(|child| child.path.last().copied());
-    let begin = match command.path.is_empty() {
-        true => format!("unknown command \"{word}\""),
-        false => format!("unknown command \"{word}\" of {}", command.path.join(" ")),
-    };
-    let lowercase = word.to_lowercase();
-    if word.ends_with(".toml") || word.contains('/') {
-        return format!("{begin}; to serve by this file: {PROGRAM} serve {word}");
-    }
-    // A command that is called without the one above it.
-    let tree = command.tree();
-    let below = tree.iter().find(|below| below.path.last() == Some(&&*lowercase));
-    if let Some(below) = below {
-        return format!("{begin}; did you mean \"{}\"?", below.path.join(" "));
-    }
-    match nearest(&lowercase, names) {
-        Some(near) => format!("{begin}; did you mean \"{near}\"?"),
-        None => begin,
-    }
-}
-
-fn unknown_option(command: &Command<'_>, name: &str) -> String {
-    let path = command.path.join(" ");
-    let begin = match path.is_empty() {
-        true => format!("unknown option \"{name}\""),
-        false => format!("unknown option \"{name}\" for {path}"),
-    };
-    match near_option(std::slice::from_ref(command), name) {
-        Some(near) => format!("{begin}; did you mean \"{near}\"?"),
-        None => begin,
-    }
-}
-
-/// Returns the option of the commands that is nearest to `name`. Hyphens are no likeness.
-fn near_option<'a>(commands: &[Command<'a>], name: &str) -> Option<&'a str> {
-    let bare = name.trim_start_matches('-').to_lowercase().replace('_', "-");
-    let flags = commands.iter().flat_map(|command| command.info.flags.iter().map(|flag| flag.long));
-    let flags: Vec<&str> = flags.collect();
-    let near = nearest(&bare, flags.iter().map(|flag| flag.trim_start_matches('-')))?;
-    flags.into_iter().find(|flag| flag.trim_start_matches('-') == near)
-}
-
-/// Returns the message about an option where a command belongs.
-fn misplaced_option(command: &Command<'_>, word: &str, after: &[String]) -> String {
-    let name = split_name(word);
-    if name != word && find_flag(command, name).is_some() {
-        return format!("option \"{name}\" takes no value");
-    }
-    let tree = command.tree();
-    let having: Vec<&Command<'_>> =
-        tree.iter().filter(|below| find_flag(below, name).is_some()).collect();
-    // The command may come behind the option.
-    let meant = after.iter().enumerate().find_map(|(index, word)| {
-        let named = |below: &&&Command<'_>| below.path.last() == Some(&&**word);
-        Some((index, having.iter().find(named)?))
-    });
-    match (meant, having.first()) {
-        (Some((index, meant)), _) => {
-            let (before, behind) = (&after[..index], &after[index + 1..]);
-            let words: Vec<&str> =
-                [word].into_iter().chain(before.iter().chain(behind).map(String::as_str)).collect();
-            let name = meant.name();
-            format!("option \"{word}\" belongs behind the command: {name} {}", words.join(" "))
-        }
-        (None, Some(having)) => {
-            let name = having.name();
-            format!("option \"{word}\" belongs behind a command, as in: {name} {word}")
-        }
-        (None, None) => {
-            let begin = unknown_option(command, name);
-            match near_option(&tree, name) {
-                Some(near) if !begin.contains("did you mean") => {
-                    format!("{begin}; did you mean \"{near}\"?")
-                }
-                _ => begin,
-            }
-        }
-    }
 }
