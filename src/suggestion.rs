@@ -11,6 +11,14 @@ pub(crate) fn nearest<'a>(
     nearest_by(written, known, MIN_SIMILARITY, |name| (*name).to_owned())
 }
 
+/// Returns the advice for a name that is unknown: the nearest known one, or all of them if none is near.
+pub(crate) fn advice<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(written, known.clone()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Returns the similarity of two names: that of Jaro and Winkler, which counts a common beginning, or that
 /// of one mistyped, missing or exchanged letter, which that rates low in short names.
 fn similarity(written: &str, name: &str) -> f64 {

@@ -13,7 +13,7 @@ use crate::access::{
     is_account_name,
 };
 use crate::route_pattern::RoutePattern;
-use crate::suggestion::nearest;
+use crate::suggestion::advice;
 
 /// `[auth]`, with the keys of `[server]` that concern access.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -170,12 +170,8 @@ fn scopes(section: &mut Section<'_, '_>) -> Scopes {
             Ok(scope) if !scopes.contains(&scope) => scopes.push(scope),
             Ok(_) => {}
             Err(_) => {
-                let near = nearest(&value, Scope::VARIANTS.iter().copied());
-                let hint = match near {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!("known are {}", Scope::VARIANTS.join(", ")),
-                };
-                section.report(span, format_args!("\"scopes\": \"{value}\" is unknown; {hint}"));
+                let advice = advice(&value, Scope::VARIANTS.iter().copied());
+                section.report(span, format_args!("\"scopes\": \"{value}\" is unknown; {advice}"));
             }
         }
     }
@@ -192,12 +188,8 @@ fn public(section: &mut Section<'_, '_>) -> Vec<String> {
             public.push(value);
             continue;
         }
-        let patterns = || RoutePattern::VARIANTS.iter().map(|pattern| pattern.as_str());
-        let hint = match nearest(&value, patterns()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known are {}", patterns().collect::<Vec<_>>().join(", ")),
-        };
-        section.report(span, format_args!("\"public\": \"{value}\" is not a route; {hint}"));
+        let advice = advice(&value, RoutePattern::VARIANTS.iter().map(|pattern| pattern.as_str()));
+        section.report(span, format_args!("\"public\": \"{value}\" is not a route; {advice}"));
     }
     public
 }

@@ -11,7 +11,7 @@ use strum::VariantNames;
 
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
-use crate::suggestion::nearest;
+use crate::suggestion::{advice, nearest};
 use crate::time_zone;
 use crate::units::{Label, MAX_LABEL, System, Unit};
 
@@ -143,18 +143,17 @@ impl Section<'_, '_> {
     ) -> Option<Unit> {
         let unit = Unit::from_input(&value);
         if unit.is_none() {
-            let near = nearest(&value, Unit::NAMES.iter().copied());
+            let names = Unit::NAMES.iter().copied();
             let label = format!("unit_label = \"{value}\"");
-            let hint = match (near, may_be_label) {
-                (Some(near), true) => format!("did you mean \"{near}\", or {label}?"),
-                (Some(near), false) => format!("did you mean \"{near}\"?"),
-                (None, true) => {
+            let advice = match nearest(&value, names.clone()) {
+                _ if !may_be_label => advice(&value, names),
+                Some(near) => format!("did you mean \"{near}\", or {label}?"),
+                None => {
                     let known = Unit::NAMES.join(", ");
                     format!("write {label} for a unit that is none of {known}")
                 }
-                (None, false) => format!("known are {}", Unit::NAMES.join(", ")),
             };
-            self.report(span, format_args!("\"unit\": \"{value}\" is unknown; {hint}"));
+            self.report(span, format_args!("\"unit\": \"{value}\" is unknown; {advice}"));
         }
         unit
     }

@@ -4,7 +4,7 @@ use super::kind::Kind;
 use super::renamed_fields::renamed_fields;
 use super::section::{Section, Spanned};
 use super::trends::{self, TrendSettings};
-use crate::suggestion::nearest;
+use crate::suggestion::advice;
 
 /// Warns of names that are no fields of the kind. Each has the key that it is in: `show`, `fields`, `trends`.
 pub(super) fn check(
@@ -23,15 +23,12 @@ pub(super) fn check(
         if is_former || known.clone().any(|known| known == name) {
             continue;
         }
-        let hint = match nearest(&name, known.clone()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("known are {}", known.collect::<Vec<_>>().join(", ")),
-        };
+        let advice = advice(&name, known);
         let subject = match key {
             "show" => format!("\"show\": \"{name}\""),
             _ => format!("[source.{key}.{name}]: \"{name}\""),
         };
         let kind = kind.as_str();
-        section.warn(span, format_args!("{subject} is no field of the kind \"{kind}\"; {hint}"));
+        section.warn(span, format_args!("{subject} is no field of the kind \"{kind}\"; {advice}"));
     }
 }

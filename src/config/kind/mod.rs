@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_url::SourceUrl;
-use crate::suggestion::nearest;
+use crate::suggestion::advice;
 use crate::units::OverTime;
 
 pub use json::{
@@ -106,11 +106,8 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Kind> {
         "ambient" => weather::ambient(section).map(Kind::Ambient),
         "json" => json::read(section).map(Box::new).map(Kind::Json),
         other => {
-            let hint = match nearest(other, NAMES) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known are {}", NAMES.join(", ")),
-            };
-            section.report(span, format_args!("\"kind\": \"{other}\" is unknown; {hint}"));
+            let advice = advice(other, NAMES.into_iter());
+            section.report(span, format_args!("\"kind\": \"{other}\" is unknown; {advice}"));
             None
         }
     }
