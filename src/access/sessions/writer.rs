@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Shared, State, file};
@@ -71,68 +71,99 @@ fn run(shared: &Shared, path: &Path, lock: &DataLock) {
     loop {
         if !lock.is_ours() {
             state.must_adopt = true;
-            if state.version != state.written && state.failure.set(()) {
-                shared.saved.notify_all();
-                log::warn!(
-                    "sessions are not written to {}, as another process writes it; sign-outs here are \
-                     stored once it ends",
-                    path.display()
-                );
-            }
+            note_held(shared, &mut state, path);
             if state.is_stopping {
                 return;
             }
-            let is_running = |state: &mut State| !state.is_stopping;
-            let waited = shared.changed.wait_timeout_while(state, LOCK_RETRY, is_running);
-            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = pause(shared, state, LOCK_RETRY);
             continue;
         }
         if state.must_adopt {
-            drop(state);
-            let stored = file::load(path, true);
-            state = shared.state();
-            state.must_adopt = false;
-            if stored.is_some_and(|stored| state.keys.adopt(stored)) {
-                state.version += 1;
-            }
+            state = adopt_stored(shared, state, path);
         }
         let is_idle = |state: &mut State| state.version == state.written && !state.is_stopping;
         state = shared.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
         if state.version == state.written {
             return;
         }
-        if !lock.is_ours() {
-            // Lost during the wait.
-            continue;
-        }
-        let (bytes, version) = (file::encode(&state.keys), state.version);
-        drop(state);
-        let outcome = file::write(path, &bytes);
-        state = shared.state();
-        match outcome {
-            Ok(()) => {
-                if state.failure.clear() {
-                    log::info!("sessions are written to {} again", path.display());
-                }
-                state.written = version;
-                shared.saved.notify_all();
-            }
-            Err(error) => {
-                let is_new = state.failure.set(());
-                shared.saved.notify_all();
-                if is_new {
-                    log::error!(
-                        "cannot write sessions to {}: {error}; a restart would undo sign-outs",
-                        path.display()
-                    );
-                }
+        // The lock may have been lost during the wait.
+        if lock.is_ours() {
+            state = write(shared, state, path);
+            if state.failure.is_set() {
                 if state.is_stopping {
                     return;
                 }
-                let is_running = |state: &mut State| !state.is_stopping;
-                let waited = shared.changed.wait_timeout_while(state, RETRY, is_running);
-                (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = pause(shared, state, RETRY);
             }
         }
     }
+}
+
+/// Waits until the time is over or the handle is dropped.
+fn pause<'a>(
+    shared: &Shared,
+    state: MutexGuard<'a, State>,
+    time: Duration,
+) -> MutexGuard<'a, State> {
+    let is_running = |state: &mut State| !state.is_stopping;
+    let waited = shared.changed.wait_timeout_while(state, time, is_running);
+    waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// Reports once that another process writes the file, if there is something to write.
+fn note_held(shared: &Shared, state: &mut State, path: &Path) {
+    if state.version != state.written && state.failure.set(()) {
+        shared.saved.notify_all();
+        log::warn!(
+            "sessions are not written to {}, as another process writes it; sign-outs here are stored once \
+             it ends",
+            path.display()
+        );
+    }
+}
+
+/// Adds the keys and sign-outs that another process has stored meanwhile.
+fn adopt_stored<'a>(
+    shared: &'a Shared,
+    state: MutexGuard<'a, State>,
+    path: &Path,
+) -> MutexGuard<'a, State> {
+    drop(state);
+    let stored = file::load(path, true);
+    let mut state = shared.state();
+    state.must_adopt = false;
+    if stored.is_some_and(|stored| state.keys.adopt(stored)) {
+        state.version += 1;
+    }
+    state
+}
+
+/// Writes the latest version. No request waits for the state meanwhile.
+fn write<'a>(
+    shared: &'a Shared,
+    state: MutexGuard<'a, State>,
+    path: &Path,
+) -> MutexGuard<'a, State> {
+    let (bytes, version) = (file::encode(&state.keys), state.version);
+    drop(state);
+    let outcome = file::write(path, &bytes);
+    let mut state = shared.state();
+    match outcome {
+        Ok(()) => {
+            if state.failure.clear() {
+                log::info!("sessions are written to {} again", path.display());
+            }
+            state.written = version;
+        }
+        Err(error) => {
+            if state.failure.set(()) {
+                log::error!(
+                    "cannot write sessions to {}: {error}; a restart would undo sign-outs",
+                    path.display()
+                );
+            }
+        }
+    }
+    shared.saved.notify_all();
+    state
 }
