@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml_span::{Span, Value};
 
+use super::auth::Auth;
 use super::errors::ConfigErrors;
 use super::machine::{MACHINE, exposed_secrets};
 use super::reader::{Environment, Findings, Reader};
@@ -229,27 +230,20 @@ fn read<'reader>(
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
     let (site, units) = read_site(site, &mut warnings);
     let auth_section = root.section("auth", "[auth]".to_owned());
-    let root_has_table = auth_section.is_some();
+    // Otherwise the addresses, or whether access is configured, are unknown.
+    let is_access_known = is_table && (auth_section.is_some() || !root.was_present("auth"));
     let mut auth = match auth_section {
         Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),
     };
-    // Otherwise the addresses, or whether access is configured, are unknown.
-    let is_known = is_table && (root_has_table || !root.was_present("auth"));
     auth.rules.site_url = site.url.clone();
     if let Purpose::Serve(listen) = purpose {
-        let subject = match (listen, listen_key) {
-            ([], Some(_)) => "\"listen\" in [server]: ",
-            ([], None) => "without \"listen\" in [server], ",
-            _ => {
-                server.listen = listen.to_vec();
-                "--listen "
-            }
-        };
-        let unconfigured = auth.unconfigured_access_at(&server.listen).filter(|_| is_known);
-        if let Some(address) = unconfigured {
-            let message = format!("{subject}{}", auth::unconfigured_access_error(address));
-            reader.report(listen_key.unwrap_or_default(), message);
+        let is_option = !listen.is_empty();
+        if is_option {
+            server.listen = listen.to_vec();
+        }
+        if is_access_known {
+            report_unconfigured_access(reader, &auth, &server, is_option, listen_key);
         }
         warnings.extend(auth::plaintext_warning(&auth, &server, tls.as_ref()));
     }
@@ -270,6 +264,24 @@ fn read<'reader>(
         warnings.push("no [[source]]: the dashboard is empty".to_owned());
     }
     Config { site, server, tls, auth, sources, history, log, warnings }
+}
+
+/// Reports an address at which other machines reach the server, if nothing says who may read.
+fn report_unconfigured_access(
+    reader: &Reader<'_>,
+    auth: &Auth,
+    server: &Server,
+    is_option: bool,
+    listen_key: Option<Span>,
+) {
+    let Some(address) = auth.unconfigured_access_at(&server.listen) else { return };
+    let subject = match (is_option, listen_key) {
+        (true, _) => "--listen ",
+        (false, Some(_)) => "\"listen\" in [server]: ",
+        (false, None) => "without \"listen\" in [server], ",
+    };
+    let message = format!("{subject}{}", auth::unconfigured_access_error(address));
+    reader.report(listen_key.unwrap_or_default(), message);
 }
 
 /// Reads `[site]`. Also returns the default units of sources.
