@@ -114,9 +114,9 @@ impl Gate {
         self.active_rules.load()
     }
 
-    /// Starts the thread that writes sessions to a file while this process has the lock, if any account can sign in or the file exists: it
-    /// may contain keys of accounts that were removed. Dropping the returned value writes the latest state.
-    /// Sign-outs wait for the file on at most a quarter of the workers.
+    /// Starts the thread that writes sessions to a file while this process has the lock, if any account can
+    /// sign in or the file exists: it may contain keys of accounts that were removed. Dropping the returned
+    /// value writes the latest state. Sign-outs wait for the file on at most a quarter of the workers.
     ///
     /// # Errors
     /// The thread cannot be created.

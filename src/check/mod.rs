@@ -2,7 +2,8 @@
 //!
 //! The configuration and its certificates are read by the code that the server itself uses. Certificates
 //! that are not valid now and socket paths that a start would reject are errors, too. All errors are
-//! reported together; everything else is described by `summary`. If requested, [`poll`] then polls each source once.
+//! reported together; everything else is described by `summary`. If requested, [`poll`] then polls each source
+//! once.
 
 mod ca_file;
 mod history_path;

@@ -23,8 +23,8 @@ const PAUSE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 pub struct CommandOutput(PipeWriter);
 
 impl CommandOutput {
-    /// Creates the pipe and the thread. `name` is how the log calls the command. It exists before a command needs it, as there may be no thread
-    /// available then.
+    /// Creates the pipe and the thread. `name` is how the log calls the command. The thread exists before a
+    /// command needs it, as none may be available then.
     ///
     /// # Errors
     /// The system has no descriptor or no thread left.

@@ -273,8 +273,8 @@ impl Sessions {
         self.shared.changed.notify_all();
     }
 
-    /// Starts the thread that writes changes to a file while this process has the lock. At most `max_waiting` sign-outs wait for it at a
-    /// time.
+    /// Starts the thread that writes changes to a file while this process has the lock. At most `max_waiting`
+    /// sign-outs wait for it at a time.
     pub(super) fn write_to(
         &self,
         path: &Path,
