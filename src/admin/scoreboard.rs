@@ -51,8 +51,7 @@ impl Scoreboard {
 
     /// Returns the document as of `now`.
     fn report(&self, now: Timestamp) -> Report {
-        let Health { engine, board, history, .. } = &*self.health;
-        let admin = self.health.admin.get();
+        let Health { engine, board, .. } = &*self.health;
         let losses = listen_losses();
         let (ok, refused) = self.configuration.reloads();
         Report {
@@ -75,44 +74,17 @@ impl Scoreboard {
             connections_shed: connections_shed(engine),
             queue_depth: engine.queue_depth(),
             listeners: self.listeners(),
-            accept_queues: listen_queues(&self.listeners.sockets())
-                .into_iter()
-                .map(|queue| report::AcceptQueue {
-                    listener: queue.address,
-                    depth: queue.depth,
-                    limit: queue.limit,
-                })
-                .collect(),
+            accept_queues: self.accept_queues(),
             listen_overflows_total: losses.overflows,
             listen_drops_total: losses.drops,
             pollers: self.pollers(),
             sources: sources(&board.load(), now),
             certificates: self.certificates(now),
-            admin: admin.map(|engine| report::Admin {
-                acceptor_silent_seconds: pause::sure(engine.acceptor_age()).as_secs_f64(),
-                workers: workers(engine),
-                connections: connections(engine),
-                connections_shed: connections_shed(engine),
-                connections_evicted: engine.closed(CloseReason::Evicted),
-                queue_depth: engine.queue_depth(),
-                stuck: self.health.admin_stuck().iter().map(ToString::to_string).collect(),
-            }),
+            admin: self.admin(),
             board: report::Board {
                 silent_seconds: pause::sure(board.heartbeat_age()).as_secs_f64(),
             },
-            recorder: report::Recorder {
-                enabled: history.is_enabled(),
-                silent_seconds: pause::sure(history.heartbeat_age()).as_secs_f64(),
-                holder: history.holder().map(|holder| holder.to_string()),
-                unlocked: history.unlocked().map(|reason| reason.to_string()),
-                rows: history.rows(),
-                errors: history.errors(),
-                dropped: history.dropped(),
-                trouble: history.health().error.as_ref().map(|error| report::Trouble {
-                    reason: error.message.to_string(),
-                    seconds: seconds_since(error.since, now),
-                }),
-            },
+            recorder: self.recorder(now),
             log: log(),
         }
     }
@@ -127,6 +99,46 @@ impl Scoreboard {
             since: Rfc3339(status.since).to_string(),
         });
         listeners.collect()
+    }
+
+    fn accept_queues(&self) -> Vec<report::AcceptQueue> {
+        let queues = listen_queues(&self.listeners.sockets()).into_iter();
+        let queues = queues.map(|queue| report::AcceptQueue {
+            listener: queue.address,
+            depth: queue.depth,
+            limit: queue.limit,
+        });
+        queues.collect()
+    }
+
+    fn admin(&self) -> Option<report::Admin> {
+        let engine = self.health.admin.get()?;
+        Some(report::Admin {
+            acceptor_silent_seconds: pause::sure(engine.acceptor_age()).as_secs_f64(),
+            workers: workers(engine),
+            connections: connections(engine),
+            connections_shed: connections_shed(engine),
+            connections_evicted: engine.closed(CloseReason::Evicted),
+            queue_depth: engine.queue_depth(),
+            stuck: self.health.admin_stuck().iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    fn recorder(&self, now: Timestamp) -> report::Recorder {
+        let history = &self.health.history;
+        report::Recorder {
+            enabled: history.is_enabled(),
+            silent_seconds: pause::sure(history.heartbeat_age()).as_secs_f64(),
+            holder: history.holder().map(|holder| holder.to_string()),
+            unlocked: history.unlocked().map(|reason| reason.to_string()),
+            rows: history.rows(),
+            errors: history.errors(),
+            dropped: history.dropped(),
+            trouble: history.health().error.as_ref().map(|error| report::Trouble {
+                reason: error.message.to_string(),
+                seconds: seconds_since(error.since, now),
+            }),
+        }
     }
 
     fn pollers(&self) -> Vec<report::Poller> {
