@@ -86,35 +86,22 @@ pub(super) fn table_at(text: &str, at: usize) -> String {
 
 /// Explains a table that occurs twice. The position is that of the line to change.
 pub(super) fn duplicate_table(text: &str, name: &str, first: Span, second: Span) -> (Span, String) {
+    let line = |start| line_number(text, start);
+    let already = |written: &str, line| {
+        format!("the table {written} is in line {line} already; move its keys there")
+    };
     // The spans of the parser may be those of elements between the two.
     let at = |span: Span| {
         let (start, line) = line_at(text, span.start);
         Header::parse(start, line)
     };
-    let Some(later) = at(second).or_else(|| at(first)) else {
-        let line = line_number(text, first.start);
-        return (
-            second,
-            format!("the table [{name}] is in line {line} already; move its keys there"),
-        );
+    let Some(Header { path, .. }) = at(second).or_else(|| at(first)) else {
+        return (second, already(&format!("[{name}]"), line(first.start)));
     };
-    let path = later.path;
-    let all: Vec<Header> = headers(text).collect();
-    // Tables of another [[source]] do not count.
-    let latest = second.start.max(first.start);
-    let is_border = |header: &&Header| header.is_double && header.contains(&path);
-    let begin = all.iter().filter(is_border).map(|border| border.start).rfind(|at| *at <= latest);
-    let end = all.iter().filter(is_border).map(|border| border.start).find(|at| *at > latest);
-    let is_same = |header: &&Header| {
-        header.path == path
-            && begin.is_none_or(|begin| header.start > begin)
-            && end.is_none_or(|end| header.start < end)
-    };
-    let same: Vec<&Header> = all.iter().filter(is_same).collect();
+    let same = same_tables(text, &path, second.start.max(first.start));
     let is_array = ARRAYS.contains(&path.as_str());
     let wrong = same.iter().find(|header| header.is_double != is_array);
     let right = same.iter().find(|header| header.is_double == is_array);
-    let line = |header: &Header| line_number(text, header.start);
     match (wrong, right, same.as_slice()) {
         (Some(wrong), Some(right), _) => {
             let reason = if is_array { "there may be several" } else { "there is one" };
@@ -122,7 +109,7 @@ pub(super) fn duplicate_table(text: &str, name: &str, first: Span, second: Span)
                 "{} must be written {}, as in line {}: {reason}",
                 wrong.written(),
                 right.written(),
-                line(right)
+                line(right.start)
             );
             (wrong.span(), message)
         }
@@ -130,23 +117,28 @@ pub(super) fn duplicate_table(text: &str, name: &str, first: Span, second: Span)
             let message = format!(
                 "the table {} is in line {} already; write [[{path}]] in both lines for two of them",
                 later.written(),
-                line(earlier)
+                line(earlier.start)
             );
             (later.span(), message)
         }
         (_, _, [earlier, later, ..]) => {
-            let message = format!(
-                "the table {} is in line {} already; move its keys there",
-                later.written(),
-                line(earlier)
-            );
-            (later.span(), message)
+            (later.span(), already(&later.written(), line(earlier.start)))
         }
-        _ => {
-            let line = line_number(text, first.start);
-            (second, format!("the table [{path}] is in line {line} already; move its keys there"))
-        }
+        _ => (second, already(&format!("[{path}]"), line(first.start))),
     }
+}
+
+/// Returns the headers of one table. Those in other tables of an array around it, as of another
+/// `[[source]]` than that at `at`, do not count.
+fn same_tables(text: &str, path: &str, at: usize) -> Vec<Header> {
+    let all: Vec<Header> = headers(text).collect();
+    let is_border = |header: &&Header| header.is_double && header.contains(path);
+    let begin = all.iter().filter(is_border).map(|border| border.start).rfind(|start| *start <= at);
+    let end = all.iter().filter(is_border).map(|border| border.start).find(|start| *start > at);
+    let is_between = |header: &Header| {
+        begin.is_none_or(|begin| header.start > begin) && end.is_none_or(|end| header.start < end)
+    };
+    all.into_iter().filter(|header| header.path == path && is_between(header)).collect()
 }
 
 /// Explains a complete header of an array of tables, one of whose tables is above it.
