@@ -20,7 +20,7 @@ use super::finish::{self, Finisher};
 use super::methods::is_known;
 use super::observer::RequestObserver;
 use super::problem::Problem;
-use super::router::{Location, Router, respond_by_method, respond_to_asterisk};
+use super::router::{Location, Matched, Router, respond_by_method, respond_to_asterisk};
 use super::target::{self, Below};
 use super::{cors, login, negotiate, redirect};
 use crate::access::{ActiveRules, Denial, Gate, RouteAccess, SiteUrl};
@@ -136,18 +136,12 @@ impl Site {
             exchange.pattern = Some(matched.pattern);
             activity.set_route(matched.pattern.as_str());
         }
-        if let Some(active_rules) = active_rules {
-            let access =
-                matched.as_ref().map_or(RouteAccess::Account, |matched| matched.route.access);
-            match self.context.gate.admit(active_rules, request, exchange.route(), access) {
-                Ok(pass) => exchange.pass = pass,
-                Err(denial) => {
-                    exchange.pass = GUARDED;
-                    let is_certain = matched.is_some()
-                        || exchange.below.is_certain(&request.target, active_rules.site_url());
-                    return self.deny(active_rules, exchange, request, (path, is_certain), denial);
-                }
-            }
+        if let Some(active_rules) = active_rules
+            && let Err(denial) = self.admit(active_rules, exchange, request, matched.as_ref())
+        {
+            let is_certain =
+                matched.is_some() || exchange.below.is_certain(&request.target, site_url);
+            return self.deny(active_rules, exchange, request, (path, is_certain), denial);
         }
         let Some(matched) = matched else {
             return match path {
@@ -162,6 +156,24 @@ impl Site {
         exchange.parameter = matched.parameter.into();
         exchange.lane = handler.lane();
         handler.call(&self.context, &exchange.route_request(request))
+    }
+
+    /// Asks the gate whether it admits the request to its route. An address without one requires an account.
+    fn admit(
+        &self,
+        active_rules: &ActiveRules,
+        exchange: &mut Exchange,
+        request: &Request,
+        matched: Option<&Matched<'_>>,
+    ) -> Result<(), Denial> {
+        let access = matched.map_or(RouteAccess::Account, |matched| matched.route.access);
+        let admitted = self.context.gate.admit(active_rules, request, exchange.route(), access);
+        let (pass, outcome) = match admitted {
+            Ok(pass) => (pass, Ok(())),
+            Err(denial) => (GUARDED, Err(denial)),
+        };
+        exchange.pass = pass;
+        outcome
     }
 
     /// Answers a request that the gate denied. A browser that requests a page without valid
