@@ -12,6 +12,7 @@ use super::tank_questions::TankQuestions;
 use super::zone::{self, Lookup, Suggestion};
 use crate::access::{PasswordHash, check_password};
 use crate::config::{ListenAddr, Secret};
+use crate::units::System;
 
 /// Port of the public address.
 pub(super) const PORT: u16 = 6443;
@@ -63,23 +64,8 @@ pub fn complete(
 ) -> Result<Asked, AskError> {
     let asks_all = dialog.is_interactive() && options.place.is_none();
     let mut remarks = Vec::new();
-    let place = match options.place {
-        Some(place) => place,
-        None if !asks_all => return Err(OptionsError::NoPlace.into()),
-        None => ask(dialog, "Place of the weather, LATITUDE,LONGITUDE", None, parse_place)?,
-    };
-    let units = match options.units {
-        Some(units) => units,
-        None => {
-            let usual = place.usual_units();
-            if asks_all {
-                ask(dialog, "Units, us or metric", Some(&usual.to_string()), answers::units)?
-            } else {
-                remarks.push(format!("units: {usual}, as is usual at that place (--units)"));
-                usual
-            }
-        }
-    };
+    let place = place(&options, asks_all, dialog)?;
+    let units = units(&options, asks_all, dialog, &place, &mut remarks)?;
     let timezone = match options.timezone.clone() {
         None if asks_all => Some(ask_timezone(&place, dialog, lookup)?),
         None => default_timezone(&place, lookup, &mut remarks),
@@ -96,6 +82,7 @@ pub fn complete(
     let questions = TankQuestions::new(kind, units, &options)?;
     let access = account(reader(&options, asks_all, dialog)?, questions.expects_secret(), dialog)?;
     let tank = questions.ask(timezone.clone(), asks_all, dialog)?;
+    let supervisors = supervisors(&options, asks_all, dialog)?;
     let title = options.title.unwrap_or_else(|| "Pumphouse".to_owned());
     let listen = if options.listen.is_empty() {
         let host = if access.is_remote() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
@@ -110,31 +97,65 @@ pub fn complete(
         );
     }
     let reach = Reach::of(options.names, &listen, &Machine::this());
-    let (mut supervisord, mut systemd) = (options.supervisord, options.systemd);
-    if asks_all && !supervisord && !systemd {
-        (supervisord, systemd) = ask(
-            dialog,
-            "Supervisor that keeps it running: none, supervisord or systemd",
-            Some("none"),
-            parse_supervisor,
-        )?;
-    }
     let admin = options.admin_listen;
     let answers = Answers { place, units, timezone, title, access, tank, listen, admin, reach };
-    Ok(Asked { answers, supervisors: Supervisors { supervisord, systemd }, remarks })
+    Ok(Asked { answers, supervisors, remarks })
+}
+
+fn place(options: &Options, asks_all: bool, dialog: &mut dyn Dialog) -> Result<Place, AskError> {
+    match options.place {
+        Some(place) => Ok(place),
+        None if !asks_all => Err(OptionsError::NoPlace.into()),
+        None => {
+            let question = "Place of the weather, LATITUDE,LONGITUDE";
+            Ok(ask(dialog, question, None, parse_place)?)
+        }
+    }
+}
+
+fn units(
+    options: &Options,
+    asks_all: bool,
+    dialog: &mut dyn Dialog,
+    place: &Place,
+    remarks: &mut Vec<String>,
+) -> Result<System, DialogError> {
+    if let Some(units) = options.units {
+        return Ok(units);
+    }
+    let usual = place.usual_units();
+    if asks_all {
+        return ask(dialog, "Units, us or metric", Some(&usual.to_string()), answers::units);
+    }
+    remarks.push(format!("units: {usual}, as is usual at that place (--units)"));
+    Ok(usual)
+}
+
+fn supervisors(
+    options: &Options,
+    asks_all: bool,
+    dialog: &mut dyn Dialog,
+) -> Result<Supervisors, DialogError> {
+    let &Options { supervisord, systemd, .. } = options;
+    if supervisord || systemd || !asks_all {
+        return Ok(Supervisors { supervisord, systemd });
+    }
+    let question = "Supervisor that keeps it running: none, supervisord or systemd";
+    ask(dialog, question, Some("none"), parse_supervisor)
 }
 
 fn parse_place(text: &str) -> Result<Place, String> {
     text.parse().map_err(|error: super::place::PlaceError| error.to_string())
 }
 
-fn parse_supervisor(text: &str) -> Result<(bool, bool), String> {
-    match text.to_ascii_lowercase().as_str() {
-        "none" => Ok((false, false)),
-        "supervisord" => Ok((true, false)),
-        "systemd" => Ok((false, true)),
-        _ => Err("none, supervisord or systemd".to_owned()),
-    }
+fn parse_supervisor(text: &str) -> Result<Supervisors, String> {
+    let (supervisord, systemd) = match text.to_ascii_lowercase().as_str() {
+        "none" => (false, false),
+        "supervisord" => (true, false),
+        "systemd" => (false, true),
+        _ => return Err("none, supervisord or systemd".to_owned()),
+    };
+    Ok(Supervisors { supervisord, systemd })
 }
 
 fn ask_timezone(
