@@ -85,7 +85,7 @@ fn may_bind_privileged_ports() -> bool {
 /// Returns the families of IP that clients reach an address by, for addresses that stand for all of a machine:
 /// each covers one.
 pub(super) fn families(address: &ListenAddr, all: &[ListenAddr]) -> String {
-    let ListenAddr::Tcp(tcp) = address else { return String::new() };
+    let Some(tcp) = address.tcp() else { return String::new() };
     let has = |other: IpAddr| {
         let other = SocketAddr::new(other, tcp.port());
         all.contains(&ListenAddr::Tcp(other))

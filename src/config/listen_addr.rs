@@ -65,6 +65,14 @@ impl fmt::Display for ListenAddr {
 }
 
 impl ListenAddr {
+    /// Returns the address of a TCP listener.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            ListenAddr::Tcp(address) => Some(*address),
+            ListenAddr::Unix(_) | ListenAddr::Fd(_) => None,
+        }
+    }
+
     /// Returns true if only this machine can reach the address.
     pub fn is_local(&self) -> bool {
         match self {

@@ -69,10 +69,7 @@ pub(super) fn expected_names(server: &Server, site: &Site) -> Vec<ExpectedName> 
         all.retain(|expected| seen.insert(expected.name.clone()));
         return all;
     }
-    let addresses = server.listen.iter().filter_map(|address| match address {
-        ListenAddr::Tcp(address) => Some(address.ip()),
-        ListenAddr::Unix(_) | ListenAddr::Fd(_) => None,
-    });
+    let addresses = server.listen.iter().filter_map(ListenAddr::tcp).map(|address| address.ip());
     let addresses = addresses.filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
     addresses.map(|ip| expected(ip.to_string(), "\"listen\" in [server]")).collect()
 }

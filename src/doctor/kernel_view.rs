@@ -105,13 +105,8 @@ impl KernelView {
             })
             .collect();
         let processes = find_owners(&mut listeners);
-        let ports: BTreeSet<u16> = wanted
-            .iter()
-            .filter_map(|wanted| match wanted {
-                ListenAddr::Tcp(address) => Some(address.port()),
-                _ => None,
-            })
-            .collect();
+        let ports: BTreeSet<u16> =
+            wanted.iter().filter_map(ListenAddr::tcp).map(|address| address.port()).collect();
         KernelView {
             listeners,
             processes,

@@ -280,10 +280,7 @@ fn supervisor_files(
 impl Answers {
     /// Returns the port of the first public address.
     fn port(&self) -> u16 {
-        let ports = self.listen.iter().filter_map(|address| match address {
-            ListenAddr::Tcp(address) => Some(address.port()),
-            ListenAddr::Unix(_) | ListenAddr::Fd(_) => None,
-        });
-        ports.take(1).next().unwrap_or(questions::PORT)
+        let first = self.listen.iter().find_map(ListenAddr::tcp);
+        first.map_or(questions::PORT, |address| address.port())
     }
 }

@@ -95,7 +95,7 @@ pub fn check(options: &Options) -> Result<(), OptionsError> {
     if options.open && options.user.is_some() {
         return Err(OptionsError::OpenAndUser);
     }
-    if let Some(address) = options.listen.iter().find(|it| !matches!(it, ListenAddr::Tcp(_))) {
+    if let Some(address) = options.listen.iter().find(|it| it.tcp().is_none()) {
         return Err(OptionsError::NoTcp(address.clone()));
     }
     let kind = options.tank;

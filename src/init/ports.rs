@@ -4,19 +4,20 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use super::answers::Answers;
-use crate::config::{ListenAddr, Server};
+use crate::config::Server;
 
 /// Returns a remark for each address that another program listens on now.
 pub(super) fn in_use(answers: &Answers) -> Vec<String> {
     let admin = answers.admin.clone().unwrap_or_else(|| Server::default().admin_listen);
     let public = answers.listen.iter().map(|address| (address, "--listen"));
     let all = public.chain([(&admin, "--admin-listen")]);
-    all.filter_map(|(address, option)| match address {
-        ListenAddr::Tcp(address) if is_in_use(*address) => Some(format!(
+    let used = all
+        .filter_map(|(listen, option)| Some((listen.tcp().filter(|it| is_in_use(*it))?, option)));
+    used.map(|(address, option)| {
+        format!(
             "{address} is in use now. Unless this server is to replace that program, choose another port \
              by {option}"
-        )),
-        _ => None,
+        )
     })
     .collect()
 }

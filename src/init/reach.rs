@@ -39,13 +39,7 @@ pub struct Reach {
 impl Reach {
     /// Returns it for a server with these names (`--name`) and public addresses.
     pub(super) fn of(given: Vec<HostName>, listen: &[ListenAddr], machine: &Machine) -> Reach {
-        let listen: Vec<SocketAddr> = listen
-            .iter()
-            .filter_map(|address| match address {
-                ListenAddr::Tcp(address) => Some(*address),
-                ListenAddr::Unix(_) | ListenAddr::Fd(_) => None,
-            })
-            .collect();
+        let listen: Vec<SocketAddr> = listen.iter().filter_map(ListenAddr::tcp).collect();
         let local_url = listen.iter().find_map(local_url);
         let urls = urls(&given, &listen, machine);
         Reach { names: names(given, &listen, machine), urls, local_url }
