@@ -42,6 +42,7 @@ mod ledger;
 mod origins;
 mod password;
 mod passwords;
+pub(crate) mod percent;
 mod rules;
 mod scheme;
 mod sessions;

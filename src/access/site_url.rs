@@ -14,6 +14,7 @@ use std::str::FromStr;
 use http::header::HOST;
 
 use super::hosts::HostName;
+use super::percent::{has_escaped_separator, percent_decoded};
 use crate::engine::{Authority, Host, Request};
 
 /// An absolute `http` or `https` URL whose path ends in a slash.
@@ -215,24 +216,12 @@ fn plain_segments(path: &str) -> String {
 /// Decodes a path; `None` if it has a character that the path of an address or of a cookie cannot have
 /// (RFC 3986 3.3, RFC 6265 4.1.1), or an escape that stands for a slash or for no text.
 fn decoded(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        let byte = match first {
-            b'%' => {
-                let (digits, behind) = tail.split_first_chunk::<2>()?;
-                rest = behind;
-                let digits = str::from_utf8(digits).ok().filter(|digits| !digits.contains('+'))?;
-                let byte = u8::from_str_radix(digits, 16).ok()?;
-                Some(byte).filter(|byte| !matches!(byte, b'/' | b'\\'))?
-            }
-            byte if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/".contains(&byte) => byte,
-            _ => return None,
-        };
-        bytes.push(byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@/%".contains(&byte);
+    if !path.bytes().all(is_plain) || has_escaped_separator(path) {
+        return None;
     }
-    String::from_utf8(bytes).ok().filter(|text| !text.contains(char::is_control))
+    let decoded = percent_decoded(path)?;
+    (!decoded.contains(char::is_control)).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use http::Uri;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::problem::Problem;
-use super::target::percent_decoded;
+use crate::access::percent::percent_decoded;
 use crate::config::is_name;
 
 /// Most parameters of a query. No route has as many, and comparing each with each stays cheap.

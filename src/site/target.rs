@@ -1,5 +1,4 @@
-//! The request target (RFC 9112 3.2), percent-decoding (RFC 3986 2.1), and relative references to the
-//! site's root (RFC 3986 4.2).
+//! The request target (RFC 9112 3.2), and relative references to the site's root (RFC 3986 4.2).
 //!
 //! The path in the browser's URL may begin with the path of a reverse proxy, which the site need not know.
 //! Links are therefore relative: from `/source/tank`, one directory deep, the root is `../`.
@@ -10,6 +9,7 @@ use std::fmt::Write as _;
 use http::Uri;
 
 use crate::access::SiteUrl;
+use crate::access::percent::{has_escape, has_escaped_separator, percent_decoded};
 use crate::engine::RequestHead;
 
 use super::problem::Problem;
@@ -26,15 +26,6 @@ pub(super) fn decoded_path(target: &Uri) -> Result<Cow<'_, str>, Problem> {
         .ok_or_else(|| Problem::bad_request("The path holds an invalid percent-encoding."))
 }
 
-fn has_escape(text: &str, escape: &[u8; 3]) -> bool {
-    text.as_bytes().windows(3).any(|sent| sent.eq_ignore_ascii_case(escape))
-}
-
-/// Returns true if a path has an escaped slash or backslash, which some proxies decode to a separator.
-pub(super) fn has_escaped_separator(path: &str) -> bool {
-    has_escape(path, b"%2f") || has_escape(path, b"%5c")
-}
-
 /// Returns true if a path has a segment `.` or `..`, also with escaped dots.
 pub(super) fn has_dot_segment(path: &str) -> bool {
     path.split('/').any(|segment| matches!(&*with_plain_dots(segment), "." | ".."))
@@ -47,26 +38,6 @@ fn with_plain_dots(segment: &str) -> Cow<'_, str> {
     } else {
         segment.into()
     }
-}
-
-/// Decodes the escapes of a text; `None` if one is incomplete or the result is not UTF-8.
-pub(super) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if first == b'%' {
-            let (digits, after) = tail.split_first_chunk::<2>()?;
-            decoded.push(hex_digit(digits[0])? << 4 | hex_digit(digits[1])?);
-            rest = after;
-        } else {
-            decoded.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 /// Returns the path and query with every byte escaped that a URI cannot hold (RFC 3986 3.3, 3.4).
@@ -92,10 +63,6 @@ pub(super) fn escaped(path_and_query: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(text)
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// Deepest path whose error page has links. Every link on the page has a `../` for each directory, so deeper
@@ -202,24 +169,6 @@ pub(super) fn instance<'a>(head: impl Into<RequestHead<'a>>) -> Option<&'a str> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escape_is_decoded_once() {
-        for (text, decoded) in [
-            ("/plain", Some("/plain")),
-            ("/%70ing", Some("/ping")),
-            ("/a%20b", Some("/a b")),
-            ("/%2570ing", Some("/%70ing")),
-            ("/%C3%a9", Some("/é")),
-            ("/%", None),
-            ("/%4", None),
-            ("/%zz", None),
-            ("/%+1", None),
-            ("/%ff", None),
-        ] {
-            assert_eq!(percent_decoded(text).as_deref(), decoded, "{text}");
-        }
-    }
 
     #[test]
     fn root_is_a_step_up_for_each_directory() {

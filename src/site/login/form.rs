@@ -5,9 +5,9 @@ use http::header::CONTENT_TYPE;
 
 use super::next;
 use crate::access::SiteUrl;
+use crate::access::percent::percent_decoded;
 use crate::engine::Request;
 use crate::site::problem::Problem;
-use crate::site::target::percent_decoded;
 
 /// Maximum number of bytes of the body.
 pub(in crate::site) const LOGIN_BODY_LIMIT: usize = 8 << 10;

@@ -4,7 +4,8 @@
 //! a path of this site is accepted: anything else would make the form an open redirect.
 
 use crate::access::SiteUrl;
-use crate::site::target::{has_dot_segment, has_escaped_separator, percent_decoded};
+use crate::access::percent::{has_escaped_separator, percent_decoded};
+use crate::site::target::has_dot_segment;
 
 /// Path of the dashboard.
 pub(super) const HOME: &str = "/";
