@@ -11,7 +11,7 @@ use hostile::config::Config;
 use crate::harness::{eventually, get};
 use crate::namespaces::{is_inside, run_inside};
 use crate::process::Process;
-use crate::server::{self, BINARY, Server, body, code};
+use crate::server::{self, BINARY, Server, body, code, serve_in};
 
 const LATE: &str = "192.0.2.7:6443";
 const REDIRECT: &str = "192.0.2.8:6080";
@@ -157,9 +157,7 @@ fn inside_first() {
         .set("server.admin_listen", "127.0.0.1:0")
         .write(folder.path());
     let start = || {
-        let mut command = Command::new(BINARY);
-        command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG").stdin(Stdio::null());
-        let process = Process::start_logged(&mut command);
+        let process = serve_in(folder.path());
         let admin = process.log().wait_for_address("admin listener on http://");
         (process, admin)
     };
@@ -212,9 +210,7 @@ fn inside_redirect() {
     let folder = tempfile::tempdir().unwrap();
     config.write(folder.path());
     assert!(server::run(&["cert", "--dir", "."], folder.path()).status.success());
-    let mut command = Command::new(BINARY);
-    command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG").stdin(Stdio::null());
-    let mut process = Process::start_logged(&mut command);
+    let mut process = serve_in(folder.path());
     process.log().wait_for("admin listener on http://");
     let location = || {
         let mut stream = std::net::TcpStream::connect(PLAIN).unwrap();
@@ -247,9 +243,7 @@ fn inside_admin() {
         Config::new().open().listen("127.0.0.1:6443").set("server.admin_listen", "[::1]:6480");
     let folder = tempfile::tempdir().unwrap();
     config.write(folder.path());
-    let mut command = Command::new(BINARY);
-    command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG").stdin(Stdio::null());
-    let mut process = Process::start_logged(&mut command);
+    let mut process = serve_in(folder.path());
     process.log().wait_for("listening on http://127.0.0.1:6443/");
     process.log().wait_for("cannot listen on [::1]:6480");
     ip("addr add ::1/128 dev lo");

@@ -285,6 +285,13 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S], directory: &Path) -> std::process::
         .unwrap()
 }
 
+/// Starts the server by the configuration of a folder.
+pub fn serve_in(folder: &Path) -> Process {
+    let mut command = Command::new(BINARY);
+    command.arg("serve").current_dir(folder).env_remove("RUST_LOG").stdin(Stdio::null());
+    Process::start_logged(&mut command)
+}
+
 /// Returns a client configuration that trusts this certificate.
 pub fn trust(certificate: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();

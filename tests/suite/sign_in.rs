@@ -9,8 +9,7 @@ use hostile::upstream::Upstream;
 use crate::access::{source, text, user, with_anna, with_throttled_anna};
 use crate::browser::{axe, violations};
 use crate::harness::eventually;
-use crate::process::Process;
-use crate::server::{BINARY, Server, code};
+use crate::server::{Server, code, serve_in};
 use crate::webdriver::{Browser, Engine};
 
 /// curl with a cookie jar of its own.
@@ -307,9 +306,7 @@ fn form_over_plain_http_in_a_local_network_signs_in_and_out() {
     let folder = tempfile::tempdir().unwrap();
     let anna = user("anna", "right", &["read"]);
     Config::http().push("auth.user", anna).source(source()).write(folder.path());
-    let mut command = Command::new(BINARY);
-    command.arg("serve").current_dir(folder.path()).env_remove("RUST_LOG");
-    let server = Process::start_logged(&mut command);
+    let server = serve_in(folder.path());
     let port = server.log().wait_for_address("listening on http://").port();
     // Without TLS a browser sends no `Sec-Fetch-Site` to the name of another machine, so the check
     // depends on `Origin`.

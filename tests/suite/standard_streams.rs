@@ -1,7 +1,7 @@
 //! Commands whose standard output or standard error is closed or full.
 
 use std::fs::File;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -9,8 +9,11 @@ use hostile::upstream::Upstream;
 use crate::command_line::described;
 use crate::server::BINARY;
 
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+/// Runs a command with this standard output. Returns its exit code and its errors.
+fn run_to(stdout: Stdio, command: &mut Command) -> (Option<i32>, String) {
+    let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 /// Returns a pipe whose reader has gone.
@@ -40,11 +43,8 @@ fn printing() -> Vec<Vec<String>> {
 #[test]
 fn full_standard_output_is_1_with_a_message() {
     for words in printing() {
-        let output =
-            Command::new(BINARY).args(&words).stdout(full_disk()).stderr(Stdio::piped()).spawn();
-        let output = output.unwrap().wait_with_output().unwrap();
-        let printed = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {printed}");
+        let (code, printed) = run_to(full_disk(), Command::new(BINARY).args(&words));
+        assert_eq!(code, Some(1), "{words:?}: {printed}");
         assert!(printed.contains("cannot write to standard output: No space left"), "{printed}");
         assert!(!printed.contains("panicked"), "{words:?}: {printed}");
     }
@@ -58,11 +58,8 @@ fn check_to_a_full_standard_output_is_1_with_one_message() {
     Config::new().open().source(source).write(folder.path());
     for words in [&["check"][..], &["check", "--poll"]] {
         let mut command = Command::new(BINARY);
-        let command = command.args(words).current_dir(folder.path());
-        let output = command.stdout(full_disk()).stderr(Stdio::piped()).spawn();
-        let output = output.unwrap().wait_with_output().unwrap();
-        let printed = stderr(&output);
-        assert_eq!(output.status.code(), Some(1), "{words:?}: {printed}");
+        let (code, printed) = run_to(full_disk(), command.args(words).current_dir(folder.path()));
+        assert_eq!(code, Some(1), "{words:?}: {printed}");
         assert_eq!(printed.matches("cannot write").count(), 1, "{words:?}: {printed}");
     }
 }
@@ -70,11 +67,8 @@ fn check_to_a_full_standard_output_is_1_with_one_message() {
 #[test]
 fn closed_pipe_at_standard_output_is_0_without_a_message() {
     for words in printing() {
-        let output =
-            Command::new(BINARY).args(&words).stdout(closed_pipe()).stderr(Stdio::piped()).spawn();
-        let output = output.unwrap().wait_with_output().unwrap();
-        let printed = stderr(&output);
-        assert_eq!(output.status.code(), Some(0), "{words:?}: {printed}");
+        let (code, printed) = run_to(closed_pipe(), Command::new(BINARY).args(&words));
+        assert_eq!(code, Some(0), "{words:?}: {printed}");
         assert!(!printed.contains("pumphouse-web:"), "{words:?}: {printed}");
     }
 }
