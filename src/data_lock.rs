@@ -29,9 +29,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
-use rustix::io::Errno;
 
 use crate::file_error::user_name;
+use crate::kernel::descriptors::is_shortage;
 use crate::logging::OnChange;
 use crate::shell::quoted;
 
@@ -168,12 +168,6 @@ impl DataLock {
         self.is_ours.store(state.holder.is_none(), Ordering::Release);
         claim
     }
-}
-
-/// Returns true if the process or the system has no descriptor or memory left.
-fn is_shortage(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 /// Returns why the history is not locked, with the remedy.

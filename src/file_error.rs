@@ -5,9 +5,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use crate::kernel::accounts;
+use crate::kernel::descriptors::is_shortage;
 use crate::shell::quoted;
 
 /// Maximum number of symbolic links that an explanation follows.
@@ -60,8 +59,7 @@ impl FileError {
 
     /// Returns true if the process or the system has no descriptor or memory left.
     pub(crate) fn is_shortage(&self) -> bool {
-        const SHORTAGE: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
-        Errno::from_io_error(&self.error).is_some_and(|errno| SHORTAGE.contains(&errno))
+        is_shortage(&self.error)
     }
 }
 

@@ -2,8 +2,14 @@
 
 use std::io;
 
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Returns true if the process or the system has no descriptor or memory left (open(2), socket(2)).
+pub fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
 
 /// Returns the process's soft limit on open descriptors; `None` if it has none.
 pub fn limit() -> Option<u64> {
