@@ -7,12 +7,12 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ca_file, listeners};
 use crate::access::{Admission, Restricted, SiteUrl};
 use crate::certificates::{CertificateInfo, Certificates, EXPIRES_SOON_DAYS};
-use crate::config::{Auth, Config, Json, Kind, Proxy, Source};
+use crate::config::{Auth, Config, Json, Kind, Proxy, Source, written_duration};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
@@ -125,7 +125,7 @@ fn accounts(text: &mut String, restricted: &Restricted) -> fmt::Result {
     writeln!(
         text,
         "right passwords are remembered for {}; at most {} are verified at the same time",
-        span(limits.remember),
+        written_duration(limits.remember),
         limits.verifications,
     )?;
     writeln!(
@@ -134,15 +134,15 @@ fn accounts(text: &mut String, restricted: &Restricted) -> fmt::Result {
          for each failure up to {}",
         limits.failures_per_address,
         limits.failures_per_account,
-        span(limits.first_delay),
-        span(limits.longest_delay),
+        written_duration(limits.first_delay),
+        written_duration(limits.longest_delay),
     )?;
     writeln!(
         text,
         "at most {} passwords of unknown callers are compared in a second",
         limits.strangers_per_second,
     )?;
-    writeln!(text, "a browser stays signed in for {}", span(limits.session))
+    writeln!(text, "a browser stays signed in for {}", written_duration(limits.session))
 }
 
 fn limits(text: &mut String, config: &Config) -> fmt::Result {
@@ -164,14 +164,14 @@ fn limits(text: &mut String, config: &Config) -> fmt::Result {
         text,
         "deadlines: handshake {}, header {}, body {}, write {}, keep-alive {}, linger {}, \
          queue {}, drain {}",
-        span(engine.handshake_timeout),
-        span(engine.header_timeout),
-        span(engine.body_timeout),
-        span(engine.write_timeout),
-        span(engine.keep_alive),
-        span(engine.linger_timeout),
-        span(engine.queue_timeout),
-        span(engine.drain_timeout),
+        written_duration(engine.handshake_timeout),
+        written_duration(engine.header_timeout),
+        written_duration(engine.body_timeout),
+        written_duration(engine.write_timeout),
+        written_duration(engine.keep_alive),
+        written_duration(engine.linger_timeout),
+        written_duration(engine.queue_timeout),
+        written_duration(engine.drain_timeout),
     )?;
     writeln!(
         text,
@@ -195,7 +195,7 @@ fn history(text: &mut String, config: &Config, now: Timestamp) -> fmt::Result {
         "history in {}, written every {}; single observations are kept {}, 15-minute rows {}, daily \
          rows {}, with days of {zone}",
         history.path.display(),
-        span(history.flush),
+        written_duration(history.flush),
         keep(history.keep_raw),
         keep(history.keep_15m),
         keep(history.keep_daily),
@@ -221,9 +221,9 @@ fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Resu
     writeln!(
         text,
         "  polled every {}, with a timeout of {}; stale when the observation is older than {}",
-        span(*interval),
-        span(*timeout),
-        span(*stale_after)
+        written_duration(*interval),
+        written_duration(*timeout),
+        written_duration(*stale_after)
     )?;
     if let Some(system) = source.units.system {
         writeln!(text, "  in {system} units")?;
@@ -232,7 +232,7 @@ fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Resu
         writeln!(text, "  {field} in {unit}")?;
     }
     if let Some(limit) = &source.rate_limit {
-        let every = span(limit.every);
+        let every = written_duration(limit.every);
         writeln!(text, "  requests of its rate limit's group start at least {every} apart")?;
     }
     if let Some(ca_certs) = &source.ca_certs {
@@ -278,10 +278,4 @@ fn proxy_line(text: &mut String, proxy: &Proxy) -> fmt::Result {
             writeln!(text, "  without a proxy, as the environment names none for its host")
         }
     }
-}
-
-/// Formats a duration as the configuration writes it.
-fn span(duration: Duration) -> String {
-    SignedDuration::try_from(duration)
-        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
 }

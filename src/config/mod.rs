@@ -56,7 +56,7 @@ pub use log::Log;
 pub(crate) use name::is_name;
 pub use proxy::{HttpProxy, Proxy};
 pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
-pub use scalar::parse_duration;
+pub use scalar::{parse_duration, written_duration};
 pub use secret::Secret;
 pub use server::Server;
 pub use simple_value::Scalar;

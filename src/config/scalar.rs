@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SpanRelativeTo;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, SpanRelativeTo};
 use strum::VariantNames;
 
 use super::section::{Section, Spanned};
@@ -265,4 +265,10 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let span = text.parse::<jiff::Span>().ok()?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     Duration::try_from(duration).ok()
+}
+
+/// Returns a duration as the configuration writes it.
+pub fn written_duration(duration: Duration) -> String {
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
 }

@@ -11,6 +11,7 @@ use super::kind::{self, Kind};
 use super::name::is_name;
 use super::proxy::{self, Proxy};
 use super::renamed_fields::{self, FieldSettings};
+use super::scalar::written_duration;
 use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_fields;
@@ -285,7 +286,7 @@ fn interval(section: &mut Section<'_, '_>) -> Duration {
         Some(Spanned { value, span }) => {
             section.report(
                 span,
-                format_args!("\"interval\" must be at least 1s; it is {}", span_of_time(value)),
+                format_args!("\"interval\" must be at least 1s; it is {}", written_duration(value)),
             );
             INTERVAL
         }
@@ -297,7 +298,7 @@ fn timeout(section: &mut Section<'_, '_>, interval: Duration) -> Duration {
         None => TIMEOUT.min(interval),
         Some(Spanned { value, .. }) if value <= interval => value,
         Some(Spanned { span, .. }) => {
-            let every = span_of_time(interval);
+            let every = written_duration(interval);
             section.report(
                 span,
                 format_args!("\"timeout\" must not be longer than \"interval\"; that is {every}"),
@@ -316,16 +317,10 @@ fn stale_after(section: &mut Section<'_, '_>, interval: Duration) -> Duration {
         let message = format_args!(
             "\"stale_after\" is {}, which is shorter than \"interval\", {}, so readings turn stale between \
              two polls; make it longer, such as three intervals",
-            span_of_time(value),
-            span_of_time(interval)
+            written_duration(value),
+            written_duration(interval)
         );
         section.warn(span, message);
     }
     value
-}
-
-/// Formats a duration as the configuration writes it.
-fn span_of_time(duration: Duration) -> String {
-    jiff::SignedDuration::try_from(duration)
-        .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
 }
