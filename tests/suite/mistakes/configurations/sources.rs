@@ -18,15 +18,10 @@ capacity = 1400
     },
     Mistake {
         name: "a timeout longer than the interval",
-        file: r#"[[source]]
-name = "tank"
-kind = "ptlevel"
-url = "https://www.mypt.in/s/a1b2c3"
-height = 58
-capacity = 1400
-interval = "5s"
-timeout = "10s"
-"#,
+        file: tank_source!(
+            r#"interval = "5s"
+timeout = "10s""#
+        ),
         says: &[
             r#"p.toml:8:12: "timeout" must not be longer than "interval" in [[source]] "tank"; that is 5s"#,
         ],
@@ -46,14 +41,7 @@ pointer = "/on"
     },
     Mistake {
         name: "an unknown field in show",
-        file: r#"[[source]]
-name = "tank"
-kind = "ptlevel"
-url = "https://www.mypt.in/s/a1b2c3"
-height = 58
-capacity = 1400
-show = ["levle", "volume_rate", "rain"]
-"#,
+        file: tank_source!(r#"show = ["levle", "volume_rate", "rain"]"#),
         says: &[
             r#"note: p.toml:7:10: "show": "levle" is no field of the kind "ptlevel" in [[source]] "tank"; did you mean "level"?"#,
             r#"note: p.toml:7:34: "show": "rain" is no field of the kind "ptlevel" in [[source]] "tank"; known are level, depth, volume, volume_rate, volume_change_1h, volume_change_24h, level_rate, level_change_1h, level_change_24h, time_to_full, time_to_empty, last_refill, last_refill_began, last_refill_amount"#,
@@ -62,14 +50,7 @@ show = ["levle", "volume_rate", "rain"]
     },
     Mistake {
         name: "an unknown field of JSON in show",
-        file: r#"[[source]]
-name = "pump"
-kind = "json"
-url = "http://10.0.0.5/status"
-show = ["of"]
-[source.values.on]
-pointer = "/on"
-"#,
+        file: json_source!(r#"show = ["of"]"#),
         says: &[
             r#"note: p.toml:5:10: "show": "of" is no field of the kind "json" in [[source]] "pump"; known are on"#,
         ],
@@ -89,15 +70,10 @@ unit = "degC"
     },
     Mistake {
         name: "stale before the next poll",
-        file: r#"[[source]]
-name = "tank"
-kind = "ptlevel"
-url = "https://www.mypt.in/s/a1b2c3"
-height = 58
-capacity = 1400
-interval = "15m"
-stale_after = "5m"
-"#,
+        file: tank_source!(
+            r#"interval = "15m"
+stale_after = "5m""#
+        ),
         says: &[
             r#"note: p.toml:8:16: "stale_after" is 5m, which is shorter than "interval", 15m, so readings turn stale between two polls in [[source]] "tank"; make it longer, such as three intervals"#,
             r#"note: p.toml contains secrets ("url" in line 4), and other users can read it (mode 0644); run: chmod o-rwx p.toml"#,
