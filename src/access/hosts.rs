@@ -95,8 +95,9 @@ const MAX_SHOWN: usize = 64;
 /// Returns the Host field or another for the message of a refusal: cut, and with hidden characters escaped.
 pub(super) fn shown(request: &Request, name: HeaderName) -> Option<String> {
     let field = String::from_utf8_lossy(request.headers.get(name)?.as_bytes());
-    let mut shown: String = text::escape_line(&field).chars().take(MAX_SHOWN).collect();
-    if shown.len() < field.len() {
+    let escaped = text::escape_line(&field);
+    let mut shown: String = escaped.chars().take(MAX_SHOWN).collect();
+    if shown.len() < escaped.len() {
         shown.push('…');
     }
     Some(shown)
@@ -204,6 +205,9 @@ mod tests {
         let hidden = "e\u{202e}vil\u{9b}".as_bytes();
         request.headers.insert(HOST, HeaderValue::from_bytes(hidden).unwrap());
         assert_eq!(shown(&request, HOST).unwrap(), "e\\u{202e}vil\\u{9b}");
+        let hidden = "\u{202e}".repeat(20);
+        request.headers.insert(HOST, HeaderValue::from_bytes(hidden.as_bytes()).unwrap());
+        assert!(shown(&request, HOST).unwrap().ends_with('…'), "the escapes are cut");
     }
 
     #[test]
