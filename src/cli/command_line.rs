@@ -38,7 +38,7 @@ pub(super) struct Words {
 pub(super) struct Misuse {
     /// Names of the command, as far as it is known.
     pub(super) path: Vec<String>,
-    /// One line that says what is wrong.
+    /// The error, on one line.
     pub(super) message: String,
 }
 
@@ -184,7 +184,7 @@ fn as_listed(kind: &str, value: &str) -> String {
     listed.unwrap_or(value).to_owned()
 }
 
-/// Returns what is wrong with words that are valid one by one.
+/// Returns the error of words each of which is valid.
 fn complaint(command: &Command<'_>, read: &Words) -> Option<String> {
     let given =
         |flag: &FlagInfo<'_>| read.options.iter().filter(|(name, _)| name == flag.long).count();

@@ -107,7 +107,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.title = title;
     }
 
-    /// Reports an error. The name of the table is put behind what is wrong, and before what to do.
+    /// Reports an error. The name of the table is inserted between the cause and the remedy.
     pub(super) fn report(&self, span: Span, message: impl fmt::Display) {
         self.reader.report(span, located(&message.to_string(), &self.title));
     }

@@ -1,4 +1,4 @@
-//! Parses TOML, and explains what is wrong with a line that is not TOML.
+//! Parses TOML, and explains the fault of a line that is not TOML.
 //!
 //! The parser stops at the first error. To list those of all lines, a faulty line with a single key is
 //! replaced by blanks, and the rest is parsed again.

@@ -16,7 +16,7 @@ use crate::timestamp::Rfc3339;
 /// Most bytes read from the file.
 const MAX_CONTENT: u64 = 4096;
 
-/// Most characters of the command and of the host in the file, and of what is shown of them.
+/// Most characters of the command and of the host, in the file and in messages.
 pub(super) const MAX_TEXT: usize = 200;
 
 /// First word of the file.

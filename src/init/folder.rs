@@ -125,7 +125,7 @@ impl Drop for Created {
     }
 }
 
-/// Opens the folder at an absolute path without links, and creates what is missing with this mode.
+/// Opens the folder at an absolute path without links, and creates missing ones with this mode.
 ///
 /// New folders belong to `owner`, or else to the owner of the nearest folder that exists.
 ///

@@ -53,7 +53,8 @@ pub struct Supervisors {
 
 /// Returns the answers: from the options, from questions on a terminal, and defaults.
 ///
-/// With a place among the options only what has no default is asked, as a script on a terminal expects.
+/// If the options have a place, only answers without a default are asked for, as a script on a terminal
+/// expects.
 ///
 /// # Errors
 /// An option is missing or wrong, or the input ended.

@@ -90,7 +90,7 @@ impl TankQuestions {
         matches!(self.kind, TankKind::PtLevel | TankKind::PtDevices)
     }
 
-    /// Asks for what is missing; with `asks_all` also for what has a default.
+    /// Asks for missing parts; with `asks_all` also for those that have a default.
     ///
     /// # Errors
     /// Those of the questions.

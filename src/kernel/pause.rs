@@ -34,7 +34,7 @@ const MAX_LATENESS: Duration = Duration::from_secs(1);
 /// The same moment by the clock that stands still during a suspend and by the one that does not.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// By the clock that stands still.
+    /// Time by the clock that stands still.
     pub instant: Instant,
     /// Time since boot.
     pub boot: Duration,

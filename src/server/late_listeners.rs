@@ -142,7 +142,7 @@ impl LateListeners {
         (!groups.is_empty()).then(|| groups.join("; "))
     }
 
-    /// Tries to bind each missing address, and passes what is bound to `add`. Returns true if
+    /// Tries to bind each missing address, and passes new listeners to `add`. Returns true if
     /// [`LateListeners::missing`] has changed.
     pub(super) fn retry(&mut self, add: impl Fn(Role, Listener) -> io::Result<()>) -> bool {
         let now = Instant::now();

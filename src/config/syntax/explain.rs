@@ -1,4 +1,4 @@
-//! Explains a line that is not TOML: what was written, and what to write.
+//! Explains a line that is not TOML, by its fault and the correction.
 //!
 //! A message repeats numbers and words such as `True`, and no other value: see [`Subject`].
 
