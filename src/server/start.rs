@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -22,7 +23,7 @@ use super::{
     Running, Setup, StartError, admitted_connections, earlier_files, effective_limits,
     program_event, redirect,
 };
-use crate::access::Gate;
+use crate::access::{Gate, NoRandomness};
 use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
 use crate::admin::listeners::{ListenerStatus, LiveListeners};
@@ -55,10 +56,7 @@ impl Running {
         let target = redirect_target(&late.live().statuses()[..config.server.listen.len()]);
 
         let lock = claim_lock(&config);
-        let gate = Arc::new(match session_file(&config) {
-            Some(file) => Gate::with_sessions_of(config.auth.rules.clone(), &file, &lock)?,
-            None => Gate::new(config.auth.rules.clone())?,
-        });
+        let gate = Arc::new(gate(&config, &lock)?);
         let redirect = redirect::start(&config, redirect_listeners, target, &gate)?;
         let start = Start::now(Clock::system());
         let teardown = Teardown::start()?;
@@ -87,20 +85,9 @@ impl Running {
             site: &site,
             start,
         });
-        let watched = Watched {
-            health: pages.health.clone(),
-            scoreboard: {
-                let scoreboard = pages.scoreboard.clone();
-                Box::new(move || scoreboard.render())
-            },
-            timeout: config.server.watchdog_timeout,
-        };
+        let watched = watched(&pages, config.server.watchdog_timeout);
         let admin = Admin::start(admin_listener, admin_connections(), pages)?;
-        let give_up = Box::new(|| {
-            logging::flush();
-            process::exit(INTERNAL_FAILURE.into())
-        });
-        let watchdog = Watchdog::start(watched, give_up)?;
+        let watchdog = Watchdog::start(watched, Box::new(give_up))?;
 
         listening.iter().for_each(|line| log::info!("{line}"));
         let Data { pollers, reporter, saver, board, reader: _, history, change_sender, recorder } =
@@ -209,6 +196,15 @@ fn claim_lock(config: &Config) -> Arc<DataLock> {
     Arc::new(lock)
 }
 
+/// Returns the gate, with the sessions that an earlier run has stored.
+fn gate(config: &Config, lock: &DataLock) -> Result<Gate, NoRandomness> {
+    let rules = config.auth.rules.clone();
+    match session_file(config) {
+        Some(file) => Gate::with_sessions_of(rules, &file, lock),
+        None => Gate::new(rules),
+    }
+}
+
 /// Returns the path of the sessions' file, which is beside the history.
 fn session_file(config: &Config) -> Option<PathBuf> {
     config.history.as_ref().map(config::History::sessions)
@@ -286,6 +282,21 @@ fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
         start,
     };
     AdminPages { health, metrics, scoreboard, site: site.clone() }
+}
+
+fn watched(pages: &AdminPages, timeout: Duration) -> Watched {
+    let scoreboard = pages.scoreboard.clone();
+    Watched {
+        health: pages.health.clone(),
+        scoreboard: Box::new(move || scoreboard.render()),
+        timeout,
+    }
+}
+
+/// Ends the process, which can serve no request any more.
+fn give_up() {
+    logging::flush();
+    process::exit(INTERNAL_FAILURE.into())
 }
 
 /// Returns the number of connections that are admitted, and warns if it is lower than configured.
