@@ -11,7 +11,7 @@ use hostile::config::{Config, Source};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::server::{Server, run};
+use crate::server::{Server, run, text};
 
 /// A certificate authority.
 struct Authority {
@@ -230,8 +230,7 @@ fn every_kind_of_source_is_reached_through_its_proxy_alone() {
             assert!(made.status.success());
             let output =
                 command.args(["check", "--poll"]).current_dir(folder.path()).output().unwrap();
-            let text = String::from_utf8_lossy(&output.stdout).into_owned()
-                + &String::from_utf8_lossy(&output.stderr);
+            let text = text(&output);
             assert!(!text.contains("s3cret"), "{text}");
             let through = text.lines().filter(|line| line.contains("through the proxy http://127"));
             assert_eq!(through.count(), 6, "{text}");

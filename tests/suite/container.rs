@@ -4,12 +4,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::harness::eventually;
 use crate::namespaces::{is_inside, run_inside};
 use crate::process::Process;
-use crate::server::BINARY;
+use crate::server::{BINARY, text};
 
 const CONTAINERFILE: &str = include_str!("../../Containerfile");
 const IGNORED: &str = include_str!("../../.containerignore");
@@ -35,12 +35,6 @@ fn instruction(name: &str) -> String {
 /// Returns the words of a command in its form without a shell.
 fn words(command: &str) -> Vec<String> {
     serde_json::from_str(command).unwrap_or_else(|_| panic!("needs a shell: {command}"))
-}
-
-fn text(output: &Output) -> String {
-    let [stdout, stderr] =
-        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    format!("{stdout}{stderr}")
 }
 
 fn succeed(program: &str, arguments: &[&str]) -> String {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -274,7 +274,7 @@ impl Server {
 }
 
 /// Runs a command of the program to its end.
-pub fn run<S: AsRef<OsStr>>(arguments: &[S], directory: &Path) -> std::process::Output {
+pub fn run<S: AsRef<OsStr>>(arguments: &[S], directory: &Path) -> Output {
     Command::new(BINARY)
         .args(arguments)
         .current_dir(directory)
@@ -283,6 +283,13 @@ pub fn run<S: AsRef<OsStr>>(arguments: &[S], directory: &Path) -> std::process::
         .stdin(Stdio::null())
         .output()
         .unwrap()
+}
+
+/// Returns the standard output of a command and its errors.
+pub fn text(output: &Output) -> String {
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    format!("{stdout}{stderr}")
 }
 
 /// Starts the server by the configuration of a folder.

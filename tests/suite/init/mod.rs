@@ -12,18 +12,13 @@ use std::process::{Command, Output, Stdio};
 use hostile::upstream::Upstream;
 
 use crate::harness::eventually;
-use crate::server::{BINARY, run};
+use crate::server::{BINARY, run, text};
 
 const FILES: [&str; 3] = ["certs/cert.pem", "certs/key.pem", "pumphouse.toml"];
 
 /// Options that need no answer.
 const OPEN: [&str; 8] =
     ["init", "--place", "37.31,-122.2", "--tank", "none", "--units", "us", "--open"];
-
-fn text(output: &Output) -> String {
-    let bytes = [&*output.stdout, &*output.stderr].concat();
-    String::from_utf8(bytes).unwrap()
-}
 
 /// Runs `init` in a folder with this standard input.
 fn init(folder: &Path, arguments: &[&str], input: &str) -> Output {

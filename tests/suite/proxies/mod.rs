@@ -6,7 +6,6 @@ mod visitor;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -15,7 +14,7 @@ use self::visitor::Visitor;
 use crate::access::user;
 use crate::harness::eventually;
 use crate::process::Process;
-use crate::server::{BINARY, run};
+use crate::server::{run, serve_in};
 use crate::webdriver::{Browser, Engine};
 
 /// Hosts of the examples, in the order of their ways, each with the path of the site.
@@ -71,9 +70,7 @@ impl Fixture {
     /// Starts a server; returns it with its address.
     fn serve(&self, config: &Config) -> (Process, SocketAddr) {
         config.write(self.path());
-        let mut serve = Command::new(BINARY);
-        serve.arg("serve").current_dir(self.path()).env_remove("RUST_LOG").stdin(Stdio::null());
-        let server = Process::start_logged(&mut serve);
+        let server = serve_in(self.path());
         let scheme = if config.has_tls() { "https" } else { "http" };
         let address = server.log().wait_for_address(&format!("listening on {scheme}://"));
         (server, address)
@@ -96,63 +93,10 @@ fn assert_site_works(fixture: &Fixture, host: &str, path: &str) {
         visitor.get(&format!("{root}ping")).code == 200
     });
 
-    // A page without credentials has the form, at every depth, and the form's files.
-    for page in ["", "source/tank?range=7d", "nowhere", "a/b/c", "source/tank/", "source/"] {
-        let form = visitor.get(&format!("{root}{page}"));
-        assert_eq!(form.code, 401, "{root}{page}: {}", form.body);
-        for link in form.links() {
-            let is_action = link.ends_with("/login");
-            assert!(link.starts_with(&root), "{root}{page} links to {link}");
-            assert_eq!(visitor.get(&link).code, 200, "{root}{page}: {link}, {is_action}");
-        }
-    }
-
-    // Sign-in leads back to the page, by a cookie of the site's path.
-    let page = format!("{root}source/tank?range=7d");
-    let form = visitor.get(&page);
-    let action = form.links().into_iter().find(|link| link.ends_with("/login")).unwrap();
-    let signed_in = visitor.post(&action, &form.fields("anna", "right"));
-    assert_eq!((signed_in.code, signed_in.location()), (303, Some(page.clone())));
-    let cookie = signed_in.header("set-cookie").unwrap();
-    assert!(cookie.starts_with(&format!("pumphouse_session_{}=", fixture.port)), "{cookie}");
-    assert!(cookie.contains(&format!("; Path={path};")), "{cookie}");
-    assert!(cookie.ends_with("; Secure"), "{cookie}");
-    assert_eq!(visitor.get(&page).code, 200);
-
-    // Every link of every page leads to something, within the site.
-    eventually("a chart", || visitor.get(&format!("{root}chart/tank.level.svg")).code == 200);
-    let pages =
-        ["", "?range=7d", "source/tank?range=7d", "nowhere", "a/b/c", "source/none", "a%20b"];
-    let mut links: Vec<String> = pages
-        .into_iter()
-        .flat_map(|page| visitor.get(&format!("{root}{page}")).links())
-        .filter(|link| !link.ends_with("/logout"))
-        .collect();
-    links.sort_unstable();
-    links.dedup();
-    assert!(links.len() > 15, "{links:?}");
-    for link in &links {
-        assert!(link.starts_with(&root), "{link} is beside {root}");
-        let answer = visitor.get(link);
-        assert!(matches!(answer.code, 200 | 303), "{link}: {}", answer.code);
-    }
-
-    // Scripts: relative references in JSON and in Location.
-    let events = visitor.get(&format!("{root}api/v1/events?limit=1"));
-    let next = events.resolved(events.json()["next"].as_str().unwrap());
-    assert!(next.starts_with(&root) && visitor.get(&next).code == 200, "{next}");
-    let document = visitor.get(&format!("{root}openapi.json"));
-    let server = document.resolved(document.json()["servers"][0]["url"].as_str().unwrap());
-    assert_eq!(server.trim_end_matches('/'), root.trim_end_matches('/'));
-    let poll = format!("{root}api/v1/sources/well/poll");
-    eventually("a poll begins", || {
-        let answer = visitor.post(&poll, &[]);
-        let source = Some(format!("{root}api/v1/sources/well"));
-        assert!(answer.code == 429 || answer.location() == source, "{}", answer.body);
-        answer.code == 202
-    });
-    let forged = ["--header", "Sec-Fetch-Site: cross-site"];
-    assert_eq!(visitor.post_with(&poll, &[], &forged).code, 403);
+    assert_forms_lead_within(&visitor, &root);
+    let page = sign_in(fixture, &visitor, &root, path);
+    assert_links_lead_within(&visitor, &root);
+    assert_scripts_work(&visitor, &root);
 
     // Sign-out ends the session, and removes the cookie of that path.
     let signed_out = visitor.post(&format!("{root}logout"), &[]);
@@ -166,6 +110,73 @@ fn assert_site_works(fixture: &Fixture, host: &str, path: &str) {
         assert!(matches!(redirect.code, 301 | 308), "{}", redirect.code);
         assert_eq!(redirect.location(), Some(root));
     }
+}
+
+/// Requires that a page without credentials has the form, at every depth, and the form's files.
+fn assert_forms_lead_within(visitor: &Visitor, root: &str) {
+    for page in ["", "source/tank?range=7d", "nowhere", "a/b/c", "source/tank/", "source/"] {
+        let form = visitor.get(&format!("{root}{page}"));
+        assert_eq!(form.code, 401, "{root}{page}: {}", form.body);
+        for link in form.links() {
+            let is_action = link.ends_with("/login");
+            assert!(link.starts_with(root), "{root}{page} links to {link}");
+            assert_eq!(visitor.get(&link).code, 200, "{root}{page}: {link}, {is_action}");
+        }
+    }
+}
+
+/// Signs in, which leads back to the page, by a cookie of the site's path. Returns the page.
+fn sign_in(fixture: &Fixture, visitor: &Visitor, root: &str, path: &str) -> String {
+    let page = format!("{root}source/tank?range=7d");
+    let form = visitor.get(&page);
+    let action = form.links().into_iter().find(|link| link.ends_with("/login")).unwrap();
+    let signed_in = visitor.post(&action, &form.fields("anna", "right"));
+    assert_eq!((signed_in.code, signed_in.location()), (303, Some(page.clone())));
+    let cookie = signed_in.header("set-cookie").unwrap();
+    assert!(cookie.starts_with(&format!("pumphouse_session_{}=", fixture.port)), "{cookie}");
+    assert!(cookie.contains(&format!("; Path={path};")), "{cookie}");
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+    assert_eq!(visitor.get(&page).code, 200);
+    page
+}
+
+/// Requires that every link of every page leads to something, within the site.
+fn assert_links_lead_within(visitor: &Visitor, root: &str) {
+    eventually("a chart", || visitor.get(&format!("{root}chart/tank.level.svg")).code == 200);
+    let pages =
+        ["", "?range=7d", "source/tank?range=7d", "nowhere", "a/b/c", "source/none", "a%20b"];
+    let mut links: Vec<String> = pages
+        .into_iter()
+        .flat_map(|page| visitor.get(&format!("{root}{page}")).links())
+        .filter(|link| !link.ends_with("/logout"))
+        .collect();
+    links.sort_unstable();
+    links.dedup();
+    assert!(links.len() > 15, "{links:?}");
+    for link in &links {
+        assert!(link.starts_with(root), "{link} is beside {root}");
+        let answer = visitor.get(link);
+        assert!(matches!(answer.code, 200 | 303), "{link}: {}", answer.code);
+    }
+}
+
+/// Requires that scripts find the site by the references in JSON and in Location.
+fn assert_scripts_work(visitor: &Visitor, root: &str) {
+    let events = visitor.get(&format!("{root}api/v1/events?limit=1"));
+    let next = events.resolved(events.json()["next"].as_str().unwrap());
+    assert!(next.starts_with(root) && visitor.get(&next).code == 200, "{next}");
+    let document = visitor.get(&format!("{root}openapi.json"));
+    let server = document.resolved(document.json()["servers"][0]["url"].as_str().unwrap());
+    assert_eq!(server.trim_end_matches('/'), root.trim_end_matches('/'));
+    let poll = format!("{root}api/v1/sources/well/poll");
+    eventually("a poll begins", || {
+        let answer = visitor.post(&poll, &[]);
+        let source = Some(format!("{root}api/v1/sources/well"));
+        assert!(answer.code == 429 || answer.location() == source, "{}", answer.body);
+        answer.code == 202
+    });
+    let forged = ["--header", "Sec-Fetch-Site: cross-site"];
+    assert_eq!(visitor.post_with(&poll, &[], &forged).code, 403);
 }
 
 /// Requires that the sign-in form of a page at an oddly written address sends the password nowhere but to this

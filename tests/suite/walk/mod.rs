@@ -15,7 +15,7 @@ use pumphouse_web::engine::{Engine, Listener, Response, Settings, tls};
 
 use crate::harness::{Program, eventually};
 use crate::namespaces::{is_inside, run_in_root};
-use crate::server::BINARY;
+use crate::server::{BINARY, text};
 
 const README: &str = include_str!("../../../README.md");
 const SCRIPT: &str = include_str!("walk.sh");
@@ -65,12 +65,6 @@ fn walk(folder: &Path, commands: &str) {
     assert!(walked.status.success(), "{shown}");
     let warned = shown.contains("warning: a source did not answer");
     assert!(!warned, "{shown}");
-}
-
-fn text(output: &Output) -> String {
-    let [stdout, stderr] =
-        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-    format!("{stdout}{stderr}")
 }
 
 /// Serves the weather as its upstream does, by a certificate that the system trusts.
