@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::observed_time::ObservedTime;
 use crate::board::{Datum, Reading, Value};
 use crate::config::{Config, Source};
-use crate::server::user_agent;
 use crate::text::escape_line;
 use crate::timestamp::Rfc3339;
 use crate::upstream::poll_once::{RawFields, RawResponse, SinglePoll, poll_all};
+use crate::upstream::user_agent;
 
 /// Polls every source, and passes a description of each poll to `print` as soon as the poll has ended.
 /// Returns true if all polls succeeded.

@@ -10,9 +10,9 @@ use jiff::tz::TimeZone;
 use super::place::Place;
 use crate::board::Datum;
 use crate::config;
-use crate::server::user_agent;
 use crate::time_zone;
 use crate::upstream::poll_once::poll_all;
+use crate::upstream::user_agent;
 
 /// API of Open-Meteo.
 const OPEN_METEO: &str = "https://api.open-meteo.com";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::descriptor_budget::MAX_READERS;
-use super::{StartError, program_event, user_agent};
+use super::{StartError, program_event};
 use crate::board::{
     Board, BoardReader, Change, ChangeSink, EventKind, Reporter, ServiceInfo, SourceInfo,
 };
@@ -18,7 +18,7 @@ use crate::history::{
 use crate::kernel::clock::Start;
 use crate::last_values::{self, Saver};
 use crate::outbound::tls::Authorities;
-use crate::upstream::{PollerHandles, Pollers};
+use crate::upstream::{PollerHandles, Pollers, user_agent};
 
 /// Interval in which the recorder wakes if no history is kept.
 const IDLE_FLUSH: Duration = Duration::from_secs(60);

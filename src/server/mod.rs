@@ -55,7 +55,7 @@ use crate::admin::Admin;
 use crate::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use crate::board::{Board, Change, Event, EventKind, Reporter};
 use crate::certificates::{CertificateWatcher, LiveCertificates};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::data_lock::DataLock;
 use crate::engine::Engine;
 use crate::history::{ChangeSender, History, Recorder};
@@ -233,15 +233,6 @@ fn apply(running: &mut Running, setup: Result<Setup, SetupErrors>, reload_thread
                 log::error!("HUP: nothing changes: {problem}");
             }
         }
-    }
-}
-
-/// Returns the `User-Agent` of requests to upstreams, with the site's contact if it has one.
-pub(crate) fn user_agent(site: &config::Site) -> String {
-    let product = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
-    match &site.contact {
-        Some(contact) => format!("{product} ({contact})"),
-        None => product.to_owned(),
     }
 }
 

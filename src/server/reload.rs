@@ -14,11 +14,12 @@
 
 use super::data::{backfill_trends, recorded_sources};
 use super::reload_thread::ReloadThread;
-use super::{Running, Setup, admitted_connections, effective_limits, program_event, user_agent};
+use super::{Running, Setup, admitted_connections, effective_limits, program_event};
 use crate::board::{EventKind, SourceInfo};
 use crate::certificates::CertificateInfo;
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
+use crate::upstream::user_agent;
 
 impl Running {
     /// Applies the parts of the setup that need no restart, and logs what changed.

@@ -27,7 +27,7 @@ use super::retry_after;
 use super::secrets::Secrets;
 use super::validators::Validators;
 use crate::board::{ErrorKind, PollError};
-use crate::config::{Login, Method};
+use crate::config::{Login, Method, Site};
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{self, Failure, ThreadedResolver};
 
@@ -42,6 +42,15 @@ const MAX_REDIRECTS: u32 = 3;
 
 /// Reason of a 407, which a proxy sends.
 const PROXY_LOGIN: &str = "give a name and password, or others, in the URL of the proxy";
+
+/// Returns the `User-Agent` of requests to upstreams, with the site's contact if it has one.
+pub(crate) fn user_agent(site: &Site) -> String {
+    let product = concat!("pumphouse-web/", env!("CARGO_PKG_VERSION"));
+    match &site.contact {
+        Some(contact) => format!("{product} ({contact})"),
+        None => product.to_owned(),
+    }
+}
 
 type Response = ureq::http::Response<Body>;
 

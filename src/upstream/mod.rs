@@ -57,6 +57,7 @@ mod stats;
 mod tests;
 mod validators;
 
+pub(crate) use fetch::user_agent;
 pub use on_demand::PollRequest;
 pub use pollers::{PollerHandles, Pollers, thread_names};
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats};
