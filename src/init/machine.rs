@@ -1,18 +1,13 @@
 //! Names and addresses of this machine, for its certificate and the printed address.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::access::HostName;
+use crate::kernel::addresses::default_source;
 
 /// Maximum number of addresses in the certificate.
 const MAX_ADDRESSES: usize = 16;
-
-/// Addresses of documentation (RFC 5737, RFC 3849): the way to them is the default route.
-const ELSEWHERE: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
-];
 
 /// Returns the host name and its name by multicast DNS (RFC 6762), if they are valid ones.
 pub(super) fn host_names() -> Vec<HostName> {
@@ -39,7 +34,8 @@ pub(super) fn addresses() -> Vec<IpAddr> {
         .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
         .map(|interface| interface.ip())
         .collect();
-    ordered(addresses, &ELSEWHERE.into_iter().filter_map(source_towards).collect::<Vec<_>>())
+    let families: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    ordered(addresses, &families.into_iter().filter_map(default_source).collect::<Vec<_>>())
 }
 
 /// Returns the addresses with the preferred ones first, then those of IPv4. Bridges of containers have
@@ -50,17 +46,6 @@ fn ordered(mut addresses: Vec<IpAddr>, preferred: &[IpAddr]) -> Vec<IpAddr> {
     addresses.dedup();
     addresses.truncate(MAX_ADDRESSES);
     addresses
-}
-
-/// Returns the address that this machine sends from on its way to another. Nothing is sent.
-fn source_towards(other: IpAddr) -> Option<IpAddr> {
-    let any: IpAddr = match other {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).ok()?;
-    socket.connect(SocketAddr::new(other, 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]
@@ -89,10 +74,5 @@ mod tests {
         // A source address that no interface has is none of the addresses.
         let sorted = parsed(&["10.88.0.1", "172.17.0.1", "192.168.1.5", "fd00::7"]);
         assert_eq!(ordered(all, &parsed(&["1.1.1.1"])), sorted);
-    }
-
-    #[test]
-    fn source_address_is_that_of_the_route() {
-        assert_eq!(source_towards(Ipv4Addr::LOCALHOST.into()), Some(Ipv4Addr::LOCALHOST.into()));
     }
 }

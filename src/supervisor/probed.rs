@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::config::ListenAddr;
+use crate::kernel::addresses::default_source;
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{Client, Endpoint, Place, Target, ThreadedResolver};
 
@@ -150,16 +151,8 @@ fn reachable_here(address: SocketAddr, is_local: impl Fn(IpAddr) -> bool) -> Opt
     if !address.ip().is_unspecified() || is_local(reached.ip()) {
         return Some(reached);
     }
-    // The kernel chooses an own address for a way to any other machine; nothing is sent. The other machine
-    // has an address for documentation (RFC 5737, RFC 3849).
-    let elsewhere: IpAddr = match address {
-        SocketAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
-        SocketAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
-    };
-    let socket = UdpSocket::bind((address.ip(), 0)).ok()?;
-    socket.connect((elsewhere, 9)).ok()?;
-    Some(SocketAddr::new(socket.local_addr().ok()?.ip(), address.port()))
-        .filter(|found| is_local(found.ip()))
+    let own = default_source(address.ip()).filter(|own| is_local(*own))?;
+    Some(SocketAddr::new(own, address.port()))
 }
 
 /// Returns the address by which this machine reaches a listener: loopback instead of the wildcard.
