@@ -35,7 +35,7 @@ fn of_environment() -> Option<PathBuf> {
 
 /// Purpose of reading a configuration, which decides the checks.
 #[derive(Debug, Clone, Copy)]
-enum Purpose<'a> {
+pub(super) enum Purpose<'a> {
     /// To inspect the configuration or the history.
     Read,
     /// To serve, at these addresses instead of the file's unless empty.
@@ -164,7 +164,8 @@ pub fn parse_to_serve(
 /// Positions and keys of the secrets that a file contains.
 type InlineSecrets = Vec<(Span, String)>;
 
-fn parse_for(
+/// Checks the text of a configuration for a purpose. Also returns the secrets that it contains.
+pub(super) fn parse_for(
     path: &Path,
     text: &str,
     environment: Environment<'_>,
