@@ -62,23 +62,42 @@ pub(super) fn parse_chain(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
 /// Parses the first private key that is not encrypted.
 pub(super) fn parse_key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, Unusable> {
     let bytes = without_bom(bytes);
-    PrivateKeyDer::from_pem_slice(bytes).map_err(|error| {
-        let has_legacy_encryption =
-            bytes.windows(ENCRYPTED_FIELD.len()).any(|window| window == ENCRYPTED_FIELD);
-        if has_legacy_encryption
-            || labels(bytes).iter().any(|label| label == "ENCRYPTED PRIVATE KEY")
-        {
-            return Unusable::Encrypted;
+    let mut rest = bytes;
+    let error = loop {
+        match PrivateKeyDer::from_pem_slice(rest) {
+            Ok(key) => return Ok(key),
+            // The parser skips an encrypted key by its label, and fails at one that has the field.
+            Err(error) => match after_encrypted(rest) {
+                Some(after) => rest = after,
+                None => break error,
+            },
         }
-        match error {
-            pem::Error::NoItemsFound => recognise(bytes, None),
-            error => recognise(bytes, Some(&error)),
-        }
+    };
+    let is_encrypted = rest.len() < bytes.len()
+        || labels(bytes).iter().any(|label| label == "ENCRYPTED PRIVATE KEY");
+    Err(match error {
+        pem::Error::NoItemsFound if is_encrypted => Unusable::Encrypted,
+        pem::Error::NoItemsFound => recognise(bytes, None),
+        error => recognise(bytes, Some(&error)),
     })
+}
+
+/// Returns the bytes behind the first key, if that is encrypted as in RFC 1421.
+fn after_encrypted(bytes: &[u8]) -> Option<&[u8]> {
+    let at = memchr::memmem::find(bytes, ENCRYPTED_FIELD)?;
+    let (before, section) = bytes.split_at(at);
+    let is_parsed =
+        |label: &&String| label.ends_with("PRIVATE KEY") && !label.starts_with("ENCRYPTED ");
+    let is_first = labels(before).iter().filter(is_parsed).count() == 1;
+    let end = memchr::memmem::find(section, SECTION_END).filter(|_| is_first)?;
+    section.get(end + SECTION_END.len()..)
 }
 
 /// Field of an encrypted section (RFC 1421 4.6.1.1).
 const ENCRYPTED_FIELD: &[u8] = b"Proc-Type: 4,ENCRYPTED";
+
+/// Begin of the last line of a section (RFC 7468 2).
+const SECTION_END: &[u8] = b"-----END ";
 
 /// Removes the byte order mark that some editors of Windows put in front of UTF-8.
 fn without_bom(bytes: &[u8]) -> &[u8] {

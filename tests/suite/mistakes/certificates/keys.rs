@@ -36,6 +36,35 @@ cat e.pem >> key.pem"#,
         says: &[],
     },
     Mistake {
+        name: "encrypted keys (legacy and PKCS#8) before the same in plain text",
+        file: r#"pair
+openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
+openssl pkcs8 -topk8 -in key.pem -passout pass:x -out p.pem
+mv key.pem k.pem
+cat e.pem p.pem e.pem k.pem > key.pem"#,
+        says: &[],
+    },
+    Mistake {
+        name: "an encrypted key before a truncated one in plain text",
+        file: r#"pair
+openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
+mv key.pem k.pem
+(cat e.pem; head -2 k.pem) > key.pem"#,
+        says: &[
+            r#"key.pem in DIR: the file is truncated: the line "-----END PRIVATE KEY-----" is missing; copy the file again"#,
+        ],
+    },
+    Mistake {
+        name: "a damaged key before an encrypted one",
+        file: r#"pair
+openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
+sed -i '2s/./*/' key.pem
+cat e.pem >> key.pem"#,
+        says: &[
+            "key.pem in DIR: a PEM section is damaged (base64 decode error: InvalidCharacter(42)); copy the file again",
+        ],
+    },
+    Mistake {
         name: "an RSA key of 1024 bits",
         file: r#"openssl genrsa -out key.pem 1024
 named"#,
