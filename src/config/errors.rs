@@ -52,6 +52,18 @@ impl ConfigErrors {
         ConfigErrors { path: path.to_owned(), problems, tls: None }
     }
 
+    /// Returns the errors of a text that is not TOML. Only its lines were checked.
+    pub(super) fn of_syntax(path: &Path, text: &str, problems: Vec<Problem>) -> ConfigErrors {
+        let mut errors = ConfigErrors::in_text(path, text, problems);
+        let message = "the rest of the file is not checked before it is TOML; correct these first";
+        errors.problems.push(Located {
+            position: None,
+            message: message.to_owned(),
+            is_of_process: false,
+        });
+        errors
+    }
+
     /// Returns each problem as a line.
     pub(super) fn lines(&self) -> Vec<String> {
         let path = self.path.display();

@@ -192,7 +192,7 @@ pub(super) fn parse_for(
 }
 
 fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, ConfigErrors> {
-    syntax::parse(text).map_err(|problems| ConfigErrors::in_text(path, text, problems))
+    syntax::parse(text).map_err(|problems| ConfigErrors::of_syntax(path, text, problems))
 }
 
 /// `[server]`, as it was read.

@@ -1,7 +1,8 @@
 //! Parses TOML, and explains the fault of a line that is not TOML.
 //!
 //! The parser stops at the first error. To list those of all lines, a faulty line with a single key is
-//! replaced by blanks, and the rest is parsed again.
+//! replaced by blanks, and the rest is parsed again. A text with faulty lines has no value: without them, other
+//! keys would seem to be missing.
 
 mod explain;
 mod header;
@@ -15,13 +16,13 @@ use toml_span::{Error, ErrorKind, Span, Value};
 use super::problem::Problem;
 use line::{line_at, line_number};
 
-/// Maximum number of errors that are listed.
-const MAX_ERRORS: usize = 50;
+/// Maximum number of errors that are found: each takes another pass over the text.
+const MAX_ERRORS: usize = 200;
 
 /// Parses a text.
 ///
 /// # Errors
-/// The faulty lines.
+/// Faulty lines, at least the first one.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Vec<Problem>> {
     let error = match toml_span::parse(text) {
         Ok(value) => return Ok(value),
