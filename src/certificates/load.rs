@@ -1,7 +1,7 @@
 //! Loads the certificates of `[tls]`, and reports every file that cannot be used.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use super::content::{self, Wanted};
 use super::info::CertificateInfo;
 use super::{key_kind, review};
-use crate::config::{CertificateFiles, TlsFiles};
+use crate::config::{CertificateFiles, ConfiguredPath, TlsFiles};
 use crate::engine::tls::{Identities, Identity, TlsError};
 use crate::file_error::{FileError, Shown};
 use crate::shell::quoted;
@@ -44,10 +44,8 @@ pub struct CertificateErrors(Vec<CertificateError>);
 impl CertificateErrors {
     /// Returns the errors without those of files that another process may be able to read, if any are left.
     pub fn of_every_process(mut self) -> Option<CertificateErrors> {
-        self.0.retain(|error| match error {
-            CertificateError::Missing(error) | CertificateError::Unreadable(error) => {
-                !error.is_of_process()
-            }
+        self.0.retain(|error| match &error.fault {
+            Fault::Missing(error) | Fault::Unreadable(error) => !error.is_of_process(),
             _ => true,
         });
         (!self.0.is_empty()).then_some(self)
@@ -55,8 +53,8 @@ impl CertificateErrors {
 
     /// Returns true if the same files may be usable later: the system is short of a resource.
     pub fn is_passing(&self) -> bool {
-        self.0.iter().all(|error| match error {
-            CertificateError::Unreadable(error) => error.is_shortage(),
+        self.0.iter().all(|error| match &error.fault {
+            Fault::Unreadable(error) => error.is_shortage(),
             _ => false,
         })
     }
@@ -66,14 +64,22 @@ impl std::error::Error for CertificateErrors {}
 
 impl fmt::Display for CertificateErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        let line = |CertificateError { file, fault }: &CertificateError| file.error(fault);
+        let lines: Vec<String> = self.0.iter().map(line).collect();
         f.write_str(&lines.join("\n"))
     }
 }
 
+/// A file of `[tls]` that cannot be used.
+#[derive(Debug)]
+struct CertificateError {
+    file: ConfiguredPath,
+    fault: Fault,
+}
+
 /// Reason why a file of `[tls]` cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum CertificateError {
+enum Fault {
     #[error("cannot read {0}; `pumphouse-web cert` makes a self-signed pair")]
     Missing(FileError),
     #[error("cannot read {0}")]
@@ -81,7 +87,7 @@ enum CertificateError {
     #[error("{}: {reason}", Shown(path))]
     Content { path: PathBuf, reason: String },
     #[error(
-        "\"cert\" and \"key\" are exchanged: {} is a private key, and {} a certificate",
+        "{} is a private key, and {} a certificate; exchange \"cert\" and \"key\"",
         Shown(&.0.cert), Shown(&.0.key)
     )]
     Exchanged(CertificateFiles),
@@ -98,13 +104,16 @@ enum CertificateError {
     Mismatch(CertificateFiles),
 }
 
-impl From<FileError> for CertificateError {
-    fn from(error: FileError) -> CertificateError {
-        if error.is_missing() {
-            CertificateError::Missing(error)
-        } else {
-            CertificateError::Unreadable(error)
-        }
+impl CertificateError {
+    fn of_read(file: &ConfiguredPath, error: FileError) -> CertificateError {
+        let fault =
+            if error.is_missing() { Fault::Missing(error) } else { Fault::Unreadable(error) };
+        CertificateError { file: file.clone(), fault }
+    }
+
+    fn of_content(file: &ConfiguredPath, reason: String) -> CertificateError {
+        let fault = Fault::Content { path: file.to_path_buf(), reason };
+        CertificateError { file: file.clone(), fault }
     }
 }
 
@@ -128,8 +137,8 @@ impl Certificates {
     /// Every file that cannot be used, with the reason.
     pub fn load(files: &TlsFiles) -> Result<Certificates, CertificateErrors> {
         let mut errors = Vec::new();
-        let pairs = std::iter::once(&files.default).chain(&files.named);
-        let loaded: Vec<_> = pairs.filter_map(|pair| load_pair(pair, &mut errors)).collect();
+        let loaded: Vec<_> =
+            files.pairs().filter_map(|pair| load_pair(pair, &mut errors)).collect();
         let mut contents = Vec::new();
         let (mut infos, mut identities) = (Vec::new(), Vec::new());
         for Loaded { identity, info, content } in loaded {
@@ -168,11 +177,11 @@ fn load_pair(files: &CertificateFiles, errors: &mut Vec<CertificateError>) -> Op
             if let Ok(chain) = &chain {
                 errors.extend(parse_chain(chain, &files.cert).err());
             }
-            errors.extend(chain.err().map(CertificateError::from));
+            errors.extend(chain.err().map(|error| CertificateError::of_read(&files.cert, error)));
             if let Ok(key) = &key {
                 errors.extend(parse_key(key, &files.key).err());
             }
-            errors.extend(key.err().map(CertificateError::from));
+            errors.extend(key.err().map(|error| CertificateError::of_read(&files.key, error)));
             return None;
         }
     };
@@ -180,7 +189,8 @@ fn load_pair(files: &CertificateFiles, errors: &mut Vec<CertificateError>) -> Op
         // A file with both is usable for either.
         let is_one_file = content::holds(&chain_bytes, Wanted::Chain);
         if !is_one_file && !content::holds(&key_bytes, Wanted::Key) {
-            errors.push(CertificateError::Exchanged(files.clone()));
+            let fault = Fault::Exchanged(files.clone());
+            errors.push(CertificateError { file: files.cert.clone(), fault });
             return None;
         }
     }
@@ -202,18 +212,23 @@ fn load_pair(files: &CertificateFiles, errors: &mut Vec<CertificateError>) -> Op
 
 type Chain = Vec<CertificateDer<'static>>;
 
-fn parse_chain(bytes: &[u8], path: &Path) -> Result<(Chain, CertificateInfo), CertificateError> {
-    let failed = |reason| CertificateError::Content { path: path.to_owned(), reason };
+fn parse_chain(
+    bytes: &[u8],
+    file: &ConfiguredPath,
+) -> Result<(Chain, CertificateInfo), CertificateError> {
+    let failed = |reason| CertificateError::of_content(file, reason);
     let chain = content::parse_chain(bytes);
-    let chain = chain.map_err(|unusable| failed(unusable.describe(Wanted::Chain, path)))?;
+    let chain = chain.map_err(|unusable| failed(unusable.describe(Wanted::Chain, file)))?;
     let info = CertificateInfo::of_der(&chain).map_err(failed)?;
     Ok((chain, info))
 }
 
-fn parse_key(bytes: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    content::parse_key(bytes).map_err(|unusable| CertificateError::Content {
-        path: path.to_owned(),
-        reason: unusable.describe(Wanted::Key, path),
+fn parse_key(
+    bytes: &[u8],
+    file: &ConfiguredPath,
+) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    content::parse_key(bytes).map_err(|unusable| {
+        CertificateError::of_content(file, unusable.describe(Wanted::Key, file))
     })
 }
 
@@ -222,7 +237,7 @@ fn identity(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,
 ) -> Result<Identity, CertificateError> {
-    let failed = |path: &Path, reason| CertificateError::Content { path: path.to_owned(), reason };
+    let failed = CertificateError::of_content;
     Identity::from_der(chain.to_vec(), key.clone_key()).map_err(|error| match error {
         TlsError::UnsupportedKey(_) => failed(&files.key, key_kind::reason(key)),
         TlsError::Mismatch(rustls::Error::InconsistentKeys(_)) => mismatch(files, chain, key),
@@ -240,11 +255,14 @@ fn mismatch(
     let belongs = |der: &CertificateDer<'static>| {
         Identity::from_der(vec![der.clone()], key.clone_key()).is_ok()
     };
-    match chain.iter().skip(1).position(belongs) {
+    let (file, fault) = match chain.iter().skip(1).position(belongs) {
         // The first that was tried is the second of the chain.
-        Some(index) => CertificateError::LeafNotFirst { files: files.clone(), position: index + 2 },
-        None => CertificateError::Mismatch(files.clone()),
-    }
+        Some(index) => {
+            (&files.cert, Fault::LeafNotFirst { files: files.clone(), position: index + 2 })
+        }
+        None => (&files.key, Fault::Mismatch(files.clone())),
+    };
+    CertificateError { file: file.clone(), fault }
 }
 
 /// Returns the reason for a certificate that rustls does not accept, although its key is supported.

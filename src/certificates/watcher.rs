@@ -65,8 +65,9 @@ impl CertificateWatcher {
     /// Polls `files` from now on, or as soon as the read in progress ends. If that read hangs, returns the time
     /// that it has taken so far.
     pub fn follow(&self, files: TlsFiles) -> Option<Duration> {
-        if **self.shared.files.load() != files {
-            self.shared.files.store(Arc::new(files));
+        let files = Arc::new(files);
+        // Also if they are equal: the keys that name them may be in other lines.
+        if self.shared.files.swap(Arc::clone(&files)) != files {
             // If the channel is full, the thread has not received the previous wake-up yet.
             let _ = self.wake.try_send(());
         }
@@ -176,8 +177,8 @@ mod tests {
     #[test]
     fn renewed_files_replace_the_certificates_and_broken_ones_do_not() {
         let folder = tempfile::tempdir().unwrap();
-        let default =
-            CertificateFiles { cert: folder.path().join("c"), key: folder.path().join("k") };
+        let file = |name: &str| folder.path().join(name).into();
+        let default = CertificateFiles { cert: file("c"), key: file("k") };
         write(&default, "one.example");
         let files = TlsFiles {
             default: default.clone(),
@@ -240,8 +241,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = |name: &str| TlsFiles {
             default: CertificateFiles {
-                cert: folder.path().join(name),
-                key: folder.path().join("k"),
+                cert: folder.path().join(name).into(),
+                key: folder.path().join("k").into(),
             },
             named: Vec::new(),
             check_every: Duration::from_millis(1),
@@ -253,7 +254,7 @@ mod tests {
         let live = LiveCertificates::new(Certificates::load(&before).unwrap());
         let pipe = files("pipe");
         let created =
-            std::process::Command::new("mkfifo").arg(&pipe.default.cert).status().unwrap();
+            std::process::Command::new("mkfifo").arg(&*pipe.default.cert).status().unwrap();
         assert!(created.success());
         let (renewals, renewed) = crossbeam_channel::unbounded();
         let watcher = CertificateWatcher::start(

@@ -18,7 +18,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::certificates::{CertificateErrors, CertificateInfo, Certificates};
-use crate::config::{self, Config, ConfigErrors, ListenAddr};
+use crate::config::{self, Config, ConfigErrors, ConfiguredPath, ListenAddr};
 use crate::engine::SocketPathError;
 use crate::history;
 use crate::timestamp::{Rfc3339, Rfc3339Date};
@@ -42,6 +42,19 @@ enum CheckError {
     Config(ConfigErrors),
     #[error(transparent)]
     Certificates(CertificateErrors),
+    #[error("{}", file.error(validity))]
+    Invalid { file: ConfiguredPath, validity: InvalidTime },
+    /// The path of a unix socket holds a file that a start would not replace.
+    #[error("{address}: {error}")]
+    Socket { address: ListenAddr, error: SocketPathError },
+    /// The history cannot be stored at its path.
+    #[error("{}", path.error(fault))]
+    History { path: ConfiguredPath, fault: String },
+}
+
+/// Reason why clients refuse a certificate now.
+#[derive(Debug, thiserror::Error)]
+enum InvalidTime {
     #[error("the certificate for {names} expired on {}; renew it", Rfc3339Date(*on))]
     Expired { names: String, on: Timestamp },
     #[error(
@@ -49,13 +62,7 @@ enum CheckError {
          correct the clock, or use the certificate before it",
         Rfc3339(*not_before), Rfc3339(*now)
     )]
-    NotYetValid { names: String, not_before: Timestamp, now: Timestamp },
-    /// The path of a unix socket holds a file that a start would not replace.
-    #[error("{address}: {error}")]
-    Socket { address: ListenAddr, error: SocketPathError },
-    /// The history cannot be stored at its path.
-    #[error("\"path\" in [history]: {0}")]
-    History(String),
+    NotYet { names: String, not_before: Timestamp, now: Timestamp },
 }
 
 impl std::error::Error for CheckErrors {}
@@ -79,16 +86,21 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
         Err(faulty) => faulty.tls_files(),
     };
     let certificates = tls.map(Certificates::load).transpose();
+    let files: Vec<ConfiguredPath> =
+        tls.iter().flat_map(|tls| tls.pairs()).map(|pair| pair.cert.clone()).collect();
     let config = config.map_err(|faulty| errors.push(CheckError::Config(faulty))).ok();
     let certificates =
         certificates.map_err(|faulty| errors.push(CheckError::Certificates(faulty))).ok();
-    for info in certificates.iter().flatten().flat_map(|certificates| &certificates.infos) {
-        errors.extend(invalid_time(info, now));
+    let infos = certificates.iter().flatten().flat_map(|certificates| &certificates.infos);
+    for (file, info) in files.into_iter().zip(infos) {
+        let validity = invalid_time(info, now);
+        errors.extend(validity.map(|validity| CheckError::Invalid { file, validity }));
     }
     let listener_notes = config.as_ref().map(|config| listeners::notes(config, &mut errors));
-    let settings = config.as_ref().and_then(|config| config.history.as_ref());
-    let fault = settings.and_then(|settings| history::path_fault(&settings.path));
-    errors.extend(fault.map(CheckError::History));
+    let path = config.as_ref().and_then(|config| Some(&config.history.as_ref()?.path));
+    errors.extend(path.and_then(|path| {
+        Some(CheckError::History { path: path.clone(), fault: history::path_fault(path)? })
+    }));
     match (config, certificates, listener_notes) {
         (Some(config), Some(certificates), Some(listener_notes)) if errors.is_empty() => {
             Ok(Checked { config, certificates, listener_notes })
@@ -98,12 +110,12 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
 }
 
 /// Returns an error if a certificate is not valid now.
-fn invalid_time(info: &CertificateInfo, now: Timestamp) -> Option<CheckError> {
+fn invalid_time(info: &CertificateInfo, now: Timestamp) -> Option<InvalidTime> {
     let names = info.label();
     if now < info.not_before {
-        return Some(CheckError::NotYetValid { names, not_before: info.not_before, now });
+        return Some(InvalidTime::NotYet { names, not_before: info.not_before, now });
     }
-    (info.days_left(now) < 0).then_some(CheckError::Expired { names, on: info.not_after })
+    (info.days_left(now) < 0).then_some(InvalidTime::Expired { names, on: info.not_after })
 }
 
 impl Checked {

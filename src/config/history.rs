@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::configured_path::{ConfiguredPath, PathKey};
 use super::section::Section;
 use crate::data_lock::lock_path;
 
@@ -10,7 +11,7 @@ use crate::data_lock::lock_path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
     /// The database.
-    pub path: PathBuf,
+    pub path: ConfiguredPath,
     /// Time from one write to the next. A crash loses at most the values of this time.
     pub flush: Duration,
     /// Retention of single observations; `None`: for ever.
@@ -28,8 +29,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for History {
     fn default() -> History {
+        let key = PathKey { name: "path", table: "[history]".to_owned(), position: None };
         History {
-            path: "pumphouse.db".into(),
+            path: ConfiguredPath::new("pumphouse.db".into(), key),
             flush: FLUSH,
             keep_raw: Some(400 * DAY),
             keep_15m: Some(3650 * DAY),
@@ -80,7 +82,7 @@ impl History {
         let lock = lock_path(&self.path);
         let database = lock.with_extension("");
         [
-            self.path.clone(),
+            self.path.to_path_buf(),
             with_suffix(&database, "-wal"),
             with_suffix(&database, "-shm"),
             lock,
@@ -100,7 +102,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn read(mut section: Section<'_, '_>) -> Option<History> {
     let default = History::default();
     let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
-    let path = section.path("path").map_or(default.path, |at| at.value);
+    let path = section.configured_path("path").unwrap_or(default.path);
     let flush = section.duration_or("flush", default.flush);
     let keep_raw = section.retention("keep_raw", default.keep_raw);
     let keep_15m = section.retention("keep_15m", default.keep_15m);

@@ -115,7 +115,7 @@ pub fn load_listeners(named: Option<&Path>) -> Result<Option<(PathBuf, Listeners
 
 fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
     let root = parse_toml(path, text)?;
-    let reader = Reader::new(MACHINE);
+    let reader = Reader::new(path, text, MACHINE);
     let listeners = Section::new(&reader, "the file", root).map(|mut root| {
         let listeners = Listeners {
             server: read_server(&reader, &mut root, &mut Vec::new()).server,
@@ -172,7 +172,7 @@ pub(super) fn parse_for(
     purpose: Purpose<'_>,
 ) -> Result<(Config, InlineSecrets), ConfigErrors> {
     let root = parse_toml(path, text)?;
-    let reader = Reader::new(environment);
+    let reader = Reader::new(path, text, environment);
     for (span, message) in placeholders::find(&root) {
         reader.warn(span, message);
     }

@@ -5,6 +5,7 @@
 //! paths start at the working directory.
 
 mod auth;
+mod configured_path;
 mod errors;
 mod history;
 mod kind;
@@ -39,6 +40,7 @@ mod values;
 use jiff::tz::TimeZone;
 
 pub use auth::Auth;
+pub use configured_path::ConfiguredPath;
 pub use errors::ConfigErrors;
 pub use history::History;
 pub use kind::{

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::configured_path::ConfiguredPath;
 use super::section::{Section, Spanned};
 
 impl Section<'_, '_> {
@@ -9,6 +10,12 @@ impl Section<'_, '_> {
     pub(super) fn path(&mut self, key: &str) -> Option<Spanned<PathBuf>> {
         let at = self.string(key)?;
         self.path_in(key, at)
+    }
+
+    /// Reads the path of a file that is read later.
+    pub(super) fn configured_path(&mut self, key: &'static str) -> Option<ConfiguredPath> {
+        let Spanned { value, span } = self.path(key)?;
+        Some(ConfiguredPath::new(value, self.path_key(key, span)))
     }
 
     pub(super) fn path_in(

@@ -2,13 +2,17 @@
 
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use toml_span::Span;
 
+use super::errors::position;
 use super::problem::Problem;
 
 /// State that the sections of one file share: the environment and the problems found so far.
 pub(super) struct Reader<'env> {
+    path: &'env Path,
+    text: &'env str,
     environment: Environment<'env>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
@@ -39,8 +43,15 @@ pub(super) struct Findings {
 const MIN_SECRET_BYTES: usize = 4;
 
 impl<'env> Reader<'env> {
-    pub(super) fn new(environment: Environment<'env>) -> Reader<'env> {
+    /// Returns the reader of the file at `path`, which has this text.
+    pub(super) fn new(
+        path: &'env Path,
+        text: &'env str,
+        environment: Environment<'env>,
+    ) -> Reader<'env> {
         Reader {
+            path,
+            text,
             environment,
             problems: RefCell::default(),
             warnings: RefCell::default(),
@@ -82,6 +93,11 @@ impl<'env> Reader<'env> {
 
     pub(super) fn note_inline_secret(&self, span: Span, key: &str) {
         self.inline_secrets.borrow_mut().push((span, key.to_owned()));
+    }
+
+    /// Returns the path of the file, and the line and column of the start of a span.
+    pub(super) fn position(&self, span: Span) -> (PathBuf, (usize, usize)) {
+        (self.path.to_owned(), position(self.text, span))
     }
 
     pub(super) fn into_findings(self) -> Findings {

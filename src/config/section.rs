@@ -9,6 +9,7 @@ use std::fmt;
 use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
+use super::configured_path::PathKey;
 use super::reader::Reader;
 use crate::file_error::FileError;
 use crate::suggestion::nearest;
@@ -105,6 +106,11 @@ impl<'reader, 'text> Section<'reader, 'text> {
 
     pub(super) fn rename(&mut self, title: String) {
         self.title = title;
+    }
+
+    /// Returns a key of this table whose value is a path at this position.
+    pub(super) fn path_key(&self, name: &'static str, span: Span) -> PathKey {
+        PathKey { name, table: self.title.clone(), position: Some(self.reader.position(span)) }
     }
 
     /// Reports an error. The name of the table is inserted between the cause and the remedy.
@@ -281,7 +287,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
 }
 
 /// Puts the name of a table behind the first part of a message, which ends with a semicolon.
-fn located(message: &str, title: &str) -> String {
+pub(super) fn located(message: &str, title: &str) -> String {
     let mut in_quotes = false;
     let end = message.char_indices().find_map(|(at, c)| {
         in_quotes ^= c == '"';

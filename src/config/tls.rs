@@ -1,10 +1,10 @@
 //! `[tls]`: certificate and key files, and the names that clients use.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Site;
+use super::configured_path::ConfiguredPath;
 use super::listen_addr::{self, ListenAddr};
 use super::section::Section;
 use super::server::Server;
@@ -13,9 +13,9 @@ use super::server::Server;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The PEM chain, leaf first.
-    pub cert: PathBuf,
+    pub cert: ConfiguredPath,
     /// The PEM private key.
-    pub key: PathBuf,
+    pub key: ConfiguredPath,
 }
 
 /// The `[tls]` table.
@@ -34,6 +34,11 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
+    /// Returns all certificates and keys, the default ones first.
+    pub fn pairs(&self) -> impl Iterator<Item = &CertificateFiles> {
+        std::iter::once(&self.default).chain(&self.named)
+    }
+
     /// Returns true if both name the same certificates and keys, whatever their other settings are.
     pub fn names_same_files(&self, other: &TlsFiles) -> bool {
         self.default == other.default && self.named == other.named
@@ -96,9 +101,9 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<TlsFiles> {
 }
 
 fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
-    let cert = section.path("cert");
-    let key = section.path("key");
+    let cert = section.configured_path("cert");
+    let key = section.configured_path("key");
     let cert = section.require("cert", cert);
     let key = section.require("key", key);
-    Some(CertificateFiles { cert: cert?.value, key: key?.value })
+    Some(CertificateFiles { cert: cert?, key: key? })
 }

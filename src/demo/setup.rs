@@ -84,7 +84,7 @@ impl Demo {
         let path = folder.path().join("pumphouse.db");
         import(&path, &config.site.timezone, history(Timestamp::now()))
             .map_err(DemoError::History)?;
-        config.history = Some(History { path, flush: FLUSH, ..History::default() });
+        config.history = Some(History { path: path.into(), flush: FLUSH, ..History::default() });
         config.site.title = "Pumphouse demo".to_owned();
         config.server.listen = if listen.is_empty() { loopback() } else { listen };
         if let Some(address) = admin_listen {

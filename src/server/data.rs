@@ -99,7 +99,7 @@ fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings 
     let readers = readers.clamp(1, MAX_READERS);
     match &config.history {
         Some(file) => history::Settings {
-            path: Some(file.path.clone()),
+            path: Some(file.path.to_path_buf()),
             lock: Arc::clone(lock),
             flush: file.flush,
             keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },

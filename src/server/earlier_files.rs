@@ -31,7 +31,7 @@ mod tests {
     fn files_of_an_earlier_version_are_adopted_once() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let history = |name: &str| History { path: at(name), ..Default::default() };
+        let history = |name: &str| History { path: at(name).into(), ..Default::default() };
         fs::write(at("pump.last.json"), "shared").unwrap();
         adopt(&history("pump.north"));
         assert_eq!(fs::read_to_string(at("pump.north-last.json")).unwrap(), "shared");

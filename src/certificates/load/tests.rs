@@ -9,8 +9,8 @@ fn self_signed_pair_is_loaded() {
     let names = ["pumphouse.example".to_owned(), "127.0.0.1".to_owned()];
     let generated = self_signed(&names).unwrap();
     let default = CertificateFiles {
-        cert: directory.path().join("cert.pem"),
-        key: directory.path().join("key.pem"),
+        cert: directory.path().join("cert.pem").into(),
+        key: directory.path().join("key.pem").into(),
     };
     let files = TlsFiles {
         default: default.clone(),

@@ -221,8 +221,9 @@ fn host_to_listen_on_is_reported_with_its_addresses() {
         ),
         ("none.lan", "write an address of this machine, such as \"192.168.1.5:1\""),
     ] {
-        let reader = Reader::new(Environment { variable: &environment, lookup: &lookup });
         let text = format!("listen = [\"{host}:1\"]\n");
+        let environment = Environment { variable: &environment, lookup: &lookup };
+        let reader = Reader::new("p.toml".as_ref(), &text, environment);
         let mut section =
             Section::new(&reader, "[server]", toml_span::parse(&text).unwrap()).unwrap();
         assert!(crate::config::listen_addr::read_all(&mut section, "listen").is_empty());

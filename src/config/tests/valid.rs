@@ -256,7 +256,7 @@ fn path_with_a_nul_is_refused() {
 fn retention_times_are_read() {
     const DAY: Duration = Duration::from_secs(86_400);
     let default = read("").unwrap().history.unwrap();
-    assert_eq!(default.path, Path::new("pumphouse.db"));
+    assert_eq!(&*default.path, Path::new("pumphouse.db"));
     assert_eq!(default.flush, Duration::from_secs(60));
     assert_eq!((default.keep_raw, default.keep_15m), (Some(400 * DAY), Some(3650 * DAY)));
     assert_eq!(default.keep_daily, None);

@@ -57,8 +57,7 @@ impl Inputs {
     /// authorities of the system.
     pub(super) fn read_certificates(&mut self, files: &TlsFiles) -> Vec<String> {
         let mut names = Vec::new();
-        let paths = std::iter::once(&files.default).chain(&files.named).map(|files| &files.cert);
-        for path in paths {
+        for path in files.pairs().map(|pair| &pair.cert) {
             let read = trust::read(path).map_err(|error| error.to_string()).and_then(|chain| {
                 let info = CertificateInfo::of_der(&chain);
                 let info = info.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -75,11 +74,11 @@ impl Inputs {
                 }
             };
             self.name = self.name.take().or_else(|| info.names.first().map(|name| own(name)));
-            self.own.push(OwnCertificate { file: path.clone(), not_after: info.not_after });
+            self.own.push(OwnCertificate { file: path.to_path_buf(), not_after: info.not_after });
             if info.lacks_issuer {
                 self.refused.push(RefusedCertificate {
                     kind: AlarmKind::CertificateInvalid,
-                    file: path.clone(),
+                    file: path.to_path_buf(),
                     reason: "it lacks the certificate of its issuer, which browsers may not have: \"cert\" \
                              must be the file with the full chain (certbot: fullchain.pem)"
                         .to_owned(),

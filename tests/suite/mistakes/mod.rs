@@ -183,15 +183,49 @@ fn mistaken_certificate_is_reported_by_cause_and_remedy() {
 }
 
 #[test]
+fn each_certificate_is_reported_by_the_line_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[tls]\ncert = \"a.pem\"\nkey = \"b.pem\"\n[auth]\nopen = true\n\
+                [[tls.certificate]]\ncert = \"c.pem\"\nkey = \"d.pem\"\n\
+                [[tls.certificate]]\nkey = \"f.pem\"\ncert = \"e.pem\"\n";
+    write(folder.path(), text.as_bytes());
+    std::fs::write(folder.path().join("c.pem"), "").unwrap();
+    let missing = |line: usize, key: &str, file: &str, table: &str| {
+        let column = key.len() + 5;
+        format!(
+            "p.toml:{line}:{column}: \"{key}\": cannot read {file} in DIR: no such file in {table}; \
+             `pumphouse-web cert` makes a self-signed pair"
+        )
+    };
+    let table = "[[tls.certificate]]";
+    let empty = format!(
+        "p.toml:7:9: \"cert\": c.pem in DIR: the file is empty in {table}; copy the certificate into it again"
+    );
+    let expected = [
+        missing(2, "cert", "a.pem", "[tls]"),
+        missing(3, "key", "b.pem", "[tls]"),
+        empty,
+        missing(8, "key", "d.pem", table),
+        missing(11, "cert", "e.pem", table),
+        missing(10, "key", "f.pem", table),
+    ];
+    assert_eq!(check(folder.path()), expected);
+}
+
+#[test]
 fn certificate_that_is_not_valid_now_fails_check() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), WITH_TLS.as_bytes());
     for (begin, end, expected) in [
-        (2020, 2021, "the certificate for tank.lan expired on 2021-01-01; renew it"),
+        (
+            2020,
+            2021,
+            "p.toml:4:9: \"cert\": the certificate for tank.lan expired on 2021-01-01 in [tls]; renew it",
+        ),
         (
             2090,
             2091,
-            "the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
+            "p.toml:4:9: \"cert\": the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
              machine says ",
         ),
     ] {

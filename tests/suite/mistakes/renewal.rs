@@ -11,7 +11,8 @@ const METRIC: &str = "pumphouse_certificate_last_reload_successful";
 
 #[test]
 fn failed_renewal_is_reported_everywhere_until_a_load_succeeds() {
-    let server = Server::start(&Config::https().set("tls.check_every", "100ms"));
+    let polled = || Config::https().set("tls.check_every", "100ms");
+    let server = Server::start(&polled());
     let key = server.folder().join("key.pem");
     let whole = std::fs::read(&key).unwrap();
     let certificate = |pointer: &str| {
@@ -30,7 +31,12 @@ fn failed_renewal_is_reported_everywhere_until_a_load_succeeds() {
     std::fs::write(&key, "").unwrap();
     eventually("the failure is reported", || server.metric(METRIC) == 0);
     let error = certificate("/error");
-    assert!(error.as_str().unwrap().contains(": the file is empty; "), "{error}");
+    assert!(error.as_str().unwrap().contains(": the file is empty in [tls]; "), "{error}");
+    let line = |error: &serde_json::Value| -> usize {
+        let error = error.as_str().unwrap().strip_prefix("pumphouse.toml:").unwrap();
+        error.split(':').next().unwrap().parse().unwrap()
+    };
+    let first_line = line(&error);
     assert!(certificate("/since").as_str().unwrap().ends_with('Z'));
     server.wait_for_log("cannot load renewed certificates: ");
     let page = server.get("/");
@@ -38,18 +44,27 @@ fn failed_renewal_is_reported_everywhere_until_a_load_succeeds() {
     assert!(!page.contains("key.pem"), "{page}");
     let report = doctor();
     assert!(report.contains("the latest files have not been loaded since "), "{report}");
-    assert!(report.contains(": the file is empty; "), "{report}");
+    assert!(report.contains(": the file is empty in [tls]; "), "{report}");
 
-    std::fs::write(&key, whole).unwrap();
+    std::fs::write(&key, &whole).unwrap();
     eventually("the load succeeds", || server.metric(METRIC) == 1);
     assert!(certificate("/error").is_null());
     assert!(!server.get("/").contains("has not been loaded for"));
     assert!(!doctor().contains("have not been loaded since"));
 
+    // An edit that moves the key moves the error.
+    server.reload(&polled().set("server.keep_alive", "70s"));
+    std::fs::write(&key, "").unwrap();
+    eventually("the failure is reported", || server.metric(METRIC) == 0);
+    assert_eq!(line(&certificate("/error")), first_line + 1);
+    std::fs::write(&key, whole).unwrap();
+    eventually("the load succeeds", || server.metric(METRIC) == 1);
+
     // A reload that is refused for other files says nothing about those in use.
     let https = || Config::https().set("tls.check_every", "1h");
     let reloaded = server.reload(&https().set("tls.key", "wrong.pem"));
-    assert!(reloaded.contains("nothing changes: cannot read wrong.pem"), "{reloaded}");
+    assert!(reloaded.contains("nothing changes: pumphouse.toml:"), "{reloaded}");
+    assert!(reloaded.contains(": \"key\": cannot read wrong.pem in "), "{reloaded}");
     assert_eq!(server.metric(METRIC), 1);
     // A reload that finds the same fault reports it at once.
     let cert = server.folder().join("cert.pem");

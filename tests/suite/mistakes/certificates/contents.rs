@@ -8,7 +8,7 @@ pub(super) const CONTENTS: &[Mistake] = &[
         file: r#"key key.pem
 openssl req -new -key key.pem -subj /CN=tank.lan | openssl x509 -req -signkey key.pem -days 9 -out cert.pem"#,
         says: &[
-            "cert.pem in DIR: the certificate has the version V1 of X.509 and not V3, so it has no names; issue one with subjectAltName (openssl x509 -req: -extfile; or `pumphouse-web cert --name …`)",
+            r#"p.toml:4:9: "cert": cert.pem in DIR: the certificate has the version V1 of X.509 and not V3, so it has no names in [tls]; issue one with subjectAltName (openssl x509 -req: -extfile; or `pumphouse-web cert --name …`)"#,
         ],
     },
     Mistake {
@@ -67,7 +67,9 @@ cat tank.lan.pem middle.pem > cert.pem"#,
         name: "a certificate that cannot be parsed",
         file: r#"pair
 printf -- '-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n' > cert.pem"#,
-        says: &["cert.pem in DIR: certificate 1 of the file cannot be parsed; copy the file again"],
+        says: &[
+            r#"p.toml:4:9: "cert": cert.pem in DIR: certificate 1 of the file cannot be parsed in [tls]; copy the file again"#,
+        ],
     },
     Mistake {
         name: "a chain in the wrong order",
@@ -82,7 +84,7 @@ cat tank.lan.pem root.pem middle.pem > cert.pem"#,
         file: r#"chain
 cat middle.pem tank.lan.pem > cert.pem"#,
         says: &[
-            "key.pem in DIR is the key of certificate 2 in cert.pem in DIR; the server's own certificate must be the first, followed by that of its issuer",
+            r#"p.toml:4:9: "cert": key.pem in DIR is the key of certificate 2 in cert.pem in DIR in [tls]; the server's own certificate must be the first, followed by that of its issuer"#,
         ],
     },
     Mistake {
