@@ -1,6 +1,7 @@
 //! The listeners: accept queues, lost connections, open connections, and the admin listener.
 
 use super::fill::is_nearly_full;
+use crate::admin::listeners::WaitCause;
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
 
@@ -10,11 +11,11 @@ pub(super) fn waiting(scoreboard: &Scoreboard) -> Vec<Finding> {
         let error = listener.error.as_deref()?;
         let detail = format!("waiting for {} since {}: {error}", listener.address, listener.since);
         let advice = match listener.cause.as_deref() {
-            Some("failing") => {
+            Some(cause) if cause == WaitCause::Failing.as_str() => {
                 "the machine has the address now; the server listens within a second once the cause is gone \
                  (`ss -ltnp` shows which program has a port)"
             }
-            Some("misconfigured") => {
+            Some(cause) if cause == WaitCause::Misconfigured.as_str() => {
                 "the machine has the address now, and the configuration is wrong: correct the address or the \
                  server's privileges, and restart the server"
             }
