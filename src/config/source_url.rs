@@ -76,7 +76,7 @@ impl SourceUrl {
             .query()
             .split('&')
             .map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
-        let decoded = values.clone().map(percent_decoded);
+        let decoded = values.clone().map(form_decoded);
         let share = self.share().filter(|share| looks_like_a_key(share.expose()));
         values.map(str::to_owned).chain(decoded).map(Secret::new).chain(share)
     }
@@ -110,7 +110,7 @@ fn looks_like_a_key(text: &str) -> bool {
 }
 
 /// Decodes the value of a parameter (WHATWG URL 5.1).
-pub(super) fn percent_decoded(value: &str) -> String {
+pub(super) fn form_decoded(value: &str) -> String {
     let mut decoded = Vec::new();
     let mut rest = value.as_bytes();
     while let Some((&byte, following)) = rest.split_first() {

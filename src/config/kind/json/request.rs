@@ -6,7 +6,7 @@ use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::super::super::secret::{Secret, is_secret_name};
 use super::super::super::section::{Section, Spanned};
-use super::super::super::source_url::percent_decoded;
+use super::super::super::source_url::form_decoded;
 use super::credentials::{self, Credentials};
 use super::query::{self, Query};
 
@@ -106,7 +106,7 @@ fn body_secrets(body: &Secret) -> Vec<Secret> {
         Err(_) => {
             let pairs = body.expose().split('&').filter_map(|pair| pair.split_once('='));
             for (_, value) in pairs.filter(|(name, _)| is_secret_name(name)) {
-                secrets.extend([value.to_owned(), percent_decoded(value)].map(Secret::new));
+                secrets.extend([value.to_owned(), form_decoded(value)].map(Secret::new));
             }
         }
     }
