@@ -18,53 +18,27 @@ const PTDEVICES: [&str; 8] = [
     "status",
 ];
 
-const OPEN_METEO: [&str; 10] = [
-    "temperature",
-    "humidity",
-    "wind_speed",
-    "wind_gust",
-    "wind_direction",
-    "pressure",
-    "station_pressure",
-    "rain",
-    "weather_code",
-    "conditions",
-];
+/// Fields that every kind of weather has, so that one replaces another.
+const WEATHER: [&str; 6] =
+    ["temperature", "humidity", "wind_speed", "wind_gust", "wind_direction", "pressure"];
 
-const NWS: [&str; 8] = [
-    "temperature",
-    "humidity",
-    "wind_speed",
-    "wind_gust",
-    "wind_direction",
-    "pressure",
-    "rain",
-    "conditions",
-];
+const OPEN_METEO: [&str; 4] = ["station_pressure", "rain", "weather_code", "conditions"];
 
-const AMBIENT: [&str; 11] = [
-    "temperature",
-    "humidity",
-    "wind_speed",
-    "wind_gust",
-    "wind_direction",
-    "pressure",
-    "station_pressure",
-    "rain_rate",
-    "rain_today",
-    "indoor_temperature",
-    "indoor_humidity",
-];
+const NWS: [&str; 2] = ["rain", "conditions"];
+
+const AMBIENT: [&str; 5] =
+    ["station_pressure", "rain_rate", "rain_today", "indoor_temperature", "indoor_humidity"];
 
 impl Kind {
     /// Returns the fields that readings of a source with these keys can have.
     pub fn fields(&self) -> Vec<&str> {
+        let weather = |others: &[&'static str]| [&WEATHER, others].concat();
         match self {
             Kind::PtLevel(_) => PTLEVEL.to_vec(),
             Kind::PtDevices(_) => PTDEVICES.to_vec(),
-            Kind::OpenMeteo(_) => OPEN_METEO.to_vec(),
-            Kind::Nws(_) => NWS.to_vec(),
-            Kind::Ambient(_) => AMBIENT.to_vec(),
+            Kind::OpenMeteo(_) => weather(&OPEN_METEO),
+            Kind::Nws(_) => weather(&NWS),
+            Kind::Ambient(_) => weather(&AMBIENT),
             Kind::Json(keys) => keys.values.iter().map(|value| &*value.name).collect(),
         }
     }
