@@ -186,7 +186,7 @@ fn stage_and_place(
         let (folder, name) = match file.path.split_once('/') {
             Some((folder, name)) => {
                 let path = target.path.join(folder);
-                let opened = placed.open_or_create(target.folder, folder, owner);
+                let opened = placed.open_or_create(target.folder, folder, staging, owner);
                 (opened.map_err(io_error("create", &path))?, name)
             }
             None => {
@@ -287,23 +287,29 @@ struct Placed {
 }
 
 impl Placed {
+    /// Opens a folder, or moves a new one there that has its owner already: `kill -9` leaves none of root's,
+    /// which the server's user could not enter.
     fn open_or_create(
         &mut self,
         parent: BorrowedFd<'_>,
         name: &str,
+        staging: &Staging,
         owner: Owner,
     ) -> io::Result<OwnedFd> {
         let name = OsStr::new(name);
-        match folder::create(parent, name, FOLDER, owner) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                folder::open(parent, name)
-            }
-            created => {
-                let folder = created?;
-                self.folders.add(parent, name)?;
-                Ok(folder)
-            }
+        match folder::open(parent, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
         }
+        let staging = staging.folder.as_fd();
+        let folder = folder::create(staging, name, FOLDER, owner)?;
+        // This replaces nothing but an empty folder.
+        if let Err(error) = rustix::fs::renameat(staging, name, parent, name) {
+            let _ = rustix::fs::unlinkat(staging, name, AtFlags::REMOVEDIR);
+            return Err(error.into());
+        }
+        self.folders.add(parent, name)?;
+        Ok(folder)
     }
 
     fn keep(mut self) {

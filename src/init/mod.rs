@@ -59,6 +59,7 @@ use self::supervisors::{Service, is_temporary};
 use crate::config::ListenAddr;
 use crate::config::self_signed::{SelfSignedError, self_signed};
 use crate::kernel::accounts;
+use crate::shell::quoted;
 use crate::time_zone;
 
 /// Mode of a new folder of the configuration: other users may run `check` and `probe`.
@@ -162,18 +163,36 @@ pub fn run(
     let folder = folder.map_err(failed)?;
     let owner =
         folder::owner(folder.as_fd()).map_err(|error| failed((layout.folder.clone(), error)))?;
-    folder::open_or_create(&layout.state, STATE_MODE, owner, &mut created).map_err(failed)?;
+    let state = folder::open_or_create(&layout.state, STATE_MODE, owner, &mut created);
+    let owner_of_state = folder::owner(state.map_err(failed)?.as_fd())
+        .map_err(|error| failed((layout.state.clone(), error)))?;
     let files = plan(&asked, &layout, owner)?;
     files::write(Target { folder: folder.as_fd(), path: &layout.folder }, &files, owner)?;
     created.keep();
 
     let Asked { answers, supervisors, mut remarks } = asked;
+    remarks.extend(remark_on_state(&layout.state, owner_of_state, owner));
     remarks.extend(remarks_on_files(&answers, supervisors, &layout, owner));
     Ok(Written {
         configuration: layout.configuration(),
         paths: files.iter().map(|file| layout.folder.join(file.path)).collect(),
         next_steps: next_steps::text(&answers, supervisors, &layout, owner),
         remarks,
+    })
+}
+
+/// Returns a remark on a folder of the history that the server, which runs as `owner`, may not write to.
+fn remark_on_state(state: &Path, owner_of_state: Owner, owner: Owner) -> Option<String> {
+    let (user, _) = owner?;
+    let is_own = owner_of_state.is_some_and(|(owner_of_state, _)| owner_of_state == user);
+    let user = accounts::user_name(user);
+    (!is_own).then(|| {
+        format!(
+            "the folder {} is not {user}'s, as which the server runs: it could not write the history there. \
+             Run: chown {user}: {}",
+            state.display(),
+            quoted(state)
+        )
     })
 }
 

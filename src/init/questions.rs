@@ -14,6 +14,11 @@ use crate::access::{PasswordHash, check_password};
 use crate::config::{ListenAddr, Secret};
 use crate::units::System;
 
+/// Questions that need an example or an explanation.
+const PLACE: &str = "Place of the weather: latitude and longitude, such as 37.24,-122.14";
+const TANKS: &str = "  ptlevel: the share page of a PTLevel sensor; ptdevices: the token API of the same maker;\n  \
+                     json: any other JSON on the network\n";
+
 /// Port of the public address.
 pub(super) const PORT: u16 = 6443;
 
@@ -64,6 +69,11 @@ pub fn complete(
     lookup: Lookup<'_>,
 ) -> Result<Asked, AskError> {
     let asks_all = dialog.is_interactive() && options.place.is_none();
+    if asks_all {
+        dialog.say(
+            "Enter takes the answer in brackets. Nothing is written before the last answer.\n",
+        );
+    }
     let mut remarks = Vec::new();
     let place = place(&options, asks_all, dialog)?;
     let units = units(&options, asks_all, dialog, &place, &mut remarks)?;
@@ -76,6 +86,7 @@ pub fn complete(
         Some(kind) => kind,
         None if !asks_all => TankKind::None,
         None => {
+            dialog.say(TANKS);
             ask(dialog, "Tank: none, ptlevel, ptdevices or json", Some("none"), TankKind::parse)?
         }
     };
@@ -93,7 +104,7 @@ pub fn complete(
     };
     if !access.is_remote() {
         remarks.push(
-            "neither --open nor --user: only programs of this machine can read the dashboard"
+            "only programs of this machine can read the dashboard (for others: --open or --user NAME)"
                 .to_owned(),
         );
     }
@@ -107,10 +118,7 @@ fn place(options: &Options, asks_all: bool, dialog: &mut dyn Dialog) -> Result<P
     match options.place {
         Some(place) => Ok(place),
         None if !asks_all => Err(OptionsError::NoPlace.into()),
-        None => {
-            let question = "Place of the weather, LATITUDE,LONGITUDE";
-            Ok(ask(dialog, question, None, parse_place)?)
-        }
+        None => Ok(ask(dialog, PLACE, None, parse_place)?),
     }
 }
 
@@ -165,8 +173,10 @@ fn ask_timezone(
     lookup: Lookup<'_>,
 ) -> Result<String, DialogError> {
     let suggestion = zone::suggestion(place, lookup);
-    let default = suggestion.as_ref().map_or("UTC", |suggestion| &suggestion.name);
-    ask(dialog, "Time zone", Some(default), zone::parse)
+    match suggestion {
+        Some(Suggestion { name, .. }) => ask(dialog, "Time zone", Some(&name), zone::parse),
+        None => ask(dialog, "Time zone, such as America/Los_Angeles", Some("UTC"), zone::parse),
+    }
 }
 
 /// Returns the suggested time zone; `None`: the machine's.
@@ -231,7 +241,7 @@ fn reader(options: &Options, asks_all: bool, dialog: &mut dyn Dialog) -> Result<
     if !matches!(reader, Reader::User(_)) {
         return Ok(reader);
     }
-    Ok(Reader::User(ask(dialog, "Name of the user", None, answers::user_name)?))
+    Ok(Reader::User(ask(dialog, "Name to sign in with", None, answers::user_name)?))
 }
 
 /// Reads the password of an account. `is_followed`: a secret of the tank comes behind it.

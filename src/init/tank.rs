@@ -95,7 +95,7 @@ impl Measure {
         match rounded {
             Some(number) if number > 0.0 => Ok(number),
             Some(_) => Err(format!("{self} is too small")),
-            None => Err(format!("{self} is no measure in {wanted}")),
+            None => Err(format!("{self} cannot be converted to {wanted}")),
         }
     }
 }

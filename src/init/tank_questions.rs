@@ -123,9 +123,13 @@ impl TankQuestions {
         };
         let link = tank_secret(dialog, "Link of the PTLevel share page", answers::url)?;
         let (length, volume) = (usual_length(self.units), usual_volume(self.units));
-        let question = format!("Height of the full tank, {length}");
+        let (height, capacity) = match self.units {
+            System::Us => ("58 in", "1400 gal"),
+            System::Metric => ("147 cm", "5300 L"),
+        };
+        let question = format!("Height of the full tank, such as {height}");
         let height = tank_part(dialog, self.height, &question, parse(Unit::Inch, length))?;
-        let question = format!("Volume of the full tank, {volume}");
+        let question = format!("Volume of the full tank, such as {capacity}");
         let capacity = tank_part(dialog, self.capacity, &question, parse(Unit::UsGallon, volume))?;
         Ok(Tank::PtLevel { link, height, capacity })
     }

@@ -78,7 +78,7 @@ fn failure_writes_nothing() {
         (
             Options { tank: Some(TankKind::PtLevel), height: "5 gal".parse().ok(), ..placed() },
             Script::pipe(&[]),
-            "--height: 5 gal is no measure in in",
+            "--height: 5 gal cannot be converted to in",
         ),
     ];
     for (options, mut dialog, part) in cases {
@@ -139,6 +139,26 @@ fn configuration_with_a_secret_in_a_url_is_for_its_owner_only() {
         assert_eq!(found & 0o777, mode, "{address}");
         let is_explained = written.remarks.iter().any(|remark| remark.contains("mode 0600"));
         assert_eq!(is_explained, mode == 0o600, "{address}");
+    }
+}
+
+#[test]
+fn folder_of_the_history_that_the_server_may_not_write_is_reported_by_root() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for (owner_of_state, is_reported) in [(4711, false), (0, true), (4712, true)] {
+        let root = tempfile::tempdir().unwrap();
+        let [folder, state] = ["site", "state"].map(|name| root.path().join(name));
+        for (path, owner) in [(&folder, 4711), (&state, owner_of_state)] {
+            fs::create_dir(path).unwrap();
+            std::os::unix::fs::chown(path, Some(owner), Some(4711)).unwrap();
+        }
+        let request = Request { dir: Some(folder), state: Some(state.clone()), options: placed() };
+        let written = run(request, &mut Script::pipe(&[])).unwrap();
+        let command = format!("chown 4711: {}", state.display());
+        let reported = written.remarks.iter().any(|remark| remark.ends_with(&command));
+        assert_eq!(reported, is_reported, "{owner_of_state}: {:?}", written.remarks);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs of `init` that fail: their messages, and that they leave nothing behind.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
 use super::{FILES, OPEN, files, init, text};
@@ -144,5 +144,39 @@ fn init_killed_at_any_file_leaves_whole_files_and_the_next_run_says_how_to_go_on
         assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
         assert_eq!(files(folder.path()), [""; 0]);
         assert_eq!(init(folder.path(), &OPEN, "").status.code(), Some(0));
+    }
+}
+
+/// strace kills the process each time it gives a file or folder to its owner.
+#[test]
+fn init_of_root_killed_before_a_folder_has_its_owner_leaves_none_of_root() {
+    const OWNER: u32 = 4711;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for call in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(OWNER), Some(OWNER)).unwrap();
+        let ran = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fchown"])
+            .args(["-e", &format!("inject=fchown:signal=KILL:when={call}"), BINARY])
+            .args(OPEN)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("strace is needed: apt-get install strace");
+        if !ran.status.success() {
+            let printed = text(&init(folder.path(), &OPEN, ""));
+            let (_, command) = printed.trim_end().split_once("To begin again: ").unwrap();
+            assert!(Command::new("sh").args(["-c", command]).status().unwrap().success());
+            assert_eq!(init(folder.path(), &OPEN, "").status.code(), Some(0), "{printed}");
+        }
+        let certs = fs::metadata(folder.path().join("certs")).unwrap();
+        assert_eq!((certs.uid(), certs.mode() & 0o777), (OWNER, 0o755), "killed at call {call}");
+        if ran.status.success() {
+            // The three files and the folder.
+            assert!(call > 4, "{call}");
+            return;
+        }
     }
 }
