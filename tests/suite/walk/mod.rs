@@ -50,6 +50,7 @@ fn walk(folder: &Path, commands: &str) {
         .env("ANSWERS", &answers)
         .env("PAGE", folder.join("page.html"))
         .env("PRINTED", folder.join("init.txt"))
+        .env("TRUST", block("CURL_CA_BUNDLE"))
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         // The build of the tests is installed.
         .envs([("PROFILE", "dev"), ("CARGO", "true")])
@@ -113,7 +114,7 @@ fn inside() {
 
     // Debian's package starts supervisord.
     assert!(run("supervisord", &["-c", "/etc/supervisor/supervisord.conf"]).status.success());
-    walk(folder, block("supervisorctl"));
+    walk(folder, block("supervisorctl reread"));
     let temperature = || {
         let url = "https://localhost:6443/api/v1/values/weather.temperature.txt";
         text(&run("curl", &["-sf", "--cacert", "/srv/pumphouse/certs/cert.pem", url]))
@@ -137,5 +138,10 @@ fn inside() {
         log().contains("supervisord reports pumphouse-web as")
     });
     assert!(!log().contains("ALARM") && !log().contains("ERROR"), "{}", log());
+
+    walk(folder, block("signal HUP"));
+    eventually("the configuration is reloaded", || {
+        fs::read_to_string("/var/log/pumphouse-web.log").unwrap().contains("reloaded: ")
+    });
     assert!(run("supervisorctl", &["shutdown"]).status.success());
 }

@@ -81,7 +81,7 @@ pub(super) fn events() -> Json {
             "next": {
                 "type": ["string", "null"],
                 "description": "Path and query of the next page, from the root of the host; null on the \
-                    last one. With a public address (url in [site]), it begins with the path of that.",
+                    last one. With a public address (url in [site]), it begins with the path of that; below a path that a proxy removes, one is required.",
                 "format": "uri-reference",
             },
         },
