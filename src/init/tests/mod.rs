@@ -199,6 +199,25 @@ fn server_listens_beyond_this_machine_only_if_asked_to() {
     }
 }
 
+#[test]
+fn address_in_use_is_reported_with_its_option() {
+    let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [public, admin] = listeners.each_ref().map(|it| it.local_addr().unwrap().to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        listen: vec![public.parse().unwrap()],
+        admin_listen: admin.parse().ok(),
+        ..placed()
+    };
+    let written = run(request(folder.path(), options), &mut Script::pipe(&[])).unwrap();
+    for (address, option) in [(public, "--listen"), (admin, "--admin-listen")] {
+        let is_reported = |remark: &String| {
+            remark.starts_with(&format!("{address} is in use")) && remark.ends_with(option)
+        };
+        assert!(written.remarks.iter().any(is_reported), "{address}: {:?}", written.remarks);
+    }
+}
+
 /// On a terminal, too: a script may have one.
 #[test]
 fn place_among_the_options_leaves_only_questions_without_a_default() {
