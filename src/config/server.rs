@@ -30,6 +30,15 @@ pub struct Server {
     pub engine: Settings,
 }
 
+impl Server {
+    /// Returns true if browsers reach the server through a proxy, which terminates their connections. It is known
+    /// by `trusted_proxies`, or connects to a unix socket.
+    pub(super) fn is_behind_proxy(&self) -> bool {
+        let is_socket = |address: &ListenAddr| matches!(address, ListenAddr::Unix(_));
+        !self.engine.trusted_proxies.is_empty() || self.listen.iter().any(is_socket)
+    }
+}
+
 const PUBLIC_PORT: u16 = 6443;
 const ADMIN_PORT: u16 = 6480;
 const BACKLOG: u16 = 1024;

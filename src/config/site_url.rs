@@ -30,14 +30,10 @@ fn names_warning(site: &Site, server: &Server) -> Option<String> {
 }
 
 /// Returns a warning if the public address needs a proxy and the configuration names none.
-///
-/// A proxy is known by `trusted_proxies`, or connects to a unix socket.
 fn proxy_warning(site: &Site, server: &Server, tls: Option<&TlsFiles>) -> Option<String> {
     let url = site.url.as_ref()?;
-    let is_proxied = !server.engine.trusted_proxies.is_empty()
-        || server.listen.iter().any(|address| matches!(address, ListenAddr::Unix(_)));
     match (url.is_https(), tls) {
-        _ if is_proxied => None,
+        _ if server.is_behind_proxy() => None,
         (true, None) => Some(format!(
             "\"url\" in [site] is {url}, and there is neither [tls] nor \"trusted_proxies\" in [server]: \
              visitors behind the proxy that terminates TLS share one limit of connections and of failed \

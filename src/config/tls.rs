@@ -63,8 +63,7 @@ pub(super) fn expected_names(server: &Server, site: &Site) -> Vec<ExpectedName> 
         ExpectedName { name, origin }
     };
     // A proxy has a certificate of its own.
-    let is_proxied = !server.engine.trusted_proxies.is_empty();
-    let public = site.url.iter().filter(|_| !is_proxied);
+    let public = site.url.iter().filter(|_| !server.is_behind_proxy());
     let public = public.map(|url| expected(url.host_name().to_string(), "\"url\" in [site]"));
     let names = server.names.iter().map(ToString::to_string);
     let names = names.map(|name| expected(name, "\"names\" in [server]"));

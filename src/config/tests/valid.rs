@@ -84,6 +84,24 @@ fn every_key_is_read() {
     assert_eq!(config.auth.rules.site_url, Some(url), "the rules of access know it");
 }
 
+/// `check`, the log and `doctor` warn of a name that no certificate covers: see `certificates::load`.
+#[test]
+fn host_of_the_public_address_has_to_be_in_a_certificate_unless_a_proxy_has_its_own() {
+    const TLS: &str = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
+    for (server, expected) in [
+        ("", &["tank.example"][..]),
+        ("names = [\"pump.example\"]", &["tank.example", "pump.example"]),
+        ("trusted_proxies = [\"127.0.0.1\"]", &[]),
+        ("listen = [\"unix:/run/pumphouse.sock\"]", &[]),
+    ] {
+        let site = "[site]\nurl = \"https://tank.example/\"\n";
+        let config = read(&format!("{site}[server]\n{server}\n{TLS}")).unwrap();
+        let names: Vec<_> =
+            config.tls.unwrap().expected_names.into_iter().map(|expected| expected.name).collect();
+        assert_eq!(names, expected, "{server}");
+    }
+}
+
 #[test]
 fn public_address_that_does_not_fit_the_listeners_is_warned_of() {
     const TLS: &str = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
