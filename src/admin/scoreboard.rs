@@ -72,6 +72,7 @@ impl Scoreboard {
             workers: workers(engine),
             connections: connections(engine),
             connections_shed: connections_shed(engine),
+            connections_evicted: engine.closed(CloseReason::Evicted),
             queue_depth: engine.queue_depth(),
             listeners: self.listeners(),
             accept_queues: self.accept_queues(),

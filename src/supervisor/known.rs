@@ -3,6 +3,8 @@
 //! A file that is edited, emptied or moved changes the plan, and not the server, which was started before.
 //! So an address of the previous plan that has answered is probed further, until the server answers by the
 //! new plan. See `reconcile`.
+//!
+//! The number of connections that the server has shed is remembered, too, to notice that it sheds.
 
 use std::collections::BTreeSet;
 
@@ -27,6 +29,8 @@ pub(super) struct KnownAddresses {
     answered: BTreeSet<String>,
     /// Addresses of previous plans that have answered, and that are not in the plan.
     former: Vec<Former>,
+    /// Number of shed connections at the latest probe that was closed early; 0 at first.
+    shed: u64,
 }
 
 impl KnownAddresses {
@@ -61,6 +65,12 @@ impl KnownAddresses {
     /// Records that the server has answered at an address of the plan.
     pub(super) fn record(&mut self, probed: &Probed) {
         self.answered.insert(probed.key());
+    }
+
+    /// Records the number of connections that the server has shed. Returns true if it has shed some since the
+    /// previous call; a server that was restarted counts from 0.
+    pub(super) fn has_shed(&mut self, total: u64) -> bool {
+        total > 0 && std::mem::replace(&mut self.shed, total) != total
     }
 
     /// Removes the addresses of previous plans of which `is_over` returns true.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::fault::{Outcome, Verdict, classify};
 use super::known::KnownAddresses;
 use super::plan::Plan;
-use super::probed::{Probed, Way};
+use super::probed::Probed;
 use super::reconcile::{Observed, Sign, reconcile};
 use crate::kernel::pause::{Moment, PauseDetector};
 use crate::outbound::{Failure, Response};
@@ -95,7 +95,7 @@ impl Prober {
         let former = self.known.former().iter().map(|former| &former.probed);
         let probes: Vec<&Probed> = self.plan.probes().chain(former).collect();
         let has_admin = self.plan.admin.is_some();
-        let may_ask = has_admin && probes.iter().any(|one| matches!(one.way, Way::Listener { .. }));
+        let may_ask = has_admin && probes.len() > 1;
         let for_scoreboard = if may_ask { timeout / SCOREBOARD_SHARE } else { Duration::ZERO };
         let (mut observed, paused) = observe_all(&self.plan, &probes, timeout - for_scoreboard);
         let former = observed.split_off(self.plan.probes().count());

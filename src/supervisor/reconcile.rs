@@ -7,6 +7,9 @@
 //! * An address at which the server has answered before the file was changed answers still.
 //! * The address is not one of this machine any more, or nothing listens at it and never has, while the
 //!   server answers at another one.
+//! * The server sheds the probe at a cap: it answers 503 with Retry-After, or closes the connection, as it does
+//!   with one for TLS, while its admin listener reports it as healthy and its scoreboard counts shed
+//!   connections. A server that hangs closes nothing, or is not healthy by its admin listener.
 //!
 //! In each case an alarm is raised. In return, the addresses of the previous plan count until the server
 //! answers by the new one: a server that hangs there is restarted.
@@ -17,9 +20,9 @@ use super::alarm::AlarmKind;
 use super::fault::{Outcome, Verdict};
 use super::known::KnownAddresses;
 use super::probed::{Probed, Way, is_local};
-use super::serving;
+use super::serving::Scoreboard;
 use crate::config::ListenAddr;
-use crate::outbound::{Cause, Failure, Place, Response};
+use crate::outbound::{Cause, Failure, FailureKind, Place, Response};
 
 /// Outcome of one probe, with facts beside the verdict.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub(super) enum Sign {
     Absent,
     /// The server sheds the request, and says so.
     Shed,
+    /// The connection was closed before the end of the response: a server at its cap may do that.
+    Closed,
     /// Nothing of these.
     Other,
 }
@@ -48,6 +53,7 @@ impl Sign {
             Err(failure) if matches!(failure.cause, Cause::Refused | Cause::NoSocket) => {
                 Sign::Absent
             }
+            Err(Failure { kind: FailureKind::Connect, cause: Cause::Server, .. }) => Sign::Closed,
             _ => Sign::Other,
         }
     }
@@ -74,6 +80,15 @@ impl Observed {
         self.outcome.text = format!("{}: {text}", self.outcome.text);
     }
 
+    fn excuse_shed(&mut self) {
+        self.excuse(
+            AlarmKind::Overloaded,
+            true,
+            "the server lives, and has too much to do: see its scoreboard, and raise the limits in \
+             [server] if the machine can bear that",
+        );
+    }
+
     fn listener(&self) -> Option<(&ListenAddr, bool)> {
         match &self.probed.way {
             Way::Listener { listen, is_tls, .. } => Some((listen, *is_tls)),
@@ -89,7 +104,7 @@ impl Observed {
 pub(super) fn reconcile(
     has_admin: bool,
     mut current: Vec<Observed>,
-    former: Vec<Observed>,
+    mut former: Vec<Observed>,
     known: &mut KnownAddresses,
     scoreboard: impl FnOnce(&Probed) -> Option<Vec<u8>>,
 ) -> Vec<Outcome> {
@@ -102,15 +117,25 @@ pub(super) fn reconcile(
     let admin = admin
         .or_else(|| former_admins.map(|(one, _)| one).find(|one| one.is_healthy()))
         .map(|one| one.probed.clone());
-    let needs_scoreboard = current
-        .iter()
-        .chain(&former)
-        .any(|one| one.fails() && one.sign != Sign::Shed && one.listener().is_some());
+    let is_closed = |one: &Observed| one.fails() && one.sign == Sign::Closed;
+    let needs_scoreboard = |one: &Observed| {
+        is_closed(one) || one.fails() && one.sign != Sign::Shed && one.listener().is_some()
+    };
+    let needs_scoreboard = current.iter().chain(&former).any(needs_scoreboard);
     let page = admin.as_ref().filter(|_| needs_scoreboard).and_then(scoreboard);
+    let scoreboard = page.and_then(|page| Scoreboard::parse(&page));
     let contradiction = |one: &Observed| {
         let (listen, is_tls) = one.listener()?;
-        serving::contradiction(page.as_deref()?, listen, is_tls)
+        scoreboard.as_ref()?.contradiction(listen, is_tls)
     };
+    let has_shed = current.iter().chain(&former).any(is_closed)
+        && scoreboard.as_ref().is_some_and(|scoreboard| known.has_shed(scoreboard.shed()));
+    let is_shed = |one: &Observed| match one.sign {
+        Sign::Shed => admin.is_some(),
+        Sign::Closed => has_shed,
+        Sign::Absent | Sign::Other => false,
+    };
+    former.iter_mut().filter(|one| one.fails() && is_shed(one)).for_each(Observed::excuse_shed);
     let former_answer = former.iter().find(|one| one.answers()).map(|one| one.probed.to_string());
     let answer = current.iter().find(|one| one.answers()).map(|one| one.probed.to_string());
 
@@ -118,16 +143,11 @@ pub(super) fn reconcile(
         if !one.fails() {
             continue;
         }
-        if one.sign == Sign::Shed && !is_admin(index) && admin.is_some() {
-            one.excuse(
-                AlarmKind::Overloaded,
-                true,
-                "the server lives, and has too much to do: see its scoreboard, and raise the limits in \
-                 [server] if the machine can bear that",
-            );
-        } else if let Some(found) = contradiction(one) {
+        if let Some(found) = contradiction(one) {
             one.outcome.verdict = found.verdict;
             one.outcome.text = format!("{}: {}", one.outcome.text, found.text);
+        } else if is_shed(one) && !is_admin(index) {
+            one.excuse_shed();
         } else if let Some(ip) = lost_address(&one.probed) {
             let text = format!("this machine has no address {ip} now: correct its network");
             one.excuse(AlarmKind::Listener, false, &text);

@@ -1,8 +1,12 @@
-//! Addresses that the running server reports, compared with its configuration.
+//! Statements of the running server about itself, which excuse a failed probe.
 //!
-//! `serve` takes options that replace keys of the file, keys are changed without a restart, and a listener
-//! may wait for its address. In each case the configured address does not answer, and a restart changes
-//! nothing.
+//! * Its addresses, compared with its configuration. `serve` takes options that replace keys of the file,
+//!   keys are changed without a restart, and a listener may wait for its address. In each case the
+//!   configured address does not answer, and a restart changes nothing.
+//! * The number of connections that it has shed. At its cap it closes a new TLS connection without a word,
+//!   as a 503 would take a handshake.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -10,16 +14,20 @@ use super::alarm::AlarmKind;
 use super::fault::Verdict;
 use crate::config::ListenAddr;
 
-/// Members of the scoreboard with the addresses that the server listens on. Each is absent from an older server.
+/// Members of the scoreboard. Each is absent from an older server.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Scoreboard {
+pub(super) struct Scoreboard {
     /// Public listeners and their states.
     listeners: Vec<Listener>,
     /// Accept queues of the public TCP listeners.
     accept_queues: Vec<AcceptQueue>,
     /// Certificates in use; none for plain HTTP.
     certificates: Option<Vec<serde::de::IgnoredAny>>,
+    /// Number of connections shed since the start, by reason.
+    connections_shed: BTreeMap<String, u64>,
+    /// Number of connections that newer ones evicted since the start.
+    connections_evicted: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,56 +53,62 @@ pub(super) struct Contradiction {
     pub(super) text: String,
 }
 
-/// Returns how the scoreboard contradicts the configuration at a listener; `None` if it says that the server
-/// listens there, or does not say where it listens.
-pub(super) fn contradiction(
-    scoreboard: &[u8],
-    listen: &ListenAddr,
-    is_tls: bool,
-) -> Option<Contradiction> {
-    let scoreboard: Scoreboard = serde_json::from_slice(scoreboard).ok()?;
-    let known = scoreboard.known(listen);
-    if known.is_empty() {
-        return None;
-    }
-    let is_same = |(served, _): &&(ListenAddr, _)| served == listen;
-    let covering = |(served, _): &&(ListenAddr, _)| covers(served, listen);
-    let Some((_, listener)) = known.iter().find(is_same).or_else(|| known.iter().find(covering))
-    else {
-        let known: Vec<String> = known.iter().map(|(address, _)| address.to_string()).collect();
-        return Some(contradiction_of(format!(
-            "the server does not listen there, but on {}: restart it if the file was changed; if it \
-             was started with --listen, give the address to probe by --url",
-            known.join(", ")
-        )));
-    };
-    let serves_tls = scoreboard.certificates.as_ref().map(|found| !found.is_empty());
-    let (state, error) =
-        listener.map_or(("", None), |one| (one.state.as_str(), one.error.as_ref()));
-    let text = match (state, error, serves_tls) {
-        ("waiting", Some(error), _) => format!("the server waits for the address: {error}"),
-        ("waiting", None, _) => "the server waits for the address".to_owned(),
-        (_, _, Some(false)) if is_tls => {
-            "the server speaks plain HTTP there, and [tls] is configured: restart it if the file was \
-             changed; if it was started with --no-tls, give the address to probe by --url"
-                .to_owned()
-        }
-        (_, _, Some(true)) if !is_tls => {
-            "the server speaks TLS there, and [tls] is not configured: restart it if the file was \
-             changed"
-                .to_owned()
-        }
-        _ => return None,
-    };
-    Some(contradiction_of(text))
-}
-
 fn contradiction_of(text: String) -> Contradiction {
     let verdict = Verdict::Misconfigured { kind: AlarmKind::Listener, answered: true };
     Contradiction { verdict, text }
 }
 
 impl Scoreboard {
+    /// Parses the scoreboard; `None` if it is none.
+    pub(super) fn parse(page: &[u8]) -> Option<Scoreboard> {
+        serde_json::from_slice(page).ok()
+    }
+
+    /// Returns the number of connections that the server has closed for want of room since its start.
+    pub(super) fn shed(&self) -> u64 {
+        self.connections_shed.values().sum::<u64>().saturating_add(self.connections_evicted)
+    }
+
+    /// Returns how the scoreboard contradicts the configuration at a listener; `None` if it says that the server
+    /// listens there, or does not say where it listens.
+    pub(super) fn contradiction(&self, listen: &ListenAddr, is_tls: bool) -> Option<Contradiction> {
+        let known = self.known(listen);
+        if known.is_empty() {
+            return None;
+        }
+        let is_same = |(served, _): &&(ListenAddr, _)| served == listen;
+        let covering = |(served, _): &&(ListenAddr, _)| covers(served, listen);
+        let Some((_, listener)) =
+            known.iter().find(is_same).or_else(|| known.iter().find(covering))
+        else {
+            let known: Vec<String> = known.iter().map(|(address, _)| address.to_string()).collect();
+            return Some(contradiction_of(format!(
+                "the server does not listen there, but on {}: restart it if the file was changed; if it \
+                 was started with --listen, give the address to probe by --url",
+                known.join(", ")
+            )));
+        };
+        let serves_tls = self.certificates.as_ref().map(|found| !found.is_empty());
+        let (state, error) =
+            listener.map_or(("", None), |one| (one.state.as_str(), one.error.as_ref()));
+        let text = match (state, error, serves_tls) {
+            ("waiting", Some(error), _) => format!("the server waits for the address: {error}"),
+            ("waiting", None, _) => "the server waits for the address".to_owned(),
+            (_, _, Some(false)) if is_tls => {
+                "the server speaks plain HTTP there, and [tls] is configured: restart it if the file was \
+                 changed; if it was started with --no-tls, give the address to probe by --url"
+                    .to_owned()
+            }
+            (_, _, Some(true)) if !is_tls => {
+                "the server speaks TLS there, and [tls] is not configured: restart it if the file was \
+                 changed"
+                    .to_owned()
+            }
+            _ => return None,
+        };
+        Some(contradiction_of(text))
+    }
+
     /// Returns what is known about each listener of that kind; nothing if it is not sure to be all of them.
     fn known(&self, kind: &ListenAddr) -> Vec<(ListenAddr, Option<&Listener>)> {
         let listeners = || {
@@ -172,12 +186,28 @@ mod tests {
             ("{}", "0.0.0.0:6443", true, None),
             ("garbage", "0.0.0.0:6443", true, None),
         ] {
-            let found = contradiction(scoreboard.as_bytes(), &listen.parse().unwrap(), is_tls);
+            let found = Scoreboard::parse(scoreboard.as_bytes())
+                .and_then(|found| found.contradiction(&listen.parse().unwrap(), is_tls));
             match (&found, expected) {
                 (None, None) => {}
                 (Some(found), Some(text)) => assert!(found.text.contains(text), "{found:?}"),
                 _ => panic!("{scoreboard} {listen}: {found:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn shed_and_evicted_connections_are_added_up() {
+        for (scoreboard, expected) in [
+            ("{}", 0),
+            (
+                r#"{"connections_shed":{"connection_cap":3,"address_cap":4},"connections_evicted":5}"#,
+                12,
+            ),
+            // A server without the second member.
+            (r#"{"connections_shed":{"connection_cap":3}}"#, 3),
+        ] {
+            assert_eq!(Scoreboard::parse(scoreboard.as_bytes()).unwrap().shed(), expected);
         }
     }
 }

@@ -13,7 +13,7 @@
 //!  "workers": [{"state": "waiting"}, {"state": "handling", "route": "/ping", "seconds": 0.004}],
 //!  "connections": {"handshaking": 0, "reading": 0, "queued": 0, "active": 1, "writing": 0, "idle": 3},
 //!  "connections_shed": {"queue_timeout": 0, "heavy_timeout": 0, "connection_cap": 0, "address_cap": 0, "descriptors": 0},
-//!  "queue_depth": 0,
+//!  "connections_evicted": 0, "queue_depth": 0,
 //!  "listeners": [{"address": "0.0.0.0:6443", "state": "listening", "error": null, "cause": null,
 //!                 "since": "2026-01-31T16:00:00Z"}],
 //!  "accept_queues": [{"listener": "0.0.0.0:6443", "depth": 0, "limit": 1024}],
@@ -69,6 +69,8 @@ pub struct Report {
     pub connections: BTreeMap<Name, u64>,
     /// Number of connections shed since the start, by reason.
     pub connections_shed: BTreeMap<Name, u64>,
+    /// Number of connections that newer ones evicted at a cap since the start.
+    pub connections_evicted: u64,
     /// Number of ready connections that wait for a worker.
     pub queue_depth: u64,
     /// The configured addresses of the public engine and of the redirect, in the order of the

@@ -4,6 +4,7 @@ use super::*;
 use crate::outbound::{Endpoint, Target, ThreadedResolver, tls};
 use crate::supervisor::plan::Plan;
 
+const SHEDDING: &str = r#"{"connections_shed":{"connection_cap":1}}"#;
 const LISTENING: &str =
     r#"{"listeners":[{"address":"127.0.0.1:6443","state":"listening"}],"certificates":[]}"#;
 
@@ -41,6 +42,7 @@ fn at_start(states: [(Verdict, Sign); 2], listen: &str, scoreboard: Option<&str>
 const WELL: (Verdict, Sign) = (Verdict::Healthy, Sign::Other);
 const SILENT: (Verdict, Sign) = (Verdict::Unresponsive, Sign::Other);
 const ABSENT: (Verdict, Sign) = (Verdict::Unresponsive, Sign::Absent);
+const CLOSED: (Verdict, Sign) = (Verdict::Unresponsive, Sign::Closed);
 const SHED: (Verdict, Sign) = (Verdict::Unresponsive, Sign::Shed);
 
 #[test]
@@ -62,6 +64,23 @@ fn failure_at_an_address_that_the_server_does_not_serve_is_an_alarm() {
         ("admin hangs", [SILENT, WELL], "127.0.0.1:6443", None, [fails, healthy]),
         ("sheds", [WELL, SHED], "127.0.0.1:6443", here, [healthy, overloaded]),
         ("sheds, and the admin hangs", [SILENT, SHED], "127.0.0.1:6443", None, [fails, fails]),
+        ("sheds TLS", [WELL, CLOSED], "127.0.0.1:6443", Some(SHEDDING), [healthy, overloaded]),
+        ("closes, and sheds nothing", [WELL, CLOSED], "127.0.0.1:6443", here, [healthy, fails]),
+        ("closes, no statement", [WELL, CLOSED], "127.0.0.1:6443", None, [healthy, fails]),
+        (
+            "is silent, and sheds",
+            [WELL, SILENT],
+            "127.0.0.1:6443",
+            Some(SHEDDING),
+            [healthy, fails],
+        ),
+        (
+            "closes, and the admin hangs",
+            [SILENT, CLOSED],
+            "127.0.0.1:6443",
+            Some(SHEDDING),
+            [fails, fails],
+        ),
         ("admin sheds", [SHED, WELL], "127.0.0.1:6443", None, [fails, healthy]),
         // An address for documentation (RFC 5737), which no machine has.
         ("lost address", [WELL, SILENT], "192.0.2.7:6443", None, [healthy, listener(false)]),
@@ -90,6 +109,7 @@ fn former_address_counts_until_the_server_answers_by_the_new_plan() {
             2,
         ),
         ("was restarted", [WELL, WELL], [ABSENT, ABSENT], vec![Verdict::Healthy; 2], 0),
+        ("sheds as before", [ABSENT, ABSENT], [WELL, SHED], vec![elsewhere; 2], 2),
         (
             "was restarted, and one listener is silent",
             [WELL, SILENT],

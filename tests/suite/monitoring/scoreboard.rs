@@ -29,6 +29,7 @@ fn scoreboard_has_the_documented_members() {
         "/connections/handshaking",
         "/connections/idle",
         "/connections_shed/queue_timeout",
+        "/connections_evicted",
         "/accept_queues/0/depth",
         "/pollers/0/seconds",
         "/admin/acceptor_silent_seconds",
