@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ALL_VERSIONS, CertificateError, ClientConfig, RootCertStore};
@@ -134,9 +135,17 @@ pub(crate) fn trusting_system(authorities: &Authorities) -> ClientTls {
     tls
 }
 
-/// Returns the settings that trust these certificate authorities and no others.
+/// Returns the settings of a probe that trusts these certificate authorities and no others.
 pub(crate) fn trusting(authorities: &[CertificateDer<'_>]) -> ClientTls {
-    ClientTls::new(trusting_config(authorities), None)
+    ClientTls::new(without_resumption(trusting_config(authorities)), None)
+}
+
+/// Returns settings that resume no session. A server presents no certificate in a session that is resumed, so a
+/// probe would not notice one that has expired or was replaced.
+fn without_resumption(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
+    let mut config = Arc::unwrap_or_clone(config);
+    config.resumption = Resumption::disabled();
+    Arc::new(config)
 }
 
 fn trusting_config(authorities: &[CertificateDer<'_>]) -> Arc<ClientConfig> {
@@ -153,7 +162,7 @@ pub(crate) fn trusting_or_pinning(certificates: &[CertificateDer<'static>]) -> C
     verifying(PinnedOrTrusted::new(certificates.into(), roots(certificates), &provider), provider)
 }
 
-/// Returns the settings that trust a server that presents one of the certificates of its own
+/// Returns the settings of a probe that trusts a server that presents one of the certificates of its own
 /// configuration, for any name, or one for the requested name that an authority has signed. Either must be
 /// valid now.
 pub(crate) fn identifying(
@@ -162,7 +171,8 @@ pub(crate) fn identifying(
 ) -> ClientTls {
     let provider = provider();
     let verifier = PinnedOrTrusted::new(own, roots(authorities), &provider);
-    verifying(verifier.checking_validity(), provider)
+    let tls = verifying(verifier.checking_validity(), provider);
+    ClientTls::new(without_resumption(tls.config()), None)
 }
 
 fn verifying(verifier: PinnedOrTrusted, provider: Arc<CryptoProvider>) -> ClientTls {
