@@ -59,15 +59,19 @@ pub fn load_to_serve(path: &Path, listen: &[ListenAddr]) -> Result<Config, Confi
     load_for(path, Purpose::Serve(listen))
 }
 
-/// Checks a file as [`load_to_serve`] does, for a command that runs beside the server. Returns the files of
-/// `[tls]`.
+/// Checks a file for a command that runs beside the server: as [`load_to_serve`] does if the addresses of its
+/// command line are known, else as [`load`] does, since the access that a start demands depends on them.
+/// Returns the files of `[tls]`.
 ///
 /// # Errors
 /// Those that a server would find as well. An environment variable that is not set here, or a file that this
 /// process may not read, is none; then the access to reachable addresses is not checked either, as it may
 /// depend on these.
-pub fn check_beside_server(path: &Path) -> Result<Option<TlsFiles>, ConfigErrors> {
-    let errors = match load_to_serve(path, &[]) {
+pub fn check_beside_server(
+    path: &Path,
+    listen: Option<&[ListenAddr]>,
+) -> Result<Option<TlsFiles>, ConfigErrors> {
+    let errors = match load_for(path, listen.map_or(Purpose::Read, Purpose::Serve)) {
         Ok(config) => return Ok(config.tls),
         Err(errors) if errors.has_of_process() => match load(path) {
             Ok(config) => return Ok(config.tls),

@@ -17,7 +17,8 @@
 //! limited number of times an hour. Upstreams play no part, since `/healthz` does not depend on them.
 //!
 //! A restart follows from nothing that the running server was not started with: see `reconcile`. One that would
-//! not start again, by the configuration as it is, is not restarted.
+//! not start again, by the configuration as it is and the options of its process, is not restarted. In doubt it
+//! is.
 //!
 //! A fault that a restart does not cure, such as a certificate for another name, raises an alarm and restarts
 //! nothing: see `fault`. So do a program that supervisord has given up, a supervisord that this process may
@@ -39,6 +40,8 @@ pub mod alarm_command;
 pub mod command_output;
 pub mod event_listener;
 pub mod fault;
+#[cfg(test)]
+mod fixtures;
 mod known;
 pub mod monitor;
 pub mod plan;
@@ -49,6 +52,7 @@ mod reconcile;
 pub mod restart;
 pub mod restart_policy;
 pub mod rpc;
+mod serve_options;
 pub mod server;
 mod serving;
 pub mod shell;

@@ -19,6 +19,7 @@ use self::inputs::Inputs;
 use super::alarm::AlarmKind;
 use super::fault::{Outcome, Verdict};
 use super::probed::{Probed, Way, endpoint};
+use super::serve_options::ServeOptions;
 use super::trust::{self, TrustError};
 use crate::certificates::Certificates;
 use crate::config::{
@@ -280,10 +281,12 @@ impl Planner {
     }
 
     /// Returns the reason why a server would not start with the configuration as it is now, as far as this
-    /// process can read it; `None` if there is none, or no configuration.
-    pub fn obstacle(&self) -> Option<String> {
-        let tls = match check_beside_server(self.file.as_deref()?) {
-            Ok(tls) => tls?,
+    /// process can read it; `None` if there is none, or no configuration. `options` are those of its process,
+    /// if known: without them, nothing that depends on the addresses is an obstacle.
+    pub fn obstacle(&self, options: Option<&ServeOptions>) -> Option<String> {
+        let listen = options.map(|options| options.listen.as_slice());
+        let tls = match check_beside_server(self.file.as_deref()?, listen) {
+            Ok(tls) => tls.filter(|_| options.is_none_or(|options| !options.no_tls))?,
             Err(errors) => return Some(errors.to_string()),
         };
         let errors = Certificates::load(&tls).err()?.of_every_process()?;

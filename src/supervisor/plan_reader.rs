@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::plan::{Plan, Planner};
+use super::serve_options::ServeOptions;
 use crate::threads;
 
 /// Longest wait for the check before a restart. It takes milliseconds, or as long as the lookup of a host that
@@ -19,8 +20,8 @@ const MAX_CHECK: Duration = Duration::from_secs(3);
 enum Request {
     /// Reads the files; `authorities` also reads those of the system again.
     Read { authorities: bool },
-    /// Checks that the server would start.
-    CheckStart(Sender<Option<String>>),
+    /// Checks that the server would start with these options.
+    CheckStart { options: Option<ServeOptions>, reply: Sender<Option<String>> },
 }
 
 /// Handle to the thread. Dropping it ends the thread, unless a read hangs: then the thread ends with the
@@ -51,7 +52,9 @@ impl PlanReader {
                             return;
                         }
                     }
-                    Request::CheckStart(reply) => drop(reply.send(planner.obstacle())),
+                    Request::CheckStart { options, reply } => {
+                        drop(reply.send(planner.obstacle(options.as_ref())));
+                    }
                 }
             }
         })?;
@@ -63,11 +66,11 @@ impl PlanReader {
         self.requests.try_send(Request::Read { authorities: reads_authorities }).is_ok()
     }
 
-    /// Returns the reason why the server would not start with the files as they are now; `None` if there is
-    /// none, or if they cannot be read in time.
-    pub fn obstacle(&self) -> Option<String> {
+    /// Returns the reason why the server would not start with the files as they are now and these options;
+    /// `None` if there is none, or if the files cannot be read in time.
+    pub fn obstacle(&self, options: Option<ServeOptions>) -> Option<String> {
         let (reply, replied) = bounded(1);
-        self.requests.send_timeout(Request::CheckStart(reply), MAX_CHECK).ok()?;
+        self.requests.send_timeout(Request::CheckStart { options, reply }, MAX_CHECK).ok()?;
         replied.recv_timeout(MAX_CHECK).ok().flatten()
     }
 

@@ -9,6 +9,7 @@ use super::fault::{Outcome, Verdict};
 use super::plan_reader::PlanReader;
 use super::probe::Prober;
 
+use super::serve_options::ServeOptions;
 /// Ticks of a minute: a read of the files that lasts longer is reported as hanging, and the authorities of the
 /// system are not read more often for a certificate that is not trusted.
 const MAX_READ_TICKS: u32 = 12;
@@ -25,8 +26,9 @@ pub trait Server {
     /// This process or the machine has paused meanwhile, for that long, so that nothing is known.
     fn probe(&mut self) -> Result<Vec<Outcome>, Duration>;
 
-    /// Returns the reason why the server would not start again with its configuration as it is now.
-    fn obstacle(&self) -> Option<String>;
+    /// Returns the reason why the server would not start again with its configuration as it is now. `options`
+    /// are those of its process, if known.
+    fn obstacle(&self, options: Option<ServeOptions>) -> Option<String>;
 
     /// Returns the server's scoreboard on one line.
     ///
@@ -141,8 +143,8 @@ impl Server for ProbedServer {
         Ok(outcomes)
     }
 
-    fn obstacle(&self) -> Option<String> {
-        self.reader.obstacle()
+    fn obstacle(&self, options: Option<ServeOptions>) -> Option<String> {
+        self.reader.obstacle(options)
     }
 
     fn scoreboard(&self) -> Result<String, String> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Monitor, ONE, failed_probes};
 use crate::supervisor::alarm::{ALARM_INTERVAL, AlarmKind};
 use crate::supervisor::restart::{Eligibility, RestartError};
+use crate::supervisor::serve_options::ServeOptions;
 
 impl Monitor {
     /// Returns true if the state of the program is to be read at the end of a tick: at each one while the
@@ -68,7 +69,8 @@ impl Monitor {
     /// Returns true if the server would start again; else raises an alarm. A server that is hung may be
     /// mended in place, and one that has ended serves no one.
     pub(super) fn would_start(&mut self, error: &str) -> bool {
-        let obstacle = self.server.obstacle();
+        let options = self.restarter.process().and_then(ServeOptions::of_process);
+        let obstacle = self.server.obstacle(options);
         // The check may have taken seconds.
         self.forget_time();
         let now = self.now();

@@ -14,6 +14,10 @@ impl Restarter for CommandRestarter {
         Ok(Eligibility::Eligible)
     }
 
+    fn process(&self) -> Option<i32> {
+        None
+    }
+
     fn restart(&mut self) -> Result<String, RestartError> {
         let begun = Instant::now();
         match self.0.run(&[], || false) {

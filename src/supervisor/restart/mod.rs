@@ -43,6 +43,9 @@ pub trait Restarter {
     /// The state of the server is unknown; the reason.
     fn eligibility(&mut self) -> Result<Eligibility, String>;
 
+    /// Returns the process of the server, by the latest check of its eligibility; `None` if that is not known.
+    fn process(&self) -> Option<i32>;
+
     /// Restarts the server, and returns a description of the outcome.
     ///
     /// # Errors

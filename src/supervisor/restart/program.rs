@@ -20,6 +20,8 @@ pub struct ProgramRestarter {
     timeout: Duration,
     /// Time after a start of the program in which it is not restarted.
     grace: Duration,
+    /// Process at the latest check of the eligibility.
+    pid: Option<i32>,
     /// True while the program is to be started because this process has stopped it.
     pub(super) start_is_pending: bool,
 }
@@ -33,7 +35,14 @@ impl ProgramRestarter {
         timeout: Duration,
         grace: Duration,
     ) -> ProgramRestarter {
-        ProgramRestarter { supervisord, program, timeout, grace, start_is_pending: false }
+        ProgramRestarter {
+            supervisord,
+            program,
+            timeout,
+            grace,
+            pid: None,
+            start_is_pending: false,
+        }
     }
 
     /// Returns the state of the program.
@@ -122,7 +131,9 @@ fn is_down(state: ProcessState) -> bool {
 
 impl Restarter for ProgramRestarter {
     fn eligibility(&mut self) -> Result<Eligibility, String> {
+        self.pid = None;
         let info = self.info().map_err(|error| self.explain(&error))?;
+        self.pid = Some(info.pid).filter(|pid| *pid > 0);
         Ok(match info.state {
             ProcessState::Fatal => Eligibility::GaveUp(gave_up(&self.program, &info.spawn_error)),
             ProcessState::Running if info.uptime < self.grace => Eligibility::Ineligible(format!(
@@ -135,6 +146,10 @@ impl Restarter for ProgramRestarter {
             }
             state => Eligibility::Ineligible(format!("supervisord reports {state}")),
         })
+    }
+
+    fn process(&self) -> Option<i32> {
+        self.pid
     }
 
     fn restart(&mut self) -> Result<String, RestartError> {

@@ -279,26 +279,43 @@ fn command_is_killed_at_its_bound_and_reported_by_its_status() {
 }
 
 #[test]
-fn socket_of_supervisord_that_cannot_be_used_has_a_remedy() {
+fn process_is_that_of_the_latest_check() {
+    let scripted = Scripted::start(&[RUNNING, STOPPED, RUNNING, Reply::Garbage]);
+    let mut restarter = scripted.restarter();
+    for expected in [Some(11), None, Some(11), None] {
+        let checked = restarter.eligibility();
+        assert_eq!(restarter.process(), expected, "{checked:?}");
+    }
+}
+
+/// Returns the error of a call to a supervisord that cannot be reached.
+fn unreachable(endpoint: Endpoint) -> String {
+    let supervisord = Supervisord::new(endpoint, None);
+    let second = Duration::from_secs(1);
+    ProgramRestarter::new(supervisord, "x".to_owned(), second, second).eligibility().unwrap_err()
+}
+
+#[test]
+fn missing_socket_of_supervisord_has_the_section_to_add() {
     let folder = tempfile::tempdir().unwrap();
     let (absent, closed) = (folder.path().join("absent"), folder.path().join("closed"));
     drop(UnixListener::bind(&closed).unwrap());
-    let explain = |endpoint: Endpoint| {
-        let supervisord = Supervisord::new(endpoint, None);
-        let second = Duration::from_secs(1);
-        ProgramRestarter::new(supervisord, "x".to_owned(), second, second)
-            .eligibility()
-            .unwrap_err()
-    };
-    let missing = explain(Endpoint::Unix(absent.clone()));
+    let missing = unreachable(Endpoint::Unix(absent.clone()));
     let section = format!("[unix_http_server] with file={}", absent.display());
     assert!(missing.contains(&section), "{missing}");
-    assert!(explain(Endpoint::Unix(closed)).contains("Connection refused"));
-    let web = explain(Endpoint::Web("http://127.0.0.1:1".to_owned()));
-    assert!(web.contains("[inet_http_server]"), "{web}");
+    assert!(unreachable(Endpoint::Unix(closed)).contains("Connection refused"));
+}
 
+#[test]
+fn address_of_supervisord_that_refuses_has_the_section_to_check() {
+    let web = unreachable(Endpoint::Web("http://127.0.0.1:1".to_owned()));
+    assert!(web.contains("[inet_http_server]"), "{web}");
+}
+
+#[test]
+fn socket_of_supervisord_without_rights_has_the_lines_to_add() {
     // Root may connect whatever the rights are, so the cause is given.
-    let supervisord = Supervisord::new(Endpoint::Unix(absent), None);
+    let supervisord = Supervisord::new(Endpoint::Unix("/run/supervisor.sock".into()), None);
     let denied = crate::outbound::Failure {
         kind: crate::outbound::FailureKind::Connect,
         message: "Permission denied".to_owned(),
