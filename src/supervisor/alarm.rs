@@ -2,7 +2,8 @@
 //!
 //! An alarm is identified by its kind and its subject, such as the address that was probed. It is logged
 //! at level ERROR when it begins and once in [`ALARM_INTERVAL`] while it lasts, and its end is logged. The
-//! command of `--alarm-exec` is run when it begins, once an hour while it lasts, and when it ends.
+//! command of `--alarm-exec` is run when it begins, once an hour while it lasts, and when it ends. One that
+//! leaves weeks to act is logged and reported once a day.
 //!
 //! An alarm that comes and goes, as with a name service that fails now and then, is logged each time, but
 //! its command is run for [`MAX_REPORTS`] begins an hour at most.
@@ -20,6 +21,9 @@ pub const ALARM_INTERVAL: Duration = Duration::from_secs(60);
 /// Interval at which an alarm that lasts is reported again to the command.
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Interval at which an alarm that leaves weeks to act is logged and reported again.
+const DAY: Duration = HOUR.saturating_mul(24);
+
 /// Most begins of one alarm in an hour that are reported to the command.
 pub const MAX_REPORTS: usize = 4;
 
@@ -32,6 +36,8 @@ const MAX_TEXT: usize = 4096;
 pub enum AlarmKind {
     /// The certificate has expired.
     CertificateExpired,
+    /// The certificate expires soon, and should have been renewed.
+    CertificateExpiresSoon,
     /// The certificate is not valid yet.
     CertificateNotYetValid,
     /// The certificate is for another name.
@@ -87,6 +93,14 @@ impl AlarmKind {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Returns the intervals at which it is logged again, and reported again, while it lasts.
+    fn intervals(self) -> (Duration, Duration) {
+        match self {
+            AlarmKind::CertificateExpiresSoon => (DAY, DAY),
+            _ => (ALARM_INTERVAL, HOUR),
+        }
+    }
 }
 
 /// Point in the life of an alarm.
@@ -95,7 +109,7 @@ impl AlarmKind {
 pub enum AlarmState {
     /// It has begun.
     Begins,
-    /// It has lasted for another hour.
+    /// It has lasted for another hour, or day.
     Lasts,
     /// It is over.
     Over,
@@ -158,11 +172,12 @@ impl Alarms {
     pub fn repeat(&mut self, now: Instant) {
         let mut lasting = std::mem::take(&mut self.lasting);
         for (key, alarm) in &mut lasting {
-            if now.saturating_duration_since(alarm.logged) >= ALARM_INTERVAL {
+            let (log_interval, report_interval) = key.0.intervals();
+            if now.saturating_duration_since(alarm.logged) >= log_interval {
                 alarm.logged = now;
                 log::error!("ALARM: {}", alarm.text);
             }
-            let is_due = |at: Instant| now.saturating_duration_since(at) >= HOUR;
+            let is_due = |at: Instant| now.saturating_duration_since(at) >= report_interval;
             if alarm.reported.is_none_or(is_due) && self.may_report(key, now) {
                 let is_first = alarm.reported.replace(now).is_none();
                 let state = if is_first { AlarmState::Begins } else { AlarmState::Lasts };
@@ -307,6 +322,22 @@ mod tests {
         assert_eq!(scenario.reports(), [state(AlarmState::Begins, "a is bad")]);
         scenario.after(HOUR.as_secs()).end("a");
         assert!(scenario.alarms.reported.len() <= 1, "old times are dropped");
+    }
+
+    #[test]
+    fn certificate_that_expires_soon_is_reported_once_a_day() {
+        let mut scenario = Scenario::new();
+        let soon = AlarmKind::CertificateExpiresSoon;
+        scenario.alarms.raise(soon, "a", "a is old", scenario.now);
+        // Each quarter of an hour for two days.
+        for _ in 0..4 * 48 {
+            scenario.after(900).repeat();
+        }
+        let lasts = state(AlarmState::Lasts, "a is old");
+        assert_eq!(
+            scenario.reports(),
+            [state(AlarmState::Begins, "a is old"), lasts.clone(), lasts]
+        );
     }
 
     #[test]

@@ -49,6 +49,16 @@ pub struct Outcome {
     pub text: String,
 }
 
+impl Outcome {
+    /// Returns the kind of the alarm to raise.
+    pub(super) fn kind(&self) -> Option<AlarmKind> {
+        match self.verdict {
+            Verdict::Misconfigured { kind, .. } => Some(kind),
+            Verdict::Healthy | Verdict::Unresponsive | Verdict::NotProbed => None,
+        }
+    }
+}
+
 /// Classifies the response to a probe, or its failure.
 pub(super) fn classify(
     probed: &Probed,
@@ -183,7 +193,7 @@ fn of_tls(
         TlsFault::Expired { not_after } => {
             let renewed = plan.own.iter().find(|own| own.not_after > now);
             let remedy = match (&probed.way, renewed) {
-                (Way::Listener { .. }, Some(OwnCertificate { file, not_after })) => format!(
+                (Way::Listener { .. }, Some(OwnCertificate { file, not_after, .. })) => format!(
                     "{} is valid until {}, but the server has not loaded it: send HUP to the \
                      server and read its log",
                     file.display(),

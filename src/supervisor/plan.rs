@@ -12,7 +12,7 @@ mod inputs;
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 
 use self::inputs::Inputs;
@@ -21,7 +21,7 @@ use super::fault::{Outcome, Verdict};
 use super::probed::{Probed, Way, endpoint};
 use super::serve_options::ServeOptions;
 use super::trust::{self, TrustError};
-use crate::certificates::Certificates;
+use crate::certificates::{Certificates, EXPIRES_SOON_DAYS};
 use crate::config::{
     ConfigErrors, ListenAddr, Listeners, check_beside_server, load_listeners, location,
 };
@@ -38,6 +38,13 @@ const DEFAULT_ADMIN: &str = "http://127.0.0.1:6480";
 
 /// Most certificates that are remembered, those of the configuration included.
 const MAX_SEEN: usize = 8;
+
+/// Reads in a row that have to find the same change.
+const MIN_READS: u32 = 2;
+
+/// Reads in a row, one at each tick, that have to find the same fault of a file: a file that is being copied may
+/// stay half written for seconds.
+pub(super) const MIN_FAULTY_READS: u32 = 4;
 
 /// Settings of the probes.
 #[derive(Debug, Clone, Default)]
@@ -96,7 +103,18 @@ pub(super) struct RefusedCertificate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnCertificate {
     pub(super) file: PathBuf,
+    pub(super) not_before: Timestamp,
     pub(super) not_after: Timestamp,
+}
+
+impl OwnCertificate {
+    /// Returns true if the certificate should have been renewed by now: less than [`EXPIRES_SOON_DAYS`] are left,
+    /// and less than a sixth of its validity, since one for a day is renewed each day.
+    fn expires_soon(&self, now: Timestamp) -> bool {
+        let left = self.not_after.duration_since(now);
+        let validity = self.not_after.duration_since(self.not_before);
+        left < SignedDuration::from_hours(24 * EXPIRES_SOON_DAYS).min(validity / 6)
+    }
 }
 
 impl Plan {
@@ -105,15 +123,18 @@ impl Plan {
         self.admin.iter().chain(&self.public)
     }
 
-    /// Returns the certificates that visitors refuse at that time, each as an outcome for an alarm. It is not
-    /// known which have expired while the clock is unset.
+    /// Returns the certificates that visitors refuse at that time or soon, each as an outcome for an alarm. It is
+    /// not known which have expired while the clock is unset.
     pub(super) fn certificate_faults(&self, now: Timestamp) -> Vec<Outcome> {
         let is_clock_set = now.as_second() >= MIN_TIME;
-        let expired = self.own.iter().filter(|own| is_clock_set && own.not_after <= now);
-        let expired = expired.map(|own| RefusedCertificate {
-            kind: AlarmKind::CertificateExpired,
-            file: own.file.clone(),
-            reason: format!("it expired on {}: renew it", Rfc3339(own.not_after)),
+        let own = self.own.iter().filter(|_| is_clock_set);
+        let expired = own.filter(|own| own.expires_soon(now)).map(|own| {
+            let (kind, verb) = match own.not_after <= now {
+                true => (AlarmKind::CertificateExpired, "it expired"),
+                false => (AlarmKind::CertificateExpiresSoon, "it expires"),
+            };
+            let reason = format!("{verb} on {}: renew it", Rfc3339(own.not_after));
+            RefusedCertificate { kind, file: own.file.clone(), reason }
         });
         let outcome = |RefusedCertificate { kind, file, reason }: RefusedCertificate| Outcome {
             target: file.display().to_string(),
@@ -158,9 +179,8 @@ pub struct Planner {
     /// lookup that hangs costs one thread, however often the plan changes.
     resolvers: Vec<ThreadedResolver>,
     inputs: Option<Inputs>,
-    /// Inputs that the latest read has found, if they differ: files are not replaced in one step, so the
-    /// next read has to confirm them.
-    unconfirmed: Option<Inputs>,
+    /// Inputs that the latest reads have found, if they differ, and the number of these reads.
+    unconfirmed: Option<(Inputs, u32)>,
     /// Certificates that were configured. A server loads a renewed one up to `check_every` later.
     seen: Vec<CertificateDer<'static>>,
     /// Authorities of the system, once a plan has needed them.
@@ -188,8 +208,9 @@ impl Planner {
         self.resolvers.iter().map(|_| ThreadedResolver::thread_name(PROBE_LOOKUP))
     }
 
-    /// Reads the files. Returns the plan if it differs from the previous one; from the second plan on, two
-    /// reads in a row have to agree. `reads_authorities` has the authorities of the system read again.
+    /// Reads the files. Returns the plan if it differs from the previous one. Files are not replaced in one
+    /// step, so from the second plan on, two reads in a row have to agree, and four on one with
+    /// faults. `reads_authorities` has the authorities of the system read again.
     ///
     /// # Errors
     /// See [`PlanError`].
@@ -202,9 +223,14 @@ impl Planner {
             self.authorities = None;
         }
         let is_changed = self.inputs.as_ref() != Some(&inputs);
-        if is_changed && self.inputs.is_some() && previous.as_ref() != Some(&inputs) {
-            self.unconfirmed = Some(inputs);
-            return Ok(None);
+        if is_changed && self.inputs.is_some() {
+            let before = previous.filter(|(previous, _)| *previous == inputs);
+            let reads = before.map_or(1, |(_, reads)| reads.saturating_add(1));
+            let least = if inputs.has_faults() { MIN_FAULTY_READS } else { MIN_READS };
+            if reads < least {
+                self.unconfirmed = Some((inputs, reads));
+                return Ok(None);
+            }
         }
         let renews_authorities = reads_authorities && had_authorities;
         if !is_changed && !renews_authorities {
@@ -353,3 +379,6 @@ impl Planner {
 fn default_admin() -> Endpoint {
     Endpoint::Web(DEFAULT_ADMIN.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

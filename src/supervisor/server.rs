@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::alarm::AlarmKind;
-use super::fault::{Outcome, Verdict};
+use super::fault::Outcome;
+use super::plan::{MIN_FAULTY_READS, Plan};
 use super::plan_reader::PlanReader;
 use super::probe::Prober;
-
 use super::serve_options::ServeOptions;
+
 /// Ticks of a minute: a read of the files that lasts longer is reported as hanging, and the authorities of the
 /// system are not read more often for a certificate that is not trusted.
 const MAX_READ_TICKS: u32 = 12;
@@ -44,9 +45,9 @@ pub struct ProbedServer {
     reader: PlanReader,
     /// True while the authorities of the system are to be read again.
     wants_all: bool,
-    /// Fault that the latest read has found.
-    latest_fault: Option<String>,
-    /// Fault that two reads in a row have found: files are not replaced in one step.
+    /// Fault that the latest reads have found, and the number of these reads.
+    latest_fault: Option<(String, u32)>,
+    /// Fault that [`MIN_FAULTY_READS`] in a row have found.
     fault: Option<String>,
     /// Number of probes in a row that have found a certificate that is not trusted.
     untrusted: u32,
@@ -64,7 +65,7 @@ impl ProbedServer {
             reader,
             wants_all: false,
             untrusted: 0,
-            latest_fault: fault.clone(),
+            latest_fault: None,
             fault,
             unanswered: 0,
         }
@@ -73,24 +74,34 @@ impl ProbedServer {
     fn take_plans(&mut self) {
         while let Some(read) = self.reader.take() {
             self.unanswered = 0;
-            let fault = match read {
-                Ok(None) => None,
-                Ok(Some(plan)) => {
-                    let before = self.prober.plan().addresses();
-                    self.prober.follow(plan);
-                    let now = self.prober.plan().addresses();
-                    if before != now {
-                        log::info!("the configuration has changed: probing {now}");
-                    }
-                    None
+            match read {
+                Ok(plan) => {
+                    plan.into_iter().for_each(|plan| self.follow(plan));
+                    (self.latest_fault, self.fault) = (None, None);
                 }
-                Err(error) => Some(probes_go_on(&error)),
-            };
-            if fault.is_none() || fault == self.latest_fault {
-                self.fault.clone_from(&fault);
+                Err(error) => self.note_fault(probes_go_on(&error)),
             }
-            self.latest_fault = fault;
         }
+    }
+
+    fn follow(&mut self, plan: Plan) {
+        let before = self.prober.plan().addresses();
+        self.prober.follow(plan);
+        let now = self.prober.plan().addresses();
+        if before != now {
+            log::info!("the configuration has changed: probing {now}");
+        }
+    }
+
+    /// Records the fault of a read. An alarm follows from several reads in a row with the same fault, and ends
+    /// with the first one without.
+    fn note_fault(&mut self, fault: String) {
+        let before = self.latest_fault.take().filter(|(latest, _)| *latest == fault);
+        let reads = before.map_or(1, |(_, reads)| reads.saturating_add(1));
+        if reads >= MIN_FAULTY_READS {
+            self.fault = Some(fault.clone());
+        }
+        self.latest_fault = Some((fault, reads));
     }
 }
 
@@ -98,6 +109,22 @@ fn probes_go_on(error: &str) -> String {
     // A configuration has a line for each fault.
     let error = error.lines().collect::<Vec<_>>().join("; ");
     format!("{error}; until that is mended, `watch` goes by what it knew before")
+}
+
+/// Removes the faults of files that a probe has found, which are reported once: the first of each kind, as a
+/// probe is presented one certificate.
+fn without_found(mut faults: Vec<Outcome>, outcomes: &[Outcome]) -> Vec<Outcome> {
+    let mut found: Vec<AlarmKind> = outcomes.iter().filter_map(Outcome::kind).collect();
+    found.sort_unstable();
+    found.dedup();
+    faults.retain(|fault| match found.iter().position(|kind| fault.kind() == Some(*kind)) {
+        Some(index) => {
+            found.remove(index);
+            false
+        }
+        None => true,
+    });
+    faults
 }
 
 impl Server for ProbedServer {
@@ -120,26 +147,16 @@ impl Server for ProbedServer {
 
     fn probe(&mut self) -> Result<Vec<Outcome>, Duration> {
         let mut outcomes = self.prober.probe()?;
-        let has = |outcomes: &[Outcome], wanted: AlarmKind| {
-            outcomes.iter().any(|outcome| {
-                matches!(outcome.verdict, Verdict::Misconfigured { kind, .. } if kind == wanted)
-            })
-        };
         // The authorities of the system may have been renewed.
-        if has(&outcomes, AlarmKind::CertificateUntrusted) {
+        if outcomes.iter().any(|outcome| outcome.kind() == Some(AlarmKind::CertificateUntrusted)) {
             self.wants_all |= self.untrusted.is_multiple_of(MAX_READ_TICKS);
             self.untrusted = self.untrusted.wrapping_add(1);
         } else {
             self.untrusted = 0;
         }
-        // Those that a probe has found are reported once.
         let faults = self.prober.plan().certificate_faults(Timestamp::now());
-        let is_new = |fault: &Outcome| match fault.verdict {
-            Verdict::Misconfigured { kind, .. } => !has(&outcomes, kind),
-            _ => false,
-        };
-        let faults: Vec<Outcome> = faults.into_iter().filter(is_new).collect();
-        outcomes.extend(faults);
+        let new = without_found(faults, &outcomes);
+        outcomes.extend(new);
         Ok(outcomes)
     }
 
@@ -158,6 +175,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::supervisor::fault::Verdict;
     use crate::supervisor::plan::{Planner, ProbeSettings};
 
     fn server(config: &Path) -> ProbedServer {
@@ -216,19 +234,56 @@ mod tests {
     }
 
     #[test]
-    fn fault_that_one_read_finds_is_a_file_that_is_being_replaced() {
+    fn fault_of_each_certificate_counts_and_the_one_that_a_probe_has_found_counts_once() {
+        use AlarmKind::{CertificateExpired, CertificateExpiresSoon};
+        let outcome = |target: &str, kind: Option<AlarmKind>, answered| {
+            let verdict =
+                kind.map_or(Verdict::Healthy, |kind| Verdict::Misconfigured { kind, answered });
+            Outcome { target: target.to_owned(), verdict, text: String::new() }
+        };
+        let file = |target, kind| outcome(target, Some(kind), false);
+        let well = || outcome("https://a", None, true);
+        let bad = || outcome("https://a", Some(CertificateExpired), true);
+        let first = || file("first.pem", CertificateExpired);
+        for (outcomes, faults, expected) in [
+            (vec![well()], vec![first()], vec!["first.pem"]),
+            (vec![bad(), bad()], vec![first()], vec![]),
+            (vec![bad(), bad()], vec![first(), file("2.pem", CertificateExpired)], vec!["2.pem"]),
+            (vec![bad()], vec![first(), file("2.pem", CertificateExpiresSoon)], vec!["2.pem"]),
+        ] {
+            let left = without_found(faults, &outcomes);
+            let left: Vec<&str> = left.iter().map(|fault| fault.target.as_str()).collect();
+            assert_eq!(left, expected);
+        }
+    }
+
+    #[test]
+    fn fault_of_a_file_that_is_being_replaced_raises_no_alarm() {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("pumphouse.toml");
         std::fs::write(&config, "[server]\n").unwrap();
         let mut server = server(&config);
-        std::fs::write(&config, "[server]\nbad = 1\n").unwrap();
-        // One read, by a request of the test's own.
-        assert!(server.reader.request(false));
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while server.latest_fault.is_none() {
-            assert!(Instant::now() < deadline, "it was read");
-            server.take_plans();
-        }
-        assert_eq!(server.fault, None);
+        let reads = |server: &mut ProbedServer, text: &str, reads: u32| {
+            std::fs::write(&config, text).unwrap();
+            for _ in 0..reads {
+                // Answered before the next request, as the reads of ticks are.
+                assert!(server.reader.request(false));
+                let deadline = Instant::now() + Duration::from_secs(60);
+                server.unanswered = 1;
+                while server.unanswered > 0 {
+                    assert!(Instant::now() < deadline, "it was not read");
+                    server.take_plans();
+                }
+            }
+            server.fault.is_some()
+        };
+        let (one, other) = ("[server]\nbad = 1\n", "[server]\nba");
+        assert!(!reads(&mut server, one, MIN_FAULTY_READS - 1));
+        assert!(!reads(&mut server, other, MIN_FAULTY_READS - 1), "another fault");
+        assert!(!reads(&mut server, "[server]\n", 1));
+        assert!(!reads(&mut server, one, MIN_FAULTY_READS - 1), "they are not in a row");
+        assert!(reads(&mut server, one, 1));
+        assert!(reads(&mut server, other, 1), "the alarm lasts");
+        assert!(!reads(&mut server, "[server]\n", 1));
     }
 }

@@ -35,6 +35,11 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
+    /// Returns true if an alarm would be raised about these files.
+    pub(super) fn has_faults(&self) -> bool {
+        !self.notes.is_empty() || !self.refused.is_empty()
+    }
+
     /// Finds a name of the server that no certificate has.
     pub(super) fn check_names(&mut self, names: &[HostName], certified: &[String], file: &Path) {
         let is_covered = |name: &&HostName| {
@@ -74,7 +79,8 @@ impl Inputs {
                 }
             };
             self.name = self.name.take().or_else(|| info.names.first().map(|name| own(name)));
-            self.own.push(OwnCertificate { file: path.to_path_buf(), not_after: info.not_after });
+            let CertificateInfo { not_before, not_after, .. } = info;
+            self.own.push(OwnCertificate { file: path.to_path_buf(), not_before, not_after });
             if info.lacks_issuer {
                 self.refused.push(RefusedCertificate {
                     kind: AlarmKind::CertificateInvalid,
