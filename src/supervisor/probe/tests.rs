@@ -1,6 +1,7 @@
 //! Probes of servers of all kinds.
 
 mod classification;
+mod listeners;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
