@@ -11,6 +11,7 @@ use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::eventually;
+use crate::process::Process;
 use crate::server::{BINARY, Server};
 
 /// Runs `doctor` and requires that it ends within its time bound. Returns exit code and output.
@@ -102,6 +103,43 @@ fn stopped_server_is_found_through_the_kernel() {
     }
     eventually("the server continues", || server.serves());
     drop(waiting);
+}
+
+/// The first requests are never answered. The deadline passes while `doctor` is stopped, so it examines the
+/// server again.
+#[test]
+fn doctor_that_was_stopped_examines_the_server_again() {
+    let server = Server::start(&Config::https());
+    let relay = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listen, admin) = (server.address.to_string(), relay.local_addr().unwrap().to_string());
+    let mut command = Command::new(BINARY);
+    command
+        .args(["doctor", "--listen", &listen, "--admin", &admin, "--timeout", "2s"])
+        .env_remove("PUMPHOUSE_CONFIG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let mut doctor = Process::start_logged(&mut command);
+    let (first, _) = relay.accept().unwrap();
+    doctor.signal("STOP");
+    std::thread::sleep(Duration::from_secs(5));
+    let upstream = server.admin;
+    std::thread::spawn(move || {
+        for stream in relay.incoming() {
+            std::thread::spawn(move || relay_one(stream.unwrap(), upstream));
+        }
+    });
+    doctor.signal("CONT");
+    assert_eq!(doctor.wait().code(), Some(0), "{:?}", doctor.log().lines());
+    drop(first);
+}
+
+/// Passes one request on to the server, and its response back.
+fn relay_one(mut client: TcpStream, server: SocketAddr) {
+    let mut upstream = TcpStream::connect(server).unwrap();
+    let mut requests = client.try_clone().unwrap();
+    let mut to_server = upstream.try_clone().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut requests, &mut to_server));
+    let _ = std::io::copy(&mut upstream, &mut client);
 }
 
 #[test]

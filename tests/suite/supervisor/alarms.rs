@@ -123,30 +123,90 @@ fn watch_and_probe_need_no_options_beside_the_configuration() {
     assert!(!folder.join("restarts").exists(), "{:?}", watch.log().lines());
 }
 
+/// The server loads the new certificate some seconds before or after `watch` reads it.
 #[test]
-fn program_that_supervisord_gives_up_raises_an_alarm_with_and_without_the_event() {
-    let (config, sections) = example("--failures 1 --grace 1s");
-    // The configuration is faulty, as is that of `watch`.
-    let config = config.set("server.nonsense", true);
-    let sections = sections.replace("startretries=10", "startretries=0");
-    for with_event in [true, false] {
-        let sections = match with_event {
-            true => sections.clone(),
-            false => sections.replace("TICK_5,PROCESS_STATE_FATAL", "TICK_5"),
-        };
-        let supervisord = Supervisord::start(Control::Unix, &config, &sections);
-        let printed = supervisord.wait_for(
-            "pumphouse-watch.log",
-            "ALARM: supervisord has given up pumphouse-web (FATAL)",
-        );
-        assert!(printed.contains("supervisorctl start pumphouse-web"), "{printed}");
-        assert!(printed.contains("ALARM: pumphouse.toml:"), "{printed}");
-        let mended = example("").0;
-        mended.write(supervisord.directory.path());
-        supervisord.control(&["start", "pumphouse-web"]);
-        supervisord.wait_for("pumphouse-watch.log", "over, after");
-        assert!(supervisord.is_running("pumphouse-web"));
+fn renewal_of_the_certificate_raises_no_alarm_and_restarts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert!(run(&["cert", "--name", "pumphouse.example"], folder).status.success());
+    let config = Config::new()
+        .listen(&format!("127.0.0.1:{}", free_port()))
+        .set("server.admin_listen", "unix:admin.sock")
+        .set("tls.cert", "certs/cert.pem")
+        .set("tls.key", "certs/key.pem")
+        .set("tls.check_every", "200ms");
+    config.write(folder);
+    let mut serve = Command::new(BINARY);
+    serve.arg("serve").current_dir(folder).env_remove("PUMPHOUSE_CONFIG").stdin(Stdio::null());
+    let server = Process::start_logged(&mut serve);
+    server.log().wait_for("admin listener on");
+    let watch = watch(folder, &["--failures", "1"]);
+    let mut at = wait_for_line(&watch, 0, "the server is healthy");
+    // Of the same key, and of another one.
+    for (number, arguments) in
+        [&["cert", "--renew"][..], &["cert", "--force", "--name", "pumphouse.example"]]
+            .into_iter()
+            .enumerate()
+    {
+        assert!(run(arguments, folder).status.success());
+        eventually("the server has loaded the certificate", || {
+            let lines = server.log().lines();
+            let loaded = lines.iter().filter(|line| line.contains("the certificates were renewed"));
+            loaded.count() > number
+        });
+        // Probes find a certificate that `watch` has not read yet, and then one that it has read.
+        for _ in 0..3 {
+            at = wait_for_line(&watch, at + 1, "the server is healthy");
+        }
     }
+    let probed = run(&["probe"], folder);
+    assert_eq!(probed.status.code(), Some(0), "{}", String::from_utf8_lossy(&probed.stderr));
+    let lines = watch.log().lines();
+    assert!(!lines.iter().any(|line| line.contains("ALARM")), "{lines:?}");
+    assert!(!folder.join("restarts").exists() && !folder.join("reports").exists(), "{lines:?}");
+}
+
+#[test]
+fn program_that_supervisord_gives_up_raises_an_alarm_with_the_event() {
+    let (config, sections) = example("--failures 1 --grace 1s");
+    let sections = sections.replace("startretries=10", "startretries=0");
+    // The configuration is faulty, as is that of `watch`.
+    let faulty = config.clone().set("server.nonsense", true);
+    let supervisord = Supervisord::start(Control::Unix, &faulty, &sections);
+    let printed = gave_up(&supervisord);
+    assert!(printed.contains("ALARM: pumphouse.toml:"), "{printed}");
+    mend(&supervisord, &config);
+}
+
+/// Too few probes fail for a restart, before which the state of the program is read as well.
+#[test]
+fn program_that_supervisord_gives_up_raises_an_alarm_without_the_event() {
+    let (config, sections) = example("--failures 1000 --grace 1s");
+    let sections = sections
+        .replace("startretries=10", "startretries=0")
+        .replace("TICK_5,PROCESS_STATE_FATAL", "TICK_5\nenvironment=RUST_LOG=debug");
+    let supervisord = Supervisord::start(Control::Unix, &config, &sections);
+    supervisord.wait_for("pumphouse-watch.log", "pumphouse-web is healthy");
+    config.clone().set("server.nonsense", true).write(supervisord.directory.path());
+    supervisord.control(&["restart", "pumphouse-web"]);
+    gave_up(&supervisord);
+    mend(&supervisord, &config);
+}
+
+/// Waits for the alarm, and returns the log of `watch`.
+fn gave_up(supervisord: &Supervisord) -> String {
+    let printed = supervisord
+        .wait_for("pumphouse-watch.log", "ALARM: supervisord has given up pumphouse-web (FATAL)");
+    assert!(printed.contains("supervisorctl start pumphouse-web"), "{printed}");
+    printed
+}
+
+/// Starts the program with a configuration, and waits for the end of the alarm.
+fn mend(supervisord: &Supervisord, config: &Config) {
+    config.write(supervisord.directory.path());
+    supervisord.control(&["start", "pumphouse-web"]);
+    supervisord.wait_for("pumphouse-watch.log", "s: supervisord has given up pumphouse-web");
+    assert!(supervisord.is_running("pumphouse-web"));
 }
 
 /// Failed probes before and after the stop are not in a row, so no restart follows the stop at once.

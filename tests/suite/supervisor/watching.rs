@@ -64,6 +64,24 @@ fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
     assert!(!log.contains("UNKNOWN state"), "the protocol was kept: {log}");
 }
 
+/// The file alone would end the next start: other machines reach its address, and it has no `[auth]`.
+#[test]
+fn silent_server_is_restarted_with_the_address_of_its_command_line() {
+    let (_, sections) = example("--failures 1 --grace 1s");
+    let port = free_port();
+    let config = Config::new()
+        .listen(&format!("0.0.0.0:{port}"))
+        .set("server.admin_listen", "unix:admin.sock");
+    let sections = sections
+        .replace("pumphouse-web serve", &format!("pumphouse-web serve --listen 127.0.0.1:{port}"))
+        .replace(EVENTS, &format!("{EVENTS}\nenvironment=RUST_LOG=debug"));
+    let supervisord = Supervisord::start(Control::Unix, &config, &sections);
+    supervisord.wait_for(&format!("{WATCH}.log"), "pumphouse-web is healthy");
+    signal(&supervisord.process(WEB), "STOP");
+    let printed = supervisord.wait_for("pumphouse-watch.log", "restarted pumphouse-web: process");
+    assert!(!printed.contains("ALARM"), "{printed}");
+}
+
 #[test]
 fn dry_run_restarts_nothing_and_the_restart_limit_raises_an_alarm() {
     let (config, sections) = example("--failures 1 --max-restarts 1 --grace 1s");
