@@ -7,7 +7,7 @@ use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use super::options::config_path;
-use super::outcome::{Failure, print};
+use super::outcome::{Failure, Printer};
 use crate::check::{check, poll};
 
 /// Check a configuration and its certificates without starting the server, and describe what it
@@ -40,17 +40,11 @@ impl Check {
         let path = config_path(self.file, self.config)?;
         let now = Timestamp::now();
         let checked = check(&path, now)?;
-        let mut printed =
-            print(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));
-        if !self.poll {
-            return Ok(printed);
+        let mut printer = Printer::new();
+        printer.show(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));
+        if self.poll && !poll::run(&checked.config, |text| printer.show(text)) {
+            return Ok(ExitCode::FAILURE);
         }
-        let all_succeeded = poll::run(&checked.config, |text| {
-            // One message about a full disk is enough.
-            if printed == ExitCode::SUCCESS {
-                printed = print(text);
-            }
-        });
-        Ok(if all_succeeded { printed } else { ExitCode::FAILURE })
+        Ok(printer.exit_code())
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
-use super::outcome::{Failure, print, remark};
+use super::outcome::{Failure, Printer, remark};
 use crate::access::HostName;
 use crate::check::{check, poll};
 use crate::config::{ListenAddr, ListenAddrError, SourceUrl, admin_address};
@@ -140,21 +140,19 @@ impl Init {
         for remark in remarks {
             text += &format!("note: {remark}\n");
         }
-        let mut printed = ExitCode::SUCCESS;
-        // One message about a full disk is enough.
-        let mut show = |text: &str| {
-            if printed == ExitCode::SUCCESS {
-                printed = print(text);
-            }
-        };
-        show(&text);
+        let mut printer = Printer::new();
+        printer.show(&text);
         let now = Timestamp::now();
         let checked = check(&configuration, now).map_err(|errors| {
             format!("the files are written, but the server would not start with them: {errors}")
         })?;
-        show(&format!("\n{} is valid.\n\n{}", configuration.display(), checked.summary(now)));
-        let all_answered = poll::run(&checked.config, &mut show);
-        show(&format!("\n{next_steps}"));
+        printer.show(&format!(
+            "\n{} is valid.\n\n{}",
+            configuration.display(),
+            checked.summary(now)
+        ));
+        let all_answered = poll::run(&checked.config, |text| printer.show(text));
+        printer.show(&format!("\n{next_steps}"));
         if !all_answered {
             remark(&format!(
                 "warning: a source did not answer, as shown above. The files are complete and the server \
@@ -163,7 +161,7 @@ impl Init {
                 configuration.display()
             ));
         }
-        Ok(printed)
+        Ok(printer.exit_code())
     }
 
     fn request(self) -> Request {

@@ -101,6 +101,28 @@ pub(super) fn print(text: &str) -> ExitCode {
     }
 }
 
+/// Standard output of a command that writes several texts. One message about a full disk is enough, so
+/// nothing is written after a failure.
+pub(super) struct Printer(ExitCode);
+
+impl Printer {
+    pub(super) fn new() -> Printer {
+        Printer(ExitCode::SUCCESS)
+    }
+
+    /// Writes a text as [`print`] does.
+    pub(super) fn show(&mut self, text: &str) {
+        if self.0 == ExitCode::SUCCESS {
+            self.0 = print(text);
+        }
+    }
+
+    /// Returns the exit code of the texts.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        self.0
+    }
+}
+
 /// Writes to standard output. A pipe that its reader has closed is no failure.
 fn write_output(bytes: &[u8]) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
