@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::section::located;
+use super::problem::located;
 
 /// A path, and the key that names it, for errors of the file at the path. Equal if the paths are: an edit of
 /// the configuration may move the key.

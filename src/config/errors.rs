@@ -3,9 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use toml_span::Span;
-
-use super::problem::Problem;
+use super::problem::{Problem, position};
 use super::tls::TlsFiles;
 
 /// Maximum number of errors of a file that are listed.
@@ -105,14 +103,4 @@ impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().join("\n"))
     }
-}
-
-/// Returns the line and the column of the start of a span.
-pub(super) fn position(text: &str, span: Span) -> (usize, usize) {
-    let before = text.get(..span.start).unwrap_or(text);
-    // A byte order mark is no column: editors do not show it.
-    let before = before.strip_prefix('\u{feff}').unwrap_or(before);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }

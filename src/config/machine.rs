@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use toml_span::Span;
 
-use super::errors::position;
+use super::problem::position;
 use super::reader::Environment;
 use crate::shell::quoted;
 use crate::threads;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml_span::Span;
 
-use super::errors::position;
-use super::problem::Problem;
+use super::problem::{Problem, position};
 
 /// State that the sections of one file share: the environment and the problems found so far.
 pub(super) struct Reader<'env> {

@@ -10,6 +10,7 @@ use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
 use super::configured_path::PathKey;
+use super::problem::located;
 use super::reader::Reader;
 use crate::file_error::FileError;
 use crate::suggestion::nearest;
@@ -284,17 +285,6 @@ impl<'reader, 'text> Section<'reader, 'text> {
             self.reader.report(self.span, format!("missing key \"{key}\" in {title}"));
         }
     }
-}
-
-/// Puts the name of a table behind the first part of a message, which ends with a semicolon.
-pub(super) fn located(message: &str, title: &str) -> String {
-    let mut in_quotes = false;
-    let end = message.char_indices().find_map(|(at, c)| {
-        in_quotes ^= c == '"';
-        (!in_quotes && message[at..].starts_with("; ")).then_some(at)
-    });
-    let (what, advice) = message.split_at(end.unwrap_or(message.len()));
-    format!("{what} in {title}{advice}")
 }
 
 pub(super) fn into_inner(mut value: Value<'_>) -> ValueInner<'_> {
