@@ -58,7 +58,7 @@ build: toolchain ## build the release binary
 .PHONY: test
 test: toolchain test-programs $(AXE) ## run every test; as root, install the programs they need
 	$(CARGO) test --workspace --lib --bins
-	$(CARGO) test --lib --features model models::
+	$(CARGO) test --package pumphouse-web-engine --lib --features model models::
 	$(CARGO) build --examples
 	$(CARGO) test --test suite -- --test-threads=8
 
@@ -69,7 +69,7 @@ screens: toolchain test-programs ## pictures of every state of the site, in targ
 
 .PHONY: fuzz
 fuzz: toolchain ## search for inputs that break an invariant (FUZZ_SECONDS, default 300 for each target)
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --lib fuzz:: -- --nocapture
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --workspace --lib fuzz:: -- --nocapture
 
 .PHONY: bench
 bench: build ## compare with nginx, axum and tiny_http (BENCH="--rounds 21", YEARS)

@@ -1,13 +1,16 @@
 //! The dashboard server for remote water systems.
 //!
 //! Two halves that never wait for each other: pollers fetch readings from slow upstreams and
-//! publish an immutable snapshot; the HTTP engine serves clients from that snapshot.
+//! publish an immutable snapshot; the HTTP engine serves clients from that snapshot. The engine is a
+//! crate of its own in `src/engine`.
 //!
 //! The modules are listed in layers, from the command line down to what every part uses. A module
 //! imports modules below it only; the test `layers` checks that.
 #![forbid(unsafe_code)]
 // `eprintln!` panics when standard error is closed or full.
 #![cfg_attr(not(test), warn(clippy::print_stderr))]
+
+pub use pumphouse_web_engine as engine;
 
 // The command line.
 pub mod cli;
@@ -34,13 +37,10 @@ pub mod board;
 pub mod certificates;
 pub mod config;
 
-// Access control, the HTTP engine, outgoing connections.
+// Access control, outgoing connections.
 pub mod access;
 pub mod data_lock;
-pub mod engine;
 mod file_error;
-#[cfg(test)]
-mod fuzzing;
 pub mod kernel;
 pub mod logging;
 pub mod outbound;

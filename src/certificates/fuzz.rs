@@ -6,7 +6,7 @@ use super::content::{self, Wanted};
 use super::info::CertificateInfo;
 use super::key_kind;
 use crate::config::self_signed::self_signed;
-use crate::fuzzing::fuzz;
+use fuzzing::fuzz;
 
 #[test]
 fn any_bytes_are_a_certificate_or_an_error_of_one_line() {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{parse, text_file};
-use crate::fuzzing::fuzz;
+use fuzzing::fuzz;
 
 const SECRET: &str = "correct-horse-battery";
 

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn exempt_connections_alone_stay_within_the_default_limit() {
-        let settings = crate::engine::Settings::default();
+        let settings = crate::Settings::default();
         assert!(settings.max_connections * EXEMPT_BYTES < settings.max_buffered_bytes);
     }
 

@@ -1,14 +1,14 @@
 //! Caps on log lines: the longest message, and the rate of lines from one callsite.
 //!
 //! A peer can cause a dependency to log: rustls, for one, warns about every invalid server name, once a
-//! connection and with the whole name. So lines of dependencies are capped strictly. Lines of this crate
+//! connection and with the whole name. So lines of dependencies are capped strictly. Lines of this program
 //! hold little text of peers, and operators rely on them.
 
 use std::time::Duration;
 
 use log::Level;
 
-/// Longest message of this crate, bytes. The scoreboard of 100 sources fits.
+/// Longest message of this program, bytes. The scoreboard of 100 sources fits.
 pub const MAX_OWN_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Longest message of a dependency, bytes.
@@ -21,7 +21,7 @@ pub(super) struct Rate {
     pub(super) interval: Duration,
 }
 
-/// Rate of this crate's lines at `info` and above. A reload or an outage of a thousand sources is
+/// Rate of this program's lines at `info` and above. A reload or an outage of a thousand sources is
 /// logged in full.
 pub(super) const OWN_RATE: Rate = Rate { burst: 1000, interval: Duration::from_millis(50) };
 
@@ -54,15 +54,20 @@ impl Caps {
     }
 }
 
-/// Returns true if a target is a module of this crate.
+/// Crates of this program.
+const OWN_CRATES: [&str; 2] = [env!("CARGO_CRATE_NAME"), "pumphouse_web_engine"];
+
+/// Returns true if a target is a module of this program.
 fn is_own(target: &str) -> bool {
-    let own = env!("CARGO_CRATE_NAME");
-    target.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    target.split("::").next().is_some_and(|name| OWN_CRATES.contains(&name))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::any::type_name;
+
     use super::*;
+    use crate::engine::Settings;
 
     #[test]
     fn caps_of_dependencies_are_strict_and_own_debug_lines_have_no_rate() {
@@ -70,6 +75,7 @@ mod tests {
             ("pumphouse_web", Level::Info, MAX_OWN_MESSAGE_BYTES, Some(OWN_RATE)),
             ("pumphouse_web::site", Level::Warn, MAX_OWN_MESSAGE_BYTES, Some(OWN_RATE)),
             ("pumphouse_web::site", Level::Debug, MAX_OWN_MESSAGE_BYTES, None),
+            (type_name::<Settings>(), Level::Info, MAX_OWN_MESSAGE_BYTES, Some(OWN_RATE)),
             ("rustls::msgs", Level::Warn, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_RATE)),
             ("rustls", Level::Trace, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_DEBUG_RATE)),
             ("pumphouse_webs", Level::Info, MAX_DEPENDENCY_MESSAGE_BYTES, Some(DEPENDENCY_RATE)),

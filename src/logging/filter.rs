@@ -44,9 +44,12 @@ pub(super) fn parse(variable: Option<&str>) -> (Logger, Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::any::type_name;
+
     use log::{Level, Log, Metadata};
 
     use super::*;
+    use crate::engine::Settings;
 
     fn enabled(filter: &Logger, target: &str, level: Level) -> bool {
         filter.enabled(&Metadata::builder().target(target).level(level).build())
@@ -64,8 +67,11 @@ mod tests {
             let (filter, problems) = parse(variable);
             assert_eq!(problems, Vec::<String>::new());
             for level in Level::iter() {
-                let seen = enabled(&filter, "pumphouse_web::site", level);
-                assert_eq!(seen, own.is_some_and(|own| level <= own), "{variable:?} {level}");
+                // The engine, a crate of its own, follows the program's name.
+                for target in ["pumphouse_web::site", type_name::<Settings>()] {
+                    let seen = enabled(&filter, target, level);
+                    assert_eq!(seen, own.is_some_and(|own| level <= own), "{variable:?} {level}");
+                }
                 let seen = enabled(&filter, "rustls", level);
                 assert_eq!(seen, other.is_some_and(|other| level <= other), "{variable:?}");
             }

@@ -38,7 +38,7 @@ use crate::engine::{Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
-use crate::site::{self, CertificateState, Site};
+use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
 
 impl Running {
@@ -70,8 +70,8 @@ impl Running {
         let site = Arc::new(site(&config, &data, certificates.as_ref(), &gate, &requests));
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let settings = Settings { max_connections, ..config.server.engine.clone() };
-        let engine = Engine::start(public, settings, tls, Arc::new(site.clone()))
-            .map_err(threads::with_limits)?;
+        let service = Arc::new(SiteService(site.clone()));
+        let engine = Engine::start(public, settings, tls, service).map_err(threads::with_limits)?;
 
         let configuration = LiveConfiguration::new(effective_limits(&config));
         let pages = admin_pages(AdminSources {

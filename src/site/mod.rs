@@ -85,4 +85,4 @@ pub(crate) use self::methods::is_known;
 pub use self::observer::RequestObserver;
 pub use self::redirect::Redirect;
 pub use self::series::Format;
-pub use self::service::Site;
+pub use self::service::{Site, SiteService};

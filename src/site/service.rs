@@ -234,15 +234,17 @@ impl Site {
     }
 }
 
-/// Implemented for a shared site, as work that is left for later turns keeps a handle to it.
-impl Service for Arc<Site> {
+/// The site as the service of an engine. Work that is left for later turns keeps a handle to the site.
+pub struct SiteService(pub Arc<Site>);
+
+impl Service for SiteService {
     fn call(&self, request: &Request, activity: &Activity) -> Reply {
-        let active_rules = self.context.gate.active_rules();
+        let active_rules = self.0.context.gate.active_rules();
         let mut exchange = Exchange::start(Timestamp::now());
-        let answer = self.begin(&active_rules, &mut exchange, request, activity);
+        let answer = self.0.begin(&active_rules, &mut exchange, request, activity);
         let pending = |exchange| {
             Arc::new(Pending {
-                site: Arc::clone(self),
+                site: Arc::clone(&self.0),
                 exchange,
                 active_rules: Arc::clone(&active_rules),
             })
@@ -255,11 +257,11 @@ impl Service for Arc<Site> {
             Ok(Answer::Ready(content)) => Ok(content),
             Err(problem) => Err(problem),
         };
-        Reply::Respond(self.finish(&active_rules, &exchange, request, outcome))
+        Reply::Respond(self.0.finish(&active_rules, &exchange, request, outcome))
     }
 
     fn refuse(&self, refusal: Refusal, head: Option<RequestHead<'_>>) -> Response {
-        self.finisher.finish_refusal(&self.context, refusal, head)
+        self.0.finisher.finish_refusal(&self.0.context, refusal, head)
     }
 }
 

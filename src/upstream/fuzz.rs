@@ -7,9 +7,9 @@ use super::kind::decode;
 use super::plausible;
 use crate::board::{Datum, Reading};
 use crate::config::{self, DesiredUnits, Kind};
-use crate::fuzzing::fuzz;
 use crate::text::clean;
 use crate::units::System;
+use fuzzing::fuzz;
 
 const SOURCES: &str = r#"
 [[source]]

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Acceptor;
-use crate::engine::client_net::ClientNet;
-use crate::engine::eviction::{Cutoffs, candidate_of};
-use crate::engine::limits::{MAX_REJECTIONS, UNPROVEN_GRACE};
-use crate::engine::scheduler::SlotToken;
-use crate::engine::session::Session;
-use crate::engine::shared::ReaperTask;
-use crate::engine::socket::Stream;
-use crate::engine::stats::{CloseReason, ShedReason};
+use crate::client_net::ClientNet;
+use crate::eviction::{Cutoffs, candidate_of};
+use crate::limits::{MAX_REJECTIONS, UNPROVEN_GRACE};
+use crate::scheduler::SlotToken;
+use crate::session::Session;
+use crate::shared::ReaperTask;
+use crate::socket::Stream;
+use crate::stats::{CloseReason, ShedReason};
 
 impl Acceptor {
     /// Makes room for a new connection, by an eviction at `max_connections_per_address` or at

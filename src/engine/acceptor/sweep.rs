@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use strum::EnumCount;
 
 use super::Acceptor;
-use crate::engine::eviction::{Candidates, DeferredBytes, largest_holders};
-use crate::engine::scheduler::{Place, Slot};
-use crate::engine::session::{Session, Task};
-use crate::engine::shared::ReaperTask;
-use crate::engine::stats::{CloseReason, ConnectionState, ShedReason};
+use crate::eviction::{Candidates, DeferredBytes, largest_holders};
+use crate::scheduler::{Place, Slot};
+use crate::session::{Session, Task};
+use crate::shared::ReaperTask;
+use crate::stats::{CloseReason, ConnectionState, ShedReason};
 
 /// Interval of the sweeps while connections are open: the precision of all deadlines.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);

@@ -8,11 +8,11 @@ use std::os::fd::AsRawFd;
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::engine::memory_limit::{Charge, EXEMPT_BYTES};
-use crate::engine::ready::Ready;
-use crate::engine::shared::Receivers;
-use crate::engine::shared::fixture::{Uncalled, shared};
-use crate::engine::stats::{CloseReason, ConnectionState};
+use crate::memory_limit::{Charge, EXEMPT_BYTES};
+use crate::ready::Ready;
+use crate::shared::Receivers;
+use crate::shared::fixture::{Uncalled, shared};
+use crate::stats::{CloseReason, ConnectionState};
 
 fn acceptor(listener: Listener) -> Acceptor {
     acceptor_with(listener, Settings::default())

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use super::head::Head;
-use crate::engine::message::{Request, RequestHead};
-use crate::engine::refusal::Refusal;
-use crate::engine::service::{Continuation, HeavyWork, Service};
-use crate::engine::stats::CloseReason;
+use crate::message::{Request, RequestHead};
+use crate::refusal::Refusal;
+use crate::service::{Continuation, HeavyWork, Service};
+use crate::stats::CloseReason;
 
 /// Next action that a connection needs of its driver.
 #[derive(Debug)]
-pub(in crate::engine) enum Action {
+pub(crate) enum Action {
     /// Read from the client, and pass the bytes to `Connection::receive`.
     Read,
     /// Write `Connection::output` until it is empty.
@@ -25,13 +25,13 @@ pub(in crate::engine) enum Action {
 }
 
 /// Call of the service for one request.
-pub(in crate::engine) struct ServiceCall {
-    pub(in crate::engine) request: Box<Request>,
-    pub(in crate::engine) step: CallStep,
+pub(crate) struct ServiceCall {
+    pub(crate) request: Box<Request>,
+    pub(crate) step: CallStep,
 }
 
 /// Step of the service's work on a request.
-pub(in crate::engine) enum CallStep {
+pub(crate) enum CallStep {
     /// [`Service::call`].
     Begin,
     /// Continuation of that call: the body is complete, or expensive work was given up.
@@ -48,15 +48,15 @@ impl fmt::Debug for ServiceCall {
 
 /// Refused request.
 #[derive(Debug)]
-pub(in crate::engine) struct Refused {
-    pub(in crate::engine) refusal: Refusal,
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
     /// Head of the request, if it could be parsed.
     pub(super) head: Option<Box<Head>>,
 }
 
 impl Refused {
     /// Renders the refusal by [`Service::refuse`].
-    pub(in crate::engine) fn render(&self, service: &dyn Service) -> crate::engine::Response {
+    pub(crate) fn render(&self, service: &dyn Service) -> crate::Response {
         service.refuse(self.refusal, self.head.as_deref().map(RequestHead::from))
     }
 }
@@ -69,8 +69,8 @@ impl From<Refusal> for Refused {
 
 /// End of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) struct Closing {
-    pub(in crate::engine) reason: CloseReason,
+pub(crate) struct Closing {
+    pub(crate) reason: CloseReason,
     /// A response was written that a reset could destroy: the client may still send (RFC 9112 9.6).
-    pub(in crate::engine) linger: bool,
+    pub(crate) linger: bool,
 }

@@ -4,8 +4,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::chunked::{ChunkedDecoder, ChunkedLimits};
 use super::framing::Framing;
-use crate::engine::limits::{MAX_DISCARDED_BODY, Settings};
-use crate::engine::refusal::Refusal;
+use crate::limits::{MAX_DISCARDED_BODY, Settings};
+use crate::refusal::Refusal;
 
 /// Decoder of one body.
 pub(super) struct BodyDecoder {

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use crate::engine::refusal::{BadRequest, Refusal};
+use crate::refusal::{BadRequest, Refusal};
 
 /// Parsed size line. Extensions are checked and dropped: none has a meaning to this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

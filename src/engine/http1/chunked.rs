@@ -11,8 +11,8 @@ use http::{HeaderName, HeaderValue};
 use memchr::memchr;
 
 use super::chunk_line::ChunkLine;
-use crate::engine::limits::{MAX_CHUNK_LINE, MAX_CHUNK_OVERHEAD};
-use crate::engine::refusal::{BadRequest, Refusal};
+use crate::limits::{MAX_CHUNK_LINE, MAX_CHUNK_OVERHEAD};
+use crate::refusal::{BadRequest, Refusal};
 
 /// Decoder of one body, which arrives in pieces.
 #[derive(Debug)]

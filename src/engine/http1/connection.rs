@@ -12,13 +12,13 @@ use super::action::{Action, Closing};
 use super::head::HeadReader;
 use super::output::Output;
 use super::phase::Phase;
-use crate::engine::deadline::Deadline;
-use crate::engine::limits::{DRAIN_GRACE, SPARE_ROOM, Settings};
-use crate::engine::message::Peer;
-use crate::engine::stats::CloseReason;
+use crate::deadline::Deadline;
+use crate::limits::{DRAIN_GRACE, SPARE_ROOM, Settings};
+use crate::message::Peer;
+use crate::stats::CloseReason;
 
 /// State machine of one connection.
-pub(in crate::engine) struct Connection {
+pub(crate) struct Connection {
     pub(super) settings: Arc<Settings>,
     pub(super) peer: Peer,
     pub(super) phase: Phase,
@@ -45,11 +45,7 @@ pub(in crate::engine) struct Connection {
 
 impl Connection {
     /// Returns a connection that was accepted at `accepted`, from which on its first head is due.
-    pub(in crate::engine) fn new(
-        settings: Arc<Settings>,
-        peer: Peer,
-        accepted: Instant,
-    ) -> Connection {
+    pub(crate) fn new(settings: Arc<Settings>, peer: Peer, accepted: Instant) -> Connection {
         let deadline = Deadline::of(accepted, settings.header_timeout);
         Connection {
             settings,
@@ -71,12 +67,12 @@ impl Connection {
     }
 
     /// Returns the limits of this connection.
-    pub(in crate::engine) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Appends bytes of the client to the input. They are dropped once the connection closes.
-    pub(in crate::engine) fn receive(&mut self, bytes: &[u8]) {
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
         if self.closing.is_none() {
             self.input.put_slice(bytes);
             self.input_allocation = self.input_allocation.max(self.input.capacity());
@@ -84,14 +80,14 @@ impl Connection {
     }
 
     /// Drops the input and its buffer.
-    pub(in crate::engine) fn discard_input(&mut self) {
+    pub(crate) fn discard_input(&mut self) {
         self.input = BytesMut::new();
         self.input_allocation = 0;
     }
 
     /// Releases the spare room of all buffers while the connection waits. Returns the number of bytes
     /// that it holds.
-    pub(in crate::engine) fn shrink(&mut self) -> usize {
+    pub(crate) fn shrink(&mut self) -> usize {
         if self.input.is_empty() {
             self.discard_input();
         } else if self.input_allocation > self.input.len() + SPARE_ROOM {
@@ -111,13 +107,13 @@ impl Connection {
     }
 
     /// Notes that the client sends no more. Complete requests that came before are answered.
-    pub(in crate::engine) fn end_of_input(&mut self) {
+    pub(crate) fn end_of_input(&mut self) {
         self.input_ended = true;
     }
 
     /// Makes the next response the last one, as the server is stopping. A client that has connected
     /// and not sent anything yet has [`DRAIN_GRACE`] to do so.
-    pub(in crate::engine) fn set_last_response(&mut self, now: Instant) {
+    pub(crate) fn set_last_response(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.last_response, true)
             && matches!(self.phase, Phase::Head)
             && self.input.is_empty()
@@ -127,7 +123,7 @@ impl Connection {
     }
 
     /// Closes a connection that is between two requests; `None` if it is not.
-    pub(in crate::engine) fn close_if_idle(&mut self, reason: CloseReason) -> Option<Closing> {
+    pub(crate) fn close_if_idle(&mut self, reason: CloseReason) -> Option<Closing> {
         let idle = matches!(self.phase, Phase::Idle) && self.input.is_empty();
         if idle && self.output.is_empty() && self.closing.is_none() {
             self.closing = Some(Closing { reason, linger: true });
@@ -137,7 +133,7 @@ impl Connection {
     }
 
     /// Advances as far as possible without input or output. Returns the next action.
-    pub(in crate::engine) fn poll(&mut self, now: Instant) -> Action {
+    pub(crate) fn poll(&mut self, now: Instant) -> Action {
         if self.flushing || !self.output.has_room() {
             return Action::Write;
         }

@@ -4,19 +4,19 @@ use super::action::Action;
 use super::connection::Connection;
 use super::head::Head;
 use super::phase::{PendingBody, Phase};
-use crate::engine::deadline::Deadline;
-use crate::engine::refusal::Refusal;
-use crate::engine::stats::{CloseReason, ConnectionState};
+use crate::deadline::Deadline;
+use crate::refusal::Refusal;
+use crate::stats::{CloseReason, ConnectionState};
 
 impl Connection {
     /// Returns the deadline of the write under way, else that of the phase.
-    pub(in crate::engine) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         self.write_deadline.unwrap_or(self.deadline)
     }
 
     /// Acts on the deadline that has passed: refuses an incomplete request with 408, and closes the
     /// connection otherwise.
-    pub(in crate::engine) fn expire(&mut self) -> Action {
+    pub(crate) fn expire(&mut self) -> Action {
         let reason = self.expiry_reason();
         if reason == CloseReason::WriteTimeout {
             return self.close(reason, false);
@@ -38,7 +38,7 @@ impl Connection {
     }
 
     /// Returns the reason for which the current deadline closes the connection.
-    pub(in crate::engine) fn expiry_reason(&self) -> CloseReason {
+    pub(crate) fn expiry_reason(&self) -> CloseReason {
         match (self.write_deadline, &self.phase) {
             (Some(_), _) => CloseReason::WriteTimeout,
             (None, Phase::Idle | Phase::Handling(..)) => CloseReason::KeepAlive,
@@ -48,7 +48,7 @@ impl Connection {
     }
 
     /// Returns the state of the connection as the metrics name it.
-    pub(in crate::engine) fn state(&self) -> ConnectionState {
+    pub(crate) fn state(&self) -> ConnectionState {
         match (self.write_deadline, &self.phase) {
             (Some(_), _) => ConnectionState::Writing,
             (None, Phase::Idle) => ConnectionState::Idle,

@@ -9,7 +9,7 @@
 use http::{HeaderMap, Version, header};
 
 use super::head::Head;
-use crate::engine::refusal::{BadRequest, Refusal};
+use crate::refusal::{BadRequest, Refusal};
 
 /// Delimitation of the bytes behind a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::authority::Authority;
 use super::request_line::{self, RequestLine, Schemes};
-use crate::engine::message::{Request, RequestHead};
-use crate::engine::refusal::{BadRequest, Refusal};
+use crate::message::{Request, RequestHead};
+use crate::refusal::{BadRequest, Refusal};
 
 /// Parsed head.
 #[derive(Debug)]

@@ -9,12 +9,12 @@ use std::io;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::response::{self, BodyFraming, ResponseContext};
-use crate::engine::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
-use crate::engine::message::{Body, Response, StreamBody};
+use crate::limits::{INLINE_BODY, OUTPUT_HIGH_WATER, SPARE_ROOM, STREAM_CHUNK};
+use crate::message::{Body, Response, StreamBody};
 
 /// Pending output: a buffer, and then a body.
 #[derive(Default)]
-pub(in crate::engine) struct Output {
+pub(crate) struct Output {
     buffer: BytesMut,
     /// Size of the allocation behind `buffer` when its front was last cut off, or more.
     allocation: usize,
@@ -40,11 +40,7 @@ impl Output {
     /// Appends a response. The output must have room.
     ///
     /// A body that the close delimits demands that `context.keep_alive` is false.
-    pub(in crate::engine) fn push_response(
-        &mut self,
-        response: Response,
-        context: ResponseContext,
-    ) {
+    pub(crate) fn push_response(&mut self, response: Response, context: ResponseContext) {
         debug_assert!(matches!(self.tail, Tail::None), "a response behind an unfinished one");
         let framing = BodyFraming::of(&response, context.version);
         let (parts, body) = response.into_parts();
@@ -92,7 +88,7 @@ impl Output {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if the source has ended its turn. Any other error is
     /// the source's, and the response cannot be completed.
-    pub(in crate::engine) fn slices(&mut self) -> io::Result<[&[u8]; 2]> {
+    pub(crate) fn slices(&mut self) -> io::Result<[&[u8]; 2]> {
         if self.buffer.is_empty()
             && let Tail::Stream { source, chunked } = &mut self.tail
             && !read_source(source, *chunked, &mut self.buffer)?

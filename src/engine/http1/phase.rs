@@ -3,8 +3,8 @@
 use super::body::BodyDecoder;
 use super::framing::Framing;
 use super::response::ResponseContext;
-use crate::engine::message::{Request, Response};
-use crate::engine::service::Continuation;
+use crate::message::{Request, Response};
+use crate::service::Continuation;
 
 /// Phase of a connection.
 pub(super) enum Phase {

@@ -13,11 +13,11 @@ use super::head::{Head, HeadLimits};
 use super::phase::{Discarding, PendingBody, Phase, Receiving};
 use super::request_line::Schemes;
 use super::response::ResponseContext;
-use crate::engine::client_net;
-use crate::engine::deadline::Deadline;
-use crate::engine::message::Request;
-use crate::engine::refusal::Refusal;
-use crate::engine::service::Continuation;
+use crate::client_net;
+use crate::deadline::Deadline;
+use crate::message::Request;
+use crate::refusal::Refusal;
+use crate::service::Continuation;
 
 /// Approximate number of bytes that a [`HeaderMap`](http::HeaderMap) takes for each field that it has
 /// room for.
@@ -112,7 +112,7 @@ impl Connection {
     ///
     /// # Errors
     /// The head announces a longer body.
-    pub(in crate::engine) fn read_body(
+    pub(crate) fn read_body(
         &mut self,
         request: Box<Request>,
         limit: usize,

@@ -11,10 +11,10 @@ use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
 use memchr::{memchr, memmem, memrchr};
 
 use super::authority::{Authority, AuthorityError};
-use crate::engine::limits::MAX_TARGET_BYTES;
-use crate::engine::message::Peer;
-use crate::engine::refusal::{BadRequest, Refusal};
-use crate::engine::trusted_proxies::TrustedProxies;
+use crate::limits::MAX_TARGET_BYTES;
+use crate::message::Peer;
+use crate::refusal::{BadRequest, Refusal};
+use crate::trusted_proxies::TrustedProxies;
 
 /// Parsed request line.
 #[derive(Debug)]

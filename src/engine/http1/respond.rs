@@ -9,14 +9,14 @@ use super::connection::Connection;
 use super::framing::Framing;
 use super::phase::{Discarding, Phase};
 use super::response::{BodyFraming, ResponseContext};
-use crate::engine::deadline::Deadline;
-use crate::engine::message::Response;
-use crate::engine::stats::CloseReason;
+use crate::deadline::Deadline;
+use crate::message::Response;
+use crate::stats::CloseReason;
 
 impl Connection {
     /// Answers the request of the latest [`Action::Call`](super::Action::Call), once the body behind
     /// its head is dropped.
-    pub(in crate::engine) fn respond(&mut self, response: Response, now: Instant) {
+    pub(crate) fn respond(&mut self, response: Response, now: Instant) {
         let Phase::Handling(mut context, pending) = self.phase else {
             debug_assert!(false, "a response without a request");
             return;
@@ -38,12 +38,7 @@ impl Connection {
     }
 
     /// Answers a refused request, and closes the connection for that reason.
-    pub(in crate::engine) fn refuse(
-        &mut self,
-        response: Response,
-        reason: CloseReason,
-        now: Instant,
-    ) {
+    pub(crate) fn refuse(&mut self, response: Response, reason: CloseReason, now: Instant) {
         let head_only = matches!(&self.phase, Phase::Handling(context, _) if context.head_only);
         self.put(response, ResponseContext::refused(head_only), now);
         self.close_after_output(reason);
@@ -81,7 +76,7 @@ impl Connection {
 
     /// Returns true if the next bytes must be read from the source of a streamed body, which may
     /// block.
-    pub(in crate::engine) fn awaits_source(&self) -> bool {
+    pub(crate) fn awaits_source(&self) -> bool {
         self.output.awaits_source()
     }
 
@@ -89,45 +84,45 @@ impl Connection {
     ///
     /// # Errors
     /// Those of [`Output::slices`](super::Output::slices).
-    pub(in crate::engine) fn output(&mut self) -> io::Result<[&[u8]; 2]> {
+    pub(crate) fn output(&mut self) -> io::Result<[&[u8]; 2]> {
         self.flushing |= !self.output.is_empty();
         self.output.slices()
     }
 
     /// Removes the first `count` bytes of [`Connection::output`], which the layer below took.
-    pub(in crate::engine) fn consume_output(&mut self, count: usize) {
+    pub(crate) fn consume_output(&mut self, count: usize) {
         self.output.consume(count);
     }
 
     /// Returns true if all output was taken. The layer below reports by
     /// [`Connection::output_written`] that it has written it.
-    pub(in crate::engine) fn output_is_empty(&self) -> bool {
+    pub(crate) fn output_is_empty(&self) -> bool {
         self.output.is_empty()
     }
 
     /// Returns true while output is being written. Until its end no more is added.
-    pub(in crate::engine) fn is_flushing(&self) -> bool {
+    pub(crate) fn is_flushing(&self) -> bool {
         self.flushing
     }
 
     /// Returns true if all output was taken and there will be no more.
-    pub(in crate::engine) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.closing.is_some() && self.output.is_empty()
     }
 
     /// Returns true while a body is sent that only the end of the connection delimits: closed now,
     /// the connection would make it look complete.
-    pub(in crate::engine) fn is_close_delimited(&self) -> bool {
+    pub(crate) fn is_close_delimited(&self) -> bool {
         self.output.is_close_delimited()
     }
 
     /// Returns true if the connection has sent a response, or has one in its output.
-    pub(in crate::engine) fn has_answered(&self) -> bool {
+    pub(crate) fn has_answered(&self) -> bool {
         self.has_answered
     }
 
     /// Notes that all output is written.
-    pub(in crate::engine) fn output_written(&mut self, now: Instant) {
+    pub(crate) fn output_written(&mut self, now: Instant) {
         if !std::mem::take(&mut self.flushing) {
             return;
         }

@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
 
-use crate::engine::message::{Body, Response};
+use crate::message::{Body, Response};
 
 /// Properties of a request that its response depends on.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct ResponseContext {
+pub(crate) struct ResponseContext {
     pub(super) version: Version,
     /// The method is HEAD: the response has the head of a GET's, and no body (RFC 9110 9.3.2).
     pub(super) head_only: bool,
@@ -24,7 +24,7 @@ pub(in crate::engine) struct ResponseContext {
 
 impl ResponseContext {
     /// Returns the context of a refused request. The connection is closed behind its response.
-    pub(in crate::engine) const fn refused(head_only: bool) -> ResponseContext {
+    pub(crate) const fn refused(head_only: bool) -> ResponseContext {
         ResponseContext { version: Version::HTTP_11, head_only, keep_alive: false }
     }
 }

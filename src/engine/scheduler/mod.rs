@@ -103,9 +103,10 @@
 //!
 //! # Checks
 //!
-//! The models in `models` run this module under [loom], with a fake in the place of epoll: `cargo
-//! test --lib --features model models::` (part of `make test`). They check that no wake-up is lost,
-//! that no two threads drive one connection, and that no stale event reaches another connection.
+//! The models in `models` run this module under [loom], with a fake in the place of epoll: `cargo test
+//! --package pumphouse-web-engine --features model models::` (part of `make test`). They check that no
+//! wake-up is lost, that no two threads drive one connection, and that no stale event reaches another
+//! connection.
 //!
 //! [loom]: https://docs.rs/loom
 

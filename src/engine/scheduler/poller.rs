@@ -9,8 +9,8 @@ use mio::event::Event;
 use mio::{Events, Poll, Registry, Token};
 
 use super::slot_table::SlotToken;
-use crate::engine::log_throttle::LogThrottle;
-use crate::engine::ready::Ready;
+use crate::log_throttle::LogThrottle;
+use crate::ready::Ready;
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 256;
@@ -19,7 +19,7 @@ const EVENTS: usize = 256;
 const WAKE: Token = Token(usize::MAX);
 
 /// Source of events.
-pub(in crate::engine) trait Poller {
+pub(crate) trait Poller {
     /// Ends a call of [`Poller::poll`] from another thread.
     type Waker: Wake;
 
@@ -31,13 +31,13 @@ pub(in crate::engine) trait Poller {
 }
 
 /// Handle that interrupts a thread in its wait for events.
-pub(in crate::engine) trait Wake {
+pub(crate) trait Wake {
     /// Interrupts the current wait, or the next one if the thread does not wait.
     fn wake(&self);
 }
 
 /// The epoll instance of all connections, edge-triggered.
-pub(in crate::engine) struct Epoll {
+pub(crate) struct Epoll {
     poll: Poll,
     events: Events,
     errors: LogThrottle,
@@ -45,7 +45,7 @@ pub(in crate::engine) struct Epoll {
 
 impl Epoll {
     /// Creates an epoll instance, the handle by which sockets are registered with it, and its waker.
-    pub(in crate::engine) fn new() -> io::Result<(Epoll, Registry, Waker)> {
+    pub(crate) fn new() -> io::Result<(Epoll, Registry, Waker)> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&poll, WAKE)?;
@@ -74,11 +74,11 @@ impl Poller for Epoll {
 }
 
 /// Interrupts a thread in `epoll_wait`.
-pub(in crate::engine) struct Waker(mio::Waker);
+pub(crate) struct Waker(mio::Waker);
 
 impl Waker {
     /// Creates a waker for the thread that polls there, whose event has that token.
-    pub(in crate::engine) fn new(poll: &Poll, token: Token) -> io::Result<Waker> {
+    pub(crate) fn new(poll: &Poll, token: Token) -> io::Result<Waker> {
         mio::Waker::new(poll.registry(), token).map(Waker)
     }
 }

@@ -11,13 +11,13 @@ use super::slot_table::SlotToken;
 use super::sync::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock,
 };
-use crate::engine::client_net::ClientNet;
-use crate::engine::ready::Ready;
-use crate::engine::stats::ConnectionState;
+use crate::client_net::ClientNet;
+use crate::ready::Ready;
+use crate::stats::ConnectionState;
 
 /// Place of a connection in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Place {
+pub(crate) enum Place {
     /// It waits for an edge or for its deadline. Any thread may move it on.
     Parked,
     /// It is in the run queue.
@@ -86,11 +86,11 @@ pub(super) enum Signal {
 }
 
 /// A connection of the engine. `S` is its session; the models use another type in its place.
-pub(in crate::engine) struct Slot<S> {
+pub(crate) struct Slot<S> {
     /// Identifies the connection to epoll and in the slot table.
-    pub(in crate::engine) token: SlotToken,
+    pub(crate) token: SlotToken,
     /// Client that the connection counts for, under the cap for one client.
-    pub(in crate::engine) client_net: Option<ClientNet>,
+    pub(crate) client_net: Option<ClientNet>,
     word: AtomicU32,
     /// Tick at which the connection must be driven, whatever its client does.
     deadline: AtomicU64,
@@ -110,7 +110,7 @@ pub(in crate::engine) struct Slot<S> {
 
 impl<S> Slot<S> {
     /// Creates a connection that is parked until its client sends something.
-    pub(in crate::engine) fn new(
+    pub(crate) fn new(
         token: SlotToken,
         client_net: Option<ClientNet>,
         session: S,
@@ -135,12 +135,12 @@ impl<S> Slot<S> {
 
     /// Locks the session. Only a thread that has moved the slot to `Driven` calls this, so it waits
     /// at most for the thread that has just parked the connection and is about to unlock it.
-    pub(in crate::engine) fn session(&self) -> MutexGuard<'_, Option<S>> {
+    pub(crate) fn session(&self) -> MutexGuard<'_, Option<S>> {
         lock(&self.session)
     }
 
     /// Runs `inspect` on the session. Returns false, without waiting, if another thread uses it.
-    pub(in crate::engine) fn try_inspect(&self, inspect: impl FnOnce(&S)) -> bool {
+    pub(crate) fn try_inspect(&self, inspect: impl FnOnce(&S)) -> bool {
         let Ok(session) = self.session.try_lock() else { return false };
         if let Some(session) = &*session {
             inspect(session);
@@ -162,17 +162,17 @@ impl<S> Slot<S> {
             .map_err(Word)
     }
 
-    pub(in crate::engine) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         self.load().place()
     }
 
     /// Returns the state of the connection when it was last parked or queued.
-    pub(in crate::engine) fn state(&self) -> ConnectionState {
+    pub(crate) fn state(&self) -> ConnectionState {
         ConnectionState::VARIANTS[usize::from(self.state.load(Ordering::Relaxed))]
     }
 
     /// Returns true if a thread has driven the connection before.
-    pub(in crate::engine) fn was_driven(&self) -> bool {
+    pub(crate) fn was_driven(&self) -> bool {
         self.was_driven.load(Ordering::Relaxed)
     }
 
@@ -181,31 +181,31 @@ impl<S> Slot<S> {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    pub(in crate::engine) fn set_answered(&self) {
+    pub(crate) fn set_answered(&self) {
         self.has_answered.store(true, Ordering::Relaxed);
     }
 
     /// Returns the bytes that it held in buffers when it was last parked or queued.
-    pub(in crate::engine) fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         self.held_bytes.load(Ordering::Relaxed)
     }
 
-    pub(in crate::engine) fn set_held_bytes(&self, bytes: usize) {
+    pub(crate) fn set_held_bytes(&self, bytes: usize) {
         self.held_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Returns the tick at which it was accepted.
-    pub(in crate::engine) fn opened(&self) -> u64 {
+    pub(crate) fn opened(&self) -> u64 {
         self.opened
     }
 
     /// Returns the tick at which it was last parked or queued.
-    pub(in crate::engine) fn since(&self) -> u64 {
+    pub(crate) fn since(&self) -> u64 {
         self.since.load(Ordering::Relaxed)
     }
 
     /// Returns the tick at which it must be driven, whatever its client does.
-    pub(in crate::engine) fn deadline(&self) -> u64 {
+    pub(crate) fn deadline(&self) -> u64 {
         self.deadline.load(Ordering::Relaxed)
     }
 
@@ -240,12 +240,12 @@ impl<S> Slot<S> {
 
     /// Takes a queued connection to drive it, and returns the edges that have arrived. Returns
     /// `None` if it has left the queue by another way.
-    pub(in crate::engine) fn take_queued(&self) -> Option<Ready> {
+    pub(crate) fn take_queued(&self) -> Option<Ready> {
         self.take(Place::Queued)
     }
 
     /// Takes a claimed connection to drive it. For the reaper.
-    pub(in crate::engine) fn take_claimed(&self) -> Option<Ready> {
+    pub(crate) fn take_claimed(&self) -> Option<Ready> {
         self.take(Place::Claimed)
     }
 
@@ -262,7 +262,7 @@ impl<S> Slot<S> {
     /// # Errors
     /// One of the wanted edges has arrived since the connection was taken. It stays driven, and the
     /// caller must go on with the edges returned.
-    pub(in crate::engine) fn park(
+    pub(crate) fn park(
         &self,
         wants: Ready,
         state: ConnectionState,
@@ -299,13 +299,13 @@ impl<S> Slot<S> {
     }
 
     /// Claims a connection for the reaper. Returns false if it is not at `from` any more.
-    pub(in crate::engine) fn claim(&self, from: Place) -> bool {
+    pub(crate) fn claim(&self, from: Place) -> bool {
         self.update(|word| (word.place() == from).then(|| word.at(Place::Claimed))).is_ok()
     }
 
     /// Sheds a queued connection: claims it, and lets the reaper answer what follows on it, too.
     /// Returns false if a thread has taken it already.
-    pub(in crate::engine) fn shed(&self) -> bool {
+    pub(crate) fn shed(&self) -> bool {
         self.update(|word| {
             (word.place() == Place::Queued).then(|| Word(word.at(Place::Claimed).0 | Word::SHED))
         })
@@ -314,13 +314,13 @@ impl<S> Slot<S> {
 
     /// Closes a parked connection and returns its session. Returns `None` if it is not parked, or
     /// the thread that has parked it has not unlocked the session yet.
-    pub(in crate::engine) fn evict(&self) -> Option<S> {
+    pub(crate) fn evict(&self) -> Option<S> {
         self.evict_from(&[Place::Parked])
     }
 
     /// Closes a connection that is parked or queued, as [`Slot::evict`] does. A stale entry stays in
     /// the run queue.
-    pub(in crate::engine) fn evict_waiting(&self) -> Option<S> {
+    pub(crate) fn evict_waiting(&self) -> Option<S> {
         self.evict_from(&[Place::Parked, Place::Queued])
     }
 
@@ -332,7 +332,7 @@ impl<S> Slot<S> {
     }
 
     /// Closes a driven connection, whose session was taken out.
-    pub(in crate::engine) fn close(&self) {
+    pub(crate) fn close(&self) {
         let _ = self.update(|word| Some(word.at(Place::Closed)));
     }
 }

@@ -20,7 +20,7 @@ const KEY_MASK: usize = (1 << KEY_BITS) - 1;
 /// table only after the connection was closed and another one took its key. The generation tells
 /// such a stale event from one of the new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::engine) struct SlotToken(usize);
+pub(crate) struct SlotToken(usize);
 
 impl SlotToken {
     fn new(key: usize, generation: usize) -> SlotToken {
@@ -45,7 +45,7 @@ impl From<Token> for SlotToken {
 }
 
 /// Open connections by their tokens.
-pub(in crate::engine) struct SlotTable<S> {
+pub(crate) struct SlotTable<S> {
     slots: Slab<Arc<Slot<S>>>,
     /// Generation of the next connection.
     generation: usize,
@@ -59,12 +59,12 @@ impl<S> Default for SlotTable<S> {
 
 impl<S> SlotTable<S> {
     /// Returns the token of the connection that is inserted next.
-    pub(in crate::engine) fn next_token(&self) -> SlotToken {
+    pub(crate) fn next_token(&self) -> SlotToken {
         SlotToken::new(self.slots.vacant_key(), self.generation)
     }
 
     /// Inserts a connection, whose token is [`SlotTable::next_token`].
-    pub(in crate::engine) fn insert(&mut self, slot: Arc<Slot<S>>) {
+    pub(crate) fn insert(&mut self, slot: Arc<Slot<S>>) {
         debug_assert_eq!(slot.token, self.next_token());
         self.slots.insert(slot);
         self.generation = self.generation.wrapping_add(1);
@@ -76,17 +76,17 @@ impl<S> SlotTable<S> {
     }
 
     /// Removes a closed connection, which makes its key free.
-    pub(in crate::engine) fn remove(&mut self, token: SlotToken) -> Option<Arc<Slot<S>>> {
+    pub(crate) fn remove(&mut self, token: SlotToken) -> Option<Arc<Slot<S>>> {
         self.get(token)?;
         self.slots.try_remove(token.key())
     }
 
     /// Iterates over all open connections, and over closed ones that are not removed yet.
-    pub(in crate::engine) fn iter(&self) -> impl Iterator<Item = &Arc<Slot<S>>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Slot<S>>> {
         self.slots.iter().map(|(_, slot)| slot)
     }
 
-    pub(in crate::engine) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 }

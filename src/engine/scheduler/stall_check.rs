@@ -17,19 +17,19 @@ const STALL_CHECK_INTERVAL: Duration = Duration::from_millis(2);
 const BLOCKED_AFTER: Duration = Duration::from_millis(10);
 
 /// State of the check. It costs nothing while the workers are idle.
-pub(in crate::engine) struct StallCheck {
+pub(crate) struct StallCheck {
     next: Instant,
     /// Value of [`IoDriver::parks`](super::IoDriver::parks) at the latest check.
     parks: u64,
 }
 
 impl StallCheck {
-    pub(in crate::engine) fn new(now: Instant) -> StallCheck {
+    pub(crate) fn new(now: Instant) -> StallCheck {
         StallCheck { next: now, parks: 0 }
     }
 
     /// Returns the time until the next check, or `None` if none is requested.
-    pub(in crate::engine) fn timeout<S, P: Poller>(
+    pub(crate) fn timeout<S, P: Poller>(
         &self,
         scheduler: &Scheduler<S, P>,
         now: Instant,
@@ -43,11 +43,7 @@ impl StallCheck {
     /// makes progress. (With eight workers on two processors a connection waited up to 16 ms for
     /// the kernel to run the worker that had it.) Ends the checks once a worker is parked and the
     /// run queue is empty.
-    pub(in crate::engine) fn run<S, P: Poller>(
-        &mut self,
-        scheduler: &Scheduler<S, P>,
-        now: Instant,
-    ) {
+    pub(crate) fn run<S, P: Poller>(&mut self, scheduler: &Scheduler<S, P>, now: Instant) {
         let requested = &scheduler.stall_check_requested;
         if now < self.next || !requested.load(Ordering::Relaxed) {
             return;

@@ -6,14 +6,14 @@ use std::time::Instant;
 use http::Method;
 
 use super::{DriveContext, Outcome, Session};
-use crate::engine::client_net::ClientNet;
-use crate::engine::heavy::Admission;
-use crate::engine::http1::{CallStep, ServiceCall};
-use crate::engine::ready::Ready;
-use crate::engine::refusal::Refusal;
-use crate::engine::service::{Fallback, HeavyWork, Reply};
-use crate::engine::stats::{CloseReason, ConnectionState, ShedReason};
-use crate::engine::turn_budget::TurnBudget;
+use crate::client_net::ClientNet;
+use crate::heavy::Admission;
+use crate::http1::{CallStep, ServiceCall};
+use crate::ready::Ready;
+use crate::refusal::Refusal;
+use crate::service::{Fallback, HeavyWork, Reply};
+use crate::stats::{CloseReason, ConnectionState, ShedReason};
+use crate::turn_budget::TurnBudget;
 
 impl Session {
     /// Runs a call of the service, and acts on its reply. A panic costs this connection only.

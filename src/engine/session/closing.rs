@@ -12,7 +12,7 @@
 //!
 //! Lingering costs two system calls and an event. A lingering connection holds a descriptor and its
 //! slot. A turn bounds its reads, it is the first to be evicted at the connection cap, and a server
-//! that stops leaves it [`DRAIN_GRACE`](crate::engine::limits::DRAIN_GRACE). These connections do not
+//! that stops leaves it [`DRAIN_GRACE`](crate::limits::DRAIN_GRACE). These connections do not
 //! linger: one that is closed in its handshake or before it was sent a response because a deadline
 //! has passed, one that is reset at `write_timeout`, an evicted one, one whose client has ended its
 //! stream, and one whose socket or streamed body has failed.
@@ -25,11 +25,11 @@ use std::time::Instant;
 use super::stage::Stage;
 use super::transfer::Flush;
 use super::{DriveContext, Outcome, Session};
-use crate::engine::deadline::Deadline;
-use crate::engine::http1::Closing;
-use crate::engine::ready::Ready;
-use crate::engine::transport::Scratch;
-use crate::engine::turn_budget::TurnBudget;
+use crate::deadline::Deadline;
+use crate::http1::Closing;
+use crate::ready::Ready;
+use crate::transport::Scratch;
+use crate::turn_budget::TurnBudget;
 
 impl Session {
     /// Begins to close the connection.

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::stage::Stage;
 use super::{DriveContext, Outcome, Session, Task};
-use crate::engine::deadline::Deadline;
-use crate::engine::http1::{Action, Closing};
-use crate::engine::stats::CloseReason;
+use crate::deadline::Deadline;
+use crate::http1::{Action, Closing};
+use crate::stats::CloseReason;
 
 impl Session {
     /// Returns the time at which the session must be driven, whatever its client does.
-    pub(in crate::engine) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         match self.stage {
             Stage::Open if self.transport.is_handshaking() => {
                 self.handshake_deadline.min(self.http.deadline())

@@ -10,16 +10,16 @@ use super::super::socket::Stream;
 use super::Session;
 
 /// Session and the ends of its connection, none of which blocks.
-pub(in crate::engine) struct Paired {
-    pub(in crate::engine) session: Session,
-    pub(in crate::engine) client: UnixStream,
+pub(crate) struct Paired {
+    pub(crate) session: Session,
+    pub(crate) client: UnixStream,
     /// Another handle to the server's end.
-    pub(in crate::engine) server: UnixStream,
-    pub(in crate::engine) memory: Arc<MemoryLimit>,
+    pub(crate) server: UnixStream,
+    pub(crate) memory: Arc<MemoryLimit>,
 }
 
 impl Paired {
-    pub(in crate::engine) fn new(settings: Settings) -> Paired {
+    pub(crate) fn new(settings: Settings) -> Paired {
         let (client, server) = UnixStream::pair().unwrap();
         client.set_nonblocking(true).unwrap();
         server.set_nonblocking(true).unwrap();

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use crate::engine::deadline::Deadline;
-use crate::engine::http1::Closing;
-use crate::engine::limits::DRAIN_GRACE;
-use crate::engine::stats::CloseReason;
+use crate::deadline::Deadline;
+use crate::http1::Closing;
+use crate::limits::DRAIN_GRACE;
+use crate::stats::CloseReason;
 
 /// Stage of a session on the way to its end.
 #[derive(Debug, Clone, Copy)]

@@ -4,16 +4,16 @@ use std::io;
 use std::time::Instant;
 
 use super::{DriveContext, Outcome, Session};
-use crate::engine::activity::WorkerState;
-use crate::engine::heavy::Admission;
-use crate::engine::http1::Closing;
-use crate::engine::lanes::Client;
-use crate::engine::ready::Ready;
-use crate::engine::refusal::{BadRequest, Refusal};
-use crate::engine::service::Lane;
-use crate::engine::stats::CloseReason;
-use crate::engine::transport::{Received, Scratch};
-use crate::engine::turn_budget::TurnBudget;
+use crate::activity::WorkerState;
+use crate::heavy::Admission;
+use crate::http1::Closing;
+use crate::lanes::Client;
+use crate::ready::Ready;
+use crate::refusal::{BadRequest, Refusal};
+use crate::service::Lane;
+use crate::stats::CloseReason;
+use crate::transport::{Received, Scratch};
+use crate::turn_budget::TurnBudget;
 
 /// Result of [`Session::flush`].
 pub(super) enum Flush {

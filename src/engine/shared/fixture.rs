@@ -5,14 +5,14 @@ use std::sync::Arc;
 use mio::Poll;
 
 use super::{Receivers, Shared};
-use crate::engine::activity::Activity;
-use crate::engine::limits::Settings;
-use crate::engine::message::{Request, RequestHead, Response};
-use crate::engine::refusal::Refusal;
-use crate::engine::service::{Reply, Service};
+use crate::activity::Activity;
+use crate::limits::Settings;
+use crate::message::{Request, RequestHead, Response};
+use crate::refusal::Refusal;
+use crate::service::{Reply, Service};
 
 /// The service of tests in which no worker runs.
-pub(in crate::engine) struct Uncalled;
+pub(crate) struct Uncalled;
 
 impl Service for Uncalled {
     fn call(&self, _: &Request, _: &Activity) -> Reply {
@@ -26,7 +26,7 @@ impl Service for Uncalled {
 
 /// Returns the state of an engine without threads, the acceptor's epoll instance, and the receiving
 /// ends of the channels.
-pub(in crate::engine) fn shared(
+pub(crate) fn shared(
     service: impl Service + 'static,
     settings: Settings,
 ) -> (Arc<Shared>, Poll, Receivers) {

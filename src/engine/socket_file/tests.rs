@@ -3,7 +3,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 use super::*;
-use crate::engine::Listener;
+use crate::Listener;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use rustls::{ServerConfig, ServerConnection};
 
 use super::records::RecordTracker;
-use crate::engine::limits::{SPARE_ROOM, TLS_BUFFER};
+use crate::limits::{SPARE_ROOM, TLS_BUFFER};
 
 /// Result of ciphertext from the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::engine) enum TlsInput {
+pub(crate) enum TlsInput {
     /// The session took it, and may have ciphertext to write.
     Accepted,
     /// The client ended the session (`close_notify`, RFC 8446 6.1).
@@ -25,13 +25,13 @@ pub(in crate::engine) enum TlsInput {
 }
 
 /// TLS of one connection. It holds no session before the first byte of the client.
-pub(in crate::engine) enum TlsLayer {
+pub(crate) enum TlsLayer {
     Unused(Arc<ServerConfig>),
     Session(Box<TlsSession>),
 }
 
 /// Session of a client that has sent a byte.
-pub(in crate::engine) struct TlsSession {
+pub(crate) struct TlsSession {
     session: ServerConnection,
     records: RecordTracker,
 }
@@ -73,11 +73,11 @@ impl TlsSession {
 }
 
 impl TlsLayer {
-    pub(in crate::engine) fn new(config: Arc<ServerConfig>) -> TlsLayer {
+    pub(crate) fn new(config: Arc<ServerConfig>) -> TlsLayer {
         TlsLayer::Unused(config)
     }
 
-    pub(in crate::engine) fn is_handshaking(&self) -> bool {
+    pub(crate) fn is_handshaking(&self) -> bool {
         match self {
             TlsLayer::Unused(_) => true,
             TlsLayer::Session(tls) => tls.session.is_handshaking(),
@@ -85,7 +85,7 @@ impl TlsLayer {
     }
 
     /// Decrypts ciphertext, and passes the plaintext to `deliver`.
-    pub(in crate::engine) fn receive(
+    pub(crate) fn receive(
         &mut self,
         mut ciphertext: &[u8],
         scratch: &mut [u8],
@@ -127,7 +127,7 @@ impl TlsLayer {
     }
 
     /// Encrypts as much of `plaintext` as the session has room for. Returns the number of bytes.
-    pub(in crate::engine) fn encrypt(&mut self, plaintext: [&[u8]; 2]) -> usize {
+    pub(crate) fn encrypt(&mut self, plaintext: [&[u8]; 2]) -> usize {
         let TlsLayer::Session(tls) = self else { return 0 };
         let slices = plaintext.map(io::IoSlice::new);
         // The writer's only error is a full buffer, for which it returns 0 elsewhere.
@@ -135,12 +135,12 @@ impl TlsLayer {
     }
 
     /// Returns true if ciphertext waits to be written.
-    pub(in crate::engine) fn wants_write(&self) -> bool {
+    pub(crate) fn wants_write(&self) -> bool {
         matches!(self, TlsLayer::Session(tls) if tls.session.wants_write())
     }
 
     /// Writes ciphertext once.
-    pub(in crate::engine) fn write_to(&mut self, socket: &mut dyn Write) -> io::Result<usize> {
+    pub(crate) fn write_to(&mut self, socket: &mut dyn Write) -> io::Result<usize> {
         match self {
             TlsLayer::Unused(_) => Ok(0),
             TlsLayer::Session(tls) => tls.session.write_tls(socket),
@@ -148,7 +148,7 @@ impl TlsLayer {
     }
 
     /// Encrypts `close_notify` (RFC 8446 6.1), if there is a session.
-    pub(in crate::engine) fn send_close_notify(&mut self) {
+    pub(crate) fn send_close_notify(&mut self) {
         if let TlsLayer::Session(tls) = self {
             tls.session.send_close_notify();
         }
@@ -156,7 +156,7 @@ impl TlsLayer {
 
     /// Releases the spare room of the session while its connection waits. Returns the number of bytes
     /// of records that it holds.
-    pub(in crate::engine) fn shrink(&mut self) -> usize {
+    pub(crate) fn shrink(&mut self) -> usize {
         match self {
             TlsLayer::Unused(_) => 0,
             TlsLayer::Session(tls) => tls.shrink(),

@@ -4,14 +4,14 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::engine::limits::Settings;
-use crate::engine::message::{Body, Request, RequestHead, Response};
-use crate::engine::refusal::Refusal;
-use crate::engine::scheduler::Place;
-use crate::engine::service::{Lane, Reply, Service};
-use crate::engine::shared::fixture::shared;
-use crate::engine::socket::Stream;
-use crate::engine::turn_budget::MAX_STEPS;
+use crate::limits::Settings;
+use crate::message::{Body, Request, RequestHead, Response};
+use crate::refusal::Refusal;
+use crate::scheduler::Place;
+use crate::service::{Lane, Reply, Service};
+use crate::shared::fixture::shared;
+use crate::socket::Stream;
+use crate::turn_budget::MAX_STEPS;
 
 /// Service that streams without end at `/stream`, and answers all else by expensive work that ends at
 /// once.

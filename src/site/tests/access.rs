@@ -12,7 +12,8 @@ use crate::access::{
 };
 use crate::engine::{Activity, Reply, Request, Response, Service as _};
 use crate::route_pattern::RoutePattern;
-use crate::site::Site;
+use crate::site::{Site, SiteService};
+
 use crate::site::fixture::{now, request, site_under, tank, text, weather};
 
 const LEVELS: [&str; 8] =
@@ -99,7 +100,7 @@ pub(super) fn sorted_headers(response: &Response) -> Vec<String> {
 
 #[test]
 fn refused_request_takes_no_body() {
-    let site = Arc::new(guarded());
+    let site = SiteService(Arc::new(guarded()));
     let takes_body = |target: &str, level: &str| {
         let request = request_as("POST", target, level, &[("content-length", "100")]);
         match site.call(&request, &Activity::default()) {
@@ -112,7 +113,7 @@ fn refused_request_takes_no_body() {
         }
     };
     for level in ["none", "wrong password", "wrong token", "nothing"] {
-        for (_, target, _) in targets(&site) {
+        for (_, target, _) in targets(&site.0) {
             // Sign-in needs no credentials.
             assert_eq!(takes_body(&target, level), target == "/login", "{target} {level}");
         }

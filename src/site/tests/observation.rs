@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{header, parsed};
 use crate::engine::{Activity, BadRequest, Refusal, Service as _};
-use crate::site::RequestObserver;
 use crate::site::fixture::{request, site_observed, text};
+use crate::site::{RequestObserver, SiteService};
 
 #[derive(Default)]
 struct Seen(Mutex<Vec<(&'static str, &'static str, u16)>>);
@@ -20,7 +20,8 @@ impl RequestObserver for Seen {
 #[test]
 fn each_response_and_refusal_is_counted_once() {
     let seen = Arc::new(Seen::default());
-    let site = Arc::new(site_observed(vec![], Arc::clone(&seen) as Arc<dyn RequestObserver>));
+    let site = site_observed(vec![], Arc::clone(&seen) as Arc<dyn RequestObserver>);
+    let site = SiteService(Arc::new(site));
     site.call(&request("GET", "/ping", &[]), &Activity::default());
     site.call(&request("BREW", "/ping", &[]), &Activity::default());
     site.call(&request("HEAD", "/nowhere", &[]), &Activity::default());

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::scenario::{Case, Scenario, check_cuts, check_statuses, echo, feed, settings};
-use crate::engine::activity::Activity;
-use crate::engine::http1::{Action, ServiceCall};
-use crate::engine::limits::{MAX_CHUNK_OVERHEAD, Settings};
-use crate::engine::message::Request;
+use crate::activity::Activity;
+use crate::http1::{Action, ServiceCall};
+use crate::limits::{MAX_CHUNK_OVERHEAD, Settings};
+use crate::message::Request;
 
 const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
 

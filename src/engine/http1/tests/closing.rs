@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::scenario::{REQUEST, Scenario, feed};
-use crate::engine::http1::Closing;
-use crate::engine::limits::DRAIN_GRACE;
-use crate::engine::stats::CloseReason;
+use crate::http1::Closing;
+use crate::limits::DRAIN_GRACE;
+use crate::stats::CloseReason;
 
 #[test]
 fn client_that_has_ended_its_half_receives_its_responses() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::scenario::{REQUEST, Scenario, echo, settings};
-use crate::engine::http1::{Action, ServiceCall};
-use crate::engine::stats::CloseReason;
+use crate::http1::{Action, ServiceCall};
+use crate::stats::CloseReason;
 
 #[test]
 fn phase_ends_at_its_own_deadline() {

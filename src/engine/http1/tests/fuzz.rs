@@ -5,7 +5,7 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use super::scenario::{Transcript, feed};
-use crate::fuzzing::fuzz;
+use fuzzing::fuzz;
 
 #[test]
 fn any_bytes_cut_anywhere_get_the_same_responses() {

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::scenario::{REQUEST, Scenario, echo};
-use crate::engine::http1::Action;
-use crate::engine::limits::{SPARE_ROOM, Settings};
+use crate::http1::Action;
+use crate::limits::{SPARE_ROOM, Settings};
 
 #[test]
 fn waiting_connection_holds_its_input_and_little_more() {

@@ -3,8 +3,8 @@
 use http::StatusCode;
 
 use super::scenario::{Case, Scenario, check_cuts, check_statuses, echo, feed, settings};
-use crate::engine::http1::{Action, ServiceCall};
-use crate::engine::message::{Body, Response};
+use crate::http1::{Action, ServiceCall};
+use crate::message::{Body, Response};
 
 const CASES: &[Case] = &[
     ("a long body behind the head", b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n", &[200], true),

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-use crate::engine::activity::Activity;
-use crate::engine::http1::action::Refused;
-use crate::engine::http1::{Action, CallStep, Closing, Connection, ServiceCall};
-use crate::engine::limits::Settings;
-use crate::engine::message::{Body, Peer, Request, Response};
-use crate::engine::stats::CloseReason;
+use crate::activity::Activity;
+use crate::http1::action::Refused;
+use crate::http1::{Action, CallStep, Closing, Connection, ServiceCall};
+use crate::limits::Settings;
+use crate::message::{Body, Peer, Request, Response};
+use crate::stats::CloseReason;
 
 /// One connection, with a service that echoes requests.
 pub(super) struct Scenario {

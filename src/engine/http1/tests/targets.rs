@@ -6,11 +6,11 @@ use std::time::Instant;
 use http::{StatusCode, header};
 
 use super::scenario::{Case, Scenario, check_cuts, check_statuses, settings};
-use crate::engine::http1::{Action, Connection};
-use crate::engine::limits::{MAX_TARGET_BYTES, Settings};
-use crate::engine::message::{Peer, Request};
-use crate::engine::refusal::Refusal;
-use crate::engine::trusted_proxies::TrustedProxies;
+use crate::http1::{Action, Connection};
+use crate::limits::{MAX_TARGET_BYTES, Settings};
+use crate::message::{Peer, Request};
+use crate::refusal::Refusal;
+use crate::trusted_proxies::TrustedProxies;
 
 const CASES: &[Case] = &[
     // Versions (RFC 9110 2.5, RFC 9112 2.3).

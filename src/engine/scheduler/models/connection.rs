@@ -8,7 +8,7 @@ use super::super::slot::Signal;
 use super::super::{Place, SlotTable};
 use super::check;
 use super::fake::{self, Connection, Engine, FakeSlot};
-use crate::engine::ready::Ready;
+use crate::ready::Ready;
 
 fn parked() -> (Arc<FakeSlot>, Arc<Connection>) {
     fake::slot(SlotTable::<()>::default().next_token())

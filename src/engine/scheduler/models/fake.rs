@@ -8,8 +8,8 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Condvar, Mutex};
 
 use super::super::{Poller, Scheduler, Slot, SlotToken, Wake};
-use crate::engine::ready::Ready;
-use crate::engine::stats::{ConnectionState, Stats};
+use crate::ready::Ready;
+use crate::stats::{ConnectionState, Stats};
 
 /// Most workers of a model.
 const WORKERS: usize = 2;

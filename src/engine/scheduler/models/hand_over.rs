@@ -10,9 +10,9 @@ use loom::thread;
 use super::super::{Place, Poller, StallCheck, sync};
 use super::check;
 use super::fake::{self, Connection, Engine, FakePoller, FakeSlot};
-use crate::engine::activity::Activity;
-use crate::engine::ready::Ready;
-use crate::engine::stats::ConnectionState;
+use crate::activity::Activity;
+use crate::ready::Ready;
+use crate::stats::ConnectionState;
 
 /// Runs a worker. Whichever worker reads the last of `expected` bytes stops the engine.
 fn work(

@@ -1,7 +1,7 @@
 use super::super::slot_table::SlotTable;
 use super::*;
-use crate::engine::ready::Ready;
-use crate::engine::stats::ConnectionState;
+use crate::ready::Ready;
+use crate::stats::ConnectionState;
 
 /// A connection that has become ready, known by its number.
 fn ready(number: u64) -> Arc<Slot<()>> {

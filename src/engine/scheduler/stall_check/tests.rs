@@ -3,9 +3,9 @@ use std::sync::Arc;
 use super::super::slot::Slot;
 use super::super::slot_table::SlotTable;
 use super::*;
-use crate::engine::limits::Settings;
-use crate::engine::session::fixture::Paired;
-use crate::engine::shared::fixture::{Uncalled, shared};
+use crate::limits::Settings;
+use crate::session::fixture::Paired;
+use crate::shared::fixture::{Uncalled, shared};
 
 #[test]
 fn follower_is_called_unless_every_processor_has_a_worker_that_makes_progress() {

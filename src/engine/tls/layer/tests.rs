@@ -4,7 +4,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
-use crate::engine::tls::{provider, server_config};
+use crate::tls::{provider, server_config};
 
 /// Returns a layer and a client behind their handshake.
 fn handshaken() -> (TlsLayer, ClientConnection) {

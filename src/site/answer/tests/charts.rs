@@ -36,7 +36,7 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
     let target = "/chart/tank.level.svg?range=6h";
     let (_, first) = get(&recorded.site, target);
     assert_eq!(first.status(), 200);
-    recorded.site.context.charts.age(60);
+    recorded.site.0.context.charts.age(60);
     let request = request("GET", target, &[]);
     let activity = Activity::default();
     let Reply::HeavyOr { fallback, .. } = recorded.site.call(&request, &activity) else {
@@ -46,7 +46,7 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
         panic!("no outdated chart")
     };
     assert_eq!(text(&response), text(&first));
-    recorded.site.context.charts.age(3_600);
+    recorded.site.0.context.charts.age(3_600);
     let cold = recorded.site.call(&request, &activity);
     assert!(matches!(cold, Reply::Heavy { lane: Lane::Interactive, .. }), "too old: {cold:?}");
 }
@@ -55,14 +55,14 @@ fn outdated_chart_is_shown_where_a_new_one_has_to_wait() {
 fn charts_of_other_sizes_or_invented_fields_leave_the_cache_unchanged() {
     let recorded = RecordedSite::dense();
     get(&recorded.site, "/");
-    let cached = recorded.site.context.charts.len();
+    let cached = recorded.site.0.context.charts.len();
     for number in 0..300 {
         let (lanes, _) =
             get(&recorded.site, &format!("/chart/tank.level.svg?width={}", 300 + number));
         assert_eq!(lanes, [Lane::Interactive], "another size reads no disk");
         assert_eq!(get(&recorded.site, &format!("/chart/tank.f{number}.svg")).1.status(), 404);
     }
-    assert_eq!(recorded.site.context.charts.len(), cached);
+    assert_eq!(recorded.site.0.context.charts.len(), cached);
     assert_eq!(get(&recorded.site, "/?again").0.len(), 0);
 }
 
@@ -93,8 +93,8 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
     get(&recorded.site, "/source/tank");
     get(&recorded.site, "/chart/tank.level.svg");
     for target in ["/source/tank", "/chart/tank.level.svg?width=500"] {
-        recorded.site.context.source_pages.clear();
-        let before = recorded.site.context.source_pages.renderings();
+        recorded.site.0.context.source_pages.clear();
+        let before = recorded.site.0.context.source_pages.renderings();
         let request = request("GET", target, &[("accept-encoding", "gzip")]);
         let run = |piece: Continuation| ready(piece(&request, &Activity::default()));
         let (work, fallback) = permit_needed(&recorded, target);
@@ -105,7 +105,11 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
         let second = run(again);
         if target == "/source/tank" {
             assert_eq!(address(&first), address(&second));
-            assert_eq!(recorded.site.context.source_pages.renderings(), before + 1, "one for both");
+            assert_eq!(
+                recorded.site.0.context.source_pages.renderings(),
+                before + 1,
+                "one for both"
+            );
         }
     }
 }
@@ -131,7 +135,7 @@ fn picture_of_the_default_size_is_rendered_once() {
 #[test]
 fn page_during_a_stalled_drawing_does_not_wait_for_the_disk() {
     let recorded = RecordedSite::dense();
-    recorded.site.context.charts.stall();
+    recorded.site.0.context.charts.stall();
     for (target, status) in [("/", 200), ("/source/tank", 200), ("/chart/tank.level.svg", 503)] {
         let request = request("GET", target, &[]);
         let reply = recorded.site.call(&request, &Activity::default());

@@ -12,7 +12,7 @@ use crate::board::{Change, Finite, Sample, Value};
 use crate::engine::{Activity, Lane, Reply, Request, Response, Service as _};
 use crate::history::{History, import};
 use crate::site::fixture::{request, site_counted, tank};
-use crate::site::{RequestObserver, Site};
+use crate::site::{RequestObserver, SiteService};
 use crate::units::Unit;
 
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl RequestObserver for Seen {
 
 struct RecordedSite {
     folder: tempfile::TempDir,
-    site: Arc<Site>,
+    site: SiteService,
     seen: Arc<Seen>,
 }
 
@@ -49,7 +49,7 @@ impl RecordedSite {
         import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
         let seen = Arc::new(Seen::default());
         let history = History::read_only(&path, TimeZone::UTC);
-        let site = Arc::new(site_counted(vec![tank()], history, seen.clone()));
+        let site = SiteService(Arc::new(site_counted(vec![tank()], history, seen.clone())));
         RecordedSite { folder, site, seen }
     }
 
@@ -69,7 +69,8 @@ impl RecordedSite {
         }
         let path = recorded.folder.path().join("pumphouse.db");
         let history = History::read_only(&path, TimeZone::UTC);
-        let site = Arc::new(site_counted(vec![source], history, recorded.seen.clone()));
+        let site =
+            SiteService(Arc::new(site_counted(vec![source], history, recorded.seen.clone())));
         RecordedSite { site, ..recorded }
     }
 
@@ -80,7 +81,7 @@ impl RecordedSite {
 }
 
 /// Returns the lanes of the pieces that a request took, and its response.
-fn drive(site: &Arc<Site>, request: &Request) -> (Vec<Lane>, Response) {
+fn drive(site: &SiteService, request: &Request) -> (Vec<Lane>, Response) {
     let activity = Activity::default();
     let mut reply = site.call(request, &activity);
     let mut lanes = Vec::new();
@@ -96,7 +97,7 @@ fn drive(site: &Arc<Site>, request: &Request) -> (Vec<Lane>, Response) {
     }
 }
 
-fn get(site: &Arc<Site>, target: &str) -> (Vec<Lane>, Response) {
+fn get(site: &SiteService, target: &str) -> (Vec<Lane>, Response) {
     drive(site, &request("GET", target, &[]))
 }
 

@@ -48,6 +48,8 @@
 //!
 //! `turn_budget` bounds the work for a connection before the next one has its turn, `lanes` the
 //! expensive work, `memory_limit` the buffers, and `eviction` makes room at the caps on connections.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::print_stderr))]
 
 mod acceptor;
 mod activity;

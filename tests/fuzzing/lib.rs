@@ -4,6 +4,8 @@
 //! target returns a short description of its result instead, and an input with a new description is added to
 //! the pool of inputs to mutate. `make test` runs a fixed number of mutations with a fixed seed. `make fuzz`
 //! sets `FUZZ_SECONDS`, and uses a random seed.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)] // Panics fail the test that called.
 
 use std::collections::HashSet;
 use std::fs;
@@ -24,7 +26,7 @@ const MAX_POOL: usize = 2_000;
 
 /// Runs `describe` on each input of the corpus of `target`, and then on mutations. An input on which it panics
 /// is saved in the corpus as `found-…`, so that later runs begin with it.
-pub(crate) fn fuzz(target: &str, dictionary: &[&str], describe: impl Fn(&[u8]) -> String) {
+pub fn fuzz(target: &str, dictionary: &[&str], describe: impl Fn(&[u8]) -> String) {
     let folder = corpus_folder(target);
     let mut pool = corpus(&folder);
     assert!(!pool.is_empty(), "{} has no corpus", folder.display());
@@ -67,7 +69,7 @@ pub(crate) fn fuzz(target: &str, dictionary: &[&str], describe: impl Fn(&[u8]) -
 }
 
 fn corpus_folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(target)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(target)
 }
 
 /// Returns the inputs of a folder in the order of their names, so that a run is reproducible.
