@@ -18,8 +18,8 @@ use crate::supervisor::probe::Prober;
 ///
 /// It requests /healthz from the admin listener and from every public listener of the configuration,
 /// as a visitor would who uses the server's own name. The certificate must be the configured one, or
-/// one that the system trusts, and be valid now. A certificate that lacks a name or its chain is a note on
-/// standard error: the server is healthy, though browsers may refuse it.
+/// one that the system trusts, and be valid now. A certificate that expires soon, or lacks a name or its chain,
+/// is a note on standard error: the server is healthy, though browsers may refuse it.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
