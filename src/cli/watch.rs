@@ -40,9 +40,10 @@ alone, so a program that an operator has stopped stays stopped.
 A restart cures no certificate, name, clock or address. If one of these is wrong, or supervisord
 has given up the program or cannot be called, or the restarts are used up, it raises an alarm: a
 line at level ERROR that begins with ALARM:, when it begins and then once a minute, and a line when
-it is over. --alarm-exec COMMAND passes alarms on, when they begin, once an hour, and when they
-end (once a day for a certificate that expires soon), with the text in $PUMPHOUSE_ALARM, a name such as certificate_expired in
-$PUMPHOUSE_ALARM_KIND, and begins, lasts or over in $PUMPHOUSE_ALARM_STATE. It is killed after 60 s.
+it is over. --alarm-exec COMMAND passes alarms on: when they begin, once an hour while they last,
+and when they end. A certificate that expires soon is logged and passed on once a day. COMMAND gets
+the text in $PUMPHOUSE_ALARM, a name such as certificate_expired in $PUMPHOUSE_ALARM_KIND, and
+begins, lasts or over in $PUMPHOUSE_ALARM_STATE. It is killed after 60 s.
 
 supervisord passes its address in $SUPERVISOR_SERVER_URL. If it demands a password, set
 SUPERVISOR_USERNAME and SUPERVISOR_PASSWORD in the listener's environment=.

@@ -120,7 +120,7 @@ impl ThreadedResolver {
             Err(SendTimeoutError::Disconnected(query)) => {
                 // There is no thread yet, or it has panicked.
                 let sender = queries.insert(self.spawn().map_err(ResolveError::NoThread)?);
-                send(sender, query, deadline).map_err(|_| ResolveError::Busy)
+                send(sender, query, deadline).map_err(|_| ResolveError::Unanswered)
             }
         }
     }
