@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | another process holds it | this one serves without history, keeps its observations in memory, and tries again |
 //! | the file cannot be opened or created, or the file system has no locks (NFS without a lock service) | the history works without the lock; the log, `doctor`, the scoreboard and the metrics say so; tried again each minute |
+//! | no file can be at the path: it is a folder, or its folder does not exist | nothing is written, neither the history nor the files beside it; the recorder reports it and tries again each minute |
 //! | root creates the file | it gets the owner and the mode of the database, else the owner of the folder, so that another user can lock it |
 //! | the path holds a file of another program | it is neither changed nor locked: as a file that cannot be opened |
 //! | the database has a second name that is no symbolic link: a hard link, or a mount of its own | its lock is elsewhere; a warning says so |
@@ -37,9 +38,11 @@ use crate::shell::quoted;
 
 mod holder;
 mod owner;
+mod path_fault;
 mod place;
 
 pub use holder::{Holder, find_holder};
+pub use path_fault::path_fault;
 pub use place::{lock_path, second_name};
 
 use holder::{own_content, read_holder};
@@ -58,6 +61,8 @@ pub struct DataLock {
     state: Mutex<State>,
     /// True if this process writes the files.
     is_ours: AtomicBool,
+    /// False if no file can be at the path.
+    has_place: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,8 @@ pub enum Claim {
     Unlocked(Arc<str>),
     /// Another process does.
     Held(Holder),
+    /// No process does: no file can be at the path, for this reason.
+    NoPlace(String),
 }
 
 /// Kinds of failures.
@@ -114,12 +121,17 @@ impl DataLock {
             failure: OnChange::new(),
             second_name: OnChange::new(),
         });
-        DataLock { database, state, is_ours }
+        DataLock { database, state, is_ours, has_place: AtomicBool::new(true) }
     }
 
     /// Returns true if this process writes the files, as of the latest claim. Never waits.
     pub fn is_ours(&self) -> bool {
         self.is_ours.load(Ordering::Acquire)
+    }
+
+    /// Returns false if no file can be at the path, as of the latest claim. Never waits.
+    pub fn has_place(&self) -> bool {
+        self.has_place.load(Ordering::Acquire)
     }
 
     /// Takes the lock if it is free, without waiting for its holder. Called again, checks that the locked file
@@ -130,12 +142,20 @@ impl DataLock {
         let Some(database) = &self.database else { return Claim::Ours };
         let path = &lock_path(database);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_locked = state.file.as_ref().is_some_and(|file| is_at(file, path));
+        let fault = if is_locked { None } else { path_fault(database) };
+        self.has_place.store(fault.is_none(), Ordering::Release);
+        if let Some(fault) = fault {
+            (state.file, state.holder) = (None, None);
+            self.is_ours.store(false, Ordering::Release);
+            return Claim::NoPlace(fault);
+        }
         if let Some(reason) = second_name(database)
             && state.second_name.set(reason.clone())
         {
             log::warn!("{reason}");
         }
-        if state.file.as_ref().is_some_and(|file| is_at(file, path)) {
+        if is_locked {
             return Claim::Ours;
         }
         let claim = match lock(path, database) {
@@ -162,8 +182,8 @@ impl DataLock {
             }
         };
         state.holder = match &claim {
-            Claim::Ours | Claim::Unlocked(_) => None,
             Claim::Held(holder) => Some(holder.clone()),
+            _ => None,
         };
         self.is_ours.store(state.holder.is_none(), Ordering::Release);
         claim

@@ -19,8 +19,8 @@ use jiff::Timestamp;
 
 use crate::certificates::{CertificateErrors, CertificateInfo, Certificates};
 use crate::config::{self, Config, ConfigErrors, ConfiguredPath, ListenAddr};
+use crate::data_lock::path_fault;
 use crate::engine::SocketPathError;
-use crate::history;
 use crate::timestamp::{Rfc3339, Rfc3339Date};
 
 /// A configuration that the server would start with.
@@ -99,7 +99,7 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
     let listener_notes = config.as_ref().map(|config| listeners::notes(config, &mut errors));
     let path = config.as_ref().and_then(|config| Some(&config.history.as_ref()?.path));
     errors.extend(path.and_then(|path| {
-        Some(CheckError::History { path: path.clone(), fault: history::path_fault(path)? })
+        Some(CheckError::History { path: path.clone(), fault: path_fault(path)? })
     }));
     match (config, certificates, listener_notes) {
         (Some(config), Some(certificates), Some(listener_notes)) if errors.is_empty() => {

@@ -119,10 +119,36 @@ fn path_that_cannot_be_locked_is_ours_without_the_lock() {
     fs::remove_file(&file).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o600.into()).unwrap();
     assert!(is_unusable(&path, "not a regular file"), "no wait for a pipe");
-    let missing = folder.path().join("none/pumphouse.db");
-    assert!(is_unusable(&missing, "No such file"));
     fs::remove_file(&file).unwrap();
     assert_eq!(DataLock::of_database(&path).claim(), Claim::Ours, "it is tried again");
+}
+
+#[test]
+fn path_where_no_file_can_be_is_no_processes_until_it_can() {
+    let (folder, path) = fixture();
+    fs::create_dir(&path).unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let [missing, below_file] =
+        ["none/pumphouse.db", "file/pumphouse.db"].map(|name| folder.path().join(name));
+    for (path, cause) in [
+        (&path, " is a folder; "),
+        (&folder.path().join("."), " is a folder; "),
+        (&missing, " does not exist, so "),
+        (&below_file, " is no folder, so "),
+    ] {
+        let lock = DataLock::of_database(path);
+        let claim = lock.claim();
+        assert!(matches!(&claim, Claim::NoPlace(fault) if fault.contains(cause)), "{claim:?}");
+        assert_eq!((lock.is_ours(), lock.has_place()), (false, false), "{}", path.display());
+        assert!(!lock_path(path).exists(), "{}", path.display());
+    }
+    let lock = DataLock::of_database(&missing);
+    assert!(matches!(lock.claim(), Claim::NoPlace(_)));
+    fs::create_dir(missing.parent().unwrap()).unwrap();
+    assert_eq!(lock.claim(), Claim::Ours);
+    assert!(lock.is_ours() && lock.has_place());
+    fs::remove_dir_all(missing.parent().unwrap()).unwrap();
+    assert!(matches!(lock.claim(), Claim::NoPlace(_)), "the folder is gone again");
 }
 
 #[test]

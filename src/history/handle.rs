@@ -130,6 +130,11 @@ impl History {
         self.0.holder.load_full()
     }
 
+    /// Returns true if this process has the lock, or if there is no history.
+    pub fn has_lock(&self) -> bool {
+        self.0.has_lock.load(Ordering::Relaxed)
+    }
+
     /// Returns why this process records the history without the lock, if it does.
     pub fn unlocked(&self) -> Option<Arc<str>> {
         self.0.unlocked.load().as_deref().cloned()

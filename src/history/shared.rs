@@ -54,6 +54,8 @@ pub(super) struct Shared {
     pub(super) readers: ArcSwapOption<ReaderPool>,
     /// The other process that records the history; `None` if this one may.
     pub(super) holder: ArcSwapOption<Holder>,
+    /// False while this process has not the lock, as of the latest claim.
+    pub(super) has_lock: AtomicBool,
     /// Reason why this process records the history without the lock; `None` if it has the lock or waits for it.
     pub(super) unlocked: ArcSwapOption<Arc<str>>,
     pub(super) health: ArcSwap<Health>,
@@ -79,6 +81,7 @@ impl Shared {
             sources: ArcSwap::from_pointee(settings.sources.clone()),
             readers: ArcSwapOption::empty(),
             holder: ArcSwapOption::empty(),
+            has_lock: AtomicBool::new(true),
             unlocked: ArcSwapOption::empty(),
             health: ArcSwap::default(),
             recent: ArcSwap::default(),

@@ -39,6 +39,10 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Reads the saved readings. A damaged file is logged, and renamed if this process has the lock.
 pub fn load(path: &std::path::Path, lock: &DataLock) -> Vec<SavedReading> {
+    if !lock.has_place() {
+        // The recorder reports that.
+        return Vec::new();
+    }
     match file::read(path) {
         Ok(saved) => saved,
         Err(file::ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

@@ -132,7 +132,9 @@ impl Sessions {
     /// Loads the sessions stored in a file, if it exists.
     pub(super) fn of_file(path: &Path, lock: &DataLock) -> Result<Sessions, NoRandomness> {
         let is_ours = lock.is_ours();
-        let sessions = match file::load(path, is_ours) {
+        // The recorder reports a history without a place.
+        let stored = if lock.has_place() { file::load(path, is_ours) } else { None };
+        let sessions = match stored {
             Some(keys) => Sessions::over(keys, 0, true),
             None => Sessions::over(KeyStore::random()?, 1, false),
         }?;

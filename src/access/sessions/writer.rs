@@ -71,7 +71,7 @@ fn run(shared: &Shared, path: &Path, lock: &DataLock) {
     loop {
         if !lock.is_ours() {
             state.must_adopt = true;
-            note_held(shared, &mut state, path);
+            note_held(shared, &mut state, path, lock);
             if state.is_stopping {
                 return;
             }
@@ -110,10 +110,14 @@ fn pause<'a>(
     waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
-/// Reports once that another process writes the file, if there is something to write.
-fn note_held(shared: &Shared, state: &mut State, path: &Path) {
-    if state.version != state.written && state.failure.set(()) {
-        shared.saved.notify_all();
+/// Reports once that the file is not written, if there is something to write: another process writes it, or the
+/// history has no place, which the recorder logs.
+fn note_held(shared: &Shared, state: &mut State, path: &Path, lock: &DataLock) {
+    if state.version == state.written || !state.failure.set(()) {
+        return;
+    }
+    shared.saved.notify_all();
+    if lock.has_place() {
         log::warn!(
             "sessions are not written to {}, as another process writes it; sign-outs here are stored once \
              it ends",

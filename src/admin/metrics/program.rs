@@ -70,7 +70,7 @@ pub(super) fn history(history: &History) -> [MetricFamily; 5] {
         gauge(
             "history_lock_held",
             "1 if this process has the lock on the history, 0 while another one has it or it cannot be used.",
-            history.holder().is_none() && history.unlocked().is_none(),
+            history.has_lock(),
         ),
         gauge(
             "history_up",

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,7 +11,6 @@ use super::RecorderThread;
 use crate::board::{Change, Event, EventKind};
 use crate::data_lock::Claim;
 use crate::history::error::StoreError;
-use crate::history::path_fault::path_fault;
 use crate::history::pool::ReaderPool;
 use crate::history::schema;
 use crate::history::shared::Shared;
@@ -36,7 +36,9 @@ impl RecorderThread {
 
     /// Takes the lock, or checks that this process still has it. Returns false if another one has it.
     fn claim(&mut self) -> bool {
-        match self.lock.claim() {
+        let claim = self.lock.claim();
+        self.shared.has_lock.store(claim == Claim::Ours, Ordering::Relaxed);
+        match claim {
             claim @ (Claim::Ours | Claim::Unlocked(_)) => {
                 self.held_since = None;
                 self.shared.unheld();
@@ -46,6 +48,14 @@ impl RecorderThread {
                 };
                 self.shared.unlocked.store(reason);
                 true
+            }
+            Claim::NoPlace(fault) => {
+                self.held_since = None;
+                self.shared.holder.store(None);
+                self.shared.unlocked.store(None);
+                self.shared
+                    .write_failed(&format!("nothing is stored: \"path\" in [history]: {fault}"));
+                false
             }
             Claim::Held(holder) => {
                 self.held_since.get_or_insert_with(Instant::now);
@@ -81,10 +91,7 @@ impl RecorderThread {
                 }
             }
             Err(error) => {
-                let message = match path_fault(&path) {
-                    Some(fault) => format!("\"path\" in [history]: {fault}"),
-                    None => format!("cannot open the history {}: {error}", path.display()),
-                };
+                let message = format!("cannot open the history {}: {error}", path.display());
                 self.shared.write_failed(&message);
             }
         }

@@ -1,21 +1,43 @@
 //! A history at a path where no file can be: the server reports it once, in the words of `check`, and serves.
 
-use hostile::config::Config;
+use hostile::config::{Config, Source};
+use hostile::upstream::Upstream;
 
+use crate::access::user;
 use crate::server::Server;
 
 #[test]
 fn history_where_no_file_can_be_is_logged_once_with_the_remedy() {
+    let upstream = Upstream::answering(r#"{"level": 84.6}"#);
+    let config = || {
+        let source = Source::json("tank", &upstream.url()).value("level", "/level", "%");
+        let account = user("anna", "s3cret-enough", &["read"]);
+        Config::https()
+            .push("auth.public", "/api/v1/status")
+            .push("auth.user", account)
+            .source(source)
+    };
     for (path, fault) in [
         ("live", " is a folder; write the path of a file in it, such as \"live/pumphouse.db\""),
+        (".", " is a folder; write the path of a file in it, such as \"./pumphouse.db\""),
         ("gone/p.db", "gone/p.db cannot be stored; make it: mkdir -p gone"),
+        ("key.pem/p.db", " is no folder, so key.pem/p.db cannot be in it"),
     ] {
-        let config = Config::https().set("history.path", path);
-        let server = Server::start_after("mkdir live", &config);
+        let config = config().set("history.path", path);
+        let mut server = Server::start_after("mkdir live", &config);
         server.wait_for_log("\"path\" in [history]: ");
+        server
+            .eventually_status("it polls", |status| status["sources"]["tank"]["state"] == "fresh");
+        assert_eq!(server.metric("pumphouse_history_lock_held"), 0);
+        // The stop writes the last values and the sessions.
+        server.signal("TERM");
+        assert_eq!(server.wait().code(), Some(0));
         let log = server.log();
-        let reports: Vec<&String> = log.iter().filter(|line| line.contains("history]: ")).collect();
-        assert!(reports.len() == 1 && reports[0].contains(fault), "{log:?}");
-        assert!(server.serves());
+        let reports: Vec<&String> = log
+            .iter()
+            .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "))
+            .filter(|line| !line.contains("other users can read"))
+            .collect();
+        assert!(reports.len() == 1 && reports[0].contains(fault), "{log:#?}");
     }
 }

@@ -1,6 +1,8 @@
 //! Faults of the history's path: `check` refuses them, and a server reports them instead of the error of SQLite,
 //! which names neither the folder nor a remedy.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::file_error::Shown;
@@ -17,15 +19,18 @@ pub fn path_fault(path: &Path) -> Option<String> {
         ));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
-    if folder.is_dir() {
-        return None;
-    }
-    if folder.exists() {
-        return Some(format!(
-            "{} is no folder, so {} cannot be in it",
-            Shown(folder),
-            path.display()
-        ));
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => return None,
+        Ok(_) => {
+            return Some(format!(
+                "{} is no folder, so {} cannot be in it",
+                Shown(folder),
+                path.display()
+            ));
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        // Another error does not show that no file can be there.
+        Err(_) => return None,
     }
     Some(format!(
         "the folder {} does not exist, so {} cannot be stored; make it: mkdir -p {}",
