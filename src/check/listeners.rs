@@ -102,3 +102,24 @@ pub(super) fn families(address: &ListenAddr, all: &[ListenAddr]) -> String {
     let other = SocketAddr::new(other, tcp.port());
     format!(" ({covered} only; add \"{other}\" for {other_family})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unspecified_address_names_the_family_that_it_covers() {
+        for (listen, expected) in [
+            (&["0.0.0.0:6443"][..], " (IPv4 only; add \"[::]:6443\" for IPv6)"),
+            (&["[::]:6443"], " (IPv6 only; add \"0.0.0.0:6443\" for IPv4)"),
+            (&["[::]:6443", "0.0.0.0:6444"], " (IPv6 only; add \"0.0.0.0:6443\" for IPv4)"),
+            (&["[::]:6443", "0.0.0.0:6443"], " (IPv6; IPv4 by an address of its own)"),
+            (&["0.0.0.0:6443", "[::]:6443"], " (IPv4; IPv6 by an address of its own)"),
+            (&["127.0.0.1:6443", "[::]:6443"], ""),
+            (&["unix:/run/x.sock"], ""),
+        ] {
+            let listen: Vec<ListenAddr> = listen.iter().map(|it| it.parse().unwrap()).collect();
+            assert_eq!(families(&listen[0], &listen), expected, "{listen:?}");
+        }
+    }
+}

@@ -12,15 +12,13 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::Uri;
 use ipnet::IpNet;
 
+use super::scalar::OFF_WORDS;
 use super::secret::Secret;
 use super::section::Section;
 use super::source_url::SourceUrl;
 
 /// Port of a proxy whose URL names none, as for curl.
 const DEFAULT_PORT: u16 = 1080;
-
-/// Texts by which other programs mean that there is no proxy.
-const NONE_WORDS: [&str; 6] = ["none", "off", "direct", "false", "no", "disabled"];
 
 /// Route to a source: direct, or through a proxy.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -86,7 +84,7 @@ impl HttpProxy {
     /// Parses the configured URL of a proxy. A single word is not taken for a host.
     fn parse_configured(text: &str) -> Result<HttpProxy, ProxyError> {
         let is_word = !text.contains("://") && !text.contains(':');
-        if is_word && NONE_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        if is_word && OFF_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
             return Err(ProxyError::NoneWord);
         }
         if is_word { Err(ProxyError::Malformed) } else { HttpProxy::parse(text) }

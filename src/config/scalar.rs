@@ -243,6 +243,9 @@ impl Section<'_, '_> {
     }
 }
 
+/// Texts by which other programs switch a setting off.
+pub(super) const OFF_WORDS: [&str; 6] = ["none", "off", "direct", "false", "no", "disabled"];
+
 /// Returns what to write in place of a text that is no duration.
 fn duration_hint(text: &str) -> String {
     let text = text.trim();
@@ -256,6 +259,9 @@ fn duration_hint(text: &str) -> String {
     }
     if parse_duration(text).is_some() {
         return "; it must be longer than 0".to_owned();
+    }
+    if OFF_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return "; it cannot be switched off: for the default, delete the key".to_owned();
     }
     format!("; \"{text}\" is none: its units are s, m, h and d")
 }

@@ -98,6 +98,17 @@ keep_alive = "five minutes"
         ],
     },
     Mistake {
+        name: "durations that are switched off",
+        file: r#"[server]
+keep_alive = "off"
+queue_timeout = "None"
+"#,
+        says: &[
+            r#"p.toml:2:15: "keep_alive" must be a duration such as "10s" or "5m" in [server]; it cannot be switched off: for the default, delete the key"#,
+            r#"p.toml:3:18: "queue_timeout" must be a duration such as "10s" or "5m" in [server]; it cannot be switched off: for the default, delete the key"#,
+        ],
+    },
+    Mistake {
         name: "a negative duration",
         file: r#"[server]
 keep_alive = "-5s"
