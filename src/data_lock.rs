@@ -158,34 +158,38 @@ impl DataLock {
         if is_locked {
             return Claim::Ours;
         }
-        let claim = match lock(path, database) {
-            Ok(file) => {
-                state.failure.clear();
-                state.file = Some(file);
-                Claim::Ours
+        let claim = state.conclude(path, lock(path, database));
+        self.is_ours.store(state.holder.is_none(), Ordering::Release);
+        claim
+    }
+}
+
+impl State {
+    /// Stores the outcome of an attempt to lock the file at `path`.
+    fn conclude(&mut self, path: &Path, outcome: Result<File, ClaimError>) -> Claim {
+        let claim = match (outcome, self.holder.take()) {
+            (Ok(file), _) => {
+                self.failure.clear();
+                self.file = Some(file);
+                return Claim::Ours;
             }
-            Err(ClaimError::Held(holder)) => {
-                state.file = None;
+            (Err(ClaimError::Held(holder)), _) => Claim::Held(holder),
+            // Nothing has shown that the other process has ended.
+            (Err(ClaimError::Unusable(error)), Some(holder)) if is_shortage(&error) => {
                 Claim::Held(holder)
             }
-            // Nothing has shown that the other process has ended.
-            Err(ClaimError::Unusable(error)) if is_shortage(&error) && state.holder.is_some() => {
-                Claim::Held(state.holder.clone().unwrap_or_default())
-            }
-            Err(ClaimError::Unusable(error)) => {
+            (Err(ClaimError::Unusable(error)), _) => {
                 let reason = describe(path, &error);
-                if state.failure.set(reason.clone()) {
+                if self.failure.set(reason.clone()) {
                     log::warn!("{reason}");
                 }
-                state.file = None;
                 Claim::Unlocked(reason.into())
             }
         };
-        state.holder = match &claim {
-            Claim::Held(holder) => Some(holder.clone()),
-            _ => None,
-        };
-        self.is_ours.store(state.holder.is_none(), Ordering::Release);
+        self.file = None;
+        if let Claim::Held(holder) = &claim {
+            self.holder = Some(holder.clone());
+        }
         claim
     }
 }

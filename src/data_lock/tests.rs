@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use rustix::io::Errno;
+
 use super::holder::MAX_TEXT;
 use super::*;
 
@@ -77,6 +79,24 @@ fn content_decides_nothing_and_is_bounded() {
         assert!(text.starts_with(expected), "{text}");
         assert!(text.len() < 2 * MAX_TEXT && !text.contains('\x1b'), "{text}");
     }
+}
+
+#[test]
+fn lack_of_descriptors_takes_no_lock_from_another_process() {
+    let (_folder, path) = fixture();
+    let (first, second) = (DataLock::of_database(&path), DataLock::of_database(&path));
+    assert_eq!(first.claim(), Claim::Ours);
+    let held = second.claim();
+    assert!(matches!(held, Claim::Held(_)));
+    let attempt = |lock: &DataLock, errno: Errno| {
+        lock.state.lock().unwrap().conclude(&path, Err(ClaimError::Unusable(errno.into())))
+    };
+    for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+        assert_eq!(attempt(&second, errno), held, "{errno}");
+    }
+    assert!(matches!(attempt(&second, Errno::NOLCK), Claim::Unlocked(_)));
+    // Without a known holder there is nobody to wait for.
+    assert!(matches!(attempt(&DataLock::of_database(&path), Errno::MFILE), Claim::Unlocked(_)));
 }
 
 #[test]

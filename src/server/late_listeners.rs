@@ -228,22 +228,25 @@ impl LateListeners {
 impl Waiting {
     fn log(&mut self, error: &str, now: Instant) {
         if self.failure.set_at(error.to_owned(), now) {
-            let key = self.role.key();
-            let advice = match self.cause {
-                WaitCause::Absent => format!(
-                    "if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else correct {key} \
-                     and restart"
-                ),
-                WaitCause::Failing => "this machine has the address now".to_owned(),
-                WaitCause::Misconfigured => format!(
-                    "this machine has the address now, and the configuration is wrong: correct {key} and \
-                     restart"
-                ),
-            };
             log::warn!(
-                "{error}; the server tries again each second and serves at its other addresses meanwhile: \
-                 {advice}"
+                "{error}; the server tries again each second and serves at its other addresses meanwhile: {}",
+                self.advice()
             );
+        }
+    }
+
+    /// Returns the meaning of the latest failure, and what to do.
+    fn advice(&self) -> String {
+        let key = self.role.key();
+        match self.cause {
+            WaitCause::Absent => format!(
+                "if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else correct {key} and \
+                 restart"
+            ),
+            WaitCause::Failing => "this machine has the address now".to_owned(),
+            WaitCause::Misconfigured => format!(
+                "this machine has the address now, and the configuration is wrong: correct {key} and restart"
+            ),
         }
     }
 }
@@ -268,5 +271,53 @@ impl Role {
             Role::Redirect => "[tls] redirect_listen",
             Role::Admin => "[server] admin_listen",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(role: Role, address: &str, cause: WaitCause) -> Waiting {
+        let (address, failure) = (address.parse().unwrap(), OnChange::repeating(LOG_INTERVAL));
+        Waiting { role, address, status: None, cause, failure }
+    }
+
+    fn late(waiting: Vec<Waiting>) -> LateListeners {
+        LateListeners { backlog: 16, waiting, statuses: Vec::new(), live: Arc::default() }
+    }
+
+    #[test]
+    fn missing_addresses_are_listed_by_cause_with_advice() {
+        assert_eq!(late(Vec::new()).missing(), None);
+        let late = late(vec![
+            waiting(Role::Public("https"), "192.0.2.7:443", WaitCause::Absent),
+            waiting(Role::Redirect, "192.0.2.7:80", WaitCause::Misconfigured),
+            waiting(Role::Admin, "[::1]:6480", WaitCause::Failing),
+            waiting(Role::Public("https"), "192.0.2.8:443", WaitCause::Absent),
+        ]);
+        assert_eq!(
+            late.missing().unwrap(),
+            "waiting for addresses that this machine does not have: 192.0.2.7:443, 192.0.2.8:443; trying \
+             again to listen on: [::1]:6480; not allowed to listen on, correct the configuration: 192.0.2.7:80"
+        );
+        let advice: Vec<String> = late.waiting.iter().map(Waiting::advice).collect();
+        assert!(advice[0].ends_with("else correct [server] listen and restart"), "{advice:?}");
+        let wrong = "the configuration is wrong: correct [tls] redirect_listen and restart";
+        assert!(advice[1].ends_with(wrong), "{advice:?}");
+        assert_eq!(advice[2], "this machine has the address now");
+    }
+
+    #[test]
+    fn cause_of_a_wait_follows_the_latest_attempt() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let mut late = late(vec![waiting(Role::Admin, &address, WaitCause::Absent)]);
+        assert!(late.retry(|_, _| Ok(())), "the cause has changed");
+        assert_eq!(late.missing().unwrap(), format!("trying again to listen on: {address}"));
+        assert!(!late.retry(|_, _| Ok(())), "the cause is the same");
+        drop(taken);
+        assert!(late.retry(|_, _| Ok(())));
+        assert!(late.is_complete());
     }
 }

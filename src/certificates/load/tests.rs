@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::*;
 use crate::config::self_signed::{VALID_DAYS, self_signed};
 
@@ -39,4 +41,20 @@ fn self_signed_pair_is_loaded() {
     // The certificate is backdated by one day, for clients whose clocks are behind.
     let remaining = i64::from(VALID_DAYS) - 1;
     assert!((remaining - 1..=remaining).contains(&info.days_left(now)), "{}", info.days_left(now));
+}
+
+#[test]
+fn only_a_lack_of_descriptors_or_memory_passes() {
+    let file = ConfiguredPath::from("cert.pem");
+    let unreadable = |errno: Errno| {
+        let error = FileError { path: file.to_path_buf(), error: errno.into() };
+        CertificateError::of_read(&file, error)
+    };
+    for (errno, is_passing) in
+        [(Errno::MFILE, true), (Errno::NFILE, true), (Errno::NOENT, false), (Errno::ACCESS, false)]
+    {
+        assert_eq!(CertificateErrors(vec![unreadable(errno)]).is_passing(), is_passing, "{errno}");
+    }
+    let damaged = CertificateError::of_content(&file, "damaged".to_owned());
+    assert!(!CertificateErrors(vec![unreadable(Errno::MFILE), damaged]).is_passing());
 }

@@ -181,3 +181,15 @@ fn recorder_whose_lock_was_taken_closes_the_file() {
     recorder.open();
     assert!(recorder.writer.is_some() && history.holder().is_none());
 }
+
+#[test]
+fn lock_of_another_process_is_tried_soon_at_first_and_then_each_minute() {
+    let minute = Duration::from_secs(60);
+    let mut held = Held::start(tempfile::tempdir().unwrap(), RECORD);
+    assert_eq!(held.thread.open_interval(), minute);
+    held.thread.held_since = Some(Instant::now());
+    assert_eq!(held.thread.open_interval(), Duration::from_millis(250));
+    held.thread.held_since = Instant::now().checked_sub(minute);
+    assert!(held.thread.held_since.is_some());
+    assert_eq!(held.thread.open_interval(), minute);
+}
