@@ -191,24 +191,10 @@ fn of_tls(
             ),
         ),
         TlsFault::Expired { not_after } => {
-            let renewed = plan.own.iter().find(|own| own.not_after > now);
-            let remedy = match (&probed.way, renewed) {
-                (Way::Listener { .. }, Some(OwnCertificate { file, not_after, .. })) => format!(
-                    "{} is valid until {}, but the server has not loaded it: send HUP to the \
-                     server and read its log",
-                    file.display(),
-                    Rfc3339(*not_after)
-                ),
-                _ => {
-                    "renew it; a self-signed one by `pumphouse-web cert --renew`. The server loads \
-                      renewed files within a minute"
-                        .to_owned()
-                }
-            };
             let text = format!(
-                "the certificate expired on {}, and the clock of this machine shows {shown}: \
-                 {remedy}",
-                date(not_after)
+                "the certificate expired on {}, and the clock of this machine shows {shown}: {}",
+                date(not_after),
+                renewal(probed, plan, now)
             );
             (AlarmKind::CertificateExpired, text)
         }
@@ -221,20 +207,7 @@ fn of_tls(
             (AlarmKind::CertificateNotYetValid, text)
         }
         TlsFault::OtherName { names } => (AlarmKind::CertificateName, other_name(probed, names)),
-        TlsFault::Untrusted => {
-            let text = match (&probed.way, plan.own.first()) {
-                (Way::Listener { .. }, Some(own)) => format!(
-                    "the server presents another certificate than {}, and no authority of the \
-                     system has signed it: send HUP to the server if the file was renewed, else \
-                     check whether another program has the port",
-                    own.file.display()
-                ),
-                _ => "no trusted authority has signed the certificate: give that of the server, \
-                      or its authority's, by --ca FILE"
-                    .to_owned(),
-            };
-            (AlarmKind::CertificateUntrusted, text)
-        }
+        TlsFault::Untrusted => (AlarmKind::CertificateUntrusted, untrusted(probed, plan)),
         TlsFault::Invalid => {
             let text =
                 format!("the certificate cannot be used: {}; make a new one", reason(failure));
@@ -249,6 +222,36 @@ fn of_tls(
             );
             (AlarmKind::Tls, text)
         }
+    }
+}
+
+/// Returns the remedy for an expired certificate.
+fn renewal(probed: &Probed, plan: &Plan, now: Timestamp) -> String {
+    let renewed = plan.own.iter().find(|own| own.not_after > now);
+    match (&probed.way, renewed) {
+        (Way::Listener { .. }, Some(OwnCertificate { file, not_after, .. })) => format!(
+            "{} is valid until {}, but the server has not loaded it: send HUP to the server and read its \
+             log",
+            file.display(),
+            Rfc3339(*not_after)
+        ),
+        _ => "renew it; a self-signed one by `pumphouse-web cert --renew`. The server loads renewed files \
+              within a minute"
+            .to_owned(),
+    }
+}
+
+fn untrusted(probed: &Probed, plan: &Plan) -> String {
+    match (&probed.way, plan.own.first()) {
+        (Way::Listener { .. }, Some(own)) => format!(
+            "the server presents another certificate than {}, and no authority of the system has signed \
+             it: send HUP to the server if the file was renewed, else check whether another program has \
+             the port",
+            own.file.display()
+        ),
+        _ => "no trusted authority has signed the certificate: give that of the server, or its \
+              authority's, by --ca FILE"
+            .to_owned(),
     }
 }
 

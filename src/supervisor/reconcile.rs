@@ -20,7 +20,7 @@ use super::alarm::AlarmKind;
 use super::fault::{Outcome, Verdict};
 use super::known::KnownAddresses;
 use super::probed::{Probed, Way, is_local};
-use super::serving::Scoreboard;
+use super::serving::{Contradiction, Scoreboard};
 use crate::config::ListenAddr;
 use crate::outbound::{Cause, Failure, FailureKind, Place, Response};
 
@@ -108,70 +108,15 @@ pub(super) fn reconcile(
     known: &mut KnownAddresses,
     scoreboard: impl FnOnce(&Probed) -> Option<Vec<u8>>,
 ) -> Vec<Outcome> {
-    let is_admin = |index: usize| has_admin && index == 0;
     let is_new_plan_served =
         current.iter().any(|one| one.is_healthy() && !known.has_answered(&one.probed));
-    let admin = current.first().filter(|one| has_admin && one.is_healthy());
-    let has_served_admin = admin.is_some();
-    let former_admins = former.iter().zip(known.former()).filter(|(_, known)| known.is_admin);
-    let admin = admin
-        .or_else(|| former_admins.map(|(one, _)| one).find(|one| one.is_healthy()))
-        .map(|one| one.probed.clone());
-    let is_closed = |one: &Observed| one.fails() && one.sign == Sign::Closed;
-    let needs_scoreboard = |one: &Observed| {
-        is_closed(one) || one.fails() && one.sign != Sign::Shed && one.listener().is_some()
-    };
-    let needs_scoreboard = current.iter().chain(&former).any(needs_scoreboard);
-    let page = admin.as_ref().filter(|_| needs_scoreboard).and_then(scoreboard);
-    let scoreboard = page.and_then(|page| Scoreboard::parse(&page));
-    let contradiction = |one: &Observed| {
-        let (listen, is_tls) = one.listener()?;
-        scoreboard.as_ref()?.contradiction(listen, is_tls)
-    };
-    let has_shed = current.iter().chain(&former).any(is_closed)
-        && scoreboard.as_ref().is_some_and(|scoreboard| known.has_shed(scoreboard.shed()));
-    let is_shed = |one: &Observed| match one.sign {
-        Sign::Shed => admin.is_some(),
-        Sign::Closed => has_shed,
-        Sign::Absent | Sign::Other => false,
-    };
-    former.iter_mut().filter(|one| one.fails() && is_shed(one)).for_each(Observed::excuse_shed);
-    let former_answer = former.iter().find(|one| one.answers()).map(|one| one.probed.to_string());
-    let answer = current.iter().find(|one| one.answers()).map(|one| one.probed.to_string());
-
-    for (index, one) in current.iter_mut().enumerate() {
-        if !one.fails() {
-            continue;
-        }
-        if let Some(found) = contradiction(one) {
-            one.outcome.verdict = found.verdict;
-            one.outcome.text = format!("{}: {}", one.outcome.text, found.text);
-        } else if is_shed(one) && !is_admin(index) {
-            one.excuse_shed();
-        } else if let Some(ip) = lost_address(&one.probed) {
-            let text = format!("this machine has no address {ip} now: correct its network");
-            one.excuse(AlarmKind::Listener, false, &text);
-        } else if known.has_answered(&one.probed) {
-            // The server serves there.
-        } else if let Some(elsewhere) = &former_answer {
-            let text = format!(
-                "the server answers at {elsewhere}, as before the file was changed: restart it if it is to \
-                 serve by the file of now, else mend the file"
-            );
-            one.excuse(AlarmKind::Listener, true, &text);
-        } else if let Some(path) = missing_relative(one) {
-            let text = format!("there is no such path in {path}: give an absolute one");
-            one.excuse(AlarmKind::Listener, false, &text);
-        } else if let Some(elsewhere) = &answer
-            && one.sign == Sign::Absent
-            && !has_served_admin
-        {
-            let text = format!(
-                "the server answers at {elsewhere}, and has never done so here: give the address of its \
-                 admin listener by --admin, or that of a public one by --url"
-            );
-            one.excuse(AlarmKind::Listener, true, &text);
-        }
+    let server = ServerReport::request(has_admin, &current, &former, known, scoreboard);
+    let shed = former.iter_mut().filter(|one| one.fails() && server.sheds(one));
+    shed.for_each(Observed::excuse_shed);
+    let answers = Answers::of(&current, &former);
+    for (index, one) in current.iter_mut().enumerate().filter(|(_, one)| one.fails()) {
+        let is_admin = has_admin && index == 0;
+        explain(one, is_admin, &server, &answers, known);
     }
 
     // The server has been restarted with the new plan, or serves all of it without that.
@@ -180,8 +125,8 @@ pub(super) fn reconcile(
     let mut observed = former.iter();
     known.forget(|former| {
         let Some(one) = observed.next() else { return true };
-        let is_replaced = former.is_admin && has_served_admin;
-        is_over || is_replaced || contradiction(one).is_some()
+        let is_replaced = former.is_admin && server.has_current_admin;
+        is_over || is_replaced || server.contradiction(one).is_some()
     });
     current.iter().filter(|one| one.is_healthy()).for_each(|one| known.record(&one.probed));
     let is_kept = |one: &&Observed| {
@@ -189,6 +134,114 @@ pub(super) fn reconcile(
     };
     let kept: Vec<Outcome> = former.iter().filter(is_kept).map(|one| one.outcome.clone()).collect();
     current.into_iter().map(|one| one.outcome).chain(kept).collect()
+}
+
+/// Report of the server by its admin listener.
+struct ServerReport {
+    /// True if the admin listener of the plan is healthy.
+    has_current_admin: bool,
+    /// True if that or a former one is.
+    has_admin: bool,
+    /// `None` if no failure needs it.
+    scoreboard: Option<Scoreboard>,
+    /// True if the server has shed connections since the previous tick.
+    has_shed: bool,
+}
+
+impl ServerReport {
+    /// Requests the scoreboard from an admin listener that is healthy, if a failure needs it.
+    fn request(
+        has_admin: bool,
+        current: &[Observed],
+        former: &[Observed],
+        known: &mut KnownAddresses,
+        scoreboard: impl FnOnce(&Probed) -> Option<Vec<u8>>,
+    ) -> ServerReport {
+        let current_admin = current.first().filter(|one| has_admin && one.is_healthy());
+        let former_admins = former.iter().zip(known.former()).filter(|(_, known)| known.is_admin);
+        let mut former_admins = former_admins.map(|(one, _)| one);
+        let admin = current_admin.or_else(|| former_admins.find(|one| one.is_healthy()));
+        let is_closed = |one: &Observed| one.fails() && one.sign == Sign::Closed;
+        let needs_scoreboard = |one: &Observed| {
+            is_closed(one) || one.fails() && one.sign != Sign::Shed && one.listener().is_some()
+        };
+        let all = || current.iter().chain(former);
+        let page = admin.filter(|_| all().any(needs_scoreboard)).map(|one| &one.probed);
+        let scoreboard = page.and_then(scoreboard).and_then(|page| Scoreboard::parse(&page));
+        let (has_current_admin, has_admin) = (current_admin.is_some(), admin.is_some());
+        let has_shed = all().any(is_closed)
+            && scoreboard.as_ref().is_some_and(|scoreboard| known.has_shed(scoreboard.shed()));
+        ServerReport { has_current_admin, has_admin, scoreboard, has_shed }
+    }
+
+    /// Returns how the scoreboard contradicts the configuration at a listener.
+    fn contradiction(&self, one: &Observed) -> Option<Contradiction> {
+        let (listen, is_tls) = one.listener()?;
+        self.scoreboard.as_ref()?.contradiction(listen, is_tls)
+    }
+
+    /// Returns true if the server sheds the probe, and lives.
+    fn sheds(&self, one: &Observed) -> bool {
+        match one.sign {
+            Sign::Shed => self.has_admin,
+            Sign::Closed => self.has_shed,
+            Sign::Absent | Sign::Other => false,
+        }
+    }
+}
+
+/// Addresses at which the server answers, of the plan and of the one before.
+struct Answers {
+    current: Option<String>,
+    former: Option<String>,
+}
+
+impl Answers {
+    fn of(current: &[Observed], former: &[Observed]) -> Answers {
+        let first = |observed: &[Observed]| {
+            observed.iter().find(|one| one.answers()).map(|one| one.probed.to_string())
+        };
+        Answers { current: first(current), former: first(former) }
+    }
+}
+
+/// Puts an alarm in place of a failure, if it is none of the server's.
+fn explain(
+    one: &mut Observed,
+    is_admin: bool,
+    server: &ServerReport,
+    answers: &Answers,
+    known: &KnownAddresses,
+) {
+    if let Some(found) = server.contradiction(one) {
+        one.outcome.verdict = found.verdict;
+        one.outcome.text = format!("{}: {}", one.outcome.text, found.text);
+    } else if server.sheds(one) && !is_admin {
+        one.excuse_shed();
+    } else if let Some(ip) = lost_address(&one.probed) {
+        let text = format!("this machine has no address {ip} now: correct its network");
+        one.excuse(AlarmKind::Listener, false, &text);
+    } else if known.has_answered(&one.probed) {
+        // The server serves there.
+    } else if let Some(elsewhere) = &answers.former {
+        let text = format!(
+            "the server answers at {elsewhere}, as before the file was changed: restart it if it is to \
+             serve by the file of now, else mend the file"
+        );
+        one.excuse(AlarmKind::Listener, true, &text);
+    } else if let Some(path) = missing_relative(one) {
+        let text = format!("there is no such path in {path}: give an absolute one");
+        one.excuse(AlarmKind::Listener, false, &text);
+    } else if let Some(elsewhere) = &answers.current
+        && one.sign == Sign::Absent
+        && !server.has_current_admin
+    {
+        let text = format!(
+            "the server answers at {elsewhere}, and has never done so here: give the address of its \
+             admin listener by --admin, or that of a public one by --url"
+        );
+        one.excuse(AlarmKind::Listener, true, &text);
+    }
 }
 
 /// Returns true if the server does not serve at an address.
