@@ -7,6 +7,9 @@
 #   TRUST     README's command that lets curl trust the certificate
 set -euo pipefail
 
+# After a failure a server would keep the output open, for which the test waits.
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
 sudo() { "$@"; }
 
 # The machine has the package, and no network.
