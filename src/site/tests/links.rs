@@ -300,11 +300,13 @@ fn path_that_begins_like_a_route_is_served_in_both_forms() {
 #[test]
 fn prefix_that_a_client_claims_is_ignored() {
     let site = site(vec![tank()]);
-    let plain = page(&site, "/source/tank");
-    for name in ["x-forwarded-prefix", "x-forwarded-host", "x-original-uri", "x-script-name"] {
-        for value in ["/evil", "https://evil.example/", "\"><script>"] {
-            let fields = [BROWSER, (name, value)];
-            assert_eq!(drained(get(&site, "/source/tank", &fields)), plain, "{name}: {value}");
+    for target in ["/source/tank", "/a/b/nowhere", "/openapi.json"] {
+        let plain = drained(get(&site, target, &[BROWSER]));
+        for name in ["x-forwarded-prefix", "x-forwarded-host", "x-original-uri", "x-script-name"] {
+            for value in ["/evil", "https://evil.example/", "\"><script>"] {
+                let fields = [BROWSER, (name, value)];
+                assert_eq!(drained(get(&site, target, &fields)), plain, "{target} {name}: {value}");
+            }
         }
     }
 }
