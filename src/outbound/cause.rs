@@ -186,11 +186,23 @@ impl TlsFault {
             CertificateError::NotValidForNameContext { presented, .. } => TlsFault::OtherName {
                 names: presented.iter().filter_map(|name| bare_name(name)).collect(),
             },
-            // The signature is wrong where an authority of the issuer's name has another key, as the
-            // previous one of two self-signed certificates.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
+            error if is_untrusted(error) => TlsFault::Untrusted,
             _ => TlsFault::Invalid,
         }
+    }
+}
+
+/// Returns true if no trusted authority has signed the certificate.
+pub(super) fn is_untrusted(error: &CertificateError) -> bool {
+    match error {
+        // The signature is wrong where an authority of the issuer's name has another key, as the
+        // previous one of two self-signed certificates.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
+        // A self-signed certificate, as by `openssl req -x509`: its issuer is not looked for.
+        CertificateError::Other(other) => {
+            matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        }
+        _ => false,
     }
 }
 
@@ -212,6 +224,9 @@ fn is_shortage(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
     use rustls::pki_types::ServerName;
 
     use super::*;
@@ -292,6 +307,7 @@ mod tests {
         };
         let expired = CertificateError::ExpiredContext { time: time(9), not_after: time(7) };
         let early = CertificateError::NotValidYetContext { time: time(9), not_before: time(11) };
+        let ca = CertificateError::Other(OtherError(Arc::new(webpki::Error::CaUsedAsEndEntity)));
         for (error, cause) in [
             (expired.into(), Cause::Tls(TlsFault::Expired { not_after: at(7) })),
             (early.into(), Cause::Tls(TlsFault::NotYetValid { not_before: at(11) })),
@@ -303,6 +319,7 @@ mod tests {
             ),
             (CertificateError::UnknownIssuer.into(), Cause::Tls(TlsFault::Untrusted)),
             (CertificateError::BadSignature.into(), Cause::Tls(TlsFault::Untrusted)),
+            (ca.into(), Cause::Tls(TlsFault::Untrusted)),
             (CertificateError::BadEncoding.into(), Cause::Tls(TlsFault::Invalid)),
             (CertificateError::Revoked.into(), Cause::Tls(TlsFault::Invalid)),
             (

@@ -11,8 +11,9 @@ use arc_swap::ArcSwap;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use rustls::{ALL_VERSIONS, CertificateError, ClientConfig, RootCertStore};
+use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 
+use super::cause::is_untrusted;
 use super::pinned::PinnedOrTrusted;
 
 /// TLS settings of an HTTP client. They are cheap to clone; clones share them.
@@ -106,15 +107,10 @@ impl ClientTls {
         self.0.store(Arc::new(Settings { config, origin: Some(origin) }));
     }
 
-    /// Returns an error with advice, if that of a handshake is that the issuer is not known.
+    /// Returns an error with advice, if that of a handshake is that the certificate is not trusted.
     pub(super) fn explain(&self, error: &rustls::Error) -> Option<UntrustedIssuer> {
-        // A bad signature: there is an authority of the same name with another key.
-        let is_unknown = matches!(
-            error,
-            rustls::Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature
-            )
-        );
+        let is_unknown =
+            matches!(error, rustls::Error::InvalidCertificate(error) if is_untrusted(error));
         self.0.load().origin.filter(|_| is_unknown).map(UntrustedIssuer)
     }
 }
