@@ -36,6 +36,7 @@ use argh::{ArgsInfo, CommandInfoWithArgs, FromArgs};
 use self::command_line::{Misuse, Request};
 use self::manual::help;
 use self::outcome::{Failure, print, remark};
+use crate::kernel::file_size;
 use crate::logging;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
@@ -92,6 +93,8 @@ enum Command {
 /// failure.
 pub fn main() -> ExitCode {
     let _flush = logging::FlushOnDrop;
+    // Without the handler, only a write beyond that limit ends the program.
+    let _ = file_size::report_as_error();
     let table = Arguments::get_args_info();
     let mut path = Vec::new();
     match run(&table, &mut path) {

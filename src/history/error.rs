@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::ErrorCode;
 
 use crate::data_lock::Holder;
+use crate::kernel::file_size;
 
 /// Error of an operation on the file.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,15 @@ fn explain(error: &rusqlite::Error) -> String {
         }
         Some(ErrorCode::ReadOnly) => "the file is read-only",
         Some(ErrorCode::CannotOpen) => "the file cannot be opened",
-        Some(ErrorCode::SystemIoFailure) => "input/output error of the disk",
+        Some(ErrorCode::SystemIoFailure) => match file_size::limit() {
+            None => "input/output error of the disk",
+            Some(limit) => {
+                return format!(
+                    "input/output error of the disk, or a file would exceed {limit} bytes, the limit of \
+                     `ulimit -f` or LimitFSIZE= ({error})"
+                );
+            }
+        },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged",
         _ => return error.to_string(),
     };

@@ -1,4 +1,4 @@
-//! Interfaces to the kernel: clocks, processes, listening sockets, descriptors and signals.
+//! Interfaces to the kernel: clocks, processes, listening sockets, limits and signals.
 //!
 //! This module depends on neither the configuration nor the engine: callers pass plain numbers.
 
@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod addresses;
 pub mod clock;
 pub mod descriptors;
+pub mod file_size;
 pub mod listen_queue;
 pub mod pause;
 pub mod process;

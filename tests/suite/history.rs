@@ -183,6 +183,20 @@ fn full_disk_stops_the_history_and_nothing_else() {
     assert!(!server.get("/").contains("History is not being written"));
 }
 
+/// A limit of the size of files, by which the system ends a program that has no handler of XFSZ.
+#[test]
+fn file_size_limit_stops_the_history_and_nothing_else() {
+    let upstream = Upstream::answering(r#"{"level": 84.6}"#);
+    let config = config(&upstream, "pumphouse.db");
+    // 8 KiB, with the blocks of 512 bytes that POSIX prescribes; 16 KiB in some shells.
+    let server = Server::start_after("ulimit -f 16", &config);
+    server.wait_for_log("bytes, the limit of `ulimit -f`");
+    server.eventually_status("a reading", |status| {
+        status["sources"]["tank"]["fetched_at"].is_string()
+    });
+    assert!(server.get("/").contains("History is not being written"));
+}
+
 #[test]
 fn year_of_csv_is_streamed_in_constant_memory() {
     const ROWS: i64 = 365 * 288;
