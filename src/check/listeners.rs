@@ -38,7 +38,10 @@ pub(super) fn notes(config: &Config, errors: &mut Vec<CheckError>) -> Vec<String
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 if let Some(folder) = folder.filter(|folder| !folder.exists()) {
                     let folder = folder.display();
-                    notes.push(format!("{address}: the folder {folder} does not exist yet"));
+                    notes.push(format!(
+                        "{address}: the folder {folder} does not exist now, and no start makes it; systemd \
+                         does by RuntimeDirectory= (examples/systemd)"
+                    ));
                 }
             }
             Ok(SocketPath::Abandoned) => {

@@ -13,6 +13,9 @@ use super::limits::UNSENT_BYTES;
 use super::socket::Stream;
 use super::socket_file::SocketFile;
 
+/// Mode of a socket that the owner's group may connect to: `connect(2)` needs the right to write.
+const GROUP_MODE: u32 = 0o660;
+
 /// A bound, listening socket.
 #[derive(Debug)]
 pub struct Listener {
@@ -48,14 +51,30 @@ impl Listener {
     }
 
     /// Listens on a unix socket, and removes its file at the end. A socket that a killed process has
-    /// left behind is replaced; any other file is kept.
+    /// left behind is replaced; any other file is kept. The umask decides who may connect.
     ///
     /// # Errors
     /// Those of `socket(2)`, `bind(2)` and `listen(2)`; `AddrInUse` with a
     /// [`SocketPathError`](super::SocketPathError) for a file that is kept.
     pub fn unix(path: &Path, backlog: u32) -> io::Result<Listener> {
+        Listener::bind_unix(path, backlog, None)
+    }
+
+    /// Listens on a unix socket, as [`Listener::unix`] does, to which this process's user and group may
+    /// connect whatever the umask: a proxy whose user is in that group.
+    ///
+    /// # Errors
+    /// Those of [`Listener::unix`] and `chmod(2)`.
+    pub fn unix_for_group(path: &Path, backlog: u32) -> io::Result<Listener> {
+        Listener::bind_unix(path, backlog, Some(GROUP_MODE))
+    }
+
+    fn bind_unix(path: &Path, backlog: u32, mode: Option<u32>) -> io::Result<Listener> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         let file = SocketFile::bind(&socket, path)?;
+        if let Some(mode) = mode {
+            file.set_mode(mode)?;
+        }
         listen(&socket, backlog)?;
         let listener = mio::net::UnixListener::from_std(socket.into());
         Ok(Listener { kind: ListenerKind::Unix { listener, _file: Some(file) }, inherited: false })

@@ -9,15 +9,17 @@
 //!    listens there (unix(7)).
 //! 2. A file is removed by its identity, not by its name: it is renamed, compared, and renamed back if
 //!    it is another one. A file that another process puts there at the same time stays in place.
+//! 3. A mode is set through a descriptor of the file that was created, between `bind(2)` and `listen(2)`.
 
-use std::fs::{self, FileType, Metadata};
+use std::fs::{self, File, FileType, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -173,9 +175,20 @@ impl SocketFile {
         }
         Ok(SocketFile { path: path.to_owned(), id: FileId::at(path) })
     }
-}
 
-impl SocketFile {
+    /// Sets the mode of the file, whatever the umask. `chmod(2)` follows symbolic links, and another process may
+    /// have replaced the file by one, so this opens the file itself, compares it, and changes what it has opened.
+    pub(super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(&self.path, flags, Mode::empty())?);
+        if self.id != Some(FileId::from(&file.metadata()?)) {
+            return Err(SocketPathError::Replaced.into());
+        }
+        // fchmod(2) refuses a descriptor of O_PATH; its entry in /proc leads to the same file.
+        let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+        fs::set_permissions(opened, Permissions::from_mode(mode))
+    }
+
     /// Removes the file if it is the one that was created. `compared` runs between the comparison and
     /// the removal: a test replaces the file then.
     fn remove(&self, compared: impl FnOnce()) {

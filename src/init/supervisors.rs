@@ -258,6 +258,8 @@ mod tests {
         assert!(unit.contains("\nWorkingDirectory=/data/a tank\n"), "{unit}");
         assert!(unit.contains("\nReadWritePaths=\"/data/a tank\"\n"), "{unit}");
         assert!(unit.contains("\nUser=anna\n"), "{unit}");
+        let socket_folder = "\nRuntimeDirectory=pumphouse\nRuntimeDirectoryMode=0750\n";
+        assert!(unit.contains(socket_folder), "{unit}");
         let conf = supervisord(&service).unwrap();
         assert_eq!(conf.matches("\ndirectory=/data/a tank\n").count(), 2, "{conf}");
         assert_eq!(conf.matches("\nuser=anna\n").count(), 2, "{conf}");

@@ -94,7 +94,7 @@ impl Binding {
         };
         let mut binding = Binding { public: Vec::new(), redirect: Vec::new(), admin: None, late };
         for (role, address) in addresses {
-            match bind(address, backlog) {
+            match bind(address, role, backlog) {
                 Ok(listener) => {
                     binding.late.bound(role, &listener);
                     match role {
@@ -149,7 +149,7 @@ impl LateListeners {
         let before = self.missing();
         for mut waiting in std::mem::take(&mut self.waiting) {
             let (role, backlog) = (waiting.role, self.backlog);
-            let outcome = bind(&waiting.address, backlog);
+            let outcome = bind(&waiting.address, role, backlog);
             let outcome = outcome.map_err(|error| (error.wait_cause(), error.to_string()));
             let outcome = outcome.and_then(|listener| {
                 let (address, socket) = (listener.local_addr(), listen_socket(&listener, backlog));

@@ -11,6 +11,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::late_listeners::Role;
 use crate::admin::listeners::WaitCause;
 use crate::config::ListenAddr;
 use crate::engine::{Listener, SocketPathError};
@@ -74,11 +75,16 @@ impl ListenError {
     }
 }
 
-/// Binds an address.
-pub(super) fn bind(address: &ListenAddr, backlog: u32) -> Result<Listener, ListenError> {
+/// Binds an address. A proxy of the server's group may connect to a unix socket of the site, whatever the umask.
+pub(super) fn bind(
+    address: &ListenAddr,
+    role: Role,
+    backlog: u32,
+) -> Result<Listener, ListenError> {
     let bound = match address {
         ListenAddr::Tcp(address) => Listener::tcp(*address, backlog),
-        ListenAddr::Unix(path) => Listener::unix(path, backlog),
+        ListenAddr::Unix(path) if role == Role::Admin => Listener::unix(path, backlog),
+        ListenAddr::Unix(path) => Listener::unix_for_group(path, backlog),
         ListenAddr::Fd(number) => Listener::inherited(*number, backlog),
     };
     bound.map_err(|error| ListenError { address: address.clone(), error })
@@ -95,7 +101,9 @@ fn hint(address: &ListenAddr, error: &io::Error) -> &'static str {
     match (error.kind(), address) {
         // The error names the file at the path and the remedy.
         (io::ErrorKind::AddrInUse, ListenAddr::Unix(_)) => "",
-        (io::ErrorKind::NotFound, ListenAddr::Unix(_)) => "; create the socket's folder first",
+        (io::ErrorKind::NotFound, ListenAddr::Unix(_)) => {
+            "; create the socket's folder first (systemd: RuntimeDirectory=)"
+        }
         (io::ErrorKind::PermissionDenied, ListenAddr::Unix(_)) => {
             "; this user must be able to create a file in the socket's folder"
         }

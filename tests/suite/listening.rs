@@ -1,8 +1,10 @@
 //! Addresses of `serve`: options, passed sockets, unix sockets, and plain HTTP.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
@@ -123,12 +125,50 @@ fn check_notes_the_state_of_socket_paths_and_changes_nothing() {
     for note in [
         "note: unix:dead.sock: no process listens on it; a start replaces it",
         "note: unix:live.sock: a process listens there now",
-        "note: unix:run/admin.sock: the folder run does not exist yet",
+        "note: unix:run/admin.sock: the folder run does not exist now, and no start makes it",
     ] {
         assert!(output.contains(note), "{note:?} is not in {output}");
     }
     assert!(at("dead.sock").exists() && at("live.sock").exists());
     drop(live);
+}
+
+/// A proxy's workers run as a user of their own, who is in the server's group.
+#[test]
+fn group_may_connect_to_the_public_socket_whatever_the_umask_and_the_admin_socket_stays_private() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o750)).unwrap();
+    let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+    let group = std::fs::metadata(directory.path()).unwrap().gid();
+    // Returns true if a client of another user and this group gets a response.
+    let serves = |socket: &str, group: u32| {
+        let output = Command::new("setpriv")
+            .args(["--reuid=65534", &format!("--regid={group}"), "--clear-groups", "curl", "-s"])
+            .arg("--unix-socket")
+            .arg(at(socket))
+            .arg("http://localhost/ping")
+            .output();
+        output.unwrap().status.success()
+    };
+    for (umask, admin_mode) in [("0077", 0o700), ("0022", 0o755)] {
+        Config::new()
+            .open()
+            .set("history.enabled", false)
+            .listen("unix:web.sock")
+            .set("server.admin_listen", "unix:admin.sock")
+            .write(directory.path());
+        let script = format!("umask {umask} && exec \"$0\" serve --no-tls");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, BINARY]).current_dir(directory.path());
+        let server = Process::start_logged(command.env_remove("RUST_LOG").stdin(Stdio::null()));
+        server.log().wait_for("admin listener on");
+        assert_eq!((mode("web.sock"), mode("admin.sock")), (0o660, admin_mode), "umask {umask}");
+        if rustix::process::geteuid().is_root() {
+            assert!(serves("web.sock", group), "umask {umask}");
+            assert!(!serves("web.sock", 65534) && !serves("admin.sock", group), "umask {umask}");
+        }
+    }
 }
 
 #[test]

@@ -119,6 +119,21 @@ fn listener_that_ends_removes_its_own_file_only() {
 }
 
 #[test]
+fn mode_of_a_file_that_has_replaced_the_socket_stays() {
+    let folder = folder();
+    let (path, secret) = (folder.path().join("http.sock"), folder.path().join("secret"));
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let file = SocketFile::bind(&socket, &path).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&secret, "").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink(&secret, &path).unwrap();
+    let refused = file.set_mode(0o660).unwrap_err().to_string();
+    assert!(refused.contains("was replaced just now"), "{refused}");
+    assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn socket_that_has_replaced_the_abandoned_one_is_renamed_back() {
     let folder = folder();
     let path = folder.path().join("http.sock");
