@@ -13,6 +13,7 @@ use rustls::{AlertDescription, CertificateError};
 use super::connect_error::ConnectError;
 use super::proxy::ProxyError;
 use super::resolve::ResolveError;
+use super::trust_error::is_untrusted;
 
 /// Cause of a failed exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,20 +190,6 @@ impl TlsFault {
             error if is_untrusted(error) => TlsFault::Untrusted,
             _ => TlsFault::Invalid,
         }
-    }
-}
-
-/// Returns true if no trusted authority has signed the certificate.
-pub(super) fn is_untrusted(error: &CertificateError) -> bool {
-    match error {
-        // The signature is wrong where an authority of the issuer's name has another key, as the
-        // previous one of two self-signed certificates.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => true,
-        // A self-signed certificate, as by `openssl req -x509`: its issuer is not looked for.
-        CertificateError::Other(other) => {
-            matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-        }
-        _ => false,
     }
 }
 

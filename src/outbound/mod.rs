@@ -36,6 +36,7 @@ mod target;
 pub(crate) mod tls;
 mod tls_transport;
 mod transport;
+mod trust_error;
 mod unix;
 
 pub(crate) use agent::agent;

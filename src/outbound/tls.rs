@@ -13,8 +13,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 
-use super::cause::is_untrusted;
 use super::pinned::PinnedOrTrusted;
+use super::trust_error::is_untrusted;
 
 /// TLS settings of an HTTP client. They are cheap to clone; clones share them.
 #[derive(Debug, Clone)]

@@ -15,6 +15,7 @@
 //! answers by the new one: a server that hangs there is restarted.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use super::alarm::AlarmKind;
 use super::fault::{Outcome, Verdict};
@@ -255,10 +256,11 @@ fn lost_address(probed: &Probed) -> Option<IpAddr> {
     Some(address.ip()).filter(|ip| !is_local(*ip))
 }
 
-/// Returns the folder in which a relative path of a socket was sought in vain.
+/// Returns the folder in which a relative path of a socket was sought in vain. A socket that refuses connections
+/// was left behind by a server that was killed, so the folder is the right one.
 fn missing_relative(one: &Observed) -> Option<String> {
-    let is_relative = one.probed.socket().is_some_and(|path| path.is_relative());
-    if one.sign != Sign::Absent || !is_relative {
+    let is_missing = |path: &Path| path.is_relative() && !path.exists();
+    if one.sign != Sign::Absent || !one.probed.socket().is_some_and(is_missing) {
         return None;
     }
     let folder = std::env::current_dir();

@@ -85,6 +85,8 @@ fn failure_at_an_address_that_the_server_does_not_serve_is_an_alarm() {
         // An address for documentation (RFC 5737), which no machine has.
         ("lost address", [WELL, SILENT], "192.0.2.7:6443", None, [healthy, listener(false)]),
         ("relative path", [WELL, ABSENT], "unix:no/p.sock", None, [healthy, listener(false)]),
+        // Any file that is there, in the place of a socket that a killed server has left.
+        ("left path", [WELL, ABSENT], "unix:./Cargo.toml", None, [healthy, fails]),
         ("absolute path", [WELL, ABSENT], "unix:/no/p.sock", None, [healthy, fails]),
     ] {
         assert_eq!(at_start(states, listen, scoreboard), expected, "{case}");
