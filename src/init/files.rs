@@ -76,6 +76,15 @@ pub enum FilesError {
         /// Its files that are in place.
         written: Vec<PathBuf>,
     },
+    /// An earlier run was interrupted before it wrote its list or after it removed it, or another one runs.
+    #[error(
+        "an earlier `init` was interrupted as it began or ended, or another one runs now: {} exists, \
+         without its list of files. If none runs, remove it and repeat this command, which names the \
+         files that are in place: rm -rf {}",
+        .0.display(),
+        quoted(.0)
+    )]
+    Unlisted(PathBuf),
     /// A file or folder cannot be written. Files that were in place already are removed again.
     #[error("cannot {action} {}: {error}; nothing was written", path.display())]
     Io {
@@ -112,7 +121,12 @@ pub(super) fn check_absent(folder: &Path, paths: &[&str]) -> Result<(), FilesErr
     // A link to nothing exists, too.
     let exists = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
     if exists(&staging) {
-        let list = read_list(&staging.join(LIST)).unwrap_or_default();
+        let list = match read_list(&staging.join(LIST)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(FilesError::Unlisted(staging));
+            }
+            list => list.unwrap_or_default(),
+        };
         // The owner of the folder may have written this list, and root may run the command that names its
         // files. So it names files of `init` only, and none behind a link.
         let is_inside = |path: &PathBuf| {
@@ -271,8 +285,9 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be removed is reported by the next run.
-        for name in &self.names {
+        // The list, which is the first, goes last: until then, it names the files that are in place. What cannot be
+        // removed is reported by the next run.
+        for name in self.names.iter().rev() {
             let _ = rustix::fs::unlinkat(&self.folder, &**name, AtFlags::empty());
         }
         let _ = rustix::fs::unlinkat(&self.parent, STAGING, AtFlags::REMOVEDIR);

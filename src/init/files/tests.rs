@@ -104,6 +104,32 @@ fn interrupted_run_is_reported_with_the_command_to_begin_again() {
     }
 }
 
+/// A kill while a complete run removes its staging folder.
+#[test]
+fn run_interrupted_while_it_removes_its_staging_folder_is_not_reported_as_without_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let opened = opened(folder.path());
+    let target = Target { folder: opened.as_fd(), path: folder.path() };
+    let mut staging = Staging::create(target, &paths()).unwrap();
+    // A folder that the run does not know keeps the staging folder in place, as a kill before rmdir(2) does.
+    fs::create_dir(at(STAGING).join("blocked")).unwrap();
+    let mut placed = Placed::default();
+    stage_and_place(target, &mut staging, &plan(), None, &mut placed).unwrap();
+    placed.keep();
+    let names = staging.names.clone();
+    drop(staging);
+    assert_eq!(names.first().map(String::as_str), Some(LIST), "it is removed last");
+    let error = write_into(folder.path(), None).unwrap_err().to_string();
+    assert!(!error.contains("no file is in place"), "{error}");
+    assert!(error.contains("repeat this command"), "{error}");
+    let (_, command) = error.split_once("in place: ").unwrap();
+    let run = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(run.success(), "{command}");
+    let error = write_into(folder.path(), None).unwrap_err();
+    assert!(matches!(&error, FilesError::Exist(files) if files.len() == plan().len()), "{error}");
+}
+
 /// The owner of the folder wrote the list, and root runs the command that names its files.
 #[test]
 fn list_of_an_interrupted_run_names_files_of_init_only() {
