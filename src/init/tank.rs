@@ -49,8 +49,36 @@ pub struct Measure {
 
 /// A text is not a measure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a number above 0, perhaps with its unit, such as \"58 in\" or \"147 cm\"")]
-pub struct MeasureError;
+pub enum MeasureError {
+    /// It is no number above 0, or its unit is unknown.
+    #[error("not a number above 0, perhaps with its unit, such as \"58 in\" or \"147 cm\"")]
+    NotAMeasure,
+    /// Its point or comma may separate thousands or decimals.
+    #[error(
+        "{whole}{separator}{decimals} may be {whole}{decimals} or a fraction; write {whole}{decimals}{unit} or \
+         {}{unit}",
+        fraction(whole, decimals)
+    )]
+    Ambiguous {
+        /// Digits before the separator.
+        whole: String,
+        /// The separator.
+        separator: char,
+        /// The three digits behind it.
+        decimals: String,
+        /// The unit with a space before it, or nothing.
+        unit: String,
+    },
+}
+
+/// Returns a fraction of another length than three digits.
+fn fraction(whole: &str, decimals: &str) -> String {
+    match decimals.trim_end_matches('0') {
+        "" => format!("{whole}.0"),
+        decimals if decimals.len() == 3 => format!("{whole}.{decimals}0"),
+        decimals => format!("{whole}.{decimals}"),
+    }
+}
 
 impl FromStr for Measure {
     type Err = MeasureError;
@@ -59,24 +87,36 @@ impl FromStr for Measure {
         let text = text.trim();
         let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ','));
         let (number, unit) = text.split_at(end.unwrap_or(text.len()));
-        let number: f64 = plain_number(number).ok_or(MeasureError)?;
         let unit = match unit.trim() {
             "" => None,
-            unit => Some(Unit::from_input(unit).ok_or(MeasureError)?),
+            unit => Some(Unit::from_input(unit).ok_or(MeasureError::NotAMeasure)?),
         };
-        if number > 0.0 && number < 1e9 { Ok(Measure { number, unit }) } else { Err(MeasureError) }
+        let number = plain_number(number, unit)?;
+        if number > 0.0 && number < 1e9 {
+            Ok(Measure { number, unit })
+        } else {
+            Err(MeasureError::NotAMeasure)
+        }
     }
 }
 
-/// Parses a number; `None` if its comma may separate thousands or decimals.
-fn plain_number(text: &str) -> Option<f64> {
-    match text.split_once(',') {
-        None => text.parse().ok(),
-        Some((whole, decimals)) if decimals.len() != 3 => {
-            format!("{whole}.{decimals}").parse().ok()
-        }
-        Some(_) => None,
+/// Parses a number with a decimal point or comma. Three digits behind it may be thousands, unless those before it
+/// cannot: 0, or more than three.
+fn plain_number(text: &str, unit: Option<Unit>) -> Result<f64, MeasureError> {
+    if let Some((whole, decimals)) = text.split_once(['.', ','])
+        && matches!(whole.len(), 1..=3)
+        && !whole.starts_with('0')
+        && decimals.len() == 3
+        && decimals.chars().all(|c| c.is_ascii_digit())
+    {
+        return Err(MeasureError::Ambiguous {
+            whole: whole.to_owned(),
+            separator: if text.contains(',') { ',' } else { '.' },
+            decimals: decimals.to_owned(),
+            unit: unit.map(|unit| format!(" {unit}")).unwrap_or_default(),
+        });
     }
+    text.replacen(',', ".", 1).parse().map_err(|_| MeasureError::NotAMeasure)
 }
 
 impl Measure {
@@ -154,7 +194,9 @@ mod tests {
             ("147", Unit::Centimetre, 57.87),
             ("147cm", Unit::Inch, 57.87),
             ("1,5 m", Unit::Inch, 59.06),
-            ("57.875", Unit::Inch, 57.875),
+            ("57.8750", Unit::Inch, 57.875),
+            ("0.875 in", Unit::Inch, 0.875),
+            ("1400.125 in", Unit::Inch, 1400.125),
         ] {
             assert_eq!(inches(text, usual), Ok(expected), "{text}");
         }
@@ -162,6 +204,22 @@ mod tests {
             ["", "-5", "0", "nan", "inf", "1,234", "5 gal", "5 furlongs", "1e99", "0.001 mm"]
         {
             assert!(inches(text, Unit::Inch).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn three_digits_behind_a_separator_are_refused_with_both_ways_to_write_them() {
+        for (text, whole, fraction) in [
+            ("1.400 L", "1400 L", "1.4 L"),
+            ("1,400L", "1400 L", "1.4 L"),
+            ("57.875", "57875", "57.8750"),
+            ("250.000 gal", "250000 gal", "250.0 gal"),
+        ] {
+            let refused = text.parse::<Measure>().unwrap_err().to_string();
+            assert!(refused.ends_with(&format!("write {whole} or {fraction}")), "{refused}");
+            for written in [whole, fraction] {
+                assert!(written.parse::<Measure>().is_ok(), "{written}");
+            }
         }
     }
 }
