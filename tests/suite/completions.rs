@@ -108,6 +108,8 @@ fn cases(commands: &[Described]) -> Vec<Case> {
         Case::new("check ta", &["tank.toml"], &["folder"]),
         Case::new("history backup ", &["tank.toml"], &["check"]),
         Case::new("completions ", &["bash", "zsh", "fish"], &["tank.toml"]),
+        Case::new("help hi", &["history"], &["tank.toml"]),
+        Case::new("help history b", &["backup"], &["check"]),
         Case::new("serve --log-format j", &["json"], &["text"]),
         // The name of a command as a value.
         Case::new("serve --listen check --", &["--no-tls"], &["--poll"]),

@@ -58,6 +58,8 @@ fn write_function(out: &mut String, command: &Command<'_>) -> std::fmt::Result {
         let name = child.path.last().copied().unwrap_or_default();
         writeln!(out, "                {name}) {} ;;", function_of(&child))?;
     }
+    // The words behind `help` are those of a command.
+    writeln!(out, "                help) {} ;;", function_of(command))?;
     writeln!(out, "            esac\n            ;;\n    esac\n}}")
 }
 
