@@ -1,5 +1,6 @@
 //! Arguments that several commands share: the configuration file, and parsers for values of options.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +60,14 @@ pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     } else {
         Ok(duration)
     }
+}
+
+/// Parses an option that is a whole number.
+pub(super) fn whole_number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("at most {}", u32::MAX),
+        _ => "expected a whole number, such as 3".to_owned(),
+    })
 }
 
 #[cfg(test)]

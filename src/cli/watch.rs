@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 
-use super::options::{duration, named_config};
+use super::options::{duration, named_config, whole_number};
 use super::outcome::Failure;
 use crate::config::Secret;
 use crate::logging::{self, Format};
@@ -110,12 +110,12 @@ pub(super) struct Watch {
     timeout: Duration,
 
     /// failed probes in a row before a restart (default: 3)
-    #[argh(option, arg_name = "NUMBER", default = "3")]
+    #[argh(option, arg_name = "NUMBER", default = "3", from_str_fn(whole_number))]
     failures: u32,
 
     /// maximum number of restarts in an hour; beyond it, an alarm is raised; 0: alarms only
     /// (default: 4)
-    #[argh(option, arg_name = "NUMBER", default = "4")]
+    #[argh(option, arg_name = "NUMBER", default = "4", from_str_fn(whole_number))]
     max_restarts: u32,
 
     /// time after a start in which failures do not count (default: 15s)

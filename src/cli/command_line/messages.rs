@@ -83,8 +83,21 @@ pub(super) fn misplaced_option(command: &Command<'_>, word: &str, after: &[Strin
             format!("option \"{word}\" belongs behind a command, as in: {name} {word}")
         }
         (None, None) => {
-            let near = own_option(command, name).or_else(|| near_option(&tree, name));
-            unknown_option_near(command, name, near)
+            if let Some(own) = own_option(command, name) {
+                return unknown_option_near(command, name, Some(own));
+            }
+            // One letter is like too many names, except for the one that other programs read a file by.
+            let near = match name.trim_start_matches('-') {
+                "c" => Some("--config"),
+                letter if letter.chars().count() == 1 => None,
+                _ => near_option(&tree, name),
+            };
+            let serve = tree.iter().filter(|below| below.path.last() == Some(&"serve"));
+            let having =
+                |option| serve.chain(&tree).find(|below| find_flag(below, option).is_some());
+            let near =
+                near.and_then(|near| Some(format!("{} {near}", having(near)?.path.join(" "))));
+            unknown_option_near(command, name, near.as_deref())
         }
     }
 }

@@ -52,7 +52,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("--hlep", "unknown option \"--hlep\"; did you mean \"--help\"?", ""),
     ("--help=serve", "option \"--help\" takes no value", ""),
     ("-version", "unknown option \"-version\"; did you mean \"--version\"?", ""),
-    ("--lsten 1", "unknown option \"--lsten\"; did you mean \"--listen\"?", ""),
+    ("--lsten 1", "unknown option \"--lsten\"; did you mean \"serve --listen\"?", ""),
+    ("-c p.toml", "unknown option \"-c\"; did you mean \"serve --config\"?", ""),
+    ("-x", "unknown option \"-x\"", ""),
     (
         "--config x serve",
         "option \"--config\" belongs behind the command: pumphouse-web serve --config x",
@@ -100,6 +102,9 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("demo --log-format xml", "--log-format xml: \"xml\" is not a log format…", "demo"),
     ("doctor --timeout soon", "--timeout soon: not a duration such as 2s or 500ms", "doctor"),
     ("doctor --timeout 0s", "--timeout 0s: the duration must be longer than zero", "doctor"),
+    ("watch --failures=abc", "--failures abc: expected a whole number, such as 3", "watch"),
+    ("watch --max-restarts=-1", "--max-restarts -1: expected a whole number, such as 3", "watch"),
+    ("watch --failures=4294967296", "--failures 4294967296: at most 4294967295", "watch"),
     ("token new --scope x", "--scope x: no scope; expected read…", "token new"),
     ("completions tcsh", "tcsh: no completions for this shell; expected bash…", "completions"),
     // Arguments.
