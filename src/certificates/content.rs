@@ -38,6 +38,8 @@ pub(super) enum Unusable {
     NoPem,
     /// A section begins with blanks.
     Indented(String),
+    /// Text follows the `BEGIN` of a section in the same line.
+    Joined(String),
     /// A section has no end.
     Truncated(String),
     /// The base64 text of a section is damaged, or its `BEGIN` line is.
@@ -106,13 +108,16 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
 
 /// Recognises contents that were not parsed, by `error` if there was one.
 fn recognise(bytes: &[u8], error: Option<&pem::Error>) -> Unusable {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if let Some(label) = joined(bytes) {
+        return Unusable::Joined(label);
+    }
     match error {
         Some(pem::Error::MissingSectionEnd { end_marker }) => {
-            return Unusable::Truncated(text(end_marker));
+            return Unusable::Truncated(shown_label(end_marker));
         }
-        Some(pem::Error::IllegalSectionStart { line }) => {
-            return Unusable::Damaged(text(line).trim_matches(['-', ' ', '\r']).to_owned());
+        // The line may contain the key.
+        Some(pem::Error::IllegalSectionStart { .. }) => {
+            return Unusable::Damaged("a BEGIN line does not end with five dashes".to_owned());
         }
         Some(error) => return Unusable::Damaged(error.to_string()),
         None => {}
@@ -141,12 +146,46 @@ fn recognise(bytes: &[u8], error: Option<&pem::Error>) -> Unusable {
     if bytes.contains(&0) {
         return Unusable::Binary;
     }
-    let indented = String::from_utf8_lossy(bytes);
-    let mut lines = indented.lines().map(str::trim_start);
-    match lines.find_map(|line| line.strip_prefix("-----BEGIN ")) {
-        Some(label) => Unusable::Indented(label.trim_end_matches(['-', ' ', '\r']).to_owned()),
+    let mut lines = lines(bytes).map(<[u8]>::trim_ascii_start);
+    match lines.find_map(|line| line.strip_prefix(SECTION_BEGIN)) {
+        Some(label) => Unusable::Indented(shown_label(label)),
         None => Unusable::NoPem,
     }
+}
+
+/// Returns the label of the first section whose `BEGIN` has other text in its line, as in a file whose line
+/// breaks were lost.
+fn joined(bytes: &[u8]) -> Option<String> {
+    lines(bytes).find_map(|line| {
+        let label = line.get(memchr::memmem::find(line, SECTION_BEGIN)? + SECTION_BEGIN.len()..)?;
+        let end = memchr::memmem::find(label, DASHES)?;
+        let has_text = label.get(end..)?.iter().any(|byte| !matches!(byte, b'-' | b' ' | b'\t'));
+        has_text.then(|| shown_label(label))
+    })
+}
+
+/// Returns a label for a message, without what follows it. The rest of a damaged line may be the key itself,
+/// so other text than a label is not repeated.
+fn shown_label(text: &[u8]) -> String {
+    let end = memchr::memmem::find(text, DASHES).unwrap_or(text.len());
+    let label = text[..end].trim_ascii();
+    let is_label = label.len() <= MAX_LABEL
+        && label.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b' '));
+    if is_label { String::from_utf8_lossy(label).into_owned() } else { "…".to_owned() }
+}
+
+/// Maximum length of a label that a message repeats.
+const MAX_LABEL: usize = 40;
+
+/// Begin of the first line of a section (RFC 7468 2).
+const SECTION_BEGIN: &[u8] = b"-----BEGIN ";
+
+/// End of the first and of the last line of a section.
+const DASHES: &[u8] = b"-----";
+
+/// Returns the lines as the parser of PEM splits them.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| matches!(byte, b'\n' | b'\r'))
 }
 
 /// Returns true for UTF-16 without a byte order mark.
@@ -181,12 +220,7 @@ pub(super) fn holds(bytes: &[u8], kind: Wanted) -> bool {
 
 /// Returns the labels of the PEM sections in a file, in their order.
 fn labels(bytes: &[u8]) -> Vec<String> {
-    let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
-    let labels = lines.filter_map(|line| {
-        let label = line.strip_prefix(b"-----BEGIN ")?;
-        Some(String::from_utf8_lossy(label).trim_end_matches(['-', ' ']).to_owned())
-    });
-    labels.collect()
+    lines(bytes).filter_map(|line| line.strip_prefix(SECTION_BEGIN)).map(shown_label).collect()
 }
 
 impl Unusable {
@@ -243,6 +277,10 @@ impl Unusable {
             Unusable::Indented(label) => format!(
                 "the line \"-----BEGIN {label}-----\" begins with blanks; remove them: sed -i \
                  's/^[[:blank:]]*//' {file}"
+            ),
+            Unusable::Joined(label) => format!(
+                "the line breaks are missing: text follows \"-----BEGIN {label}-----\" in the same line; copy \
+                 the file itself again, not its text"
             ),
             Unusable::Truncated(label) => format!(
                 "the file is truncated: the line \"-----END {label}-----\" is missing; copy the file again"
@@ -314,3 +352,6 @@ fn other_kind(labels: &[String], wanted: Wanted, file: &str, new: &str) -> Strin
 /// Remedy for keys of unsupported kinds.
 pub(super) const NEW_KEY: &str = "make a P-256 key (openssl genpkey -algorithm EC -pkeyopt \
                                   ec_paramgen_curve:P-256) and a certificate for it";
+
+#[cfg(test)]
+mod tests;

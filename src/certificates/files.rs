@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::content::{self, Wanted};
 use super::info::CertificateInfo;
 use crate::config::self_signed::{SelfSignedError, renewed, self_signed};
 
@@ -45,7 +46,7 @@ pub enum FilesError {
     /// A certificate to be renewed has no names, and the command specifies none.
     #[error("{} has no host name: specify one by --name", .0.display())]
     NoNames(PathBuf),
-    /// A certificate to be renewed cannot be parsed.
+    /// A certificate to be renewed, or its key, cannot be parsed.
     #[error("cannot renew {}: {reason}", path.display())]
     Unreadable {
         /// Path of the certificate.
@@ -101,6 +102,10 @@ pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, 
 pub fn renew(dir: &Path, names: Vec<String>) -> Result<Written, FilesError> {
     let (cert, key) = paths(dir);
     let key_pem = read(&key)?;
+    content::parse_key(key_pem.as_bytes()).map_err(|unusable| FilesError::Unreadable {
+        path: cert.clone(),
+        reason: format!("{}: {}", key.display(), unusable.describe(Wanted::Key, &key)),
+    })?;
     let current = CertificateInfo::of_chain(read(&cert)?.as_bytes())
         .map_err(|reason| FilesError::Unreadable { path: cert.clone(), reason })?;
     if !current.self_issued {

@@ -253,7 +253,15 @@ fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static
             );
         }
         Err(error) => {
-            section.report(span, format_args!("\"ca_file\": {shown} is not PEM: {error}"));
+            // The error repeats the line, which is the whole key if the file is one in a single line.
+            let reason = match error {
+                pem::Error::MissingSectionEnd { .. } => "an END line is missing".to_owned(),
+                pem::Error::IllegalSectionStart { .. } => {
+                    "a BEGIN line does not end with five dashes".to_owned()
+                }
+                error => error.to_string(),
+            };
+            section.report(span, format_args!("\"ca_file\": {shown} is not PEM: {reason}"));
         }
     }
     None

@@ -248,3 +248,19 @@ fn localhost_beside_its_other_address_is_not_warned_of() {
     assert!(!warned("\"localhost:1\", \"[::1]:1\""));
     assert!(!warned("\"127.0.0.1:1\""));
 }
+
+#[test]
+fn ca_file_that_is_a_key_in_one_line_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    for (bytes, expected) in [
+        ("-----BEGIN PRIVATE KEY-----MIGH-----END PRIVATE KEY-----", "an END line is missing"),
+        ("-----BEGIN PRIVATE KEY MIGH\n", "a BEGIN line does not end with five dashes"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let source = "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"";
+        let error = read(&format!("{source}\nca_file = \"{}\"\n", path.display())).unwrap_err();
+        let expected = format!("{} is not PEM: {expected} in [[source]] \"w\"", path.display());
+        assert!(error.contains(&expected), "{error}");
+    }
+}
