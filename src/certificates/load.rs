@@ -45,7 +45,9 @@ impl CertificateErrors {
     /// Returns the errors without those of files that another process may be able to read, if any are left.
     pub fn of_every_process(mut self) -> Option<CertificateErrors> {
         self.0.retain(|error| match &error.fault {
-            Fault::Missing(error) | Fault::Unreadable(error) => !error.is_of_process(),
+            Fault::Missing(error)
+            | Fault::InOtherFolder { error, .. }
+            | Fault::Unreadable(error) => !error.is_of_process(),
             _ => true,
         });
         (!self.0.is_empty()).then_some(self)
@@ -82,6 +84,11 @@ struct CertificateError {
 enum Fault {
     #[error("cannot read {0}; `pumphouse-web cert` makes a self-signed pair")]
     Missing(FileError),
+    #[error(
+        "cannot read {error}; it is in {}: go there first, as relative paths start in the working directory",
+        Shown(folder)
+    )]
+    InOtherFolder { error: FileError, folder: PathBuf },
     #[error("cannot read {0}")]
     Unreadable(FileError),
     #[error("{}: {reason}", Shown(path))]
@@ -106,8 +113,11 @@ enum Fault {
 
 impl CertificateError {
     fn of_read(file: &ConfiguredPath, error: FileError) -> CertificateError {
-        let fault =
-            if error.is_missing() { Fault::Missing(error) } else { Fault::Unreadable(error) };
+        let fault = match file.folder_with_it() {
+            _ if !error.is_missing() => Fault::Unreadable(error),
+            Some(folder) => Fault::InOtherFolder { error, folder: folder.to_path_buf() },
+            None => Fault::Missing(error),
+        };
         CertificateError { file: file.clone(), fault }
     }
 

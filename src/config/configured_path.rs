@@ -30,6 +30,14 @@ impl ConfiguredPath {
         ConfiguredPath { path, key: Some(Arc::new(key)) }
     }
 
+    /// Returns the folder of the configuration, if the file is there and the path, which is relative to the
+    /// working directory, does not name it.
+    pub fn folder_with_it(&self) -> Option<&Path> {
+        let (configuration, _) = self.key.as_deref()?.position.as_ref()?;
+        let folder = configuration.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+        (self.path.is_relative() && folder.join(&self.path).exists()).then_some(folder)
+    }
+
     /// Returns the line of an error of the file, with the key and its position if there is one. The advice in
     /// `message` follows a semicolon.
     pub fn error(&self, message: impl fmt::Display) -> String {

@@ -58,3 +58,17 @@ fn only_a_lack_of_descriptors_or_memory_passes() {
     let damaged = CertificateError::of_content(&file, "damaged".to_owned());
     assert!(!CertificateErrors(vec![unreadable(Errno::MFILE), damaged]).is_passing());
 }
+
+#[test]
+fn file_beside_a_configuration_in_another_folder_is_found_there() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("beside.pem"), "").unwrap();
+    let text = "[tls]\ncert = \"beside.pem\"\nkey = \"nowhere.pem\"\n";
+    let path = folder.path().join("pumphouse.toml");
+    let tls = crate::config::parse(&path, text, &|_| None).unwrap().tls.unwrap();
+    let errors = Certificates::load(&tls).unwrap_err().to_string();
+    let lines: Vec<&str> = errors.lines().collect();
+    let advice = format!("it is in {}: go there first, as relative", folder.path().display());
+    assert!(lines[0].contains(&advice) && !lines[0].contains("self-signed"), "{errors}");
+    assert!(lines[1].contains("`pumphouse-web cert` makes a self-signed pair"), "{errors}");
+}
