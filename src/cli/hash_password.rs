@@ -7,6 +7,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::outcome::{Failure, print};
 use crate::access::{MAX_PASSWORD_BYTES, PasswordHash, check_password};
+use crate::kernel::terminal::HiddenPrompt;
 
 /// Read a password from standard input, and print its hash for [[auth.user]]. On a terminal the
 /// password is requested twice and not shown.
@@ -29,8 +30,10 @@ impl HashPassword {
 }
 
 fn prompt() -> Result<String, Failure> {
-    let prompt = |text| {
-        rpassword::prompt_password(text)
+    let mut hidden = HiddenPrompt::default();
+    let mut prompt = |text| {
+        hidden
+            .read(text)
             .map_err(|error| format!("cannot read the password from the terminal: {error}"))
     };
     let password = prompt("Password: ")?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
+use crate::kernel::terminal::HiddenPrompt;
+
 /// Number of wrong answers to a question after which it is not asked again.
 const MAX_TRIES: usize = 3;
 
@@ -84,6 +86,7 @@ pub trait Dialog {
 #[derive(Debug, Default)]
 pub struct Console {
     lines_read: usize,
+    hidden: HiddenPrompt,
 }
 
 impl Console {
@@ -116,7 +119,7 @@ impl Dialog for Console {
         if !self.is_interactive() {
             return self.read_line();
         }
-        match rpassword::prompt_password(question) {
+        match self.hidden.read(question) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             read => read.map(Some),
         }

@@ -1,4 +1,5 @@
-//! Interfaces to the kernel: clocks, processes, listening sockets, limits and signals.
+//! Interfaces to the kernel: clocks, processes, listening sockets, limits, signals and the
+//! terminal.
 //!
 //! This module depends on neither the configuration nor the engine: callers pass plain numbers.
 
@@ -12,3 +13,4 @@ pub mod pause;
 pub mod process;
 pub mod signals;
 pub mod sock_diag;
+pub mod terminal;

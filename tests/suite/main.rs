@@ -66,6 +66,7 @@ mod mistakes;
 mod monitoring;
 mod observations;
 mod package;
+mod prompts;
 mod proxies;
 mod reload;
 mod scenes;
