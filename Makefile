@@ -121,8 +121,11 @@ $(DENY): | toolchain
 # prints, as ARGUMENTS:DESTINATION with a slash between two arguments.
 SHARE = share/pumphouse-web
 DOC = share/doc/pumphouse-web
-EXAMPLES = $(filter-out %.png %.rs,$(wildcard examples/*.* examples/Caddyfile))
-DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md LICENSE certs/README.md
+EXAMPLES = $(filter-out %.rs,$(wildcard examples/*.* examples/Caddyfile))
+DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE certs/README.md \
+	tests/INVARIANTS.md $(wildcard benches/*.md)
+# Symbolic links, as TARGET:DESTINATION: the documents link to examples/.
+LINKED = ../../pumphouse-web:$(DOC)/examples
 COPIED = $(foreach file,$(EXAMPLES),644:$(file):$(SHARE)/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/sources/*),644:$(file):$(SHARE)/sources/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/shell/*),755:$(file):$(SHARE)/shell/$(notdir $(file))) \
@@ -144,7 +147,7 @@ BUILD_FIRST = $(if $(AS_SUDO),,$(if $(shell command -v $(CARGO))$(NO_PROGRAM),bu
 
 .PHONY: install
 install: $(BUILD_FIRST) ## build and install the program; with sudo after `make build` (PREFIX, DESTDIR)
-	@PROGRAM="$(PROGRAM)" COPIED="$(COPIED)" PRINTED="$(PRINTED)" $(INSTALLER) install
+	@PROGRAM="$(PROGRAM)" COPIED="$(COPIED)" LINKED="$(LINKED)" PRINTED="$(PRINTED)" $(INSTALLER) install
 
 .PHONY: uninstall
 uninstall: ## remove what `make install` put there, and nothing else (PREFIX, DESTDIR)

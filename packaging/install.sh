@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs or removes the program, for `make install` and `make uninstall`.
 #
-#   PROGRAM=FILE COPIED='MODE:SOURCE:DESTINATION …' PRINTED='ARGUMENTS:DESTINATION …' LIST=DESTINATION \
-#       PREFIX=FOLDER DESTDIR=FOLDER install.sh install
+#   PROGRAM=FILE COPIED='MODE:SOURCE:DESTINATION …' LINKED='TARGET:DESTINATION …' \
+#       PRINTED='ARGUMENTS:DESTINATION …' LIST=DESTINATION PREFIX=FOLDER DESTDIR=FOLDER install.sh install
 #   LIST=DESTINATION PREFIX=FOLDER DESTDIR=FOLDER install.sh uninstall
 #
-# Destinations are relative to PREFIX; slashes part the arguments with which PROGRAM prints a file. LIST names
+# Destinations are relative to PREFIX; examples name the program by its path there. Slashes part the arguments with which PROGRAM prints a file. LIST names
 # all files, and with a slash behind them the folders that were made. It is written before the first
 # of them is made and removed after the last file, so an interrupted run can be repeated or undone.
 #
@@ -82,16 +82,36 @@ plan() {
     done
 }
 
-# Copies a file in one step: MODE SOURCE DESTINATION
-place() {
-    above=$root/$(dirname "$3")
+# Makes the folder of a file: DESTINATION
+make_folder() {
+    above=$root/$(dirname "$1")
     { mkdir -p "$above" && [ -w "$above" ]; } ||
         fail "cannot write to $above: run \`sudo make install\`, or give a folder of your own:" \
             "\`make install PREFIX=~/.local\`"
+}
+
+# Copies a file in one step: MODE SOURCE DESTINATION
+place() {
+    make_folder "$3"
     incomplete=$root/$3$new
     install -m "$1" "$2" "$incomplete"
     mv -fT "$incomplete" "$root/$3"
     incomplete=
+}
+
+# Makes a symbolic link in one step: TARGET DESTINATION
+link() {
+    make_folder "$2"
+    incomplete=$root/$2$new
+    ln -sfn "$1" "$incomplete"
+    mv -fT "$incomplete" "$root/$2"
+    incomplete=
+}
+
+# Prints an example with the path at which the program is installed.
+adapted() {
+    bin=$(printf '%s\n' "$prefix/bin/" | sed -e 's/[|&\\]/\\&/g')
+    sed -e "s|/usr/local/bin/|$bin|g" "$1"
 }
 
 install_all() {
@@ -104,7 +124,7 @@ install_all() {
 
     plan "$LIST"
     plan bin/pumphouse-web
-    for entry in $COPIED $PRINTED; do plan "${entry##*:}"; done
+    for entry in $COPIED $LINKED $PRINTED; do plan "${entry##*:}"; done
     # The folders of an earlier installation are still its own.
     if [ -f "$list" ]; then listed "$list" >"$scratch/old"; else : >"$scratch/old"; fi
     grep '/$' "$scratch/old" >>"$planned" || true
@@ -115,8 +135,16 @@ install_all() {
     place 755 "$PROGRAM" bin/pumphouse-web
     for entry in $COPIED; do
         mode=${entry%%:*} source=${entry#*:}
-        place "$mode" "${source%:*}" "${entry##*:}"
+        source=${source%:*}
+        case $source in
+        examples/*.conf | examples/systemd/*)
+            adapted "$source" >"$scratch/adapted"
+            source=$scratch/adapted
+            ;;
+        esac
+        place "$mode" "$source" "${entry##*:}"
     done
+    for entry in $LINKED; do link "${entry%%:*}" "${entry##*:}"; done
     for entry in $PRINTED; do
         # shellcheck disable=SC2046
         "$PROGRAM" $(echo "${entry%%:*}" | tr / ' ') >"$scratch/printed"

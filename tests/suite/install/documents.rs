@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Make, texts};
+use super::{Make, texts, tree};
 use crate::server::BINARY;
 
 /// Returns the absolute paths below `folder` that the man page names, and the documents that it names.
@@ -86,5 +86,67 @@ fn examples_named_by_init_are_those_that_are_installed() {
                 assert!(Path::new(&path).exists(), "{kind}, {file}: {path} is not installed");
             }
         }
+    }
+}
+
+/// Returns the relative targets of the links of a document, without their fragments.
+fn links(text: &str) -> BTreeSet<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let targets = targets.filter_map(|(target, _)| target.split('#').next());
+    targets.filter(|it| !it.is_empty() && !it.contains("://")).collect()
+}
+
+/// Returns true if the manifest packages `path`, relative to the folder of the documents.
+fn is_packaged(manifest: &str, path: &str) -> bool {
+    const FOLDER: &str = "usr/share/doc/pumphouse-web/";
+    let (folder, name) = path.rsplit_once('/').map_or(("", path), |(it, name)| (it, name));
+    let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let pattern = name.rsplit_once('.').map(|(_, ending)| format!("*.{ending}"));
+    let sources = [Some(name), pattern.as_deref(), Some("*")].into_iter().flatten();
+    let mut entries =
+        sources.map(|source| format!("[\"{below}{source}\", \"{FOLDER}{below}\", \"644\"]"));
+    entries.any(|entry| manifest.contains(&entry))
+        || manifest.contains(&format!("\"{FOLDER}{path}/\""))
+}
+
+#[test]
+fn links_of_documents_lead_to_files_that_are_installed_and_packaged() {
+    let root = tempfile::tempdir().unwrap();
+    Make::new().succeed(&["install", &format!("PREFIX={}", root.path().display())]);
+    let manifest = include_str!("../../../Cargo.toml");
+    let documents = root.path().join("share/doc/pumphouse-web");
+    let (mut read, mut followed) = (0, 0);
+    for path in tree(&documents).iter().filter(|path| path.ends_with(".md")) {
+        let text = fs::read_to_string(documents.join(path)).unwrap();
+        let folder = path.rsplit_once('/').map_or(String::new(), |(it, _)| format!("{it}/"));
+        assert!(is_packaged(manifest, path), "{path} is not packaged");
+        for link in links(&text) {
+            let target = format!("{folder}{link}");
+            assert!(documents.join(&target).exists(), "{path}: {link} is not installed");
+            assert!(is_packaged(manifest, &target), "{path}: {link} is not packaged");
+            followed += 1;
+        }
+        read += 1;
+    }
+    assert!(read > 5 && followed > 25, "{read} documents, {followed} links");
+}
+
+#[test]
+fn examples_name_the_program_where_it_is_installed() {
+    const EXAMPLES: [&str; 3] =
+        ["supervisord.conf", "supervisord-fcgi.conf", "systemd/pumphouse-web.service"];
+    let (own, staged) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let prefix = own.path().join("a&b|c");
+    Make::new().succeed(&["install", &format!("PREFIX={}", prefix.display())]);
+    Make::new().succeed(&["install", &format!("DESTDIR={}", staged.path().display())]);
+    for example in EXAMPLES {
+        let read = |folder: &Path| fs::read_to_string(folder.join(example)).unwrap();
+        let source = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
+        let program = format!("{}/bin/pumphouse-web", prefix.display());
+        assert_eq!(
+            read(&prefix.join("share/pumphouse-web")),
+            source.replace("/usr/local/bin/pumphouse-web", &program)
+        );
+        assert_eq!(read(&staged.path().join("usr/local/share/pumphouse-web")), source);
     }
 }

@@ -116,9 +116,11 @@ fn tree(root: &Path) -> BTreeSet<String> {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+            let entry = entry.unwrap();
+            let path = entry.path();
             let name = path.strip_prefix(root).unwrap().display().to_string();
-            if path.is_dir() {
+            // A symbolic link to a folder is listed as a file.
+            if entry.file_type().unwrap().is_dir() {
                 found.insert(format!("{name}/"));
                 folders.push(path);
             } else {
