@@ -106,9 +106,11 @@ fn assert_site_works(fixture: &Fixture, host: &str, path: &str) {
 
     // The path without its last slash.
     if let Some(folder) = path.strip_suffix('/').filter(|folder| !folder.is_empty()) {
-        let redirect = visitor.get(&fixture.url(host, folder));
-        assert!(matches!(redirect.code, 301 | 308), "{}", redirect.code);
-        assert_eq!(redirect.location(), Some(root));
+        for query in ["", "?range=7d&from=a%20b"] {
+            let redirect = visitor.get(&format!("{}{query}", fixture.url(host, folder)));
+            assert!(matches!(redirect.code, 301 | 308), "{}", redirect.code);
+            assert_eq!(redirect.location(), Some(format!("{root}{query}")));
+        }
     }
 }
 
