@@ -180,7 +180,7 @@ pub(super) fn systemd(service: &Service<'_>) -> Result<String, UnsafePath> {
             }
             // systemd would create these below /var/lib and /etc, for the user of the example.
             Some(("StateDirectory", _)) => format!("ReadWritePaths={}", word(state)),
-            Some(("ConfigurationDirectory", _)) => continue,
+            Some(("StateDirectoryMode" | "ConfigurationDirectory", _)) => continue,
             Some(("ProtectHome", _)) => homes(&[binary, folder, state]),
             Some(("PrivateTmp", _)) if [binary, folder, state].into_iter().any(is_temporary) => {
                 "PrivateTmp=no".to_owned()

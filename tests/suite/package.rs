@@ -60,3 +60,11 @@ fn postinst_uses_the_group_of_a_user_that_exists() {
     }
     assert!(!printed.contains("adduser"), "{printed}");
 }
+
+/// systemd gives a folder of `StateDirectory=` its mode at each start, by default one that all users can enter.
+#[test]
+fn unit_keeps_the_folder_of_the_data_as_closed_as_the_package_makes_it() {
+    assert_eq!(values(UNIT, "StateDirectory"), ["pumphouse"]);
+    assert_eq!(values(UNIT, "StateDirectoryMode"), ["0750"]);
+    assert!(POSTINST.contains("install -d -m 750 "), "{POSTINST}");
+}
