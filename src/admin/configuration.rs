@@ -1,7 +1,8 @@
 //! The limits in force, and the outcome of reloads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub struct LiveConfiguration {
     applied: AtomicU64,
     refused: AtomicU64,
     latest_refused: AtomicBool,
+    /// Start of a read of the files that hangs.
+    hanging_since: Mutex<Option<Instant>>,
 }
 
 impl LiveConfiguration {
@@ -41,6 +44,7 @@ impl LiveConfiguration {
             applied: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             latest_refused: AtomicBool::new(false),
+            hanging_since: Mutex::new(None),
         })
     }
 
@@ -72,6 +76,22 @@ impl LiveConfiguration {
     pub fn latest_refused(&self) -> bool {
         self.latest_refused.load(Ordering::Relaxed)
     }
+
+    /// Records the start of a read of the files that hangs or, with `None`, that it has ended.
+    pub fn record_hanging_read(&self, start: Option<Instant>) {
+        *self.hanging_since.lock().unwrap_or_else(PoisonError::into_inner) = start;
+    }
+
+    /// Returns the time that the read of a reload has taken, if it hangs: HUP changes nothing then.
+    pub fn hanging_read(&self) -> Option<Duration> {
+        let start = *self.hanging_since.lock().unwrap_or_else(PoisonError::into_inner);
+        start.map(|start| start.elapsed())
+    }
+
+    /// Returns true if the server runs by the configuration that the latest HUP was sent for.
+    pub fn latest_succeeded(&self) -> bool {
+        !self.latest_refused() && self.hanging_read().is_none()
+    }
 }
 
 #[cfg(test)]
@@ -90,5 +110,17 @@ mod tests {
         live.record_applied(EffectiveLimits { workers: 4, ..EffectiveLimits::default() });
         assert_eq!((live.reloads(), live.latest_refused()), ((1, 2), false));
         assert_eq!(live.limits().workers, 4);
+    }
+
+    #[test]
+    fn reload_that_hangs_is_no_success_until_it_ends() {
+        let live = LiveConfiguration::new(EffectiveLimits::default());
+        assert!(live.latest_succeeded() && live.hanging_read().is_none());
+        live.record_hanging_read(Some(Instant::now()));
+        assert!(!live.latest_succeeded() && live.hanging_read().is_some());
+        live.record_hanging_read(None);
+        assert!(live.latest_succeeded());
+        live.record_refused();
+        assert!(!live.latest_succeeded());
     }
 }

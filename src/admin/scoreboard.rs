@@ -66,6 +66,7 @@ impl Scoreboard {
                 ok,
                 refused,
                 latest_refused: self.configuration.latest_refused(),
+                hanging_seconds: self.configuration.hanging_read().map(|time| time.as_secs_f64()),
             },
             stuck: self.health.stuck().iter().map(ToString::to_string).collect(),
             acceptor_silent_seconds: pause::sure(engine.acceptor_age()).as_secs_f64(),

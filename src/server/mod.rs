@@ -38,6 +38,7 @@ pub mod systemd;
 pub mod watchdog;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never, select, tick};
 use jiff::Timestamp;
@@ -66,6 +67,9 @@ use crate::logging;
 use crate::site::Site;
 use crate::threads;
 use crate::upstream::Pollers;
+
+/// Interval of the checks whether a read of the configuration hangs.
+const READ_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The running server. [`stop`] ends its parts in order; if a start fails at its end, they are dropped
 /// in the order of this list.
@@ -146,12 +150,20 @@ fn serve(
     let no_setups = never();
     let mut retries =
         if running.late_listeners.is_complete() { never() } else { tick(RETRY_INTERVAL) };
+    let mut read_checks = never();
     loop {
         let setups = reload_thread.as_ref().map_or(&no_setups, |thread| &thread.setups).clone();
         select! {
             recv(requests) -> request => match (request, &mut reload_thread) {
                 (Ok(Request::Stop) | Err(_), _) => return,
                 (Ok(Request::Reload), Some(reload_thread)) => {
+                    if let Some(start) = reload_thread.reading_since() {
+                        log::info!(
+                            "HUP: waits for the read in progress, which began {} s ago",
+                            start.elapsed().as_secs()
+                        );
+                    }
+                    read_checks = tick(READ_CHECK_INTERVAL);
                     if reload_thread.read_setup() {
                         systemd::reloading();
                     }
@@ -163,9 +175,24 @@ fn serve(
             recv(setups) -> setup => {
                 // The handle holds a sender, too, so the channel is never disconnected.
                 let (Ok(setup), Some(reload_thread)) = (setup, &mut reload_thread) else { continue };
+                running.configuration.record_hanging_read(None);
                 apply(running, setup, reload_thread);
                 if reload_thread.note_setup_taken() {
+                    read_checks = never();
                     running.notify_ready();
+                }
+            }
+            recv(read_checks) -> _ => {
+                if let Some(thread) = &mut reload_thread
+                    && let Some(start) = thread.new_hanging_read()
+                {
+                    running.configuration.record_hanging_read(Some(start));
+                    log::error!(
+                        "HUP: reading the configuration has not ended for {} s, so nothing changes until \
+                         it does: a file that it names may be on a file system that does not answer, or \
+                         be a named pipe",
+                        start.elapsed().as_secs()
+                    );
                 }
             }
             recv(retries) -> _ => {

@@ -6,13 +6,18 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::setup::{Setup, SetupErrors, SetupLoader};
+use crate::kernel::pause;
 use crate::threads;
+
+/// Duration of a read beyond which it counts as hanging.
+const MAX_READ: Duration = Duration::from_secs(5);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -29,6 +34,10 @@ pub(super) struct ReloadThread {
     read_is_queued: Arc<AtomicBool>,
     /// Number of reads whose setup was not taken yet.
     untaken: usize,
+    /// Start of the read in progress.
+    reading: Arc<Mutex<Option<Instant>>>,
+    /// Start of the latest read that was reported as hanging.
+    reported: Option<Instant>,
 }
 
 impl ReloadThread {
@@ -50,6 +59,8 @@ impl ReloadThread {
             setups,
             read_is_queued: Arc::default(),
             untaken: 0,
+            reading: Arc::default(),
+            reported: None,
         })
     }
 
@@ -60,11 +71,15 @@ impl ReloadThread {
         }
         self.untaken += 1;
         let (loader, loaded) = (Arc::clone(&self.loader), self.loaded.clone());
-        let read_is_queued = Arc::clone(&self.read_is_queued);
+        let (read_is_queued, reading) =
+            (Arc::clone(&self.read_is_queued), Arc::clone(&self.reading));
+        let record = move |start| *reading.lock().unwrap_or_else(PoisonError::into_inner) = start;
         self.run(move || {
+            record(Some(Instant::now()));
             read_is_queued.store(false, Ordering::Release);
             let setup = catch_unwind(AssertUnwindSafe(|| loader.load()));
             let setup = setup.unwrap_or_else(|_| Err(SetupErrors::panicked()));
+            record(None);
             // The server may have stopped meanwhile.
             let _ = loaded.send(setup);
         });
@@ -75,6 +90,19 @@ impl ReloadThread {
     pub(super) fn note_setup_taken(&mut self) -> bool {
         self.untaken -= 1;
         self.untaken == 0
+    }
+
+    /// Returns the start of the read in progress.
+    pub(super) fn reading_since(&self) -> Option<Instant> {
+        *self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the start of the read in progress if it hangs and this was not returned before.
+    pub(super) fn new_hanging_read(&mut self) -> Option<Instant> {
+        // A read cannot end while the process is paused.
+        let hangs = |start: &Instant| pause::sure(start.elapsed()) > MAX_READ;
+        let start = self.reading_since().filter(hangs)?;
+        (self.reported.replace(start) != Some(start)).then_some(start)
     }
 
     /// Runs `job` on the thread, after the jobs queued before it.

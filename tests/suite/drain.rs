@@ -162,8 +162,17 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     let hung = HangingFile::certificate(&server);
     server.signal("HUP");
     let mut hung = hung.wait();
+    let logged = |text: &str| server.log().iter().any(|line| line.contains(text));
+    let reports_success =
+        || server.admin_get("/metrics").contains("\npumphouse_config_last_reload_successful 1\n");
+    eventually("the read is reported", || {
+        logged("HUP: reading the configuration has not ended for ")
+    });
+    // The page is rendered at most once a second.
+    eventually("the metric reports it", || !reports_success());
     // More signals than the server remembers.
     (0..5).for_each(|_| server.signal("HUP"));
+    eventually("the signal is reported", || logged("HUP: waits for the read in progress"));
     assert!(server.serves());
     // The first read ends. A second one follows, of a regular file.
     std::fs::write(server.folder().join("whole.pem"), &certificate).unwrap();
@@ -172,6 +181,7 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     drop(hung);
     let reloads = || server.log().iter().filter(|line| line.contains("reloaded: ")).count();
     eventually("both reads are applied", || reloads() == 2);
+    eventually("the reload is reported", reports_success);
 
     let hung = HangingFile::certificate(&server);
     server.signal("HUP");

@@ -108,9 +108,9 @@ pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
         .done(),
         Family::gauge(
             "config_last_reload_successful",
-            "1 if the last configuration reload succeeded, else 0.",
+            "1 if the last configuration reload succeeded, else 0; 0 while its read hangs.",
         )
-        .sample(&[], f64::from(u8::from(!configuration.latest_refused())))
+        .sample(&[], f64::from(u8::from(configuration.latest_succeeded())))
         .done(),
     ]
 }

@@ -7,7 +7,7 @@
 //!              "start_time_seconds": 1769875200.0},
 //!  "limits": {"workers": 8, "queue": 970, "backlog": 1024, "somaxconn": 4096,
 //!             "max_connections": 970, "max_connections_configured": 4096},
-//!  "reloads": {"ok": 2, "refused": 0, "latest_refused": false},
+//!  "reloads": {"ok": 2, "refused": 0, "latest_refused": false, "hanging_seconds": null},
 //!  "stuck": [],
 //!  "acceptor_silent_seconds": 0.1,
 //!  "workers": [{"state": "waiting"}, {"state": "handling", "route": "/ping", "seconds": 0.004}],
@@ -120,6 +120,8 @@ pub struct Reloads {
     pub refused: u64,
     /// True if the latest reload was refused: the server runs by an older configuration.
     pub latest_refused: bool,
+    /// Time that the read of a reload has taken, if it hangs.
+    pub hanging_seconds: Option<f64>,
 }
 
 /// A worker.

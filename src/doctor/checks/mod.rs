@@ -255,6 +255,12 @@ mod tests {
             ),
             ("recorder", json!({"enabled": true, "dropped": 3}), Mark::Note, "3 dropped"),
             ("recorder", json!({"enabled": false}), Mark::Note, "not configured"),
+            (
+                "reloads",
+                json!({"ok": 1, "hanging_seconds": 20.0}),
+                Mark::Wrong,
+                "the read of the configuration has not ended for 20 s",
+            ),
             ("reloads", json!({"refused": 1, "latest_refused": true}), Mark::Wrong, "1 refused"),
             (
                 "log",

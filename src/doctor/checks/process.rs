@@ -66,6 +66,14 @@ pub(super) fn limits(scoreboard: &Scoreboard) -> Finding {
 pub(super) fn reloads(scoreboard: &Scoreboard) -> Finding {
     let reloads = &scoreboard.reloads;
     let detail = format!("{} applied, {} refused", reloads.ok, reloads.refused);
+    if let Some(seconds) = reloads.hanging_seconds {
+        return Finding::wrong(
+            "reloads",
+            format!("{detail}; the read of the configuration has not ended for {}", span(seconds)),
+            "no HUP is applied until it ends: a file that the configuration names may be on a file system that \
+             does not answer, or be a named pipe",
+        );
+    }
     if reloads.latest_refused {
         return Finding::wrong(
             "reloads",
