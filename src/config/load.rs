@@ -204,8 +204,8 @@ struct ReadServer {
     server: Server,
     /// Position of its `listen`, if present.
     listen_key: Option<Span>,
-    /// False if it is no table.
-    is_table: bool,
+    /// False if it is no table, or its `listen` has an error.
+    is_listen_known: bool,
 }
 
 /// Reads `[server]`.
@@ -218,7 +218,8 @@ fn read_server<'reader>(
     let is_table = section.is_some() || !root.was_present("server");
     let section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
     let listen_key = section.span_of("listen");
-    ReadServer { server: server::read(section, warnings), listen_key, is_table }
+    let (server, is_valid) = server::read(section, warnings);
+    ReadServer { server, listen_key, is_listen_known: is_table && is_valid }
 }
 
 fn read<'reader>(
@@ -227,7 +228,7 @@ fn read<'reader>(
     purpose: Purpose<'_>,
 ) -> Config {
     let mut warnings = Vec::new();
-    let ReadServer { mut server, listen_key, is_table } =
+    let ReadServer { mut server, listen_key, is_listen_known } =
         read_server(reader, &mut root, &mut warnings);
     let mut tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
@@ -236,7 +237,7 @@ fn read<'reader>(
     let (site, units) = read_site(site, &mut warnings);
     let auth_section = root.section("auth", "[auth]".to_owned());
     // Otherwise the addresses, or whether access is configured, are unknown.
-    let is_access_known = is_table && (auth_section.is_some() || !root.was_present("auth"));
+    let is_access_known = is_listen_known && (auth_section.is_some() || !root.was_present("auth"));
     let mut auth = match auth_section {
         Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),

@@ -66,6 +66,11 @@ impl<'env> Reader<'env> {
         self.problems.borrow_mut().push(Problem::new(span, message));
     }
 
+    /// Returns the number of problems recorded so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
     /// Records a problem that another process may not have: it has other variables, rights, or another
     /// working directory.
     pub(super) fn report_of_process(&self, span: Span, message: impl Into<String>) {

@@ -114,6 +114,11 @@ impl<'reader, 'text> Section<'reader, 'text> {
         PathKey { name, table: self.title.clone(), position: Some(self.reader.position(span)) }
     }
 
+    /// Returns the number of problems found in the file so far.
+    pub(super) fn problem_count(&self) -> usize {
+        self.reader.problem_count()
+    }
+
     /// Reports an error. The name of the table is inserted between the cause and the remedy.
     pub(super) fn report(&self, span: Span, message: impl fmt::Display) {
         self.reader.report(span, located(&message.to_string(), &self.title));

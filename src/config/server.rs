@@ -66,8 +66,11 @@ impl Default for Server {
     }
 }
 
-pub(super) fn read(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> Server {
+/// Reads `[server]`. The flag is false if `listen` has an error, so that the addresses are not those meant.
+pub(super) fn read(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> (Server, bool) {
+    let problems = section.problem_count();
     let listen = listeners(&mut section);
+    let is_listen_known = section.problem_count() == problems;
     let default_admin = || Server::default().admin_listen;
     let admin_listen = match section.parsed::<ListenAddr>("admin_listen") {
         None => default_admin(),
@@ -91,7 +94,8 @@ pub(super) fn read(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> 
     section.finish();
     // Lossless: `integer` admits at most 65,535.
     let backlog = backlog as u32;
-    Server { listen, admin_listen, backlog, watchdog_timeout, names, hsts, engine }
+    let server = Server { listen, admin_listen, backlog, watchdog_timeout, names, hsts, engine };
+    (server, is_listen_known)
 }
 
 fn watchdog_timeout(section: &mut Section<'_, '_>) -> Duration {

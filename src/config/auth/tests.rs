@@ -229,6 +229,17 @@ fn faulty_key_is_reported_with_its_position_and_without_secrets() {
 }
 
 #[test]
+fn listen_with_an_error_is_not_also_reported_as_open() {
+    for listen in ["\"127.0.0.1:7443\"", "7443", "[\"6443\"]"] {
+        let file = format!("[server]\nlisten = {listen}\n");
+        let errors = parse_to_serve(Path::new("p.toml"), &file, &environment, &[]).unwrap_err();
+        let errors = errors.to_string();
+        assert_eq!(errors.lines().count(), 1, "{file}: {errors}");
+        assert!(errors.contains("\"listen\"") && !errors.contains("[auth]"), "{file}: {errors}");
+    }
+}
+
+#[test]
 fn address_that_other_machines_reach_requires_auth() {
     let user = format!("[[auth.user]]\nname = \"a\"\npassword_hash = \"{HASH}\"\n");
     let token = format!("[[auth.token]]\nname = \"a\"\nsha256 = \"{}\"\n", sha256());

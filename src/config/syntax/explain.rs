@@ -227,6 +227,9 @@ fn bare(subject: &Subject<'_>, value: &str) -> String {
     if parse_duration(value).is_some() {
         return format!("{name}: a duration must be in quotation marks; write {quoted}");
     }
+    if is_whole_number(value) && whole_number(value).is_none() {
+        return format!("{name}: {value} is out of range; the largest number is {}", i64::MAX);
+    }
     if let Some(number) = repaired_number(value) {
         return format!("{name}: {value} is not a number of TOML; write {example} = {number}");
     }
@@ -250,6 +253,17 @@ fn no_truth(subject: &Subject<'_>, value: &str, truth: bool) -> String {
     )
 }
 
+/// Returns true if a value consists of digits and, before them, a sign.
+fn is_whole_number(value: &str) -> bool {
+    let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Returns a whole number that TOML can hold. Underscores may separate digits.
+fn whole_number(value: &str) -> Option<i64> {
+    value.replace('_', "").parse().ok()
+}
+
 /// Returns a number as TOML writes it: with digits on both sides of a point, without leading zeros.
 fn repaired_number(value: &str) -> Option<String> {
     let plain = match value.split_once(',') {
@@ -258,6 +272,30 @@ fn repaired_number(value: &str) -> Option<String> {
         Some(_) => value.replace(',', "."),
         None => value.to_owned(),
     };
+    // A float would change the digits of a large number.
+    if is_whole_number(&plain) {
+        return Some(whole_number(&plain)?.to_string());
+    }
     let number: f64 = plain.parse().ok()?;
     number.is_finite().then(|| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repaired_number_keeps_every_digit_or_is_none() {
+        for (value, expected) in [
+            ("08", Some("8")),
+            ("5,8", Some("5.8")),
+            ("1,400", Some("1400")),
+            ("09007199254740993", Some("9007199254740993")),
+            ("9223372036854775807", Some("9223372036854775807")),
+            ("99999999999999999999999", None),
+            ("9223372036854775,808", None),
+        ] {
+            assert_eq!(repaired_number(value).as_deref(), expected, "{value}");
+        }
+    }
 }

@@ -172,6 +172,15 @@ workers = 08
         says: &[r#"p.toml:2:12: "workers": 08 is not a number of TOML; write workers = 8"#],
     },
     Mistake {
+        name: "a number that is too large",
+        file: r#"[server]
+workers = 99999999999999999999999
+"#,
+        says: &[
+            r#"p.toml:2:11: "workers": 99999999999999999999999 is out of range; the largest number is 9223372036854775807"#,
+        ],
+    },
+    Mistake {
         name: "a number without digits before the point",
         file: r#"[[source]]
 height = .5
