@@ -277,14 +277,33 @@ fn mismatch(
 
 /// Returns the reason for a certificate that rustls does not accept, although its key is supported.
 fn unusable_certificate(leaf: &CertificateDer<'_>, error: &TlsError) -> String {
-    let version = X509Certificate::from_der(leaf).map(|(_, leaf)| leaf.version());
-    match version {
-        Ok(version) if version != X509Version::V3 => format!(
+    let Ok((_, leaf)) = X509Certificate::from_der(leaf) else {
+        return format!("the certificate cannot be used ({error}); issue another one");
+    };
+    let version = leaf.version();
+    if version != X509Version::V3 {
+        return format!(
             "the certificate has the version {version} of X.509 and not V3, so it has no names; issue one \
              with subjectAltName (openssl x509 -req: -extfile; or `pumphouse-web cert --name …`)"
-        ),
-        _ => format!("the certificate cannot be used ({error}); issue another one"),
+        );
     }
+    match unknown_critical_extension(&leaf) {
+        Some(id) => format!(
+            "the certificate has the critical extension {id}, which TLS clients do not know, so they must \
+             refuse it; issue one without this extension, or mark it as not critical"
+        ),
+        None => format!("the certificate cannot be used ({error}); issue another one"),
+    }
+}
+
+/// Returns the number of the first extension that is critical, and that rustls does not process (RFC 5280 4.2).
+fn unknown_critical_extension(leaf: &X509Certificate<'_>) -> Option<String> {
+    /// Key usage, alternative names, basic and name constraints, distribution points of CRLs and extended key
+    /// usage.
+    const KNOWN: [&str; 6] =
+        ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.37"];
+    let critical = leaf.extensions().iter().filter(|extension| extension.critical);
+    critical.map(|extension| extension.oid.to_id_string()).find(|id| !KNOWN.contains(&id.as_str()))
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::problem::located;
-
 /// A path, and the key that names it, for errors of the file at the path. Equal if the paths are: an edit of
 /// the configuration may move the key.
 #[derive(Debug, Clone)]
@@ -38,13 +36,12 @@ impl ConfiguredPath {
         (self.path.is_relative() && folder.join(&self.path).exists()).then_some(folder)
     }
 
-    /// Returns the line of an error of the file, with the key and its position if there is one. The advice in
-    /// `message` follows a semicolon.
+    /// Returns the line of an error of the file, with the key and its position if there is one.
     pub fn error(&self, message: impl fmt::Display) -> String {
         let Some(PathKey { name, table, position }) = self.key.as_deref() else {
             return message.to_string();
         };
-        let message = located(&format!("\"{name}\": {message}"), table);
+        let message = format!("\"{name}\" in {table}: {message}");
         match position {
             Some((file, (line, column))) => {
                 format!("{}:{line}:{column}: {message}", file.display())

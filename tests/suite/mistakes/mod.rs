@@ -193,13 +193,13 @@ fn each_certificate_is_reported_by_the_line_that_names_it() {
     let missing = |line: usize, key: &str, file: &str, table: &str| {
         let column = key.len() + 5;
         format!(
-            "p.toml:{line}:{column}: \"{key}\": cannot read {file} in DIR: no such file in {table}; \
+            "p.toml:{line}:{column}: \"{key}\" in {table}: cannot read {file} in DIR: no such file; \
              `pumphouse-web cert` makes a self-signed pair"
         )
     };
     let table = "[[tls.certificate]]";
     let empty = format!(
-        "p.toml:7:9: \"cert\": c.pem in DIR: the file is empty in {table}; copy the certificate into it again"
+        "p.toml:7:9: \"cert\" in {table}: c.pem in DIR: the file is empty; copy the certificate into it again"
     );
     let expected = [
         missing(2, "cert", "a.pem", "[tls]"),
@@ -220,12 +220,12 @@ fn certificate_that_is_not_valid_now_fails_check() {
         (
             2020,
             2021,
-            "p.toml:4:9: \"cert\": the certificate for tank.lan expired on 2021-01-01 in [tls]; renew it",
+            "p.toml:4:9: \"cert\" in [tls]: the certificate for tank.lan expired on 2021-01-01; renew it",
         ),
         (
             2090,
             2091,
-            "p.toml:4:9: \"cert\": the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
+            "p.toml:4:9: \"cert\" in [tls]: the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
              machine says ",
         ),
     ] {

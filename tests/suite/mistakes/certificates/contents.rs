@@ -8,7 +8,15 @@ pub(super) const CONTENTS: &[Mistake] = &[
         file: r#"key key.pem
 openssl req -new -key key.pem -subj /CN=tank.lan | openssl x509 -req -signkey key.pem -days 9 -out cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the certificate has the version V1 of X.509 and not V3, so it has no names in [tls]; issue one with subjectAltName (openssl x509 -req: -extfile; or `pumphouse-web cert --name …`)"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the certificate has the version V1 of X.509 and not V3, so it has no names; issue one with subjectAltName (openssl x509 -req: -extfile; or `pumphouse-web cert --name …`)"#,
+        ],
+    },
+    Mistake {
+        name: "a critical extension that clients do not know",
+        file: r#"key key.pem
+self -addext subjectAltName=DNS:tank.lan -addext 1.2.3.4=critical,ASN1:NULL"#,
+        says: &[
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the certificate has the critical extension 1.2.3.4, which TLS clients do not know, so they must refuse it; issue one without this extension, or mark it as not critical"#,
         ],
     },
     Mistake {
@@ -68,7 +76,7 @@ cat tank.lan.pem middle.pem > cert.pem"#,
         file: r#"pair
 printf -- '-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n' > cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: certificate 1 of the file cannot be parsed in [tls]; copy the file again"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: certificate 1 of the file cannot be parsed; copy the file again"#,
         ],
     },
     Mistake {
@@ -84,7 +92,7 @@ cat tank.lan.pem root.pem middle.pem > cert.pem"#,
         file: r#"chain
 cat middle.pem tank.lan.pem > cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": key.pem in DIR is the key of certificate 2 in cert.pem in DIR in [tls]; the server's own certificate must be the first, followed by that of its issuer"#,
+            r#"p.toml:4:9: "cert" in [tls]: key.pem in DIR is the key of certificate 2 in cert.pem in DIR; the server's own certificate must be the first, followed by that of its issuer"#,
         ],
     },
     Mistake {

@@ -7,8 +7,8 @@ pub(super) const FILES: &[Mistake] = &[
         name: "missing files",
         file: "true",
         says: &[
-            r#"p.toml:4:9: "cert": cannot read cert.pem in DIR: no such file in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
-            r#"p.toml:5:8: "key": cannot read key.pem in DIR: no such file in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:4:9: "cert" in [tls]: cannot read cert.pem in DIR: no such file; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:5:8: "key" in [tls]: cannot read key.pem in DIR: no such file; `pumphouse-web cert` makes a self-signed pair"#,
         ],
     },
     Mistake {
@@ -16,7 +16,7 @@ pub(super) const FILES: &[Mistake] = &[
         file: r#"pair
 rm key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": cannot read key.pem in DIR: no such file in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:5:8: "key" in [tls]: cannot read key.pem in DIR: no such file; `pumphouse-web cert` makes a self-signed pair"#,
         ],
     },
     Mistake {
@@ -25,8 +25,8 @@ rm key.pem"#,
 : > cert.pem
 : > key.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is empty in [tls]; copy the certificate into it again"#,
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is empty in [tls]; copy the private key into it again"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is empty; copy the certificate into it again"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is empty; copy the private key into it again"#,
         ],
     },
     Mistake {
@@ -35,7 +35,7 @@ rm key.pem"#,
 rm key.pem
 mkdir key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": cannot read key.pem in DIR: is a folder, not a file in [tls]"#,
+            r#"p.toml:5:8: "key" in [tls]: cannot read key.pem in DIR: is a folder, not a file"#,
         ],
     },
     Mistake {
@@ -44,7 +44,7 @@ mkdir key.pem"#,
 rm cert.pem
 ln -s gone.pem cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cannot read cert.pem in DIR: cert.pem links to gone.pem, which does not exist in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:4:9: "cert" in [tls]: cannot read cert.pem in DIR: cert.pem links to gone.pem, which does not exist; `pumphouse-web cert` makes a self-signed pair"#,
         ],
     },
     Mistake {
@@ -53,7 +53,7 @@ ln -s gone.pem cert.pem"#,
 head -4 cert.pem > c
 mv c cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is truncated: the line "-----END CERTIFICATE-----" is missing in [tls]; copy the file again"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is truncated: the line "-----END CERTIFICATE-----" is missing; copy the file again"#,
         ],
     },
     Mistake {
@@ -62,7 +62,7 @@ mv c cert.pem"#,
 head -2 key.pem > k
 mv k key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is truncated: the line "-----END PRIVATE KEY-----" is missing in [tls]; copy the file again"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is truncated: the line "-----END PRIVATE KEY-----" is missing; copy the file again"#,
         ],
     },
     Mistake {
@@ -70,7 +70,7 @@ mv k key.pem"#,
         file: r#"pair
 sed -i '3s/./!/' cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: a PEM section is damaged (base64 decode error: InvalidCharacter(33)) in [tls]; copy the file again"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: a PEM section is damaged (base64 decode error: InvalidCharacter(33)); copy the file again"#,
         ],
     },
     Mistake {
@@ -79,7 +79,7 @@ sed -i '3s/./!/' cert.pem"#,
 openssl x509 -in cert.pem -outform der -out c
 mv c cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is DER, not PEM in [tls]; convert it: openssl x509 -inform der -in cert.pem -out cert.new.pem"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is DER, not PEM; convert it: openssl x509 -inform der -in cert.pem -out cert.new.pem"#,
         ],
     },
     Mistake {
@@ -88,7 +88,7 @@ mv c cert.pem"#,
 openssl pkey -in key.pem -outform der -out k
 mv k key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is DER, not PEM in [tls]; convert it: openssl pkey -inform der -in key.pem -out key.new.pem"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is DER, not PEM; convert it: openssl pkey -inform der -in key.pem -out key.new.pem"#,
         ],
     },
     Mistake {
@@ -98,8 +98,8 @@ openssl pkcs12 -export -in cert.pem -inkey key.pem -passout pass: -out p12
 cp p12 cert.pem
 cp p12 key.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is a PKCS#12 archive (.p12, .pfx), not PEM in [tls]; extract the certificate: openssl pkcs12 -in cert.pem -nokeys -out cert.new.pem"#,
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is a PKCS#12 archive (.p12, .pfx), not PEM in [tls]; extract the private key: openssl pkcs12 -in key.pem -nocerts -nodes -out key.new.pem"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is a PKCS#12 archive (.p12, .pfx), not PEM; extract the certificate: openssl pkcs12 -in cert.pem -nokeys -out cert.new.pem"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is a PKCS#12 archive (.p12, .pfx), not PEM; extract the private key: openssl pkcs12 -in key.pem -nocerts -nodes -out key.new.pem"#,
         ],
     },
     Mistake {
@@ -108,7 +108,7 @@ cp p12 key.pem"#,
 openssl crl2pkcs7 -nocrl -certfile cert.pem -out c
 mv c cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is a PKCS#7 bundle (.p7b), which has no private key in [tls]; extract the certificates: openssl pkcs7 -in cert.pem -print_certs -out cert.new.pem"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is a PKCS#7 bundle (.p7b), which has no private key; extract the certificates: openssl pkcs7 -in cert.pem -print_certs -out cert.new.pem"#,
         ],
     },
     Mistake {
@@ -116,7 +116,7 @@ mv c cert.pem"#,
         file: r#"pair
 openssl req -new -key key.pem -subj /CN=tank.lan -out cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is a signing request (CSR), not the certificate in [tls]; use the certificate that the authority issued for it"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is a signing request (CSR), not the certificate; use the certificate that the authority issued for it"#,
         ],
     },
     Mistake {
@@ -124,7 +124,7 @@ openssl req -new -key key.pem -subj /CN=tank.lan -out cert.pem"#,
         file: r#"pair
 openssl pkey -in key.pem -pubout -out cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is a public key, not a certificate in [tls]; use the certificate that was issued for it"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is a public key, not a certificate; use the certificate that was issued for it"#,
         ],
     },
     Mistake {
@@ -133,7 +133,7 @@ openssl pkey -in key.pem -pubout -out cert.pem"#,
 openssl pkey -in key.pem -pubout -out k
 mv k key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is a public key in [tls]; "key" must be the private key that belongs to the certificate"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is a public key; "key" must be the private key that belongs to the certificate"#,
         ],
     },
     Mistake {
@@ -141,7 +141,7 @@ mv k key.pem"#,
         file: r#"pair
 cp cert.pem key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is a certificate, not a private key in [tls]; "cert" must be the certificate chain and "key" the private key"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is a certificate, not a private key; "cert" must be the certificate chain and "key" the private key"#,
         ],
     },
     Mistake {
@@ -149,7 +149,7 @@ cp cert.pem key.pem"#,
         file: r#"pair
 cp key.pem cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is a private key, not a certificate in [tls]; "cert" must be the certificate chain and "key" the private key"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is a private key, not a certificate; "cert" must be the certificate chain and "key" the private key"#,
         ],
     },
     Mistake {
@@ -159,7 +159,7 @@ mv cert.pem c
 mv key.pem cert.pem
 mv c key.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR is a private key, and key.pem in DIR a certificate in [tls]; exchange "cert" and "key""#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR is a private key, and key.pem in DIR a certificate; exchange "cert" and "key""#,
         ],
     },
     Mistake {
@@ -168,7 +168,7 @@ mv c key.pem"#,
 openssl x509 -in cert.pem -trustout -out c
 mv c cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is a TRUSTED CERTIFICATE of openssl in [tls]; convert it: openssl x509 -in cert.pem -out cert.new.pem"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is a TRUSTED CERTIFICATE of openssl; convert it: openssl x509 -in cert.pem -out cert.new.pem"#,
         ],
     },
     Mistake {
@@ -176,7 +176,7 @@ mv c cert.pem"#,
         file: r#"pair
 key key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR is the key of another certificate than cert.pem in DIR in [tls]; the outputs of these must be equal: openssl x509 -in cert.pem -noout -pubkey; openssl pkey -in key.pem -pubout"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR is the key of another certificate than cert.pem in DIR; the outputs of these must be equal: openssl x509 -in cert.pem -noout -pubkey; openssl pkey -in key.pem -pubout"#,
         ],
     },
     Mistake {
@@ -184,7 +184,7 @@ key key.pem"#,
         file: r#"pair
 echo "see the wiki" > cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file has no PEM section in [tls]; a certificate in PEM begins with the line "-----BEGIN CERTIFICATE-----""#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file has no PEM section; a certificate in PEM begins with the line "-----BEGIN CERTIFICATE-----""#,
         ],
     },
     Mistake {
@@ -192,7 +192,7 @@ echo "see the wiki" > cert.pem"#,
         file: r#"pair
 sed -i 's/^/  /' cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the line "-----BEGIN CERTIFICATE-----" begins with blanks in [tls]; remove them: sed -i 's/^[[:blank:]]*//' cert.pem"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the line "-----BEGIN CERTIFICATE-----" begins with blanks; remove them: sed -i 's/^[[:blank:]]*//' cert.pem"#,
         ],
     },
     Mistake {
@@ -201,7 +201,7 @@ sed -i 's/^/  /' cert.pem"#,
 iconv -t UTF-16 cert.pem > c
 mv c cert.pem"#,
         says: &[
-            r#"p.toml:4:9: "cert": cert.pem in DIR: the file is UTF-16 text, not PEM in [tls]; convert it: iconv -f UTF-16 -t ASCII cert.pem > cert.new.pem"#,
+            r#"p.toml:4:9: "cert" in [tls]: cert.pem in DIR: the file is UTF-16 text, not PEM; convert it: iconv -f UTF-16 -t ASCII cert.pem > cert.new.pem"#,
         ],
     },
     Mistake {

@@ -9,7 +9,7 @@ pub(super) const KEYS: &[Mistake] = &[
 openssl pkcs8 -topk8 -in key.pem -passout pass:x -out e.pem
 mv e.pem key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is encrypted, and the server has no passphrase for it in [tls]; decrypt it: (umask 077 && openssl pkey -in key.pem -out key.new.pem)"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is encrypted, and the server has no passphrase for it; decrypt it: (umask 077 && openssl pkey -in key.pem -out key.new.pem)"#,
         ],
     },
     Mistake {
@@ -18,7 +18,7 @@ mv e.pem key.pem"#,
 openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
 mv e.pem key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is encrypted, and the server has no passphrase for it in [tls]; decrypt it: (umask 077 && openssl pkey -in key.pem -out key.new.pem)"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is encrypted, and the server has no passphrase for it; decrypt it: (umask 077 && openssl pkey -in key.pem -out key.new.pem)"#,
         ],
     },
     Mistake {
@@ -51,7 +51,7 @@ openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
 mv key.pem k.pem
 (cat e.pem; head -2 k.pem) > key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is truncated: the line "-----END PRIVATE KEY-----" is missing in [tls]; copy the file again"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is truncated: the line "-----END PRIVATE KEY-----" is missing; copy the file again"#,
         ],
     },
     Mistake {
@@ -61,7 +61,7 @@ openssl ec -in key.pem -aes128 -passout pass:x -out e.pem
 sed -i '2s/./*/' key.pem
 cat e.pem >> key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: a PEM section is damaged (base64 decode error: InvalidCharacter(42)) in [tls]; copy the file again"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: a PEM section is damaged (base64 decode error: InvalidCharacter(42)); copy the file again"#,
         ],
     },
     Mistake {
@@ -69,7 +69,7 @@ cat e.pem >> key.pem"#,
         file: r#"openssl genrsa -out key.pem 1024
 named"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is RSA with 1024 bits, and clients need at least 2048 in [tls]; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is RSA with 1024 bits, and clients need at least 2048; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
         ],
     },
     Mistake {
@@ -77,7 +77,7 @@ named"#,
         file: r#"openssl genrsa -traditional -out key.pem 1024
 named"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is RSA with 1024 bits, and clients need at least 2048 in [tls]; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is RSA with 1024 bits, and clients need at least 2048; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
         ],
     },
     Mistake {
@@ -85,7 +85,7 @@ named"#,
         file: r#"key key.pem secp256k1
 named"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is on the curve secp256k1, and only P-256, P-384 and P-521 are supported in [tls]; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is on the curve secp256k1, and only P-256, P-384 and P-521 are supported; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
         ],
     },
     Mistake {
@@ -93,7 +93,7 @@ named"#,
         file: r#"openssl ecparam -name secp256k1 -genkey -noout -out key.pem
 named"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is on the curve secp256k1, and only P-256, P-384 and P-521 are supported in [tls]; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is on the curve secp256k1, and only P-256, P-384 and P-521 are supported; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
         ],
     },
     Mistake {
@@ -109,7 +109,7 @@ named"#,
         file: r#"openssl genpkey -algorithm ED448 -out key.pem
 named"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is an Ed448 key in [tls]; only RSA, P-256, P-384, P-521 and Ed25519 are supported; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is an Ed448 key; only RSA, P-256, P-384, P-521 and Ed25519 are supported; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
         ],
     },
     Mistake {
@@ -125,7 +125,7 @@ named"#,
         file: r#"openssl dsaparam -genkey -noout -out key.pem 2048
 named"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the private key is a DSA key in [tls]; only RSA, P-256, P-384, P-521 and Ed25519 are supported; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the private key is a DSA key; only RSA, P-256, P-384, P-521 and Ed25519 are supported; make a P-256 key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256) and a certificate for it"#,
         ],
     },
     Mistake {
@@ -133,7 +133,7 @@ named"#,
         file: r#"pair
 openssl ecparam -name prime256v1 -out key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file has the parameters of a key (EC PARAMETERS) without the key in [tls]; "key" must be the private key"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file has the parameters of a key (EC PARAMETERS) without the key; "key" must be the private key"#,
         ],
     },
     Mistake {
@@ -141,7 +141,7 @@ openssl ecparam -name prime256v1 -out key.pem"#,
         file: r#"pair
 sed -i "s/PRIVATE KEY/OPENSSH PRIVATE KEY/" key.pem"#,
         says: &[
-            r#"p.toml:5:8: "key": key.pem in DIR: the file is a private key of OpenSSH in [tls]; convert a copy of it: ssh-keygen -p -N '' -m PKCS8 -f key.pem"#,
+            r#"p.toml:5:8: "key" in [tls]: key.pem in DIR: the file is a private key of OpenSSH; convert a copy of it: ssh-keygen -p -N '' -m PKCS8 -f key.pem"#,
         ],
     },
     Mistake {

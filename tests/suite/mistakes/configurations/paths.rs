@@ -47,7 +47,7 @@ listen = ["unix:~/pumphouse.sock"]
 path = "folder"
 "#,
         says: &[
-            r#"p.toml:2:9: "path": folder in DIR is a folder in [history]; write the path of a file in it, such as "folder/pumphouse.db""#,
+            r#"p.toml:2:9: "path" in [history]: folder in DIR is a folder; write the path of a file in it, such as "folder/pumphouse.db""#,
         ],
     },
     Mistake {
@@ -56,7 +56,7 @@ path = "folder"
 path = "data/pumphouse.db"
 "#,
         says: &[
-            r#"p.toml:2:9: "path": the folder data in DIR does not exist, so data/pumphouse.db cannot be stored in [history]; make it: mkdir -p data"#,
+            r#"p.toml:2:9: "path" in [history]: the folder data in DIR does not exist, so data/pumphouse.db cannot be stored; make it: mkdir -p data"#,
         ],
     },
     Mistake {
@@ -78,8 +78,8 @@ cert = "certs/cert.pem"
 key = "certs/key.pem"
 "#,
         says: &[
-            r#"p.toml:2:9: "cert": cannot read certs/cert.pem in DIR: the folder certs does not exist in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
-            r#"p.toml:3:8: "key": cannot read certs/key.pem in DIR: the folder certs does not exist in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:2:9: "cert" in [tls]: cannot read certs/cert.pem in DIR: the folder certs does not exist; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:3:8: "key" in [tls]: cannot read certs/key.pem in DIR: the folder certs does not exist; `pumphouse-web cert` makes a self-signed pair"#,
         ],
     },
     Mistake {
@@ -92,8 +92,8 @@ key = "certs/key.pem"
 "#,
         says: &[
             r#"p.toml:2:11: "workers" must be between 1 and 1024 in [server]; it is 0"#,
-            r#"p.toml:4:9: "cert": cannot read certs/cert.pem in DIR: the folder certs does not exist in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
-            r#"p.toml:5:8: "key": cannot read certs/key.pem in DIR: the folder certs does not exist in [tls]; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:4:9: "cert" in [tls]: cannot read certs/cert.pem in DIR: the folder certs does not exist; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:5:8: "key" in [tls]: cannot read certs/key.pem in DIR: the folder certs does not exist; `pumphouse-web cert` makes a self-signed pair"#,
         ],
     },
 ];
