@@ -17,6 +17,10 @@ use crate::timestamp::Rfc3339;
 /// Longest text of a response in a message, characters.
 const MAX_REASON: usize = 400;
 
+/// Beginning of the remedy for an address that this machine does not have or reach, in the words of the server.
+pub(super) const LATE_ADDRESS: &str =
+    "if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else correct";
+
 /// Most names of a certificate in a message.
 const MAX_NAMES: usize = 8;
 
@@ -159,7 +163,9 @@ fn of_failure(
             "run this command as a user who may connect, such as that of the server",
         ),
         Cause::Route => {
-            (not_reached(AlarmKind::Route), "correct the address, or the network of this machine")
+            let text =
+                format!("{failure}; {LATE_ADDRESS} the address, or the network of this machine");
+            return (not_reached(AlarmKind::Route), text);
         }
         Cause::TooLarge => {
             (answered(AlarmKind::Rejected), "probe a page with a short response, such as /healthz")

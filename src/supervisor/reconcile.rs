@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::alarm::AlarmKind;
-use super::fault::{Outcome, Verdict};
+use super::fault::{LATE_ADDRESS, Outcome, Verdict};
 use super::known::KnownAddresses;
 use super::probed::{Probed, Way, is_local};
 use super::serving::{Contradiction, Scoreboard};
@@ -220,7 +220,7 @@ fn explain(
     } else if server.sheds(one) && !is_admin {
         one.excuse_shed();
     } else if let Some(ip) = lost_address(&one.probed) {
-        let text = format!("this machine has no address {ip} now: correct its network");
+        let text = format!("this machine has no address {ip} now: {LATE_ADDRESS} its network");
         one.excuse(AlarmKind::Listener, false, &text);
     } else if known.has_answered(&one.probed) {
         // The server serves there.

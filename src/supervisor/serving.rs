@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::alarm::AlarmKind;
-use super::fault::Verdict;
+use super::fault::{LATE_ADDRESS, Verdict};
 use crate::config::ListenAddr;
 
 /// Members of the scoreboard. Each is absent from an older server.
@@ -92,7 +92,9 @@ impl Scoreboard {
         let (state, error) =
             listener.map_or(("", None), |one| (one.state.as_str(), one.error.as_ref()));
         let text = match (state, error, serves_tls) {
-            ("waiting", Some(error), _) => format!("the server waits for the address: {error}"),
+            ("waiting", Some(error), _) => format!(
+                "the server waits for the address: {error}; {LATE_ADDRESS} \"listen\" in [server] and restart it"
+            ),
             ("waiting", None, _) => "the server waits for the address".to_owned(),
             (_, _, Some(false)) if is_tls => {
                 "the server speaks plain HTTP there, and [tls] is configured: restart it if the file was \
@@ -167,7 +169,7 @@ mod tests {
             (listening, "0.0.0.0:6443", true, None),
             (listening, "0.0.0.0:7443", true, Some("but on 0.0.0.0:6443")),
             (listening, "unix:/run/p.sock", true, Some("but on 0.0.0.0:6443")),
-            (waiting, "192.0.2.7:6443", true, Some("waits for the address: no such address")),
+            (waiting, "192.0.2.7:6443", true, Some("no such address; if this one comes by DHCP")),
             (plain, "0.0.0.0:6443", true, Some("--no-tls")),
             (plain, "0.0.0.0:6443", false, None),
             (listening, "0.0.0.0:6443", false, Some("speaks TLS there, and [tls] is not")),

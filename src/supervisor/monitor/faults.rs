@@ -1,8 +1,9 @@
 //! Alarms about what a restart does not cure, from the outcomes of a tick.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::{Monitor, ONE, failures_of};
+use super::{Monitor, ONE, TICK, failures_of};
 use crate::supervisor::alarm::AlarmKind;
 use crate::supervisor::fault::{Outcome, Verdict};
 
@@ -13,6 +14,10 @@ const MIN_UNTRUSTED: u32 = 15;
 
 /// Probes in a row that have to be shed: a minute.
 const MIN_SHED: u32 = 12;
+
+/// Least number of probes in a row that have to miss an address, or a path: a minute, in which DHCP, Wi-Fi or
+/// IPv6 bring it, or the server that is to serve there starts.
+const MIN_ABSENT: u32 = 12;
 
 /// Ticks in a row in which this process has paused, after which its probes are not relied on.
 const MAX_PAUSED: u32 = 6;
@@ -28,6 +33,7 @@ impl Monitor {
             return;
         }
         let name = &self.settings.name;
+        let min_absent = min_absent(self.settings.limits.grace);
         self.faults.retain(|subject, _| outcomes.iter().any(|one| one.target == *subject));
         for Outcome { target, verdict, text } in outcomes {
             let fault = match verdict {
@@ -42,6 +48,7 @@ impl Monitor {
             let least = match fault {
                 Some(AlarmKind::CertificateUntrusted) => MIN_UNTRUSTED,
                 Some(AlarmKind::Overloaded) => MIN_SHED,
+                Some(AlarmKind::Route | AlarmKind::Listener) => min_absent,
                 _ => 1,
             };
             if let Some(kind) = fault.filter(|_| row.1 >= least) {
@@ -120,6 +127,12 @@ impl Monitor {
                 )
         });
     }
+}
+
+/// Returns the number of probes in a row that have to miss an address: more than fit in the grace period.
+fn min_absent(grace: Duration) -> u32 {
+    let in_grace = grace.as_secs() / TICK.as_secs();
+    u32::try_from(in_grace).unwrap_or(u32::MAX).saturating_add(2).max(MIN_ABSENT)
 }
 
 fn answers(outcome: &Outcome) -> bool {

@@ -110,6 +110,22 @@ fn server_that_sheds_visitors_for_a_minute_raises_an_alarm() {
 }
 
 #[test]
+fn address_that_comes_late_raises_no_alarm_within_a_minute_or_the_grace_period() {
+    for kind in [AlarmKind::Route, AlarmKind::Listener] {
+        for (grace, quiet) in [(0, 11), (15, 11), (120, 25)] {
+            let absent = Verdict::Misconfigured { kind, answered: false };
+            let script = Script::of(&[(ADMIN, Verdict::Healthy), (PUBLIC, absent)]);
+            let mut scenario = Scenario::new(script, false);
+            scenario.monitor.settings.limits.grace = Duration::from_secs(grace);
+            scenario.ticks(quiet);
+            assert_eq!(scenario.reports(), [], "{kind:?} {grace}");
+            scenario.tick();
+            assert_eq!(scenario.reports(), [(kind.as_str(), Begins)], "{kind:?} {grace}");
+        }
+    }
+}
+
+#[test]
 fn server_that_crashes_after_each_start_raises_an_alarm() {
     let starting = || Ok(Eligibility::Ineligible("started 3 s ago".to_owned()));
     let mut scenario =
