@@ -40,10 +40,12 @@ mod holder;
 mod owner;
 mod path_fault;
 mod place;
+mod write_fault;
 
 pub use holder::{Holder, find_holder};
 pub use path_fault::path_fault;
 pub use place::{lock_path, second_name};
+pub use write_fault::{NO_RIGHTS, write_fault};
 
 use holder::{own_content, read_holder};
 

@@ -1,6 +1,7 @@
 //! The sources, and the history of their readings.
 
 use crate::admin::scoreboard::report::{Report as Scoreboard, Source};
+use crate::data_lock::NO_RIGHTS;
 use crate::doctor::finding::{Finding, span};
 
 /// Failed polls in a row from which on a source is wrong: fewer may be a passing failure of the
@@ -67,11 +68,7 @@ pub(super) fn history(scoreboard: &Scoreboard) -> Finding {
     }
     if let Some(trouble) = &recorder.trouble {
         let detail = format!("{} for {}; {detail}", trouble.reason, span(trouble.seconds));
-        return Finding::wrong(
-            "history",
-            detail,
-            "check the disk of [history] path: the rows in memory are written once it works again",
-        );
+        return Finding::wrong("history", detail, trouble_advice(&trouble.reason));
     }
     if let Some(reason) = &recorder.unlocked {
         let advice = "the lock's file must be a regular file of the server's user, on a file system with locks: \
@@ -82,4 +79,43 @@ pub(super) fn history(scoreboard: &Scoreboard) -> Finding {
         return Finding::note("history", detail);
     }
     Finding::well("history", detail)
+}
+
+/// Returns the advice on an error of the history.
+fn trouble_advice(reason: &str) -> &'static str {
+    if reason.contains(NO_RIGHTS) {
+        "let the server's user write the file and the folder of [history] path: chown USER FOLDER FILE; the rows \
+         in memory are written within a minute after that"
+    } else if reason.contains("read-only") {
+        "mount the file system of [history] path writable, and let the server's user write the file; the rows in \
+         memory are written once it works again"
+    } else if reason.contains("\"path\" in [history]") {
+        "make the folder or correct [history] path, as the reason says, and reload; `pumphouse-web check` tests it"
+    } else {
+        "check the disk of [history] path: the rows in memory are written once it works again"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_on_the_history_follows_its_error() {
+        for (reason, expected) in [
+            (
+                "cannot open the history /d/p.db: the user w must not write /d; allow it",
+                "chown USER FOLDER",
+            ),
+            (
+                "cannot open the history /d/p.db: /d is on a read-only file system",
+                "mount the file system",
+            ),
+            ("the file is read-only (attempt to write)", "mount the file system"),
+            ("nothing is stored: \"path\" in [history]: /d is a folder", "correct [history] path"),
+            ("the disk is full", "check the disk"),
+        ] {
+            assert!(trouble_advice(reason).contains(expected), "{reason}");
+        }
+    }
 }

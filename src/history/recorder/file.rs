@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::RecorderThread;
 use crate::board::{Change, Event, EventKind};
-use crate::data_lock::Claim;
+use crate::data_lock::{Claim, write_fault};
 use crate::history::error::StoreError;
 use crate::history::pool::ReaderPool;
 use crate::history::schema;
@@ -91,7 +91,8 @@ impl RecorderThread {
                 }
             }
             Err(error) => {
-                let message = format!("cannot open the history {}: {error}", path.display());
+                let reason = write_fault(&path).unwrap_or_else(|| error.to_string());
+                let message = format!("cannot open the history {}: {reason}", path.display());
                 self.shared.write_failed(&message);
             }
         }
