@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | another process holds it | this one serves without history, keeps its observations in memory, and tries again |
 //! | the file cannot be opened or created, or the file system has no locks (NFS without a lock service) | the history works without the lock; the log, `doctor`, the scoreboard and the metrics say so; tried again each minute |
-//! | no file can be at the path: it is a folder, or its folder does not exist | nothing is written, neither the history nor the files beside it; the recorder reports it and tries again each minute |
+//! | no file can be at the path: it is a folder or a device, its name is too long, or its folder does not exist | nothing is written, neither the history nor the files beside it; the recorder reports it and tries again each minute |
 //! | root creates the file | it gets the owner and the mode of the database, else the owner of the folder, so that another user can lock it |
 //! | the path holds a file of another program | it is neither changed nor locked: as a file that cannot be opened |
 //! | the database has a second name that is no symbolic link: a hard link, or a mount of its own | its lock is elsewhere; a warning says so |

@@ -8,6 +8,13 @@ use std::path::Path;
 use crate::file_error::Shown;
 use crate::shell::quoted;
 
+/// Longest name of a file or folder, bytes: `NAME_MAX` of Linux.
+const MAX_NAME: usize = 255;
+
+/// Bytes that the longest name beside the database adds to its own, such as
+/// `.damaged-20260131T160000Z-12-wal`.
+const MAX_SUFFIX: usize = 32;
+
 /// Returns the reason why no database can be at a path, and the remedy.
 pub fn path_fault(path: &Path) -> Option<String> {
     if path.is_dir() {
@@ -17,6 +24,15 @@ pub fn path_fault(path: &Path) -> Option<String> {
             Shown(path),
             file.display()
         ));
+    }
+    if path.exists() && !path.is_file() {
+        return Some(format!(
+            "{} is no regular file, but a device, a pipe or a socket; write the path of a file",
+            Shown(path)
+        ));
+    }
+    if let Some(fault) = long_name(path) {
+        return Some(fault);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     match fs::metadata(folder) {
@@ -38,4 +54,33 @@ pub fn path_fault(path: &Path) -> Option<String> {
         path.display(),
         quoted(folder)
     ))
+}
+
+/// Returns a fault if a name in the path, or one beside the database, would be longer than file systems allow.
+fn long_name(path: &Path) -> Option<String> {
+    path.iter().rev().enumerate().find_map(|(index, name)| {
+        let max = if index == 0 { MAX_NAME - MAX_SUFFIX } else { MAX_NAME };
+        (name.len() > max).then(|| {
+            format!(
+                "a name of {} bytes in it is longer than {max}; write a shorter one",
+                name.len()
+            )
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_and_long_name_are_faults() {
+        let folder = tempfile::tempdir().unwrap();
+        let fault = |path: &Path| path_fault(path).unwrap_or_default();
+        let in_folder = |length| folder.path().join("n".repeat(length));
+        assert!(fault(Path::new("/dev/null")).contains("is no regular file"));
+        assert_eq!(path_fault(&in_folder(223)), None);
+        assert!(fault(&in_folder(224)).contains("224 bytes in it is longer than 223"));
+        assert!(fault(&in_folder(256).join("p.db")).contains("256 bytes in it is longer than 255"));
+    }
 }
