@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::kernel::accounts;
@@ -11,6 +12,12 @@ use crate::shell::quoted;
 
 /// Maximum number of symbolic links that an explanation follows.
 const MAX_LINKS: usize = 8;
+
+/// Maximum size of a certificate, key or secret file.
+pub(crate) const MAX_PEM_BYTES: u64 = 1 << 20;
+
+/// Maximum size of a configuration or of a file of trusted certificates.
+pub(crate) const MAX_TEXT_BYTES: u64 = 16 << 20;
 
 /// A path in a message. A relative one is followed by the folder that it starts at.
 #[derive(Debug)]
@@ -36,12 +43,12 @@ pub(crate) struct FileError {
 }
 
 impl FileError {
-    /// Reads a file.
+    /// Reads a file of at most `limit` bytes.
     ///
     /// # Errors
-    /// It cannot be read.
-    pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-        fs::read(path).map_err(|error| FileError { path: path.to_owned(), error })
+    /// It cannot be read, is a device or is larger.
+    pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+        read_bounded(path, limit).map_err(|error| FileError { path: path.to_owned(), error })
     }
 
     /// Returns true if another process may be able to read it: with other rights, another working directory
@@ -61,6 +68,26 @@ impl FileError {
     pub(crate) fn is_shortage(&self) -> bool {
         is_shortage(&self.error)
     }
+}
+
+/// Reads a regular file or a pipe of at most `limit` bytes. The bound holds for what is read, because a pipe
+/// has no size.
+fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "is a device, not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    let size = metadata.len().max(bytes.len() as u64);
+    if bytes.len() as u64 > limit {
+        let text =
+            format!("has at least {size} bytes, at most {limit} are read; is it the right file?");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 impl std::error::Error for FileError {}
@@ -164,9 +191,23 @@ mod tests {
             ("link", format!("{root}/link links to {root}/gone, which does not exist")),
             ("sub", "is a folder, not a file".to_owned()),
         ] {
-            let error = FileError::read(&folder.path().join(name)).unwrap_err();
+            let error = FileError::read(&folder.path().join(name), MAX_PEM_BYTES).unwrap_err();
             assert_eq!(error.to_string(), format!("{root}/{name}: {expected}"));
             assert_eq!(error.is_missing(), name != "sub");
         }
+    }
+
+    #[test]
+    fn large_files_and_devices_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for (size, is_read) in [(8, true), (9, false)] {
+            std::fs::write(&path, vec![b'a'; size]).unwrap();
+            assert_eq!(FileError::read(&path, 8).is_ok(), is_read, "{size}");
+        }
+        let error = FileError::read(&path, 8).unwrap_err().to_string();
+        assert!(error.contains("has at least 9 bytes, at most 8"), "{error}");
+        let error = FileError::read(Path::new("/dev/null"), 8).unwrap_err().to_string();
+        assert_eq!(error, "/dev/null: is a device, not a file");
     }
 }

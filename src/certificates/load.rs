@@ -179,8 +179,10 @@ struct Loaded {
 
 /// Loads a chain and its key. Adds every reason why they cannot be used.
 fn load_pair(files: &CertificateFiles, errors: &mut Vec<CertificateError>) -> Option<Loaded> {
-    let (chain_bytes, key_bytes) = match (FileError::read(&files.cert), FileError::read(&files.key))
-    {
+    let (chain_bytes, key_bytes) = match (
+        FileError::read(&files.cert, crate::file_error::MAX_PEM_BYTES),
+        FileError::read(&files.key, crate::file_error::MAX_PEM_BYTES),
+    ) {
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => {
             // The file that can be read may have an error of its own.

@@ -70,7 +70,7 @@ impl Section<'_, '_> {
             }
             (Some(raw), None) => self.inline_secret(key, raw),
             (None, Some(Spanned { value: path, span })) => {
-                let bytes = FileError::read(&path)
+                let bytes = FileError::read(&path, crate::file_error::MAX_PEM_BYTES)
                     .map_err(|error| self.report_unreadable(span, &file_key, &error))
                     .ok()?;
                 match of_file(&path, bytes) {

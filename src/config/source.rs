@@ -233,7 +233,7 @@ fn shown(section: &mut Section<'_, '_>, names: &mut FieldNames) -> Vec<Arc<str>>
 
 fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
     let Spanned { value, span } = section.path("ca_file")?;
-    let bytes = match FileError::read(&value) {
+    let bytes = match FileError::read(&value, crate::file_error::MAX_TEXT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             section.report_unreadable(span, "ca_file", &error);
