@@ -72,7 +72,10 @@ impl FileError {
 
 /// Reads a regular file or a pipe of at most `limit` bytes. The bound holds for what is read, because a pipe
 /// has no size.
-fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// It cannot be read, is a device or is larger.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = fs::File::open(path)?;
     let metadata = file.metadata()?;
     let kind = metadata.file_type();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::content::{self, Wanted};
 use super::info::CertificateInfo;
 use crate::config::self_signed::{SelfSignedError, renewed, self_signed};
+use crate::file_error::{MAX_PEM_BYTES, read_bounded};
 
 /// Mode of a key: only its owner may read it.
 const KEY_MODE: u32 = 0o600;
@@ -132,7 +133,9 @@ fn written(paths: Vec<PathBuf>, names: Vec<String>, cert_pem: &str) -> Result<Wr
 }
 
 fn read(path: &Path) -> Result<String, FilesError> {
-    fs::read_to_string(path).map_err(io_error("read", path))
+    let bytes = read_bounded(path, MAX_PEM_BYTES).map_err(io_error("read", path))?;
+    // PEM is ASCII; the parser reports what is not.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Replaces a certificate atomically, so that a server that reads the file at the same time gets the old one

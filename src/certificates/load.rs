@@ -11,7 +11,7 @@ use super::info::CertificateInfo;
 use super::{key_kind, review};
 use crate::config::{CertificateFiles, ConfiguredPath, TlsFiles};
 use crate::engine::tls::{Identities, Identity, TlsError};
-use crate::file_error::{FileError, Shown};
+use crate::file_error::{FileError, MAX_PEM_BYTES, Shown};
 use crate::shell::quoted;
 
 /// Contents of the files of `[tls]`.
@@ -180,8 +180,8 @@ struct Loaded {
 /// Loads a chain and its key. Adds every reason why they cannot be used.
 fn load_pair(files: &CertificateFiles, errors: &mut Vec<CertificateError>) -> Option<Loaded> {
     let (chain_bytes, key_bytes) = match (
-        FileError::read(&files.cert, crate::file_error::MAX_PEM_BYTES),
-        FileError::read(&files.key, crate::file_error::MAX_PEM_BYTES),
+        FileError::read(&files.cert, MAX_PEM_BYTES),
+        FileError::read(&files.key, MAX_PEM_BYTES),
     ) {
         (Ok(chain), Ok(key)) => (chain, key),
         (chain, key) => {

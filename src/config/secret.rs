@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::section::{Section, Spanned};
-use crate::file_error::FileError;
+use crate::file_error::{FileError, MAX_PEM_BYTES};
 
 /// A token, password or key. It has no `Display`, and its `Debug` shows a placeholder.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Section<'_, '_> {
             }
             (Some(raw), None) => self.inline_secret(key, raw),
             (None, Some(Spanned { value: path, span })) => {
-                let bytes = FileError::read(&path, crate::file_error::MAX_PEM_BYTES)
+                let bytes = FileError::read(&path, MAX_PEM_BYTES)
                     .map_err(|error| self.report_unreadable(span, &file_key, &error))
                     .ok()?;
                 match of_file(&path, bytes) {

@@ -16,7 +16,7 @@ use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_fields;
 use super::trends::{self, TrendSettings};
-use crate::file_error::{FileError, Shown};
+use crate::file_error::{FileError, MAX_TEXT_BYTES, Shown};
 use crate::units::{System, Unit};
 
 /// One `[[source]]`, checked.
@@ -233,7 +233,7 @@ fn shown(section: &mut Section<'_, '_>, names: &mut FieldNames) -> Vec<Arc<str>>
 
 fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
     let Spanned { value, span } = section.path("ca_file")?;
-    let bytes = match FileError::read(&value, crate::file_error::MAX_TEXT_BYTES) {
+    let bytes = match FileError::read(&value, MAX_TEXT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             section.report_unreadable(span, "ca_file", &error);

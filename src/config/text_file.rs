@@ -6,14 +6,14 @@ use toml_span::Span;
 
 use super::errors::ConfigErrors;
 use super::problem::Problem;
-use crate::file_error::FileError;
+use crate::file_error::{FileError, MAX_TEXT_BYTES};
 
 /// Reads the file.
 ///
 /// # Errors
 /// The file cannot be read, or is not UTF-8; the error then names the encoding that it probably has.
 pub(super) fn read(path: &Path) -> Result<String, ConfigErrors> {
-    let bytes = FileError::read(path, crate::file_error::MAX_TEXT_BYTES).map_err(|error| {
+    let bytes = FileError::read(path, MAX_TEXT_BYTES).map_err(|error| {
         let hint = match error.is_missing() {
             true => {
                 "; name another with --config or $PUMPHOUSE_CONFIG, or make one: `pumphouse-web init`"
