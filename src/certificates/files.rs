@@ -3,9 +3,9 @@
 //! [`create`] generates a new key. [`renew`] keeps the key, so that clients that have pinned it accept the
 //! new certificate.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::content::{self, Wanted};
@@ -66,7 +66,7 @@ pub enum FilesError {
     /// A file or folder cannot be read or written.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
-        /// Verb: `read`, `write`, `create`, `replace`.
+        /// Verb: `read`, `write`, `write in`, `create`, `replace`.
         action: &'static str,
         /// Path of the file.
         path: PathBuf,
@@ -139,11 +139,20 @@ fn read(path: &Path) -> Result<String, FilesError> {
 }
 
 /// Replaces a certificate atomically, so that a server that reads the file at the same time gets the old one
-/// or the new one.
+/// or the new one. Of a symbolic link, the file that it leads to is replaced.
 fn replace(path: &Path, text: &str) -> Result<(), FilesError> {
-    let part = path.with_extension("pem.part");
-    write(&part, text, CERT_MODE, true)?;
-    fs::rename(&part, path).map_err(io_error("replace", path))
+    let file = fs::canonicalize(path).map_err(io_error("read", path))?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let mode = Permissions::from_mode(CERT_MODE);
+    let mut new = tempfile::Builder::new()
+        .prefix(".cert-")
+        .permissions(mode)
+        .tempfile_in(folder)
+        .map_err(io_error("write in", folder))?;
+    let written = new.write_all(text.as_bytes()).and_then(|()| new.as_file().sync_all());
+    written.map_err(io_error("write", path))?;
+    new.persist(&file).map_err(|error| io_error("replace", path)(error.error))?;
+    Ok(())
 }
 
 /// Writes a file whose mode is set when it is created, before any content is written.
@@ -162,4 +171,63 @@ fn write(path: &Path, text: &str, mode: u32, overwrite: bool) -> Result<(), File
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FilesError {
     let path = path.to_owned();
     move |error| FilesError::Io { action, path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn entries(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn renewals_at_the_same_time_leave_a_whole_certificate_and_no_other_file() {
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path(), &["tank.example".to_owned()], false).unwrap();
+        let mode = || fs::metadata(folder.path().join("cert.pem")).unwrap().permissions().mode();
+        let created = mode();
+        std::thread::scope(|scope| {
+            let renewals: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| renew(folder.path(), Vec::new()))).collect();
+            for renewal in renewals {
+                renewal.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(entries(folder.path()), ["cert.pem", "key.pem"]);
+        assert_eq!(mode(), created);
+        assert_eq!(renew(folder.path(), Vec::new()).unwrap().names, ["tank.example"]);
+    }
+
+    #[test]
+    fn renewal_replaces_the_file_that_a_link_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, certs) = (folder.path().join("real"), folder.path().join("certs"));
+        create(&real, &["tank.example".to_owned()], false).unwrap();
+        fs::create_dir(&certs).unwrap();
+        for name in ["cert.pem", "key.pem"] {
+            symlink(real.join(name), certs.join(name)).unwrap();
+        }
+        let before = fs::read(real.join("cert.pem")).unwrap();
+        renew(&certs, Vec::new()).unwrap();
+        assert!(certs.join("cert.pem").is_symlink());
+        assert_ne!(fs::read(real.join("cert.pem")).unwrap(), before);
+    }
+
+    #[test]
+    fn renewal_with_an_encrypted_key_names_the_encryption() {
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path(), &["tank.example".to_owned()], false).unwrap();
+        let encrypted =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        fs::write(folder.path().join("key.pem"), encrypted).unwrap();
+        let error = renew(folder.path(), Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("encrypted"), "{error}");
+    }
 }
