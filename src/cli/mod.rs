@@ -38,6 +38,7 @@ use self::manual::help;
 use self::outcome::{Failure, print, remark};
 use crate::kernel::file_size;
 use crate::logging;
+use crate::supervisor::serve_options::ServeOptions;
 
 /// A dashboard server for remote water systems that no slow upstream and no hostile client can
 /// hang.
@@ -152,5 +153,53 @@ fn run(table: &CommandInfoWithArgs, path: &mut Vec<String>) -> Result<ExitCode, 
         Command::Completions(command) => Ok(command.run(table)),
         Command::Man(command) => Ok(command.run(table)),
         Command::Version(command) => Ok(command.run()),
+    }
+}
+
+/// Reads the words of another process of this program; `None` unless they are those of `serve`.
+fn serve_options(words: &[String]) -> Option<ServeOptions> {
+    let Request::Run(words) = command_line::read(&Arguments::get_args_info(), words).ok()? else {
+        return None;
+    };
+    match Arguments::from_args(&[manual::PROGRAM], &words.for_argh()).ok()?.command {
+        Command::Serve(serve) => Some(serve.options()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ListenAddr;
+
+    #[test]
+    fn options_of_serve_are_read_from_its_command_line_and_from_no_other() {
+        let listen = |addresses: &[&str]| -> Vec<ListenAddr> {
+            addresses.iter().map(|address| address.parse().unwrap()).collect()
+        };
+        let (none, one) = (listen(&[]), listen(&["127.0.0.1:1"]));
+        let two = listen(&["127.0.0.1:1", "unix:/p.sock"]);
+        for (command_line, expected) in [
+            ("/usr/bin/pumphouse-web serve", Some((none.clone(), false))),
+            ("pumphouse-web serve /srv/p.toml --no-tls", Some((none.clone(), true))),
+            ("pumphouse-web serve --listen 127.0.0.1:1 p.toml", Some((one.clone(), false))),
+            ("pumphouse-web serve --listen=127.0.0.1:1", Some((one, false))),
+            ("pumphouse-web serve --listen 127.0.0.1:1 --listen unix:/p.sock", Some((two, false))),
+            ("pumphouse-web serve --config=--no-tls", Some((none, false))),
+            // No server runs with these: each is a mistake.
+            ("pumphouse-web serve --config --no-tls", None),
+            ("pumphouse-web serve --listen", None),
+            ("pumphouse-web serve --listen nowhere", None),
+            ("pumphouse-web demo --no-tls", None),
+            ("pumphouse-web", None),
+            ("/bin/sh -c pumphouse-web serve", None),
+            ("", None),
+        ] {
+            let mut bytes = command_line.replace(' ', "\0").into_bytes();
+            bytes.push(0);
+            let expected = expected.map(|(listen, no_tls)| ServeOptions { listen, no_tls });
+            let options = ServeOptions::of_command_line(&bytes, serve_options);
+            assert_eq!(options, expected, "{command_line}");
+        }
     }
 }

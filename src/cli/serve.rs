@@ -10,6 +10,7 @@ use super::outcome::Failure;
 use crate::config::ListenAddr;
 use crate::logging::Format;
 use crate::server::{self, Overrides, SetupLoader};
+use crate::supervisor::serve_options::ServeOptions;
 
 /// Serve in the foreground.
 #[derive(FromArgs, ArgsInfo)]
@@ -60,6 +61,11 @@ pub(super) struct Serve {
 }
 
 impl Serve {
+    /// Returns the options that replace keys of the configuration, and decide whether the server starts.
+    pub(super) fn options(self) -> ServeOptions {
+        ServeOptions { listen: self.listen, no_tls: self.no_tls }
+    }
+
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let loader = SetupLoader {
             path: config_path(self.file, self.config)?,

@@ -174,6 +174,7 @@ impl Watch {
             restart_timeout: self.restart_timeout,
             alarm_exec: self.alarm_exec,
             dry_run: self.dry_run,
+            read_options: super::serve_options,
         };
         match watch(settings) {
             Ok(()) => Ok(ExitCode::SUCCESS),

@@ -52,7 +52,7 @@ mod reconcile;
 pub mod restart;
 pub mod restart_policy;
 pub mod rpc;
-mod serve_options;
+pub mod serve_options;
 pub mod server;
 mod serving;
 pub mod shell;

@@ -14,6 +14,7 @@ use super::alarm::{ALARM_INTERVAL, AlarmKind, Alarms};
 use super::fault::{Outcome, Verdict};
 use super::restart::Restarter;
 use super::restart_policy::{Decision, RestartLimits, RestartPolicy};
+use super::serve_options::ReadOptions;
 use super::server::Server;
 use crate::kernel::pause::{Moment, PauseDetector};
 use crate::kernel::signals;
@@ -60,6 +61,8 @@ pub struct MonitorSettings {
     pub limits: RestartLimits,
     /// True to restart nothing, and log when a restart would be due.
     pub is_dry_run: bool,
+    /// Reader of the command line of the server's process.
+    pub read_options: ReadOptions,
 }
 
 /// Probes one server and restarts it.

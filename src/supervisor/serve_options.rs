@@ -3,7 +3,6 @@
 //! The next start has the same ones, so they decide whether the server would start again: a file whose
 //! addresses demand `[auth]` is no obstacle to a server that is started with `--listen 127.0.0.1:6443`.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::config::ListenAddr;
@@ -17,33 +16,23 @@ pub struct ServeOptions {
     pub no_tls: bool,
 }
 
+/// Reads the words of a command line, behind the program's name. Returns `None` unless they are those of `serve`.
+pub type ReadOptions = fn(&[String]) -> Option<ServeOptions>;
+
 impl ServeOptions {
     /// Returns the options of a process; `None` if it is gone or is not `serve`, as a shell that runs it.
-    pub fn of_process(pid: i32) -> Option<ServeOptions> {
-        ServeOptions::parse(&std::fs::read(format!("/proc/{pid}/cmdline")).ok()?)
+    pub(super) fn of_process(pid: i32, read: ReadOptions) -> Option<ServeOptions> {
+        ServeOptions::of_command_line(&std::fs::read(format!("/proc/{pid}/cmdline")).ok()?, read)
     }
 
     /// Parses a command line in the form of `/proc/PID/cmdline`, in which a NUL byte ends each argument.
-    fn parse(command_line: &[u8]) -> Option<ServeOptions> {
-        let mut arguments = command_line.split(|byte| *byte == 0);
-        let program = Path::new(std::ffi::OsStr::from_bytes(arguments.next()?)).file_name()?;
-        if program != env!("CARGO_PKG_NAME") || arguments.next()? != b"serve" {
-            return None;
-        }
-        let mut options = ServeOptions::default();
-        while let Some(argument) = arguments.next() {
-            match argument {
-                b"--no-tls" => options.no_tls = true,
-                b"--listen" => {
-                    let address = str::from_utf8(arguments.next()?).ok()?;
-                    options.listen.push(address.parse().ok()?);
-                }
-                // The value may look like an option.
-                b"--config" | b"--admin-listen" | b"--log-format" => drop(arguments.next()?),
-                _ => {}
-            }
-        }
-        Some(options)
+    pub(crate) fn of_command_line(command_line: &[u8], read: ReadOptions) -> Option<ServeOptions> {
+        let arguments = command_line.strip_suffix(b"\0")?.split(|byte| *byte == 0);
+        let arguments = arguments.map(|argument| String::from_utf8(argument.to_vec()).ok());
+        let arguments: Vec<String> = arguments.collect::<Option<_>>()?;
+        let (program, words) = arguments.split_first()?;
+        let is_own = Path::new(program).file_name()? == env!("CARGO_PKG_NAME");
+        is_own.then(|| read(words))?
     }
 }
 
@@ -52,31 +41,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_of_serve_are_read_from_its_command_line_and_from_no_other() {
-        let listen = |addresses: &[&str]| -> Vec<ListenAddr> {
-            addresses.iter().map(|address| address.parse().unwrap()).collect()
-        };
-        let (none, one) = (listen(&[]), listen(&["127.0.0.1:1"]));
-        let two = listen(&["127.0.0.1:1", "unix:/p.sock"]);
-        for (command_line, expected) in [
-            ("/usr/bin/pumphouse-web serve", Some((none.clone(), false))),
-            ("pumphouse-web serve /srv/p.toml --no-tls", Some((none.clone(), true))),
-            ("pumphouse-web serve --listen 127.0.0.1:1 p.toml", Some((one, false))),
-            ("pumphouse-web serve --listen 127.0.0.1:1 --listen unix:/p.sock", Some((two, false))),
-            ("pumphouse-web serve --config --no-tls", Some((none, false))),
-            ("pumphouse-web serve --listen", None),
-            ("pumphouse-web serve --listen nowhere", None),
-            ("pumphouse-web demo --no-tls", None),
-            ("pumphouse-web", None),
-            ("/bin/sh -c pumphouse-web serve", None),
-            ("", None),
-        ] {
-            let mut bytes = command_line.replace(' ', "\0").into_bytes();
-            bytes.push(0);
-            let expected = expected.map(|(listen, no_tls)| ServeOptions { listen, no_tls });
-            assert_eq!(ServeOptions::parse(&bytes), expected, "{command_line}");
-        }
+    fn process_of_another_program_has_no_options() {
         let own = std::process::id().try_into().unwrap();
-        assert_eq!(ServeOptions::of_process(own), None, "a test is no server");
+        let read: ReadOptions = |_| Some(ServeOptions::default());
+        assert_eq!(ServeOptions::of_process(own, read), None, "a test is no server");
     }
 }

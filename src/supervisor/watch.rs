@@ -17,6 +17,7 @@ use super::probe::Prober;
 use super::restart::{CommandRestarter, ProgramRestarter, Restarter};
 use super::restart_policy::RestartLimits;
 use super::rpc::Supervisord;
+use super::serve_options::ReadOptions;
 use super::server::ProbedServer;
 use super::shell::ShellCommand;
 use crate::config::{Secret, location};
@@ -41,6 +42,8 @@ pub struct WatchSettings {
     pub alarm_exec: Option<String>,
     /// True to restart nothing, and log when a restart would be due.
     pub dry_run: bool,
+    /// Reader of the command line of the server's process.
+    pub read_options: ReadOptions,
 }
 
 /// Way to restart the server.
@@ -87,8 +90,16 @@ pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
     let (plan, fault) = first_plan(&mut planner, settings.probes.config.as_deref())?;
     threads::ensure(&thread_names(&settings, &planner, plan.probes().count()), 0)?;
     let requests = signals::listen().map_err(WatchError::Signals)?;
-    let WatchSettings { method, timeout, limits, restart_timeout, alarm_exec, dry_run, .. } =
-        settings;
+    let WatchSettings {
+        method,
+        timeout,
+        limits,
+        restart_timeout,
+        alarm_exec,
+        dry_run,
+        read_options,
+        ..
+    } = settings;
     let probed = match plan.addresses() {
         none if none.is_empty() => "no address yet".to_owned(),
         addresses => addresses,
@@ -110,7 +121,7 @@ pub fn watch(settings: WatchSettings) -> Result<(), WatchError> {
         limits.max_restarts,
         if dry_run { ", --dry-run" } else { "" }
     );
-    let settings = MonitorSettings { name, limits, is_dry_run: dry_run };
+    let settings = MonitorSettings { name, limits, is_dry_run: dry_run, read_options };
     let alarms = Alarms::new(report);
     let monitor =
         Monitor::new(settings, Box::new(server), restarter, alarms, Box::new(Moment::now));

@@ -69,7 +69,9 @@ impl Monitor {
     /// Returns true if the server would start again; else raises an alarm. A server that is hung may be
     /// mended in place, and one that has ended serves no one.
     pub(super) fn would_start(&mut self, error: &str) -> bool {
-        let options = self.restarter.process().and_then(ServeOptions::of_process);
+        let read = self.settings.read_options;
+        let process = self.restarter.process();
+        let options = process.and_then(|pid| ServeOptions::of_process(pid, read));
         let obstacle = self.server.obstacle(options);
         // The check may have taken seconds.
         self.forget_time();

@@ -118,7 +118,8 @@ impl Scenario {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let (clock, sink) = (Rc::clone(&now), Arc::clone(&reports));
         let limits = RestartLimits { failures: 2, max_restarts: 2, grace: Duration::ZERO };
-        let settings = MonitorSettings { name: "well".to_owned(), limits, is_dry_run };
+        let settings =
+            MonitorSettings { name: "well".to_owned(), limits, is_dry_run, read_options: |_| None };
         let monitor = Monitor::new(
             settings,
             Box::new(fake.clone()),
