@@ -95,7 +95,7 @@ fn lack_of_descriptors_takes_no_lock_from_another_process() {
         assert_eq!(attempt(&second, errno), held, "{errno}");
     }
     assert!(matches!(attempt(&second, Errno::NOLCK), Claim::Unlocked(_)));
-    // Without a known holder there is nobody to wait for.
+    // Without a known holder, a shortage keeps no history back.
     assert!(matches!(attempt(&DataLock::of_database(&path), Errno::MFILE), Claim::Unlocked(_)));
 }
 
