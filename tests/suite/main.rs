@@ -78,6 +78,7 @@ mod standard_streams;
 mod supervisor;
 mod systemd;
 mod targets;
+mod terminal;
 mod thread_limits;
 mod time_zones;
 mod tls;

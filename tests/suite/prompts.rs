@@ -1,11 +1,11 @@
 //! Signals at a password prompt, on a pseudo-terminal.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::harness::eventually;
-use crate::server::{BINARY, text};
+use crate::server::BINARY;
+use crate::terminal::{Terminal, wait_until_hidden};
 
 /// Commands that ask for a password, with the prompt.
 const PROMPTS: [(&str, &str); 2] = [
@@ -32,38 +32,19 @@ fn interrupted(command: &str, prompt: &str, signal: Option<&str>) -> (String, St
         ),
     )
     .unwrap();
-    let mut child = Command::new("timeout")
-        .args(["--foreground", "60", "script", "-qec", "sh run.sh", "/dev/null"])
-        .current_dir(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script is needed: apt-get install bsdutils");
-    let mut input = child.stdin.take().unwrap();
-    let mut output = child.stdout.take().unwrap();
-    let mut shown = String::new();
-    while !shown.contains(prompt) {
-        let mut buffer = [0; 4096];
-        let length = output.read(&mut buffer).unwrap();
-        assert!(length > 0, "no {prompt:?} in {shown}");
-        shown += &String::from_utf8_lossy(&buffer[..length]);
-    }
+    let mut terminal = Terminal::start("sh run.sh", folder.path());
+    terminal.wait_for(prompt);
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    // The prompt appears before the terminal stops to show what is typed.
-    eventually("the terminal hides what is typed", || {
-        let modes = Command::new("stty").args(["-a", "-F", read("terminal").trim()]).output();
-        text(&modes.unwrap()).contains("-echo ")
-    });
+    wait_until_hidden(&folder.path().join("terminal"));
     match signal {
         Some(name) => {
             let kill = format!("kill -{name} {}", read("process").trim());
             assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         }
-        None => input.write_all(b"\x03").unwrap(),
+        None => terminal.send("\x03"),
     }
     eventually("the command ends", || folder.path().join("code").exists());
-    drop(input);
-    child.wait().unwrap();
+    terminal.finish();
     (read("code").trim().to_owned(), read("modes"))
 }
 

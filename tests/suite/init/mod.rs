@@ -4,15 +4,15 @@ mod failures;
 mod supervisors;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use hostile::upstream::Upstream;
 
-use crate::harness::eventually;
 use crate::server::{BINARY, run, text};
+use crate::terminal::{Terminal, wait_until_hidden};
 
 const FILES: [&str; 3] = ["certs/cert.pem", "certs/key.pem", "pumphouse.toml"];
 
@@ -138,37 +138,9 @@ fn init_reads_secrets_from_standard_input_only() {
 #[test]
 fn init_on_a_terminal_asks_and_hides_the_password() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let terminal = other.path().join("terminal");
-    let command = format!("tty >{}; exec {BINARY} init", terminal.display());
-    // A question that never comes ends the test.
-    let mut child = Command::new("timeout")
-        .args(["--foreground", "60", "script", "-qec", &command, "/dev/null"])
-        .current_dir(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script is needed: apt-get install bsdutils");
-    let mut input = child.stdin.take().unwrap();
-    let mut output = child.stdout.take().unwrap();
-    let mut shown = String::new();
-    let mut answer = |question: &str, answer: &str| {
-        while !shown.contains(question) {
-            let mut buffer = [0; 4096];
-            let length = output.read(&mut buffer).unwrap();
-            assert!(length > 0, "no {question:?} in {shown}");
-            shown += &String::from_utf8_lossy(&buffer[..length]);
-        }
-        if question.contains("assword") {
-            // The question appears before the terminal stops to show what is typed.
-            eventually("the terminal hides what is typed", || {
-                let name = fs::read_to_string(&terminal).unwrap();
-                let shown = Command::new("stty").args(["-a", "-F", name.trim()]).output().unwrap();
-                text(&shown).contains("-echo ")
-            });
-        }
-        writeln!(input, "{answer}").unwrap();
-        std::mem::take(&mut shown)
-    };
+    let name = other.path().join("terminal");
+    let command = format!("tty >{}; exec {BINARY} init", name.display());
+    let mut terminal = Terminal::start(&command, folder.path());
     let mut all = String::new();
     for (question, reply) in [
         ("37.24,-122.14: ", "-122.14,37.24"),
@@ -182,11 +154,15 @@ fn init_on_a_terminal_asks_and_hides_the_password() {
         ("Repeat the password: ", "correct horse"),
         ("Supervisor", "none"),
     ] {
-        all += &answer(question, reply);
+        all += &terminal.wait_for(question);
+        if question.contains("assword") {
+            wait_until_hidden(&name);
+        }
+        terminal.send(&format!("{reply}\n"));
     }
-    drop(input);
-    output.read_to_string(&mut all).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{all}");
+    let (code, rest) = terminal.finish();
+    all += &rest;
+    assert_eq!(code, Some(0), "{all}");
     assert!(all.contains("did you mean 37.24,-122.14?") && all.contains("user anna"), "{all}");
     assert!(!all.contains("correct horse"), "{all}");
     assert!(all.contains("Next:"), "{all}");
