@@ -162,10 +162,11 @@ impl Scoreboard {
         let (error, since) = live.renewal_failure().map(|it| (it.error, it.since)).unzip();
         let certificates = certificates.iter().map(|certificate| report::Certificate {
             names: certificate.names.clone(),
-            not_before: Rfc3339(certificate.not_before).to_string(),
-            not_after: Rfc3339(certificate.not_after).to_string(),
+            not_before: Rfc3339(certificate.validity.start.at).to_string(),
+            not_after: Rfc3339(certificate.validity.end.at).to_string(),
+            expiring_issuer: certificate.validity.end.issuer.clone(),
             days_left: certificate.days_left(now),
-            valid: (certificate.not_before..=certificate.not_after).contains(&now),
+            valid: certificate.validity.contains(now),
             problems: certificate.problems.clone(),
             error: error.clone(),
             since: since.map(|since| Rfc3339(since).to_string()),

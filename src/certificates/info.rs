@@ -1,30 +1,15 @@
 //! Names, validity and problems of a certificate.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
-use serde::{Deserialize, Serialize};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::chain::ChainFault;
 use super::content::{self, Wanted};
+use super::problem::CertificateProblem;
 use super::review;
-
-/// A property of a certificate for which clients refuse it, or which is probably unintended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertificateProblem {
-    /// The property.
-    pub problem: String,
-    /// Action that helps.
-    pub advice: String,
-}
-
-impl fmt::Display for CertificateProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.problem, self.advice)
-    }
-}
+use super::validity::Validity;
 
 /// Names, validity and problems of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +18,10 @@ pub struct CertificateInfo {
     pub names: Vec<String>,
     /// True if issuer and subject are the same.
     pub self_issued: bool,
-    /// True if a public authority has issued it, whose own certificate is not in the chain.
-    pub lacks_issuer: bool,
-    /// Start of its validity.
-    pub not_before: Timestamp,
-    /// End of its validity.
-    pub not_after: Timestamp,
+    /// Fault of the issuers in its file, which is one of the problems, too.
+    pub chain_fault: Option<ChainFault>,
+    /// Period in which clients accept it and its issuers.
+    pub validity: Validity,
     /// Problems that do not depend on the time.
     pub problems: Vec<CertificateProblem>,
 }
@@ -60,45 +43,31 @@ impl CertificateInfo {
     /// The first certificate cannot be parsed. Another one that cannot be parsed is a problem: only the clients
     /// parse it.
     pub fn of_der(chain: &[CertificateDer<'_>]) -> Result<CertificateInfo, String> {
-        let mut parsed = Vec::new();
-        let mut unparsed = None;
-        for (index, der) in chain.iter().enumerate() {
+        let (first, others) = chain.split_first().ok_or("the file has no certificate")?;
+        // The error is one of ASN.1, which helps no operator.
+        let (_, leaf) = X509Certificate::from_der(first)
+            .map_err(|_| "certificate 1 of the file cannot be parsed; copy the file again")?;
+        let mut rest = Vec::new();
+        let unparsed = others.iter().zip(2..).find_map(|(der, position)| {
             match X509Certificate::from_der(der) {
-                Ok((_, certificate)) => parsed.push(certificate),
-                // The error is one of ASN.1, which helps no operator.
-                Err(_) if index == 0 => {
-                    return Err("certificate 1 of the file cannot be parsed; copy the file again"
-                        .to_owned());
-                }
-                Err(_) => {
-                    unparsed = Some(CertificateProblem {
-                        problem: format!("certificate {} of the file cannot be parsed", index + 1),
-                        advice: "copy the file again".to_owned(),
-                    });
-                    break;
-                }
+                Ok((_, certificate)) => rest.push(certificate),
+                Err(_) => return Some(position),
             }
-        }
-        let leaf = parsed.first().ok_or("the file has no certificate")?;
-        let timestamp = |time: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(time.timestamp()).map_err(|error| {
-                format!("the validity of the certificate is out of range: {error}")
-            })
-        };
+            None
+        });
         let names = match leaf.subject_alternative_name() {
             Ok(Some(names)) => names.value.general_names.iter().filter_map(name).collect(),
             _ => Vec::new(),
         };
-        let mut problems = review::chain(&parsed, chain.len() == 1, &names);
-        problems.extend(unparsed);
+        let mut problems = review::leaf(&leaf, &names);
+        let chain_fault = ChainFault::find(&leaf, &rest, unparsed);
+        let of_chain = chain_fault.as_ref();
+        problems.extend(of_chain.map(|fault| fault.problem(&review::label(&leaf, &names))));
         Ok(CertificateInfo {
             names,
             self_issued: leaf.issuer() == leaf.subject(),
-            lacks_issuer: chain.len() == 1
-                && leaf.issuer() != leaf.subject()
-                && review::has_issuer_address(leaf),
-            not_before: timestamp(leaf.validity().not_before)?,
-            not_after: timestamp(leaf.validity().not_after)?,
+            chain_fault,
+            validity: Validity::of_chain(&leaf, &rest)?,
             problems,
         })
     }
@@ -116,10 +85,10 @@ impl CertificateInfo {
         self.problems.iter().for_each(|problem| log::warn!("{problem}"));
     }
 
-    /// Returns the number of whole days until it expires, negative afterwards.
+    /// Returns the number of whole days until it or an issuer expires, negative afterwards.
     pub fn days_left(&self, now: Timestamp) -> i64 {
         const DAY: i64 = 24 * 60 * 60;
-        (self.not_after.as_second() - now.as_second()).div_euclid(DAY)
+        (self.validity.end.at.as_second() - now.as_second()).div_euclid(DAY)
     }
 }
 

@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 use super::info::CertificateInfo;
 use super::load::Certificates;
 use super::renewal::{Renewal, RenewalFailure};
+use super::validity::Validity;
 use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
 use crate::timestamp::Rfc3339;
 
@@ -85,18 +86,19 @@ impl LiveCertificates {
     pub fn warn_of_expiry(&self, now: Timestamp) {
         for certificate in &*self.info() {
             let (names, days) = (certificate.label(), certificate.days_left(now));
-            if now < certificate.not_before {
+            let Validity { start, end, .. } = &certificate.validity;
+            let (holder, remedy) = (end.holder(&names), end.remedy());
+            if now < start.at {
                 log::error!(
-                    "the certificate for {names} is not valid before {}, so clients refuse it; correct the \
-                     clock of this machine, or use the certificate before it",
-                    Rfc3339(certificate.not_before)
+                    "the {} is not valid before {}, so clients refuse it; correct the clock of this machine, or \
+                     use the certificate before it",
+                    start.holder(&names),
+                    Rfc3339(start.at)
                 );
             } else if days < 0 {
-                log::error!(
-                    "the certificate for {names} has expired, so clients refuse it; renew it"
-                );
+                log::error!("the {holder} has expired, so clients refuse it; {remedy}");
             } else if days < EXPIRES_SOON_DAYS {
-                log::warn!("the certificate for {names} expires in {days} days; renew it");
+                log::warn!("the {holder} expires in {days} days; {remedy}");
             }
         }
     }
@@ -114,11 +116,12 @@ mod tests {
             Certificates::from_pem(&generated.cert_pem, &generated.key_pem).unwrap();
         let later = certificates.infos[0].clone();
         let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
-        let sooner = CertificateInfo { not_after: later.not_after - days(30), ..later.clone() };
+        let mut sooner = later.clone();
+        sooner.validity.end.at = later.validity.end.at - days(30);
         certificates.infos.push(sooner.clone());
         let live = LiveCertificates::new(certificates);
         for (days_left, expected) in [(14, None), (13, Some(13)), (0, Some(0)), (-2, Some(-2))] {
-            assert_eq!(live.expires_soon(sooner.not_after - days(days_left)), expected);
+            assert_eq!(live.expires_soon(sooner.validity.end.at - days(days_left)), expected);
         }
     }
 }

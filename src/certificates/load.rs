@@ -160,7 +160,10 @@ impl Certificates {
             return Err(CertificateErrors(errors));
         }
         let (_, default) = identities.remove(0);
-        review::names(&mut infos, &files.expected_names);
+        let certified: Vec<String> = infos.iter().flat_map(|info| info.names.clone()).collect();
+        if let Some(default) = infos.first_mut() {
+            default.problems.extend(review::names(&certified, &files.expected_names));
+        }
         Ok(Certificates { identities: Identities { default, named: identities }, infos, contents })
     }
 

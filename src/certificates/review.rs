@@ -4,33 +4,22 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
-use x509_parser::prelude::{ParsedExtension, X509Certificate};
+use x509_parser::prelude::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
-use super::info::{CertificateInfo, CertificateProblem};
+use super::problem::CertificateProblem;
 use crate::config::ExpectedName;
 use crate::engine::tls::covers;
 use crate::file_error::Shown;
 use crate::shell::quoted;
 
-/// Remedy for a chain that is incomplete or not in order.
-const FULL_CHAIN: &str = "\"cert\" must be the file with the full chain (certbot: fullchain.pem): the \
-                          server's certificate, then each issuer of the one before";
-
 fn problem(problem: impl Into<String>, advice: impl Into<String>) -> CertificateProblem {
     CertificateProblem { problem: problem.into(), advice: advice.into() }
 }
 
-/// Reviews a chain, whose first certificate has these names and `is_alone` in its file. Issuers that cannot be
-/// parsed are left out.
-pub(super) fn chain(
-    chain: &[X509Certificate<'_>],
-    is_alone: bool,
-    names: &[String],
-) -> Vec<CertificateProblem> {
+/// Reviews a certificate that has these names.
+pub(super) fn leaf(leaf: &X509Certificate<'_>, names: &[String]) -> Vec<CertificateProblem> {
     let mut problems = Vec::new();
-    let Some((leaf, issuers)) = chain.split_first() else { return problems };
     let is_self_issued = leaf.issuer() == leaf.subject();
     let label = label(leaf, names);
     if names.is_empty() {
@@ -42,43 +31,13 @@ pub(super) fn chain(
             "issue one with basicConstraints=CA:FALSE; `pumphouse-web cert` makes such a certificate",
         ));
     }
-    if is_alone && !is_self_issued {
-        let source = if has_issuer_address(leaf) {
-            "clients do not have it, and refuse the connection"
-        } else {
-            "clients that do not trust this very issuer refuse the connection"
-        };
-        problems.push(problem(
-            format!(
-                "the certificate {label} is sent without that of its issuer, \"{}\": {source}",
-                leaf.issuer()
-            ),
-            FULL_CHAIN,
-        ));
-    }
-    for (index, (one, next)) in chain.iter().zip(issuers).enumerate() {
-        if one.issuer() != next.subject() {
-            problems.push(problem(
-                format!(
-                    "the chain of the certificate {label} is not in order: certificate {} is \"{}\", and not the issuer \
-                     of certificate {}, \"{}\"",
-                    index + 2,
-                    next.subject(),
-                    index + 1,
-                    one.issuer()
-                ),
-                FULL_CHAIN,
-            ));
-            break;
-        }
-    }
     problems.extend(wrong_purpose(leaf, &label));
     problems.extend(unaccepted_algorithm(leaf, is_self_issued, &label));
     problems
 }
 
 /// Returns the names of a certificate for a message, or its subject.
-fn label(leaf: &X509Certificate<'_>, names: &[String]) -> String {
+pub(super) fn label(leaf: &X509Certificate<'_>, names: &[String]) -> String {
     if names.is_empty() {
         format!("\"{}\"", leaf.subject())
     } else {
@@ -97,18 +56,6 @@ fn nameless(leaf: &X509Certificate<'_>) -> CertificateProblem {
         "issue one with subjectAltName (openssl: -addext subjectAltName=DNS:…; or `pumphouse-web cert \
          --name …`)",
     )
-}
-
-/// Returns true if the certificate says where that of its issuer is, as public authorities do (RFC 5280
-/// 4.2.2.1). Their issuers are intermediate ones, which clients have not stored.
-pub(super) fn has_issuer_address(leaf: &X509Certificate<'_>) -> bool {
-    leaf.extensions().iter().any(|extension| match extension.parsed_extension() {
-        ParsedExtension::AuthorityInfoAccess(access) => access
-            .accessdescs
-            .iter()
-            .any(|description| description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS),
-        _ => false,
-    })
 }
 
 /// Returns a problem if the certificate is restricted to other purposes than a server.
@@ -153,22 +100,22 @@ fn unaccepted_algorithm(
     })
 }
 
-/// Adds to the first certificate the names that clients use and that no certificate covers.
-pub(super) fn names(infos: &mut [CertificateInfo], expected: &[ExpectedName]) {
-    let all: Vec<String> = infos.iter().flat_map(|info| info.names.iter().cloned()).collect();
-    let Some(first) = infos.first_mut() else { return };
-    for ExpectedName { name, origin } in expected {
-        if !covers(&all, name) && !all.is_empty() {
-            first.problems.push(problem(
-                format!(
-                    "no certificate is for {name}, which {origin} names: clients that use it refuse the \
-                     certificate for {}",
-                    all.join(", ")
-                ),
-                format!("issue one for {name}, or correct {origin}"),
-            ));
-        }
+/// Returns a problem for each name that clients use and that none of the certificates' names covers.
+pub(super) fn names(certified: &[String], expected: &[ExpectedName]) -> Vec<CertificateProblem> {
+    if certified.is_empty() {
+        return Vec::new();
     }
+    let missing = expected.iter().filter(|expected| !covers(certified, &expected.name));
+    let problems = missing.map(|ExpectedName { name, origin }| {
+        problem(
+            format!(
+                "no certificate is for {name}, which {origin} names: clients that use it refuse the certificate for {}",
+                certified.join(", ")
+            ),
+            format!("issue one for {name}, or correct {origin}"),
+        )
+    });
+    problems.collect()
 }
 
 /// Returns a problem if every user of this machine may read or write a key.

@@ -102,12 +102,15 @@ impl FilePoller {
                 Err(RecvTimeoutError::Timeout) => self.poll(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let now = Timestamp::now();
-            if now.as_second() - self.warned_at.as_second() >= WARNING_INTERVAL {
-                self.warned_at = now;
-                self.shared.live.warn_of_expiry(now);
+            if Timestamp::now().as_second() - self.warned_at.as_second() >= WARNING_INTERVAL {
+                self.warn_of_expiry();
             }
         }
+    }
+
+    fn warn_of_expiry(&mut self) {
+        self.warned_at = Timestamp::now();
+        self.shared.live.warn_of_expiry(self.warned_at);
     }
 
     /// Returns the time until the next poll.
@@ -138,6 +141,8 @@ impl FilePoller {
                 }
                 if is_renewed {
                     (self.on_renewed)();
+                    // Renewed is not yet valid: the chain may be an old one.
+                    self.warn_of_expiry();
                 }
             }
             Err(error) => self.note_failure(error.to_string()),

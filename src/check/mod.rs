@@ -17,7 +17,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::certificates::{CertificateErrors, CertificateInfo, Certificates};
+use crate::certificates::{Bound, CertificateErrors, CertificateInfo, Certificates, Validity};
 use crate::config::{self, Config, ConfigErrors, ConfiguredPath, ListenAddr};
 use crate::data_lock::path_fault;
 use crate::engine::SocketPathError;
@@ -55,14 +55,14 @@ enum CheckError {
 /// Reason why clients refuse a certificate now.
 #[derive(Debug, thiserror::Error)]
 enum InvalidTime {
-    #[error("the certificate for {names} expired on {}; renew it", Rfc3339Date(*on))]
-    Expired { names: String, on: Timestamp },
+    #[error("the {} expired on {}; {}", end.holder(names), Rfc3339Date(end.at), end.remedy())]
+    Expired { names: String, end: Bound },
     #[error(
-        "the certificate for {names} is not valid before {}, and the clock of this machine says {}; \
+        "the {} is not valid before {}, and the clock of this machine says {}; \
          correct the clock, or use the certificate before it",
-        Rfc3339(*not_before), Rfc3339(*now)
+        start.holder(names), Rfc3339(start.at), Rfc3339(*now)
     )]
-    NotYet { names: String, not_before: Timestamp, now: Timestamp },
+    NotYet { names: String, start: Bound, now: Timestamp },
 }
 
 impl std::error::Error for CheckErrors {}
@@ -112,10 +112,11 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
 /// Returns an error if a certificate is not valid now.
 fn invalid_time(info: &CertificateInfo, now: Timestamp) -> Option<InvalidTime> {
     let names = info.label();
-    if now < info.not_before {
-        return Some(InvalidTime::NotYet { names, not_before: info.not_before, now });
+    let Validity { start, end, .. } = info.validity.clone();
+    if now < start.at {
+        return Some(InvalidTime::NotYet { names, start, now });
     }
-    (info.days_left(now) < 0).then_some(InvalidTime::Expired { names, on: info.not_after })
+    (info.days_left(now) < 0).then_some(InvalidTime::Expired { names, end })
 }
 
 impl Checked {

@@ -69,9 +69,11 @@ fn write_all(
 fn certificate_lines(text: &mut String, info: &CertificateInfo, now: Timestamp) -> fmt::Result {
     let names = info.label();
     let days = info.days_left(now);
-    writeln!(text, "certificate for {names}, until {} ({days} days)", Rfc3339Date(info.not_after))?;
+    let end = &info.validity.end;
+    writeln!(text, "certificate for {names}, until {} ({days} days)", Rfc3339Date(end.at))?;
     if days < EXPIRES_SOON_DAYS {
-        writeln!(text, "note: the certificate for {names} expires in {days} days; renew it")?;
+        let (holder, remedy) = (end.holder(&names), end.remedy());
+        writeln!(text, "note: the {holder} expires in {days} days; {remedy}")?;
     }
     info.problems.iter().try_for_each(|problem| writeln!(text, "note: {problem}"))
 }

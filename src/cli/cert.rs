@@ -57,7 +57,7 @@ impl Cert {
         Ok(print(&format!(
             "{paths}self-signed for {}, valid until {}\n",
             names.join(", "),
-            Rfc3339Date(certificate.not_after)
+            Rfc3339Date(certificate.validity.end.at)
         )))
     }
 }

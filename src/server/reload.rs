@@ -63,6 +63,7 @@ impl Running {
             if live.replace(latest) {
                 changes.push("certificates renewed".to_owned());
             }
+            live.warn_of_expiry(jiff::Timestamp::now());
         }
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         self.store_config(config);

@@ -233,13 +233,13 @@ fn of_tls(
 
 /// Returns the remedy for an expired certificate.
 fn renewal(probed: &Probed, plan: &Plan, now: Timestamp) -> String {
-    let renewed = plan.own.iter().find(|own| own.not_after > now);
+    let renewed = plan.own.iter().find(|own| own.validity.end.at > now);
     match (&probed.way, renewed) {
-        (Way::Listener { .. }, Some(OwnCertificate { file, not_after, .. })) => format!(
+        (Way::Listener { .. }, Some(OwnCertificate { file, validity })) => format!(
             "{} is valid until {}, but the server has not loaded it: send HUP to the server and read its \
              log",
             file.display(),
-            Rfc3339(*not_after)
+            Rfc3339(validity.end.at)
         ),
         _ => "renew it; a self-signed one by `pumphouse-web cert --renew`. The server loads renewed files \
               within a minute"

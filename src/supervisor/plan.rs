@@ -21,7 +21,7 @@ use super::fault::{Outcome, Verdict};
 use super::probed::{Probed, Way, endpoint};
 use super::serve_options::ServeOptions;
 use super::trust::{self, TrustError};
-use crate::certificates::{Certificates, EXPIRES_SOON_DAYS};
+use crate::certificates::{Certificates, EXPIRES_SOON_DAYS, Validity};
 use crate::config::{
     ConfigErrors, ListenAddr, Listeners, check_beside_server, load_listeners, location,
 };
@@ -103,17 +103,16 @@ pub(super) struct RefusedCertificate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnCertificate {
     pub(super) file: PathBuf,
-    pub(super) not_before: Timestamp,
-    pub(super) not_after: Timestamp,
+    pub(super) validity: Validity,
 }
 
 impl OwnCertificate {
     /// Returns true if the certificate should have been renewed by now: less than [`EXPIRES_SOON_DAYS`] are left,
     /// and less than a sixth of its validity, since one for a day is renewed each day.
     fn expires_soon(&self, now: Timestamp) -> bool {
-        let left = self.not_after.duration_since(now);
-        let validity = self.not_after.duration_since(self.not_before);
-        left < SignedDuration::from_hours(24 * EXPIRES_SOON_DAYS).min(validity / 6)
+        let Validity { end, own_duration, .. } = &self.validity;
+        let left = end.at.duration_since(now);
+        left < SignedDuration::from_hours(24 * EXPIRES_SOON_DAYS).min(*own_duration / 6)
     }
 }
 
@@ -129,11 +128,16 @@ impl Plan {
         let is_clock_set = now.as_second() >= MIN_TIME;
         let own = self.own.iter().filter(|_| is_clock_set);
         let expired = own.filter(|own| own.expires_soon(now)).map(|own| {
-            let (kind, verb) = match own.not_after <= now {
-                true => (AlarmKind::CertificateExpired, "it expired"),
-                false => (AlarmKind::CertificateExpiresSoon, "it expires"),
+            let end = &own.validity.end;
+            let (kind, verb) = match end.at <= now {
+                true => (AlarmKind::CertificateExpired, "expired"),
+                false => (AlarmKind::CertificateExpiresSoon, "expires"),
             };
-            let reason = format!("{verb} on {}: renew it", Rfc3339(own.not_after));
+            let holder = match &end.issuer {
+                Some(issuer) => format!("its issuer \"{issuer}\""),
+                None => "it".to_owned(),
+            };
+            let reason = format!("{holder} {verb} on {}: {}", Rfc3339(end.at), end.remedy());
             RefusedCertificate { kind, file: own.file.clone(), reason }
         });
         let outcome = |RefusedCertificate { kind, file, reason }: RefusedCertificate| Outcome {

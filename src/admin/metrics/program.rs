@@ -115,19 +115,19 @@ pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
     ]
 }
 
-/// Returns the end of each certificate's validity, and the outcome of the latest load of the certificate
+/// Returns the end of each certificate's validity, its issuers' included, and the outcome of the latest load of the certificate
 /// files; no sample for plain HTTP.
 pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [MetricFamily; 2] {
     let mut not_after = Family::gauge(
         "certificate_not_after_timestamp_seconds",
-        "End of a certificate's validity, Unix time.",
+        "End of the validity of a certificate and of its issuers in the file, Unix time.",
     );
     let info = certificates.map(LiveCertificates::info).unwrap_or_default();
     // Certificates of the same names, such as an ECDSA and an RSA one, share a series, which shows
     // the one that expires first.
     let mut soonest: BTreeMap<String, i64> = BTreeMap::new();
     for certificate in &*info {
-        let at = certificate.not_after.as_second();
+        let at = certificate.validity.end.at.as_second();
         let earliest = soonest.entry(certificate.names.join(",")).or_insert(at);
         *earliest = at.min(*earliest);
     }

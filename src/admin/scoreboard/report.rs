@@ -21,8 +21,8 @@
 //!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}],
 //!  "sources": [{"source": "tank", "state": "fresh", "age_seconds": 242.0, "error": null}],
 //!  "certificates": [{"names": ["pumphouse.example"], "not_before": "2026-01-01T00:00:00Z",
-//!                   "not_after": "2026-04-01T00:00:00Z", "days_left": 59, "valid": true,
-//!                   "problems": [], "error": null, "since": null}],
+//!                   "not_after": "2026-04-01T00:00:00Z", "expiring_issuer": null,
+//!                   "days_left": 59, "valid": true, "problems": [], "error": null, "since": null}],
 //!  "admin": {"acceptor_silent_seconds": 0.2, "workers": [{"state": "waiting"}],
 //!            "connections": {"idle": 1}, "connections_shed": {"queue_timeout": 0},
 //!            "connections_evicted": 0, "queue_depth": 0, "stuck": []},
@@ -233,11 +233,13 @@ pub struct SourceError {
 pub struct Certificate {
     /// Host names and IP addresses that it is valid for.
     pub names: Vec<String>,
-    /// End of its validity (RFC 3339).
+    /// End of its validity, and that of the issuers in its file (RFC 3339).
     pub not_after: String,
+    /// Issuer that is valid no longer than until then; `null` if the certificate itself is not.
+    pub expiring_issuer: Option<String>,
     /// Whole days until then; negative once it has expired.
     pub days_left: i64,
-    /// Start of its validity (RFC 3339); empty from a server older than this member.
+    /// Start of this period (RFC 3339); empty from a server older than this member.
     pub not_before: String,
     /// False before the start of its validity, and after its end.
     pub valid: bool,

@@ -37,7 +37,7 @@ fn self_signed_pair_is_loaded() {
     let info = &loaded.infos[0];
     assert_eq!(info.names, names);
     let now = jiff::Timestamp::now();
-    assert!(info.not_before < now);
+    assert!(info.validity.start.at < now);
     // The certificate is backdated by one day, for clients whose clocks are behind.
     let remaining = i64::from(VALID_DAYS) - 1;
     assert!((remaining - 1..=remaining).contains(&info.days_left(now)), "{}", info.days_left(now));

@@ -1,7 +1,7 @@
 //! The certificates of the public listeners.
 
 use crate::admin::scoreboard::report::{Certificate, Report as Scoreboard};
-use crate::certificates::{CertificateProblem, EXPIRES_SOON_DAYS};
+use crate::certificates::{CertificateProblem, EXPIRES_SOON_DAYS, NEW_CHAIN};
 use crate::doctor::finding::Finding;
 
 const RENEW: &str =
@@ -34,10 +34,14 @@ fn of_one(certificate: &Certificate) -> Vec<Finding> {
         [] => "no name".to_owned(),
         names => names.join(", "),
     };
+    let (whose, remedy) = match &certificate.expiring_issuer {
+        Some(issuer) => (format!("{names}: its issuer \"{issuer}\""), NEW_CHAIN),
+        None => (format!("{names}:"), RENEW),
+    };
     let validity = match days {
         ..0 => {
-            let detail = format!("{names}: expired on {}", certificate.not_after);
-            Finding::wrong("certificate", detail, RENEW)
+            let detail = format!("{whose} expired on {}", certificate.not_after);
+            Finding::wrong("certificate", detail, remedy)
         }
         _ if !certificate.valid && !certificate.not_before.is_empty() => Finding::wrong(
             "certificate",
@@ -45,7 +49,7 @@ fn of_one(certificate: &Certificate) -> Vec<Finding> {
             "correct the clock of this machine, or use the certificate before it",
         ),
         0..EXPIRES_SOON_DAYS => {
-            Finding::wrong("certificate", format!("{names}: expires in {days} days"), RENEW)
+            Finding::wrong("certificate", format!("{whose} expires in {days} days"), remedy)
         }
         _ => Finding::well("certificate", format!("{names}: {days} days left")),
     };

@@ -214,6 +214,12 @@ mod tests {
             ),
             (
                 "certificates",
+                json!([{"names": ["a"], "days_left": 3, "expiring_issuer": "CN=middle"}]),
+                Mark::Wrong,
+                "a: its issuer \"CN=middle\" expires in 3 days",
+            ),
+            (
+                "certificates",
                 json!([{"names": ["a"], "days_left": 90, "not_before": "2026-02-01T00:00:00Z",
                         "valid": false}]),
                 Mark::Wrong,

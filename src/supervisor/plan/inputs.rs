@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::{OwnCertificate, RefusedCertificate, trust};
 use crate::access::HostName;
-use crate::certificates::CertificateInfo;
+use crate::certificates::{CertificateInfo, ChainFault, FULL_CHAIN};
 use crate::config::{ListenAddr, TlsFiles};
 use crate::engine::tls::covers;
 use crate::outbound::Endpoint;
@@ -79,17 +79,15 @@ impl Inputs {
                 }
             };
             self.name = self.name.take().or_else(|| info.names.first().map(|name| own(name)));
-            let CertificateInfo { not_before, not_after, .. } = info;
-            self.own.push(OwnCertificate { file: path.to_path_buf(), not_before, not_after });
-            if info.lacks_issuer {
+            let file = path.to_path_buf();
+            if let Some(fault) = info.chain_fault.filter(ChainFault::is_refused) {
                 self.refused.push(RefusedCertificate {
                     kind: AlarmKind::CertificateInvalid,
-                    file: path.to_path_buf(),
-                    reason: "it lacks the certificate of its issuer, which browsers may not have: \"cert\" \
-                             must be the file with the full chain (certbot: fullchain.pem)"
-                        .to_owned(),
+                    file: file.clone(),
+                    reason: format!("browsers refuse it: {fault}; {FULL_CHAIN}"),
                 });
             }
+            self.own.push(OwnCertificate { file, validity: info.validity });
             self.chains.push(chain);
             names.extend(info.names);
         }

@@ -3,7 +3,7 @@
 use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
-use crate::supervisor::fixtures::{Made, NOW, PAST, certificate, configuration, planner};
+use crate::supervisor::fixtures::{Made, NOW, PAST, certificate, configuration, issued, planner};
 
 #[test]
 fn plan_follows_the_files_and_a_bad_one_changes_nothing() {
@@ -216,7 +216,7 @@ fn every_certificate_that_expires_soon_is_found_by_its_own_validity() {
     text.push_str(&format!("[[tls.certificate]]\ncert = \"{file}\"\nkey = \"{file}\"\n"));
     std::fs::write(&config, text).unwrap();
     let plan = planner(&config).load(false).unwrap().unwrap();
-    let end = plan.own[1].not_after;
+    let end = plan.own[1].validity.end.at;
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     use AlarmKind::{CertificateExpired, CertificateExpiresSoon};
     for (left, expected) in [
@@ -231,8 +231,8 @@ fn every_certificate_that_expires_soon_is_found_by_its_own_validity() {
         assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{left:?}");
     }
     // One that is valid for a day is renewed each day.
-    let not_before = end - SignedDuration::from_hours(24);
-    let daily = OwnCertificate { file: second.clone(), not_before, not_after: end };
+    let mut daily = plan.own[1].clone();
+    daily.validity.own_duration = SignedDuration::from_hours(24);
     assert!(!daily.expires_soon(end - SignedDuration::from_hours(5)));
     assert!(daily.expires_soon(end - SignedDuration::from_hours(3)));
 }
@@ -261,5 +261,29 @@ fn options_win_over_the_configuration() {
         };
         let plan = Planner::new(settings).load(false).unwrap().unwrap();
         assert_eq!(plan.addresses(), expected);
+    }
+}
+
+#[test]
+fn issuers_in_the_file_are_part_of_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = certificate(&["one.example"], NOW);
+    let config = configuration(folder.path(), "listen = [\"127.0.0.1:1\"]", Some(&made));
+    let cert = folder.path().join("cert.pem");
+    let now = Timestamp::now();
+    use AlarmKind::{CertificateExpired, CertificateInvalid};
+    for (years, is_signed, expected) in [
+        (NOW, true, None),
+        (PAST, true, Some((CertificateExpired, "its issuer \"CN=middle\" expired on 2001-01-01"))),
+        (NOW, false, Some((CertificateInvalid, "certificate 2, \"CN=middle\", has the name of"))),
+    ] {
+        std::fs::write(&cert, issued(&["one.example"], years, is_signed)).unwrap();
+        let plan = planner(&config).load(false).unwrap().unwrap();
+        let found = plan.certificate_faults(now);
+        let kinds: Vec<_> = found.iter().filter_map(Outcome::kind).collect();
+        assert_eq!(kinds, expected.map(|(kind, _)| kind).into_iter().collect::<Vec<_>>());
+        let texts: Vec<_> = found.iter().map(|fault| fault.text.as_str()).collect();
+        let text = expected.map_or("", |(_, text)| text);
+        assert!(texts.join("\n").contains(text) && !texts.join("\n").contains("renew it"));
     }
 }

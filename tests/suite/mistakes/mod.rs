@@ -11,7 +11,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 
 use crate::server::BINARY;
 use certificates::{PRELUDE, certificates};
@@ -216,29 +218,63 @@ fn each_certificate_is_reported_by_the_line_that_names_it() {
 fn certificate_that_is_not_valid_now_fails_check() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), WITH_TLS.as_bytes());
-    for (begin, end, expected) in [
+    let own = |from, to| (from, to, None);
+    let of_issuer = |from, to| (2020, 2090, Some((from, to)));
+    for ((begin, end, issuer), expected) in [
+        (own(2020, 2021), "the certificate for tank.lan expired on 2021-01-01; renew it"),
         (
-            2020,
-            2021,
-            "p.toml:4:9: \"cert\" in [tls]: the certificate for tank.lan expired on 2021-01-01; renew it",
-        ),
-        (
-            2090,
-            2091,
-            "p.toml:4:9: \"cert\" in [tls]: the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
+            own(2090, 2091),
+            "the certificate for tank.lan is not valid before 2090-01-01T00:00:00Z, and the clock of this \
              machine says ",
         ),
+        (
+            of_issuer(2020, 2021),
+            "the certificate of the issuer \"CN=middle\" in the chain for tank.lan expired on 2021-01-01; use \
+             the full chain that the authority offers now (certbot: fullchain.pem)",
+        ),
+        (
+            of_issuer(2080, 2090),
+            "the certificate of the issuer \"CN=middle\" in the chain for tank.lan is not valid before \
+             2080-01-01T00:00:00Z, and the clock of this machine says ",
+        ),
     ] {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["tank.lan".to_owned()]).unwrap();
-        params.not_before = rcgen::date_time_ymd(begin, 1, 1);
-        params.not_after = rcgen::date_time_ymd(end, 1, 1);
-        let cert = params.self_signed(&key).unwrap().pem();
+        let (cert, key) = pair((begin, end), issuer);
         std::fs::write(folder.path().join("cert.pem"), cert).unwrap();
-        std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key).unwrap();
         let says = check(folder.path());
-        assert!(says.len() == 1 && says[0].starts_with(expected), "{says:?}");
+        let expected = format!("p.toml:4:9: \"cert\" in [tls]: {expected}");
+        assert!(says.len() == 1 && says[0].starts_with(&expected), "{says:?}");
     }
+}
+
+/// Makes a self-signed certificate for the host that is valid in these years, or one with its issuer.
+fn pair(years: (i32, i32), issuer: Option<(i32, i32)>) -> (String, String) {
+    let params = |name: &str, (from, to)| {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        params
+    };
+    let key = KeyPair::generate().unwrap();
+    let leaf = params("tank.lan", years);
+    let Some(years) = issuer else {
+        return (leaf.self_signed(&key).unwrap().pem(), key.serialize_pem());
+    };
+    let authority = |params: &mut CertificateParams| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    };
+    let mut root = params("root", (2020, 2090));
+    authority(&mut root);
+    let root = Issuer::new(root, KeyPair::generate().unwrap());
+    let mut middle = params("middle", years);
+    authority(&mut middle);
+    let middle_key = KeyPair::generate().unwrap();
+    let middle_pem = middle.signed_by(&middle_key, &root).unwrap().pem();
+    let middle = Issuer::new(middle, middle_key);
+    let leaf_pem = leaf.signed_by(&key, &middle).unwrap().pem();
+    (leaf_pem + &middle_pem, key.serialize_pem())
 }
 
 #[test]

@@ -72,3 +72,30 @@ fn failed_renewal_is_reported_everywhere_until_a_load_succeeds() {
     server.reload(&https());
     assert_eq!(server.metric(METRIC), 0);
 }
+
+#[test]
+fn issuer_that_has_expired_is_reported_as_the_end_of_the_certificate() {
+    let server = Server::start(&Config::https().set("tls.check_every", "100ms"));
+    let (cert, key) = super::pair((2020, 2090), Some((2020, 2021)));
+    std::fs::write(server.folder().join("key.pem"), key).unwrap();
+    std::fs::write(server.folder().join("cert.pem"), cert).unwrap();
+    let certificate = || {
+        let board = json(&server.admin_get("/scoreboard"));
+        board.pointer("/certificates/0").cloned().unwrap_or_default()
+    };
+    eventually("the chain is loaded", || certificate()["expiring_issuer"] == "CN=middle");
+    let certificate = certificate();
+    assert_eq!(certificate["not_after"], "2021-01-01T00:00:00Z");
+    assert!(certificate["valid"] == false && certificate["days_left"].as_i64() < Some(0));
+    let expiry = "pumphouse_certificate_not_after_timestamp_seconds{name=\"tank.lan\"}";
+    assert_eq!(server.metric(expiry), 1_609_459_200);
+    server.wait_for_log(
+        "the certificate of the issuer \"CN=middle\" in the chain for tank.lan has expired, so clients refuse \
+         it; use the full chain",
+    );
+    let admin = server.admin.to_string();
+    let output = Command::new(BINARY).args(["doctor", "--admin", &admin]).output().unwrap();
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = "tank.lan: its issuer \"CN=middle\" expired on 2021-01-01T00:00:00Z";
+    assert!(report.contains(line), "{report}");
+}

@@ -96,6 +96,45 @@ cat middle.pem tank.lan.pem > cert.pem"#,
         ],
     },
     Mistake {
+        name: "a root that has expired",
+        file: r#"chain
+openssl x509 -in root.pem -signkey root.key -days -1 -out root.pem
+cat tank.lan.pem middle.pem root.pem > cert.pem"#,
+        says: &[],
+    },
+    Mistake {
+        name: "the issuer's namesake",
+        file: r#"chain
+key middle.key
+issue middle root ca.ext
+cat tank.lan.pem middle.pem > cert.pem"#,
+        says: &[
+            r#"note: clients refuse the chain of the certificate for tank.lan: certificate 2, "CN=middle", has the name of the issuer of certificate 1, but another key than its signature; "cert" must be the file with the full chain (certbot: fullchain.pem): the server's certificate, then each issuer of the one before"#,
+        ],
+    },
+    Mistake {
+        name: "an issuer that is no authority",
+        file: r#"chain
+issue middle root leaf.ext
+cat tank.lan.pem middle.pem > cert.pem"#,
+        says: &[
+            r#"note: clients refuse the chain of the certificate for tank.lan: certificate 2, "CN=middle", is the issuer of certificate 1, but not that of an authority (CA:TRUE); "cert" must be the file with the full chain (certbot: fullchain.pem): the server's certificate, then each issuer of the one before"#,
+        ],
+    },
+    Mistake {
+        name: "signatures by a short RSA key and with RSASSA-PSS, which are left to the clients",
+        file: r#"chain
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out middle.key
+issue middle root ca.ext
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out root.key
+openssl req -x509 -key root.key -out root.pem -days 90 -subj /CN=root
+openssl req -new -key middle.key -subj /CN=middle | openssl x509 -req -CA root.pem -CAkey root.key \
+    -extfile ca.ext -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20 -days 90 -out middle.pem
+issue tank.lan middle leaf.ext
+cat tank.lan.pem middle.pem root.pem > cert.pem"#,
+        says: &[],
+    },
+    Mistake {
         name: "SHA-1",
         file: r#"chain
 openssl req -new -key key.pem -subj /CN=tank.lan | openssl x509 -req -sha1 -CA middle.pem -CAkey middle.key -CAcreateserial -days 90 -extfile leaf.ext -out c

@@ -1,0 +1,20 @@
+//! Problem of a certificate that the server can present all the same.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A property of a certificate for which clients refuse it, or which is probably unintended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateProblem {
+    /// The property.
+    pub problem: String,
+    /// Action that helps.
+    pub advice: String,
+}
+
+impl fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.problem, self.advice)
+    }
+}
