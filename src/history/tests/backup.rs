@@ -78,8 +78,7 @@ fn backup_to_an_existing_file_is_rejected() {
     writer.write([&Entry::Samples(vec![level(START + 300, 2.0)])].into_iter()).unwrap();
     assert!(fixture.history().backup(&copy).is_err());
     assert_eq!(std::fs::read(&copy).unwrap(), before);
-    let folder = std::fs::read_dir(fixture.path.parent().unwrap()).unwrap();
-    let names = folder.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-    let partial: Vec<String> = names.filter(|name| name.contains("partial")).collect();
+    let names = hostile::folder::entries(fixture.path.parent().unwrap());
+    let partial: Vec<&String> = names.iter().filter(|name| name.contains("partial")).collect();
     assert_eq!(partial, [""; 0]);
 }

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
+use hostile::folder::entries;
+
 use super::*;
 
 fn plan() -> Vec<PlannedFile> {
@@ -23,14 +25,6 @@ fn opened(folder: &Path) -> OwnedFd {
 
 fn write_into(path: &Path, owner: Owner) -> Result<(), FilesError> {
     write(Target { folder: opened(path).as_fd(), path }, &plan(), owner)
-}
-
-fn entries(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 #[test]

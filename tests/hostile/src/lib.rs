@@ -11,6 +11,7 @@ pub mod client;
 pub mod config;
 pub mod dense_history;
 pub mod flood;
+pub mod folder;
 pub mod mode;
 pub mod name_server;
 pub mod proc;
