@@ -5,6 +5,14 @@ use std::io;
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// Settings that raise the limit, for messages.
+pub const SETTINGS: &str = "a shell's `ulimit -n`, systemd's LimitNOFILE=, supervisord's minfds";
+
+/// Returns true if the process has as many descriptors as its limit allows.
+pub fn is_at_limit(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MFILE)
+}
+
 /// Returns true if the process or the system has no descriptor or memory left (open(2), socket(2)).
 pub fn is_shortage(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);

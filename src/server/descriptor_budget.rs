@@ -6,10 +6,12 @@
 //! `max_connections`, so that `accept(2)` does not run out of descriptors before the cap is
 //! reached.
 
+use std::fmt;
+
 use super::redirect;
 use crate::config::Config;
 use crate::engine::DESCRIPTORS_BEYOND_CAP;
-use crate::kernel::descriptors::{limit, raise_limit, reserve_table};
+use crate::kernel::descriptors::{SETTINGS, limit, raise_limit, reserve_table};
 use crate::outbound::MAX_PENDING;
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
@@ -38,6 +40,32 @@ const ADMIN_SHARE: u64 = 8;
 /// budget is exceeded instead and descriptors may run out.
 const MIN_CONNECTIONS: u64 = 8;
 
+/// The limit on descriptors and the numbers that a configuration needs, for the error of a start.
+#[derive(Debug, Clone, Copy)]
+pub struct DescriptorLimits {
+    limit: Option<u64>,
+    /// Number with which the server has [`MIN_CONNECTIONS`].
+    least: u64,
+    /// Number with which it has `max_connections`.
+    all: u64,
+}
+
+impl fmt::Display for DescriptorLimits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DescriptorLimits { limit, least, all } = self;
+        f.write_str("RLIMIT_NOFILE, the limit on open files, is ")?;
+        match limit {
+            Some(limit) => limit.fmt(f)?,
+            None => f.write_str("not set")?,
+        }
+        write!(
+            f,
+            ", and this configuration needs {least} for {MIN_CONNECTIONS} connections and {all} for \
+             max_connections; raise it: {SETTINGS}"
+        )
+    }
+}
+
 /// Parts of a configuration that need descriptors.
 struct DescriptorDemand {
     max_connections: usize,
@@ -63,6 +91,15 @@ impl DescriptorDemand {
             + PER_SOURCE * self.sources as u64
     }
 
+    /// Returns the limit in force, and the numbers that are needed.
+    fn limits(&self) -> DescriptorLimits {
+        DescriptorLimits {
+            limit: limit(),
+            least: self.beside_connections(Some(0)) + MIN_CONNECTIONS,
+            all: self.beside_connections(None) + self.max_connections as u64,
+        }
+    }
+
     /// Number of public connections that fit `limit`, at most `max_connections`.
     fn fit(&self, limit: Option<u64>) -> usize {
         let Some(limit) = limit else { return self.max_connections };
@@ -82,13 +119,15 @@ pub(crate) fn admitted_connections(config: &Config) -> usize {
     demand.fit(limit())
 }
 
-/// Raises the limit, and grows the descriptor table to what the configuration can come to need.
-pub(super) fn reserve(config: &Config) {
+/// Raises the limit, and grows the descriptor table to what the configuration can come to need. Returns the limit
+/// then in force.
+pub(super) fn reserve(config: &Config) -> DescriptorLimits {
     let demand = DescriptorDemand::of(config);
     let admitted = admitted_connections(config) as u64;
     if let Err(error) = reserve_table(admitted + demand.beside_connections(limit())) {
         log::debug!("cannot reserve the descriptor table, so it grows on demand: {error}");
     }
+    demand.limits()
 }
 
 /// Returns the number of connections that the admin listener may hold. They are its own: they

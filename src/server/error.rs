@@ -2,9 +2,11 @@
 
 use std::io;
 
+use super::descriptor_budget::DescriptorLimits;
 use super::listen::ListenError;
 use crate::access::NoRandomness;
 use crate::engine::tls::TlsError;
+use crate::kernel::descriptors;
 use crate::logging;
 use crate::threads;
 
@@ -17,6 +19,15 @@ pub enum StartError {
     /// The system allows fewer threads, or less address space, than the configuration needs.
     #[error(transparent)]
     Threads(#[from] threads::Shortage),
+    /// The limit on descriptors is reached.
+    #[error("the server does not start: {error}; {limits}")]
+    Descriptors {
+        /// Error of the part that got none.
+        #[source]
+        error: Box<StartError>,
+        /// The limit, and the numbers that are needed.
+        limits: DescriptorLimits,
+    },
     /// The handlers of signals cannot be installed.
     #[error("cannot install signal handlers: {0}")]
     Signals(#[source] io::Error),
@@ -41,6 +52,16 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Adds the limit on descriptors to an error of one that could not be opened.
+    pub(super) fn with_descriptor_limits(self, limits: DescriptorLimits) -> StartError {
+        let is_at_limit = match &self {
+            StartError::Signals(error) | StartError::Part(error) => descriptors::is_at_limit(error),
+            StartError::Listen(error) => error.is_at_descriptor_limit(),
+            _ => false,
+        };
+        if is_at_limit { StartError::Descriptors { error: Box::new(self), limits } } else { self }
+    }
+
     /// Returns true if the same start may succeed later, without a change of the configuration: a port is in
     /// use, or the system is short of a resource.
     pub fn is_passing(&self) -> bool {
@@ -53,6 +74,7 @@ impl StartError {
             StartError::Tls(error) => matches!(error, TlsError::Ticketer(_)),
             StartError::Log(logging::StartError::Thread(_))
             | StartError::Threads(_)
+            | StartError::Descriptors { .. }
             | StartError::Signals(_)
             | StartError::Randomness(_)
             | StartError::Part(_) => true,

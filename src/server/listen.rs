@@ -15,6 +15,7 @@ use super::late_listeners::Role;
 use crate::admin::listeners::WaitCause;
 use crate::config::ListenAddr;
 use crate::engine::{Listener, SocketPathError};
+use crate::kernel::descriptors;
 use crate::kernel::listen_queue::{ListenSocket, granted_backlog};
 
 /// An address that cannot be listened on.
@@ -49,6 +50,11 @@ impl ListenError {
         ];
         matches!(self.address, ListenAddr::Tcp(_))
             && Errno::from_io_error(&self.error).is_some_and(|errno| ABSENCE.contains(&errno))
+    }
+
+    /// Returns true if the process has as many descriptors as its limit allows.
+    pub(super) fn is_at_descriptor_limit(&self) -> bool {
+        descriptors::is_at_limit(&self.error)
     }
 
     /// Returns true if the same start may succeed later: the port is in use, or a resource is short.

@@ -43,6 +43,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, never, select, tick};
 use jiff::Timestamp;
 
+pub use self::descriptor_budget::DescriptorLimits;
 pub(crate) use self::descriptor_budget::admitted_connections;
 pub use self::error::StartError;
 use self::late_listeners::{LateListeners, RETRY_INTERVAL, Role};
@@ -123,7 +124,20 @@ pub fn start_log(format: Option<logging::Format>, loader: &SetupLoader) -> Resul
 /// # Errors
 /// The server cannot start. Once it runs, no error ends it.
 pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> {
-    descriptor_budget::reserve(&setup.config);
+    let limits = descriptor_budget::reserve(&setup.config);
+    let (mut running, requests, mut reload_thread) =
+        start(setup, loader).map_err(|error| error.with_descriptor_limits(limits))?;
+    running.notify_ready();
+    serve(&mut running, &requests, reload_thread.as_mut());
+    running.stop();
+    Ok(())
+}
+
+/// Starts the server and the threads that send it requests.
+fn start(
+    setup: Setup,
+    loader: Option<SetupLoader>,
+) -> Result<(Running, Receiver<Request>, Option<ReloadThread>), StartError> {
     let memory = required_threads::memory(&setup.config);
     threads::ensure(&required_threads::at_start(&setup.config), memory)?;
     if threads::lacks_allocator_thread() {
@@ -133,12 +147,8 @@ pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> 
         );
     }
     let requests = signals::listen().map_err(StartError::Signals)?;
-    let mut reload_thread = loader.map(ReloadThread::start).transpose()?;
-    let mut running = Running::start(setup)?;
-    running.notify_ready();
-    serve(&mut running, &requests, reload_thread.as_mut());
-    running.stop();
-    Ok(())
+    let reload_thread = loader.map(ReloadThread::start).transpose()?;
+    Ok((Running::start(setup)?, requests, reload_thread))
 }
 
 /// Handles signals and loaded setups until a signal requests the stop.

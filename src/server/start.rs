@@ -306,8 +306,9 @@ fn admitted_or_warn(config: &Config) -> usize {
     if admitted < configured {
         log::warn!(
             "max_connections lowered from {configured} to {admitted} to fit RLIMIT_NOFILE {}; \
-             raise its hard limit by `ulimit -n` or supervisord's minfds",
-            descriptors::limit().unwrap_or_default()
+             raise its hard limit: {}",
+            descriptors::limit().unwrap_or_default(),
+            descriptors::SETTINGS
         );
     }
     admitted

@@ -1,13 +1,16 @@
 //! More connections than descriptors: both listeners serve, and the log stays small.
 
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hostile::config::Config;
 use rustix::process::{Resource, getrlimit};
 
 use crate::harness::eventually;
-use crate::server::Server;
+use crate::process::Process;
+use crate::server::{BINARY, Server};
 
 /// Returns a configuration without a history, whose files are opened some time after the start.
 fn without_history() -> Config {
@@ -75,6 +78,39 @@ fn soft_limit_is_raised_to_what_the_configuration_needs() {
     assert_eq!(limit, allowed.min(8192) as f64);
     let lowered = server.log().iter().any(|line| line.contains("lowered"));
     assert!(!lowered || allowed < 8192, "{:?}", server.log());
+}
+
+/// Runs a server under a limit until it ends. Returns its exit code and its last line.
+fn ended_at(limit: u64, folder: &Path) -> (Option<i32>, String) {
+    let shell = format!("ulimit -n {limit} && exec {BINARY} serve --no-tls");
+    let mut command = Command::new("sh");
+    command.args(["-c", &shell]).current_dir(folder).env_remove("PUMPHOUSE_CONFIG");
+    let mut process = Process::start_logged(command.stdin(Stdio::null()).stdout(Stdio::null()));
+    let code = process.wait().code();
+    (code, process.log().lines().pop().unwrap_or_default())
+}
+
+#[test]
+fn start_without_descriptors_names_the_limit_and_the_number_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    Config::http().open().set("server.workers", 2).write(folder.path());
+    let mut needed = None;
+    // Standard streams take three, and the dynamic linker one. Each limit fails at another file: a socket, an epoll
+    // instance, or a pipe, beside files of the history.
+    for limit in 5..20 {
+        let (code, line) = ended_at(limit, folder.path());
+        assert_eq!(code, Some(75), "{limit}: {line}");
+        let wanted = format!("RLIMIT_NOFILE, the limit on open files, is {limit}, and this");
+        for part in [&*wanted, "`ulimit -n`", "LimitNOFILE=", "minfds", "Too many open files"] {
+            assert!(line.contains(part), "{part:?} is not in {line}");
+        }
+        let (_, rest) = line.split_once("configuration needs ").unwrap();
+        let (number, _) = rest.split_once(' ').unwrap();
+        assert_eq!(*needed.get_or_insert_with(|| number.to_owned()), number);
+    }
+    let limit = format!("ulimit -n {}", needed.unwrap());
+    let server = Server::start_after(&limit, &Config::https().set("server.workers", 2));
+    assert!(server.serves());
 }
 
 #[test]

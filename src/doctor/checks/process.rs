@@ -3,6 +3,7 @@
 use super::fill::is_nearly_full;
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::doctor::finding::{Finding, span};
+use crate::kernel::descriptors;
 use crate::kernel::process::ProcessInfo;
 
 /// Duration of a write to standard error, seconds, from which on its reader is considered blocked.
@@ -38,7 +39,7 @@ pub(in crate::doctor) fn open_files(facts: &ProcessInfo) -> Finding {
         return Finding::wrong(
             "open files",
             detail,
-            "raise RLIMIT_NOFILE: supervisord's minfds, systemd's LimitNOFILE, a shell's ulimit -n",
+            format!("raise RLIMIT_NOFILE: {}", descriptors::SETTINGS),
         );
     }
     Finding::well("open files", detail)
