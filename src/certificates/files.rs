@@ -3,10 +3,12 @@
 //! [`create`] generates a new key. [`renew`] keeps the key, so that clients that have pinned it accept the
 //! new certificate.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::content::{self, Wanted};
 use super::info::CertificateInfo;
@@ -66,7 +68,7 @@ pub enum FilesError {
     /// A file or folder cannot be read or written.
     #[error("cannot {action} {}: {error}", path.display())]
     Io {
-        /// Verb: `read`, `write`, `write in`, `create`, `replace`.
+        /// Verb: `read`, `write`, `write in`, `create`, `replace`, `follow`.
         action: &'static str,
         /// Path of the file.
         path: PathBuf,
@@ -75,21 +77,26 @@ pub enum FilesError {
     },
 }
 
-/// Writes a new key, and a certificate for `names`, into `dir`.
+/// Writes a new key, and a certificate for `names`, into `dir`. Of symbolic links there, it replaces the files that
+/// they lead to.
 ///
 /// # Errors
 /// One of the files exists and `overwrite` is false; or another case of [`FilesError`].
 pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, FilesError> {
     let (cert, key) = paths(dir);
-    // Both are checked before either is written, so that a certificate and its key stay a pair.
-    if !overwrite && let Some(existing) = [&cert, &key].into_iter().find(|path| path.exists()) {
+    // Both are checked, and both are complete on the disk, before either is put in place, so that a certificate
+    // and its key stay a pair.
+    let exists = |path: &&PathBuf| fs::symlink_metadata(path).is_ok();
+    if !overwrite && let Some(existing) = [&cert, &key].into_iter().find(exists) {
         return Err(FilesError::Exists(existing.clone()));
     }
     let pair = self_signed(names)
         .map_err(|error| FilesError::Certificate { names: names.to_vec(), error })?;
     fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-    write(&key, &pair.key_pem, KEY_MODE, overwrite)?;
-    write(&cert, &pair.cert_pem, CERT_MODE, overwrite)?;
+    let new_key = NewFile::write(&key, &pair.key_pem, KEY_MODE)?;
+    let new_cert = NewFile::write(&cert, &pair.cert_pem, CERT_MODE)?;
+    new_key.put(overwrite)?;
+    new_cert.put(overwrite)?;
     written(vec![cert, key], names.to_vec(), &pair.cert_pem)
 }
 
@@ -118,7 +125,7 @@ pub fn renew(dir: &Path, names: Vec<String>) -> Result<Written, FilesError> {
     }
     let cert_pem = renewed(&names, &key_pem)
         .map_err(|error| FilesError::Certificate { names: names.clone(), error })?;
-    replace(&cert, &cert_pem)?;
+    NewFile::write(&cert, &cert_pem, CERT_MODE)?.put(true)?;
     written(vec![cert], names, &cert_pem)
 }
 
@@ -138,34 +145,48 @@ fn read(path: &Path) -> Result<String, FilesError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Replaces a certificate atomically, so that a server that reads the file at the same time gets the old one
-/// or the new one. Of a symbolic link, the file that it leads to is replaced.
-fn replace(path: &Path, text: &str) -> Result<(), FilesError> {
-    let file = fs::canonicalize(path).map_err(io_error("read", path))?;
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    let mode = Permissions::from_mode(CERT_MODE);
-    let mut new = tempfile::Builder::new()
-        .prefix(".cert-")
-        .permissions(mode)
-        .tempfile_in(folder)
-        .map_err(io_error("write in", folder))?;
-    let written = new.write_all(text.as_bytes()).and_then(|()| new.as_file().sync_all());
-    written.map_err(io_error("write", path))?;
-    new.persist(&file).map_err(|error| io_error("replace", path)(error.error))?;
-    Ok(())
+/// A complete file, which is not in its place yet. Dropped there, it leaves nothing.
+struct NewFile {
+    file: NamedTempFile,
+    /// Its place: of a symbolic link, the path that it leads to.
+    place: PathBuf,
 }
 
-/// Writes a file whose mode is set when it is created, before any content is written.
-fn write(path: &Path, text: &str, mode: u32, overwrite: bool) -> Result<(), FilesError> {
-    let written = || -> io::Result<()> {
-        if overwrite && path.exists() {
-            // A new file gets the mode, and descriptors of the old one do not read the new content.
-            fs::remove_file(path)?;
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        file.write_all(text.as_bytes())
-    };
-    written().map_err(io_error("write", path))
+impl NewFile {
+    /// Writes a file to the disk, beside the place to which `path` leads.
+    fn write(path: &Path, text: &str, mode: u32) -> Result<NewFile, FilesError> {
+        let place = if path.is_symlink() {
+            fs::canonicalize(path).map_err(io_error("follow", path))?
+        } else {
+            path.to_owned()
+        };
+        let folder = match place.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        // It has its mode before it has any content.
+        let mut file = tempfile::Builder::new()
+            .prefix(".cert-")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder)
+            .map_err(io_error("write in", folder))?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
+        written.map_err(io_error("write", path))?;
+        Ok(NewFile { file, place })
+    }
+
+    /// Puts the file in its place atomically: a server that reads the file at the same time gets the old one or
+    /// the new one.
+    fn put(self, overwrite: bool) -> Result<(), FilesError> {
+        let NewFile { file, place } = self;
+        let put = match overwrite {
+            true => file.persist(&place),
+            false => file.persist_noclobber(&place),
+        };
+        let action = if overwrite { "replace" } else { "write" };
+        put.map_err(|error| io_error(action, &place)(error.error))?;
+        Ok(())
+    }
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FilesError {
@@ -175,24 +196,21 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> File
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::fs::symlink;
 
-    use super::*;
+    use hostile::folder::entries;
 
-    fn entries(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
+    use super::*;
 
     #[test]
     fn renewals_at_the_same_time_leave_a_whole_certificate_and_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         create(folder.path(), &["tank.example".to_owned()], false).unwrap();
-        let mode = || fs::metadata(folder.path().join("cert.pem")).unwrap().permissions().mode();
-        let created = mode();
+        let cert = folder.path().join("cert.pem");
+        let mode = || fs::metadata(&cert).unwrap().permissions().mode();
+        let (created, before) = (mode(), fs::read(&cert).unwrap());
+        let mut reader = fs::File::open(&cert).unwrap();
         std::thread::scope(|scope| {
             let renewals: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| renew(folder.path(), Vec::new()))).collect();
@@ -202,22 +220,49 @@ mod tests {
         });
         assert_eq!(entries(folder.path()), ["cert.pem", "key.pem"]);
         assert_eq!(mode(), created);
+        // A process that has opened the old certificate reads all of it.
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        assert!(read == before && fs::read(&cert).unwrap() != before);
         assert_eq!(renew(folder.path(), Vec::new()).unwrap().names, ["tank.example"]);
     }
 
     #[test]
-    fn renewal_replaces_the_file_that_a_link_leads_to() {
+    fn files_that_links_lead_to_are_replaced_and_the_links_stay() {
         let folder = tempfile::tempdir().unwrap();
         let (real, certs) = (folder.path().join("real"), folder.path().join("certs"));
-        create(&real, &["tank.example".to_owned()], false).unwrap();
+        let names = ["tank.example".to_owned()];
+        create(&real, &names, false).unwrap();
         fs::create_dir(&certs).unwrap();
         for name in ["cert.pem", "key.pem"] {
-            symlink(real.join(name), certs.join(name)).unwrap();
+            symlink(Path::new("../real").join(name), certs.join(name)).unwrap();
         }
-        let before = fs::read(real.join("cert.pem")).unwrap();
+        let contents = || ["cert.pem", "key.pem"].map(|name| fs::read(real.join(name)).unwrap());
+        let [cert, key] = contents();
         renew(&certs, Vec::new()).unwrap();
-        assert!(certs.join("cert.pem").is_symlink());
-        assert_ne!(fs::read(real.join("cert.pem")).unwrap(), before);
+        let [renewed, kept] = contents();
+        assert!(renewed != cert && kept == key);
+        create(&certs, &names, true).unwrap();
+        let [cert, key] = contents();
+        assert!(cert != renewed && key != kept);
+        for name in ["cert.pem", "key.pem"] {
+            assert!(certs.join(name).is_symlink(), "{name}");
+        }
+        assert_eq!(entries(&real), ["cert.pem", "key.pem"]);
+        let mode = fs::metadata(real.join("key.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn link_to_no_file_prevents_both_files() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("nowhere", folder.path().join("cert.pem")).unwrap();
+        let names = ["tank.example".to_owned()];
+        let refused = create(folder.path(), &names, false);
+        assert!(matches!(&refused, Err(FilesError::Exists(path)) if path.ends_with("cert.pem")));
+        let refused = create(folder.path(), &names, true).unwrap_err().to_string();
+        assert!(refused.starts_with("cannot follow ") && refused.contains("cert.pem"), "{refused}");
+        assert_eq!(entries(folder.path()), ["cert.pem"]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) struct Cert {
     #[argh(option, arg_name = "NAME")]
     name: Vec<String>,
 
-    /// overwrite existing files
+    /// overwrite existing files; of a symbolic link, the file that it leads to
     #[argh(switch)]
     force: bool,
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use hostile::config::Config;
+use hostile::folder::entries;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::server::{Server, run, trust};
+use crate::server::{BINARY, Server, run, trust};
 
 fn openssl(arguments: &[&str], folder: &Path) -> Output {
     Command::new("openssl")
@@ -77,8 +78,7 @@ fn renewed_certificate_keeps_key_and_names() {
     assert_eq!(field("-ext=subjectAltName", folder), names);
     // Browsers reject two certificates of one issuer with the same serial number.
     assert_ne!(field("-serial", folder), serial);
-    let files = std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(files, 2, "a renewal left a file behind");
+    assert_eq!(entries(folder), ["cert.pem", "key.pem"]);
 
     let other = run(&["cert", "--dir", ".", "--renew", "--name", "well.example"], folder);
     assert!(text(&other.stdout).contains("self-signed for well.example, valid"));
@@ -127,6 +127,26 @@ fn renewal_that_would_lose_names_or_keys_is_refused() {
 }
 
 #[test]
+fn file_that_cannot_be_written_leaves_the_earlier_pair_and_no_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert!(run(&["cert", "--dir", "."], path).status.success());
+    let contents = || ["cert.pem", "key.pem"].map(|name| std::fs::read(path.join(name)).unwrap());
+    let before = contents();
+    // The limit on the size of files fails a write as a full disk does. The key fits one block of 512 bytes, and
+    // the certificate does not.
+    for (option, blocks) in [("--renew", 0), ("--renew", 1), ("--force", 0), ("--force", 1)] {
+        let shell = format!("ulimit -f {blocks} && exec {BINARY} cert --dir . {option}");
+        let output = Command::new("sh").args(["-c", &shell]).current_dir(path).output().unwrap();
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{option}: {printed}");
+        assert!(printed.contains("cannot write ./"), "{option}: {printed}");
+        assert!(contents() == before, "{option} changed a file");
+        assert_eq!(entries(path), ["cert.pem", "key.pem"], "{option}");
+    }
+}
+
+#[test]
 fn deploy_hook_of_the_readme_copies_a_renewal_of_its_certificate_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -151,5 +171,5 @@ fn deploy_hook_of_the_readme_copies_a_renewal_of_its_certificate_only() {
             assert_eq!(std::fs::metadata(copy).unwrap().permissions().mode() & 0o777, mode);
         }
     }
-    assert_eq!(std::fs::read_dir(path("certs")).unwrap().count(), 2, "a file is left");
+    assert_eq!(entries(&folder.path().join("certs")), ["cert.pem", "key.pem"]);
 }
