@@ -80,14 +80,14 @@ fn soft_limit_is_raised_to_what_the_configuration_needs() {
     assert!(!lowered || allowed < 8192, "{:?}", server.log());
 }
 
-/// Runs a server under a limit until it ends. Returns its exit code and its last line.
-fn ended_at(limit: u64, folder: &Path) -> (Option<i32>, String) {
+/// Runs a server that does not start under a limit. Returns its exit code and the line that says so.
+fn failed_start(limit: u64, folder: &Path) -> (Option<i32>, String) {
     let shell = format!("ulimit -n {limit} && exec {BINARY} serve --no-tls");
     let mut command = Command::new("sh");
     command.args(["-c", &shell]).current_dir(folder).env_remove("PUMPHOUSE_CONFIG");
     let mut process = Process::start_logged(command.stdin(Stdio::null()).stdout(Stdio::null()));
-    let code = process.wait().code();
-    (code, process.log().lines().pop().unwrap_or_default())
+    let line = process.log().wait_for("the server does not start");
+    (process.wait().code(), line)
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn start_without_descriptors_names_the_limit_and_the_number_needed() {
     // Standard streams take three, and the dynamic linker one. Each limit fails at another file: a socket, an epoll
     // instance, or a pipe, beside files of the history.
     for limit in 5..20 {
-        let (code, line) = ended_at(limit, folder.path());
+        let (code, line) = failed_start(limit, folder.path());
         assert_eq!(code, Some(75), "{limit}: {line}");
         let wanted = format!("RLIMIT_NOFILE, the limit on open files, is {limit}, and this");
         for part in [&*wanted, "`ulimit -n`", "LimitNOFILE=", "minfds", "Too many open files"] {
