@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::header::{HOST, HeaderName};
+use rustls::pki_types::DnsName;
 
 use super::site_url::SiteUrl;
 use crate::engine::{Authority, Host, Request};
@@ -36,11 +37,8 @@ impl FromStr for HostName {
             return Ok(HostName(Name::Address(address)));
         }
         let name = text.strip_suffix('.').unwrap_or(text);
-        let is_label = |label: &str| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            (1..=63).contains(&label.len()) && label.bytes().all(plain)
-        };
-        if name.split('.').all(is_label) {
+        // `DnsName` accepts a final dot, too.
+        if !name.ends_with('.') && DnsName::try_from(name).is_ok() {
             Ok(HostName(Name::Dns(name.to_ascii_lowercase())))
         } else {
             Err(HostNameError(text.to_owned()))
@@ -58,6 +56,11 @@ impl fmt::Display for HostName {
 }
 
 impl HostName {
+    /// Returns true if it is an IP address.
+    pub fn is_address(&self) -> bool {
+        matches!(self.0, Name::Address(_))
+    }
+
     /// Returns true if a request's host is this one. Names are compared without case and final dot; a
     /// percent-encoded name is another name.
     pub(super) fn matches(&self, host: Host<'_>) -> bool {
@@ -234,7 +237,23 @@ mod tests {
 
     #[test]
     fn text_that_is_not_a_host_name_is_rejected() {
-        for text in ["", "tank.example:6443", "https://tank.example", "a..b", "*.example", "[x]"] {
+        let long = "a.".repeat(127) + "a";
+        for text in [
+            "",
+            "tank.example:6443",
+            "https://tank.example",
+            "a..b",
+            "tank.example..",
+            "*.example",
+            "[x]",
+            "-a.example",
+            &"a".repeat(64),
+            &long,
+            // Clients take a name that ends in a number for an IPv4 address.
+            "10.0.0.999",
+            "tank.1",
+            "0x7f",
+        ] {
             assert!(text.parse::<HostName>().is_err(), "{text}");
         }
         assert_eq!("Tank.Example.".parse::<HostName>().unwrap().to_string(), "tank.example");

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::content::{self, Wanted};
 use super::info::CertificateInfo;
+use super::name::{self, NameError};
 use crate::config::self_signed::{SelfSignedError, renewed, self_signed};
 use crate::file_error::{MAX_PEM_BYTES, read_bounded};
 
@@ -36,6 +37,9 @@ pub struct Written {
 /// Reason why the files were not written.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
+    /// A name is not one for a certificate.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// A file exists and must not be overwritten.
     #[error("{} exists; --force overwrites both files, --renew keeps the key", .0.display())]
     Exists(PathBuf),
@@ -81,8 +85,10 @@ pub enum FilesError {
 /// they lead to.
 ///
 /// # Errors
-/// One of the files exists and `overwrite` is false; or another case of [`FilesError`].
+/// A name is none for a certificate; one of the files exists and `overwrite` is false; or another case of
+/// [`FilesError`].
 pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, FilesError> {
+    let names = parsed(names)?;
     let (cert, key) = paths(dir);
     // Both are checked, and both are complete on the disk, before either is put in place, so that a certificate
     // and its key stay a pair.
@@ -90,24 +96,25 @@ pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, 
     if !overwrite && let Some(existing) = [&cert, &key].into_iter().find(exists) {
         return Err(FilesError::Exists(existing.clone()));
     }
-    let pair = self_signed(names)
-        .map_err(|error| FilesError::Certificate { names: names.to_vec(), error })?;
+    let pair = self_signed(&names)
+        .map_err(|error| FilesError::Certificate { names: names.clone(), error })?;
     fs::create_dir_all(dir).map_err(io_error("create", dir))?;
     let new_key = NewFile::write(&key, &pair.key_pem, KEY_MODE)?;
     let new_cert = NewFile::write(&cert, &pair.cert_pem, CERT_MODE)?;
     new_key.put(overwrite)?;
     new_cert.put(overwrite)?;
-    written(vec![cert, key], names.to_vec(), &pair.cert_pem)
+    written(vec![cert, key], names, &pair.cert_pem)
 }
 
 /// Replaces the certificate in `dir` by a new one for the same key. It has the names in `names`, or those of
-/// the old certificate if `names` is empty.
+/// the old certificate if `names` is empty, without texts that are no names.
 ///
 /// A server that polls the files presents the new certificate without a restart.
 ///
 /// # Errors
-/// The certificate is not self-signed; or another case of [`FilesError`].
-pub fn renew(dir: &Path, names: Vec<String>) -> Result<Written, FilesError> {
+/// A name is none for a certificate; the certificate is not self-signed; or another case of [`FilesError`].
+pub fn renew(dir: &Path, names: &[String]) -> Result<Written, FilesError> {
+    let names = parsed(names)?;
     let (cert, key) = paths(dir);
     let key_pem = read(&key)?;
     content::parse_key(key_pem.as_bytes()).map_err(|unusable| FilesError::Unreadable {
@@ -131,6 +138,10 @@ pub fn renew(dir: &Path, names: Vec<String>) -> Result<Written, FilesError> {
 
 fn paths(dir: &Path) -> (PathBuf, PathBuf) {
     (dir.join("cert.pem"), dir.join("key.pem"))
+}
+
+fn parsed(names: &[String]) -> Result<Vec<String>, NameError> {
+    names.iter().map(|text| name::parse(text)).collect()
 }
 
 fn written(paths: Vec<PathBuf>, names: Vec<String>, cert_pem: &str) -> Result<Written, FilesError> {
@@ -213,7 +224,7 @@ mod tests {
         let mut reader = fs::File::open(&cert).unwrap();
         std::thread::scope(|scope| {
             let renewals: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| renew(folder.path(), Vec::new()))).collect();
+                (0..8).map(|_| scope.spawn(|| renew(folder.path(), &[]))).collect();
             for renewal in renewals {
                 renewal.join().unwrap().unwrap();
             }
@@ -224,7 +235,7 @@ mod tests {
         let mut read = Vec::new();
         reader.read_to_end(&mut read).unwrap();
         assert!(read == before && fs::read(&cert).unwrap() != before);
-        assert_eq!(renew(folder.path(), Vec::new()).unwrap().names, ["tank.example"]);
+        assert_eq!(renew(folder.path(), &[]).unwrap().names, ["tank.example"]);
     }
 
     #[test]
@@ -239,7 +250,7 @@ mod tests {
         }
         let contents = || ["cert.pem", "key.pem"].map(|name| fs::read(real.join(name)).unwrap());
         let [cert, key] = contents();
-        renew(&certs, Vec::new()).unwrap();
+        renew(&certs, &[]).unwrap();
         let [renewed, kept] = contents();
         assert!(renewed != cert && kept == key);
         create(&certs, &names, true).unwrap();
@@ -272,7 +283,7 @@ mod tests {
         let encrypted =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
         fs::write(folder.path().join("key.pem"), encrypted).unwrap();
-        let error = renew(folder.path(), Vec::new()).unwrap_err().to_string();
+        let error = renew(folder.path(), &[]).unwrap_err().to_string();
         assert!(error.contains("encrypted"), "{error}");
     }
 }

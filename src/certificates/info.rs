@@ -7,6 +7,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::chain::ChainFault;
 use super::content::{self, Wanted};
+use super::name::is_dns_name;
 use super::problem::CertificateProblem;
 use super::review;
 use super::validity::Validity;
@@ -14,7 +15,8 @@ use super::validity::Validity;
 /// Names, validity and problems of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateInfo {
-    /// Host names and addresses that it is valid for (RFC 5280 4.2.1.6).
+    /// Host names and addresses that it is valid for (RFC 5280 4.2.1.6). Texts that are none are left out, as no
+    /// client accepts them.
     pub names: Vec<String>,
     /// True if issuer and subject are the same.
     pub self_issued: bool,
@@ -92,9 +94,10 @@ impl CertificateInfo {
     }
 }
 
+/// Returns a name that clients can find; `None` for another kind of name or a text that is no host name.
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => is_dns_name(name).then(|| (*name).to_owned()),
         GeneralName::IPAddress(bytes) => {
             let address = match bytes.len() {
                 4 => <[u8; 4]>::try_from(*bytes).ok().map(std::net::IpAddr::from),

@@ -7,7 +7,7 @@
 //! [`LiveCertificates`] holds the certificates that the public listeners present. They can be replaced at
 //! any time: new handshakes present the new certificates, and open connections are not affected.
 //! [`CertificateWatcher`] replaces it when the files change, without a restart or a signal.
-//! [`files`] writes a self-signed pair, for the command `cert`.
+//! [`files`] writes a self-signed pair, for the command `cert`, whose names `name` checks.
 
 mod chain;
 mod content;
@@ -16,6 +16,7 @@ mod info;
 mod key_kind;
 mod live;
 mod load;
+mod name;
 mod problem;
 mod renewal;
 mod review;
@@ -26,6 +27,7 @@ pub use self::chain::{ChainFault, FULL_CHAIN};
 pub use self::info::CertificateInfo;
 pub use self::live::{EXPIRES_SOON_DAYS, LiveCertificates};
 pub use self::load::{CertificateErrors, Certificates};
+pub use self::name::NameError;
 pub use self::problem::CertificateProblem;
 pub use self::renewal::RenewalFailure;
 pub use self::validity::{Bound, NEW_CHAIN, Validity};

@@ -1,12 +1,15 @@
 //! Finds properties of certificates for which clients refuse them, although the server can present them.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
+use super::name::{self, is_dns_name};
 use super::problem::CertificateProblem;
 use crate::config::ExpectedName;
 use crate::engine::tls::covers;
@@ -22,9 +25,11 @@ pub(super) fn leaf(leaf: &X509Certificate<'_>, names: &[String]) -> Vec<Certific
     let mut problems = Vec::new();
     let is_self_issued = leaf.issuer() == leaf.subject();
     let label = label(leaf, names);
-    if names.is_empty() {
+    let unusable = unusable_name(leaf);
+    if names.is_empty() && unusable.is_none() {
         problems.push(nameless(leaf));
     }
+    problems.extend(unusable);
     if leaf.is_ca() {
         problems.push(problem(
             format!("the certificate {label} is that of an authority (CA:TRUE), which strict clients refuse"),
@@ -56,6 +61,29 @@ fn nameless(leaf: &X509Certificate<'_>) -> CertificateProblem {
         "issue one with subjectAltName (openssl: -addext subjectAltName=DNS:…; or `pumphouse-web cert \
          --name …`)",
     )
+}
+
+/// Returns a problem about the first DNS name, other than an empty one, that no client accepts.
+fn unusable_name(leaf: &X509Certificate<'_>) -> Option<CertificateProblem> {
+    let names = leaf.subject_alternative_name().ok()??.value;
+    let text = names.general_names.iter().find_map(|name| match name {
+        GeneralName::DNSName(text) if !text.trim().is_empty() && !is_dns_name(text) => Some(*text),
+        _ => None,
+    })?;
+    let advice = match name::meant(text) {
+        Some(name) if name.parse::<IpAddr>().is_ok() => {
+            format!(
+                "issue one with IP:{name} in subjectAltName (or `pumphouse-web cert --name {name}`)"
+            )
+        }
+        Some(name) => format!("issue one for {name}"),
+        None => "issue one for the host names and IP addresses of the server".to_owned(),
+    };
+    let shown = name::shown(text);
+    Some(problem(
+        format!("the certificate has the host name \"{shown}\", which no client accepts"),
+        advice,
+    ))
 }
 
 /// Returns a problem if the certificate is restricted to other purposes than a server.

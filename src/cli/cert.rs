@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use argh::{ArgsInfo, FromArgs};
 
 use super::outcome::{Failure, print};
-use crate::certificates::files::{LOCAL_NAMES, Written, create, renew};
+use crate::certificates::files::{FilesError, LOCAL_NAMES, Written, create, renew};
 use crate::timestamp::Rfc3339Date;
 
 /// Write a self-signed certificate and its key, for a first start or a private network.
@@ -24,8 +24,8 @@ pub(super) struct Cert {
     #[argh(option, arg_name = "DIR", default = "PathBuf::from(\"certs\")")]
     dir: PathBuf,
 
-    /// host name or IP address of the server; may be repeated (default: localhost, 127.0.0.1
-    /// and ::1)
+    /// host name or IP address of the server, without a port, or a wildcard such as *.tank.example;
+    /// may be repeated (default: localhost, 127.0.0.1 and ::1)
     #[argh(option, arg_name = "NAME")]
     name: Vec<String>,
 
@@ -47,17 +47,26 @@ impl Cert {
                     "--renew keeps the key and --force replaces it: give one of them",
                 ));
             }
-            (true, false) => renew(&self.dir, self.name)?,
+            (true, false) => renew(&self.dir, &self.name),
             (false, force) if self.name.is_empty() => {
-                create(&self.dir, &LOCAL_NAMES.map(str::to_owned), force)?
+                create(&self.dir, &LOCAL_NAMES.map(str::to_owned), force)
             }
-            (false, force) => create(&self.dir, &self.name, force)?,
-        };
+            (false, force) => create(&self.dir, &self.name, force),
+        }
+        .map_err(failure)?;
         let paths: String = paths.iter().map(|path| format!("{}\n", path.display())).collect();
         Ok(print(&format!(
             "{paths}self-signed for {}, valid until {}\n",
             names.join(", "),
             Rfc3339Date(certificate.validity.end.at)
         )))
+    }
+}
+
+/// Returns the failure: of the command line, if one of its names is wrong.
+fn failure(error: FilesError) -> Failure {
+    match error {
+        FilesError::Name(error) => Failure::usage(format!("--name: {error}")),
+        error => error.into(),
     }
 }

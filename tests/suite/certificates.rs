@@ -127,6 +127,69 @@ fn renewal_that_would_lose_names_or_keys_is_refused() {
 }
 
 #[test]
+fn name_that_no_client_accepts_is_a_usage_error_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "a".repeat(300);
+    for (name, reason) in [
+        ("", "--name: a name is empty"),
+        ("https://tank.example", "did you mean \"tank.example\"?"),
+        ("tank.example:6443", "did you mean \"tank.example\"?"),
+        ("[::1]", "did you mean \"::1\"?"),
+        ("10.0.0.0/8", "is a range of addresses"),
+        ("10.0.0.999", "ends in a number"),
+        ("*.*", "is a wildcard that clients ignore"),
+        ("ünï.example", "in its xn-- form"),
+        (&long, "has 300 characters"),
+        ("tank\u{1b}[2J.example", "\"tank\\u{1b}[2J.example\" is not a host name"),
+    ] {
+        // A valid name before it changes nothing, and neither does --force.
+        for more in [&[][..], &["--force"]] {
+            let words = [&["cert", "--name", "tank.example", "--name", name], more].concat();
+            let refused = run(&words, folder.path());
+            let printed = text(&refused.stderr);
+            assert_eq!(refused.status.code(), Some(2), "{name}: {printed}");
+            assert!(printed.contains(reason), "{name}: {printed}");
+            assert_eq!(entries(folder.path()), [""; 0], "{name}");
+        }
+    }
+
+    let made = run(&["cert", "--dir", ".", "--name", "*.tank.example."], folder.path());
+    assert!(text(&made.stdout).contains("self-signed for *.tank.example, valid"));
+    let before = std::fs::read(folder.path().join("cert.pem")).unwrap();
+    for more in ["--renew", "--force"] {
+        let words = ["cert", "--dir", ".", more, "--name", "https://tank.example"];
+        let refused = run(&words, folder.path());
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+        assert_eq!(std::fs::read(folder.path().join("cert.pem")).unwrap(), before);
+    }
+}
+
+#[test]
+fn renewal_takes_over_the_names_that_clients_accept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let make = |names: &str| {
+        let names = format!("subjectAltName={names}");
+        let arguments = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        let files = ["-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=tank"];
+        let made = openssl(&[&arguments[..], &files, &["-addext", &names]].concat(), folder);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    };
+    make("DNS:https://tank.example,DNS:tank.example,DNS:192.0.2.7,DNS:*.lan,IP:192.0.2.8");
+    let renewed = run(&["cert", "--dir", ".", "--renew"], folder);
+    let printed = text(&renewed.stdout);
+    assert!(printed.contains("self-signed for tank.example, *.lan, 192.0.2.8, valid"), "{printed}");
+
+    make("DNS:192.0.2.7");
+    let before = std::fs::read(folder.join("cert.pem")).unwrap();
+    let refused = run(&["cert", "--dir", ".", "--renew"], folder);
+    assert_eq!(refused.status.code(), Some(1));
+    let printed = text(&refused.stderr);
+    assert!(printed.contains("./cert.pem has no host name: specify one by --name"), "{printed}");
+    assert_eq!(std::fs::read(folder.join("cert.pem")).unwrap(), before);
+}
+
+#[test]
 fn file_that_cannot_be_written_leaves_the_earlier_pair_and_no_part() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

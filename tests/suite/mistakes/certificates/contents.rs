@@ -28,6 +28,32 @@ self"#,
         ],
     },
     Mistake {
+        name: "an empty name",
+        file: r#"key key.pem
+printf '[x]\nsubjectAltName=DER:30:02:82:00\n' > san.ext
+openssl req -new -key key.pem -subj /CN=tank.lan |
+    openssl x509 -req -signkey key.pem -days 90 -extfile san.ext -extensions x -out cert.pem"#,
+        says: &[
+            r#"note: the certificate has the name "tank.lan" in its subject (CN) only, and clients read names from subjectAltName only; issue one with subjectAltName (openssl: -addext subjectAltName=DNS:…; or `pumphouse-web cert --name …`)"#,
+        ],
+    },
+    Mistake {
+        name: "an address that is written as a host name",
+        file: r#"key key.pem
+self -addext subjectAltName=DNS:192.0.2.7"#,
+        says: &[
+            r#"note: the certificate has the host name "192.0.2.7", which no client accepts; issue one with IP:192.0.2.7 in subjectAltName (or `pumphouse-web cert --name 192.0.2.7`)"#,
+        ],
+    },
+    Mistake {
+        name: "a port beside a name",
+        file: r#"key key.pem
+self -addext subjectAltName=DNS:tank.lan,DNS:tank.lan:6443"#,
+        says: &[
+            r#"note: the certificate has the host name "tank.lan:6443", which no client accepts; issue one for tank.lan"#,
+        ],
+    },
+    Mistake {
         name: "another name",
         file: r#"key key.pem
 named pump.lan"#,
