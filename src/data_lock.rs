@@ -45,7 +45,7 @@ mod write_fault;
 pub use holder::{Holder, find_holder};
 pub use path_fault::path_fault;
 pub use place::{lock_path, second_name};
-pub use write_fault::{NO_RIGHTS, write_fault};
+pub use write_fault::{WriteFault, write_fault};
 
 use holder::{own_content, read_holder};
 

@@ -137,6 +137,7 @@ impl Scoreboard {
             errors: history.errors(),
             dropped: history.dropped(),
             trouble: history.health().error.as_ref().map(|error| report::Trouble {
+                cause: Some(error.kind.as_str().into()),
                 reason: error.message.to_string(),
                 seconds: seconds_since(error.since, now),
             }),

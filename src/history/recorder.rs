@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::clock_guard::ClockGuard;
+use super::error::StoreError;
 use super::handle::History;
 use super::renames::SourceFields;
 use super::sender::ChangeSender;
@@ -244,12 +245,18 @@ impl RecorderThread {
                 }
             }
             Err(error) => {
-                self.shared.write_failed(&format!("the history cannot be written: {error}"));
+                self.write_failed(&error);
                 if error.is_damage() {
                     self.replace_file(&error);
                 }
             }
         }
+    }
+
+    /// Reports that the file could not be written.
+    fn write_failed(&self, error: &StoreError) {
+        let message = format!("the history cannot be written: {error}");
+        self.shared.write_failed(error.into(), &message);
     }
 
     /// Deletes some of the rows that are older than their retention, if an hour has passed.
@@ -264,7 +271,8 @@ impl RecorderThread {
             Ok(false) => {}
             Err(error) => {
                 self.pruned_at = Instant::now();
-                self.shared.write_failed(&format!("old rows cannot be deleted: {error}"));
+                let message = format!("old rows cannot be deleted: {error}");
+                self.shared.write_failed((&error).into(), &message);
             }
         }
     }

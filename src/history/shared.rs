@@ -16,6 +16,7 @@ use log::Level;
 use super::calendar::Calendar;
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError};
+use super::fault::FaultKind;
 use super::pool::ReaderPool;
 use super::renames::SourceFields;
 use super::sender::CAPACITY;
@@ -39,6 +40,8 @@ pub struct Health {
 pub struct CurrentError {
     /// Time of the first failure.
     pub since: Timestamp,
+    /// Kind of the latest failure.
+    pub kind: FaultKind,
     /// Text of the latest failure.
     pub message: Arc<str>,
 }
@@ -102,7 +105,7 @@ impl Shared {
              {CAPACITY} observations and events in memory, and records them when that process ends"
         );
         self.holder.store(Some(Arc::new(holder)));
-        self.report(Level::Warn, &message, |current| current != Some(&message));
+        self.report(Level::Warn, FaultKind::Held, &message, |current| current != Some(&message));
     }
 
     /// Reports that no other process records the history any more.
@@ -138,7 +141,7 @@ impl Shared {
         const TOO_SLOW: &str =
             "the history is written too slowly: the oldest unwritten values are dropped";
         self.dropped.fetch_add(rows, Ordering::Relaxed);
-        self.report_error(TOO_SLOW, |current| current.is_none());
+        self.report(Level::Error, FaultKind::TooSlow, TOO_SLOW, |current| current.is_none());
     }
 
     /// Counts samples with impossible numbers as dropped. That is no fault of the disk, so it is not reported.
@@ -148,21 +151,23 @@ impl Shared {
 
     /// Reports that readings are held because of the clock, and not recorded.
     pub(super) fn held(&self, message: &str) {
-        self.report_error(message, |current| current != Some(message));
+        self.report(Level::Error, FaultKind::Clock, message, |current| current != Some(message));
     }
 
     /// Counts a failure of the recorder and makes it the current error.
-    pub(super) fn write_failed(&self, message: &str) {
+    pub(super) fn write_failed(&self, kind: FaultKind, message: &str) {
         self.errors.fetch_add(1, Ordering::Relaxed);
-        self.report_error(message, |current| current != Some(message));
-    }
-
-    fn report_error(&self, message: &str, replaces: impl Fn(Option<&str>) -> bool) {
-        self.report(Level::Error, message, replaces);
+        self.report(Level::Error, kind, message, |current| current != Some(message));
     }
 
     /// Sets and logs the current error, if `replaces` returns true for the message of the previous one.
-    fn report(&self, level: Level, message: &str, replaces: impl Fn(Option<&str>) -> bool) {
+    fn report(
+        &self,
+        level: Level,
+        kind: FaultKind,
+        message: &str,
+        replaces: impl Fn(Option<&str>) -> bool,
+    ) {
         let replaces = |health: &Health| {
             let current = health.error.as_ref().map(|error| &*error.message);
             replaces(current)
@@ -175,7 +180,7 @@ impl Shared {
                 return health.clone();
             }
             let since = health.error.as_ref().map_or_else(Timestamp::now, |error| error.since);
-            Arc::new(Health { error: Some(CurrentError { since, message: message.into() }) })
+            Arc::new(Health { error: Some(CurrentError { since, kind, message: message.into() }) })
         });
         // Of two threads that report the same error at once, only the first replaces the state.
         if replaces(&before) {

@@ -49,6 +49,7 @@ fn second_instance_serves_without_history_and_takes_over_after_kill_9() {
     assert!(board["recorder"]["holder"].as_str().unwrap().starts_with(&holder), "{board}");
     let trouble = board["recorder"]["trouble"]["reason"].as_str().unwrap();
     assert!(trouble.contains("another process records the history"), "{trouble}");
+    assert_eq!(board["recorder"]["trouble"]["cause"], "held");
     assert_eq!(board["recorder"]["rows"], 0);
     second.wait_for_log("another process records the history: process");
     let refused = second.get(RAW);

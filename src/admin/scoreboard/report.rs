@@ -32,6 +32,25 @@
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
+//! While the history cannot be written, `recorder.trouble` names the kind of the fault, a text and its duration:
+//!
+//! ```json
+//! {"cause": "no-rights", "seconds": 61.0,
+//!  "reason": "cannot open the history /srv/data/p.db: the user pumphouse must not write /srv/data; …"}
+//! ```
+//!
+//! | cause | the history cannot be written because |
+//! | --- | --- |
+//! | `no-place` | no file can be at its path |
+//! | `no-rights` | the server's user must not write the file or its folder |
+//! | `read-only` | the file system or the file is read-only |
+//! | `disk-full`, `disk-error`, `too-slow` | the disk is full, returned an error, or is too slow |
+//! | `held` | another process records it: `recorder.holder` |
+//! | `locked` | another program has locked it |
+//! | `damaged`, `foreign`, `newer-version` | the file is damaged, of another program, or of a later version |
+//! | `clock` | the clock of the machine is earlier than the latest record: readings are held |
+//! | `other` | of an error of another kind |
+//!
 //! Later versions add members and rename none. A reader ignores members that it does not know, and
 //! fills in defaults for those that an older server lacks.
 
@@ -286,6 +305,9 @@ pub struct Recorder {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Trouble {
+    /// Kind of the reason: a name of [`FaultKind`](crate::history::FaultKind), to which later versions may add;
+    /// `None` from a server older than this member.
+    pub cause: Option<Name>,
     /// Description in one sentence.
     pub reason: String,
     /// Time for which it has lasted.

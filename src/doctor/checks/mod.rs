@@ -2,6 +2,7 @@
 
 mod certificates;
 mod fill;
+mod history;
 mod listeners;
 mod process;
 mod sources;
@@ -42,7 +43,7 @@ pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Fi
     findings.extend(scoreboard.process.as_ref().map(open_files));
     findings.push(process::limits(scoreboard));
     findings.extend(certificates::certificates(scoreboard));
-    findings.push(sources::history(scoreboard));
+    findings.push(history::history(scoreboard));
     findings.push(process::reloads(scoreboard));
     findings.push(process::log(scoreboard));
     findings

@@ -11,6 +11,7 @@ use super::RecorderThread;
 use crate::board::{Change, Event, EventKind};
 use crate::data_lock::{Claim, write_fault};
 use crate::history::error::StoreError;
+use crate::history::fault::FaultKind;
 use crate::history::pool::ReaderPool;
 use crate::history::schema;
 use crate::history::shared::Shared;
@@ -53,8 +54,8 @@ impl RecorderThread {
                 self.held_since = None;
                 self.shared.holder.store(None);
                 self.shared.unlocked.store(None);
-                self.shared
-                    .write_failed(&format!("nothing is stored: \"path\" in [history]: {fault}"));
+                let message = format!("nothing is stored: \"path\" in [history]: {fault}");
+                self.shared.write_failed(FaultKind::NoPlace, &message);
                 false
             }
             Claim::Held(holder) => {
@@ -91,9 +92,12 @@ impl RecorderThread {
                 }
             }
             Err(error) => {
-                let reason = write_fault(&path).unwrap_or_else(|| error.to_string());
+                let (kind, reason) = match write_fault(&path) {
+                    Some(fault) => (FaultKind::from(&fault), fault.to_string()),
+                    None => (FaultKind::from(&error), error.to_string()),
+                };
                 let message = format!("cannot open the history {}: {reason}", path.display());
-                self.shared.write_failed(&message);
+                self.shared.write_failed(kind, &message);
             }
         }
     }
@@ -157,7 +161,7 @@ impl RecorderThread {
         self.writer = None;
         match self.set_aside(&path, cause) {
             Ok(()) => self.open(),
-            Err(error) => self.shared.write_failed(&error.to_string()),
+            Err(error) => self.shared.write_failed((&error).into(), &error.to_string()),
         }
     }
 }

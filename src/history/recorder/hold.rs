@@ -57,7 +57,7 @@ impl RecorderThread {
         // If it fails, the next interval tries again.
         self.stored_held = held;
         if let Err(error) = writer.store_held(held) {
-            self.shared.write_failed(&format!("the history cannot be written: {error}"));
+            self.write_failed(&error);
         }
     }
 }

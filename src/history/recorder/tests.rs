@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::board::{DatedBy, Event, EventKind, Finite, Sample};
 use crate::data_lock::Claim;
-use crate::history::{RenamedSeries, Retention, Step, Window, schema};
+use crate::history::{FaultKind, RenamedSeries, Retention, Step, Window, schema};
 use crate::kernel::clock::tests::{FakeClock, time_point};
 use crate::units::Unit;
 
@@ -192,4 +192,21 @@ fn lock_of_another_process_is_tried_soon_at_first_and_then_each_minute() {
     held.thread.held_since = Instant::now().checked_sub(minute);
     assert!(held.thread.held_since.is_some());
     assert_eq!(held.thread.open_interval(), minute);
+}
+
+#[test]
+fn history_starts_within_a_minute_once_its_folder_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/pumphouse.db");
+    let lock = Arc::new(DataLock::of_database(&path));
+    let settings = Settings { path: Some(path.clone()), lock, ..settings(&folder) };
+    let (prepared, _, history) = prepare(settings);
+    let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
+    let kind = || history.health().error.as_ref().map(|error| error.kind);
+    thread.open();
+    assert_eq!((kind(), thread.writer.is_some()), (Some(FaultKind::NoPlace), false));
+    assert!(thread.open_interval() <= Duration::from_secs(60));
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    thread.open();
+    assert_eq!((kind(), thread.writer.is_some()), (None, true));
 }

@@ -68,9 +68,13 @@ fn set_aside(fixture: &Fixture) -> Vec<Vec<u8>> {
 
 #[test]
 fn file_of_another_program_or_version_is_left_unchanged() {
-    for (sql, message) in [
-        ("CREATE TABLE a (b)", "another program"),
-        ("PRAGMA application_id = 1347767632; PRAGMA user_version = 99", "version 99"),
+    for (sql, kind, message) in [
+        ("CREATE TABLE a (b)", FaultKind::Foreign, "another program"),
+        (
+            "PRAGMA application_id = 1347767632; PRAGMA user_version = 99",
+            FaultKind::NewerVersion,
+            "version 99",
+        ),
     ] {
         let fixture = Fixture::new();
         Connection::open(&fixture.path).unwrap().execute_batch(sql).unwrap();
@@ -78,7 +82,7 @@ fn file_of_another_program_or_version_is_left_unchanged() {
         let (recorder, sender, history) = fixture.recorder();
         wait_until("the recorder has tried", || history.health().error.is_some());
         let error = history.health().error.clone().unwrap();
-        assert!(error.message.contains(message), "{error:?}");
+        assert!(error.kind == kind && error.message.contains(message), "{error:?}");
         sender.send(Change::Observed(vec![level(START, 7.0)]));
         drop(recorder);
         assert_eq!(std::fs::read(&fixture.path).unwrap(), before);

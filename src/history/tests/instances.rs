@@ -26,6 +26,7 @@ fn second_process_waits_and_then_records_what_it_has_kept() {
     let (second, second_sender, second_history) = process(&fixture);
     wait_until("it waits", || second_history.holder().is_some());
     let error = second_history.health().error.clone().unwrap();
+    assert_eq!(error.kind, FaultKind::Held);
     let pid = std::process::id();
     assert!(error.message.contains(&format!("process {pid}, started")), "{error:?}");
     let refused = second_history.points(window("level", START, START + 100, Step::Raw));

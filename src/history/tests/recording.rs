@@ -41,6 +41,7 @@ fn hanging_disk_is_reported_with_the_first_dropped_value() {
         send();
     }
     let error = history.health().error.clone().expect("reported with the first dropped value");
+    assert_eq!(error.kind, FaultKind::TooSlow);
     assert!(error.message.contains("too slowly"), "{error:?}");
     send();
     assert_eq!(history.health().error, Some(error), "reported once");

@@ -4,7 +4,7 @@ use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
 
 use crate::access::user;
-use crate::server::Server;
+use crate::server::{Server, json};
 
 #[test]
 fn history_where_no_file_can_be_is_logged_once_with_the_remedy() {
@@ -29,6 +29,8 @@ fn history_where_no_file_can_be_is_logged_once_with_the_remedy() {
         server
             .eventually_status("it polls", |status| status["sources"]["tank"]["state"] == "fresh");
         assert_eq!(server.metric("pumphouse_history_lock_held"), 0);
+        let board = json(&server.admin_get("/scoreboard"));
+        assert_eq!(board["recorder"]["trouble"]["cause"], "no-place", "{board}");
         // The stop writes the last values and the sessions.
         server.signal("TERM");
         assert_eq!(server.wait().code(), Some(0));

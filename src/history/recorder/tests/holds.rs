@@ -13,6 +13,7 @@ fn readings_are_held_until_the_clock_is_set() {
         assert_eq!(held.recorded(), [RECORD], "{behind}");
         let error = held.error().unwrap();
         assert!(error.contains("2026-01-31T17:20:00Z"), "{error}");
+        assert_eq!(held.history.health().error.as_ref().unwrap().kind, FaultKind::Clock);
         held.clock.advance(Duration::from_secs(5));
         held.set_clock(behind + 300);
         held.observe(RECORD + 305, 4.0, DatedBy::Machine);
