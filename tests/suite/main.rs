@@ -9,6 +9,7 @@ mod process;
 mod scripts;
 mod secrets;
 mod server;
+mod users;
 
 mod access;
 mod address_families;

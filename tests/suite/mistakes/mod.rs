@@ -5,6 +5,7 @@
 mod certificates;
 mod configurations;
 mod history;
+mod history_rights;
 mod renewal;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -2,7 +2,7 @@
 //! without the step about supervisord's socket.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use hostile::config::Config;
@@ -10,10 +10,7 @@ use hostile::config::Config;
 use super::{EXAMPLE, FCGI_EXAMPLE, free_port, read};
 use crate::harness::eventually;
 use crate::server::{BINARY, run};
-
-/// User and group of every Debian system that own no files.
-const USER: &str = "nobody";
-const GROUP: &str = "nogroup";
+use crate::users::{GROUP, USER, may_change_users};
 
 /// A supervisord that runs as root and has the server and `watch` run as [`USER`].
 struct Installed {
@@ -102,24 +99,6 @@ impl Drop for Installed {
         self.control(&["shutdown"]);
         let _ = self.child.wait();
     }
-}
-
-/// Returns true if this test may change users and files may be read by others.
-fn may_change_users() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    let is_readable = |path: &Path| {
-        path.ancestors().all(|folder| {
-            std::fs::metadata(folder).is_ok_and(|file| file.permissions().mode() & 0o005 == 0o005)
-        })
-    };
-    let may = is_root && is_readable(Path::new(BINARY));
-    if !may {
-        // Not by a macro: its output is captured unless the test fails.
-        use std::io::Write as _;
-        let _ =
-            std::io::stderr().write_all(b"\n*** SKIPPED: needs root and a readable binary ***\n");
-    }
-    may
 }
 
 #[test]

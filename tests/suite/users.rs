@@ -1,0 +1,44 @@
+//! An ordinary user, as whom tests that root runs start programs: root may read and write everything.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::server::BINARY;
+
+/// User and group of every Debian system that own no files.
+pub const USER: &str = "nobody";
+pub const GROUP: &str = "nogroup";
+
+/// Returns true if this test may change users and files may be read by others. Otherwise prints that it is
+/// skipped.
+pub fn may_change_users() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    let is_readable = |path: &Path| {
+        path.ancestors().all(|folder| {
+            std::fs::metadata(folder).is_ok_and(|file| file.permissions().mode() & 0o005 == 0o005)
+        })
+    };
+    let may = is_root
+        && is_readable(Path::new(BINARY))
+        && as_user("true").status().is_ok_and(|status| status.success());
+    if !may {
+        // Not by a macro: its output is captured unless the test fails.
+        let _ = std::io::stderr()
+            .write_all(b"\n*** SKIPPED: needs root, setpriv and a readable binary ***\n");
+    }
+    may
+}
+
+/// Returns a command that runs a program as [`USER`], without other groups.
+pub fn as_user(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args([
+        &format!("--reuid={USER}"),
+        &format!("--regid={GROUP}"),
+        "--clear-groups",
+        program,
+    ]);
+    command
+}
