@@ -294,7 +294,11 @@ pub fn text(output: &Output) -> String {
 
 /// Starts the server by the configuration of a folder.
 pub fn serve_in(folder: &Path) -> Process {
-    let mut command = Command::new(BINARY);
+    serve_by(Command::new(BINARY), folder)
+}
+
+/// Starts the server by the configuration of a folder, with a command that runs the program.
+pub fn serve_by(mut command: Command, folder: &Path) -> Process {
     command.arg("serve").current_dir(folder).env_remove("RUST_LOG").stdin(Stdio::null());
     Process::start_logged(&mut command)
 }

@@ -11,18 +11,22 @@ use crate::server::BINARY;
 pub const USER: &str = "nobody";
 pub const GROUP: &str = "nogroup";
 
-/// Returns true if this test may change users and files may be read by others. Otherwise prints that it is
-/// skipped.
-pub fn may_change_users() -> bool {
+/// Returns true if this test may change users and files may be read by others.
+pub fn can_change_users() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     let is_readable = |path: &Path| {
         path.ancestors().all(|folder| {
             std::fs::metadata(folder).is_ok_and(|file| file.permissions().mode() & 0o005 == 0o005)
         })
     };
-    let may = is_root
+    is_root
         && is_readable(Path::new(BINARY))
-        && as_user("true").status().is_ok_and(|status| status.success());
+        && as_user("true").status().is_ok_and(|status| status.success())
+}
+
+/// Returns [`can_change_users`], and prints otherwise that this test is skipped.
+pub fn may_change_users() -> bool {
+    let may = can_change_users();
     if !may {
         // Not by a macro: its output is captured unless the test fails.
         let _ = std::io::stderr()

@@ -5,7 +5,9 @@ mod nginx;
 mod visitor;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
@@ -14,7 +16,8 @@ use self::visitor::Visitor;
 use crate::access::user;
 use crate::harness::eventually;
 use crate::process::Process;
-use crate::server::{run, serve_in};
+use crate::server::{BINARY, run, serve_by};
+use crate::users::{GROUP, USER, as_user, can_change_users};
 use crate::webdriver::{Browser, Engine};
 
 /// Hosts of the examples, in the order of their ways, each with the path of the site.
@@ -22,6 +25,9 @@ const WAYS: [(&str, &str); 3] =
     [("tank.example", "/"), ("home.example", "/pumphouse/"), ("barn.example", "/pumphouse/")];
 
 /// A folder with a certificate for the hosts of the examples, and a port for the proxy.
+///
+/// As root, the server is run by [`USER`], and the folder is closed to all but its group, as that of the unix
+/// socket is by the example of systemd.
 struct Fixture {
     folder: tempfile::TempDir,
     port: u16,
@@ -36,6 +42,12 @@ impl Fixture {
             ["cert", "--dir", ".", "--name", "localhost"].into_iter().chain(names).collect();
         let made = run(&command, folder.path());
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        if can_change_users() {
+            let mut chown = Command::new("chown");
+            chown.args(["-R", &format!("{USER}:{GROUP}")]).arg(folder.path());
+            assert!(chown.status().unwrap().success());
+            set_mode(folder.path(), 0o750);
+        }
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         Fixture { folder, port, upstream: Upstream::answering(r#"{"level": 41}"#) }
@@ -70,11 +82,16 @@ impl Fixture {
     /// Starts a server; returns it with its address.
     fn serve(&self, config: &Config) -> (Process, SocketAddr) {
         config.write(self.path());
-        let server = serve_in(self.path());
+        let program = if can_change_users() { as_user(BINARY) } else { Command::new(BINARY) };
+        let server = serve_by(program, self.path());
         let scheme = if config.has_tls() { "https" } else { "http" };
         let address = server.log().wait_for_address(&format!("listening on {scheme}://"));
         (server, address)
     }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
 /// Replaces texts of an example, each of which it must contain.

@@ -6,9 +6,12 @@ use std::process::{Command, Stdio};
 use hostile::config::Config;
 
 use super::visitor::Visitor;
-use super::{Fixture, WAYS, assert_browser_works, assert_forms_stay, assert_site_works, replaced};
+use super::{
+    Fixture, WAYS, assert_browser_works, assert_forms_stay, assert_site_works, replaced, set_mode,
+};
 use crate::harness::eventually;
 use crate::process::Process;
+use crate::users::{GROUP, can_change_users, may_change_users};
 
 const EXAMPLE: &str = include_str!("../../../examples/nginx.conf");
 
@@ -27,8 +30,29 @@ fn parts() -> Vec<String> {
     parts
 }
 
-/// Starts nginx with one server of the example before a server at `address`.
-fn start(fixture: &Fixture, upstream: &str, server: &str) -> Process {
+/// User of the workers of Debian's nginx.
+const WORKER: &str = "www-data";
+
+/// A running nginx.
+struct Nginx(Process);
+
+impl Drop for Nginx {
+    /// Ends the workers, too, which outlive a master that is killed.
+    fn drop(&mut self) {
+        self.0.signal("TERM");
+        let _ = self.0.child().wait();
+    }
+}
+
+/// Starts nginx with one server of the example before a server at `address`. As root, its workers have the
+/// server's group, as after the `usermod` of the example.
+fn start(fixture: &Fixture, upstream: &str, server: &str) -> Nginx {
+    start_in_group(fixture, GROUP, upstream, server)
+}
+
+/// Starts nginx with workers of this group, if root starts it.
+fn start_in_group(fixture: &Fixture, group: &str, upstream: &str, server: &str) -> Nginx {
+    let user = if can_change_users() { format!("user {WORKER} {group};\n") } else { String::new() };
     let folder = fixture.path().display();
     let (listen, cert) =
         (format!("listen 127.0.0.1:{} ssl;", fixture.port), format!("{folder}/cert.pem"));
@@ -41,14 +65,14 @@ fn start(fixture: &Fixture, upstream: &str, server: &str) -> Process {
     let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let paths = paths.map(|kind| format!("{kind}_temp_path {folder}/nginx-{kind};\n")).concat();
     let text = format!(
-        "daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr notice;\n\
+        "daemon off;\nworker_processes 1;\n{user}pid {folder}/nginx.pid;\nerror_log stderr notice;\n\
          events {{}}\nhttp {{\naccess_log off;\n{paths}{upstream}\n{server}}}\n"
     );
     let file = fixture.path().join("nginx.conf");
     std::fs::write(&file, text).unwrap();
     let mut nginx = Command::new("nginx");
     nginx.arg("-p").arg(fixture.path()).arg("-c").arg(&file).stdin(Stdio::null());
-    Process::start_logged(&mut nginx)
+    Nginx(Process::start_logged(&mut nginx))
 }
 
 /// Returns the `upstream` of the example with this server.
@@ -87,10 +111,36 @@ fn site_below_a_path_that_nginx_passes_on_works_over_a_port_and_a_unix_socket() 
     let (host, path) = WAYS[1];
     let socket = format!("unix:{}/web.sock", fixture.path().display());
     for to in [address.to_string(), socket] {
-        let mut nginx = start(&fixture, &upstream(&to), &parts()[2]);
+        let nginx = start(&fixture, &upstream(&to), &parts()[2]);
         assert_site_works(&fixture, host, path);
         assert!(assert_forms_stay(&fixture, host, path).contains(&401));
-        nginx.stop();
+        drop(nginx);
+    }
+}
+
+/// The folder is open to all, so that the mode and the group of the socket alone decide.
+#[test]
+fn nginx_reaches_the_unix_socket_by_the_group_of_the_server_only() {
+    if !may_change_users() {
+        return;
+    }
+    let fixture = Fixture::new();
+    let (_server, _) = fixture.serve(&with_url(&fixture, 0));
+    set_mode(fixture.path(), 0o755);
+    let (host, path) = WAYS[0];
+    let socket = format!("unix:{}/web.sock", fixture.path().display());
+    let visitor = Visitor::new(&fixture, host);
+    for (group, code) in [(GROUP, 200), (WORKER, 502)] {
+        let nginx = start_in_group(&fixture, group, &upstream(&socket), &parts()[1]);
+        let mut answered = 0;
+        eventually("nginx answers", || {
+            answered = visitor.get(&fixture.url(host, &format!("{path}ping"))).code;
+            answered != 0
+        });
+        assert_eq!(answered, code, "workers of the group {group}");
+        if code == 502 {
+            nginx.0.log().wait_for("(13: Permission denied) while connecting to upstream");
+        }
     }
 }
 
@@ -116,7 +166,7 @@ fn browser_without_fetch_metadata_signs_in_at_any_port_without_a_public_address(
         let host_field =
             ("proxy_set_header Host $http_host;", &*format!("proxy_set_header Host {to};"));
         let server = replaced(&parts()[2], &[removing, host_field]);
-        let mut nginx = start(&fixture, &upstream(&address.to_string()), &server);
+        let nginx = start(&fixture, &upstream(&address.to_string()), &server);
         let visitor = Visitor::new(&fixture, host);
         let root = fixture.url(host, path);
         eventually("nginx answers", || visitor.get(&format!("{root}ping")).code == 200);
@@ -126,7 +176,7 @@ fn browser_without_fetch_metadata_signs_in_at_any_port_without_a_public_address(
         for named in [format!("https://{host}:{}", fixture.port), "proxy_set_header".to_owned()] {
             assert_eq!(answer.body.contains(&named), expected == 403, "{named}: {}", answer.body);
         }
-        nginx.stop();
+        drop(nginx);
     }
 }
 
