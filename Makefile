@@ -31,7 +31,7 @@ AXE = target/axe/node_modules/axe-core/axe.min.js
 DENY_VERSION = 0.20.2
 DENY = target/tools/bin/cargo-deny
 
-# Maker of the Debian package, and the folder of its man page and completions.
+# Maker of the Debian package, and the folder from which it takes all below /usr/share.
 CARGO_DEB_VERSION = 3.8.0
 CARGO_DEB = target/tools/bin/cargo-deb
 PACKAGE_ROOT = target/package
@@ -117,10 +117,13 @@ deny: $(DENY)
 $(DENY): | toolchain
 	$(CARGO) install --quiet --locked --root target/tools cargo-deny@$(DENY_VERSION)
 
-# Files that `make install` copies below PREFIX, as MODE:SOURCE:DESTINATION, and those that the program
+# Files that `make install` copies below PREFIX, as MODE:SOURCE:DESTINATION (the other examples for shells read
+# pumphouse.sh, which is not run), and those that the program
 # prints, as ARGUMENTS:DESTINATION with a slash between two arguments.
 SHARE = share/pumphouse-web
 DOC = share/doc/pumphouse-web
+ZSH = share/zsh/site-functions
+LIST = $(SHARE)/installed-files
 EXAMPLES = $(filter-out %.rs,$(wildcard examples/*.* examples/Caddyfile))
 DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE certs/README.md \
 	tests/INVARIANTS.md $(wildcard benches/*.md)
@@ -128,15 +131,16 @@ DOCUMENTS = README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md L
 LINKED = ../../pumphouse-web:$(DOC)/examples
 COPIED = $(foreach file,$(EXAMPLES),644:$(file):$(SHARE)/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/sources/*),644:$(file):$(SHARE)/sources/$(notdir $(file))) \
-	$(foreach file,$(wildcard examples/shell/*),755:$(file):$(SHARE)/shell/$(notdir $(file))) \
+	$(foreach file,$(wildcard examples/shell/*),$(if \
+		$(filter %/pumphouse.sh,$(file)),644,755):$(file):$(SHARE)/shell/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/systemd/*),644:$(file):$(SHARE)/systemd/$(notdir $(file))) \
 	$(foreach file,$(DOCUMENTS),644:$(file):$(DOC)/$(file))
 PRINTED = man:share/man/man1/pumphouse-web.1 \
 	completions/bash:share/bash-completion/completions/pumphouse-web \
-	completions/zsh:share/zsh/site-functions/_pumphouse-web \
+	completions/zsh:$(ZSH)/_pumphouse-web \
 	completions/fish:share/fish/vendor_completions.d/pumphouse-web.fish
 
-INSTALLER = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIST="$(SHARE)/installed-files" packaging/install.sh
+INSTALLER = PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" LIST="$(LIST)" packaging/install.sh
 
 # With borrowed rights, only what the user has built is installed: another build would need a toolchain of
 # root's, and leave files of root in target/. Without Cargo, a program from elsewhere is installed.
@@ -153,11 +157,13 @@ install: $(BUILD_FIRST) ## build and install the program; with sudo after `make 
 uninstall: ## remove what `make install` put there, and nothing else (PREFIX, DESTDIR)
 	@$(INSTALLER) uninstall
 
-# The man page and the completions are printed by the program, so this installs it into a folder first.
+# The man page and the completions are printed by the program, and the examples name it by its path, so this
+# installs all of it into a folder first, as Debian places it: the examples are with the documents.
 .PHONY: package
 package: build $(CARGO_DEB) ## make a Debian package in target/debian
 	rm -rf $(PACKAGE_ROOT)
-	$(MAKE) --no-print-directory install BUILD_FIRST= DESTDIR=$(PACKAGE_ROOT) PREFIX=/usr >/dev/null
+	$(MAKE) --no-print-directory install BUILD_FIRST= DESTDIR=$(PACKAGE_ROOT) PREFIX=/usr \
+		SHARE=$(DOC)/examples LINKED= LIST=installed-files ZSH=share/zsh/vendor-completions >/dev/null
 	$(CARGO_DEB) --no-build --variant complete --output "$(PACKAGES)/" $(DEB_PROFILE)
 
 .PHONY: package-test

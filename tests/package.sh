@@ -39,6 +39,9 @@ command=$(sed -n 's/^ExecStart=\(.\)/\1/p' "$own")
 for file in /usr/share/man/man1/pumphouse-web.1.gz /usr/share/bash-completion/completions/pumphouse-web; do
     [ -s "$file" ] || fail "no $file"
 done
+examples=/usr/share/doc/pumphouse-web/examples
+! grep -rF /usr/local/bin "$examples" || fail "examples name the program elsewhere"
+grep -qF /usr/bin/pumphouse-web "$examples/supervisord.conf" || fail "no example of supervisord names the program"
 
 echo "package: is configured and starts" >&2
 pumphouse-web init --dir /etc/pumphouse --state /var/lib/pumphouse \

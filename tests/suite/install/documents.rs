@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -149,4 +150,34 @@ fn examples_name_the_program_where_it_is_installed() {
         );
         assert_eq!(read(&staged.path().join("usr/local/share/pumphouse-web")), source);
     }
+}
+
+/// The package has what `make package` installs into a folder, with the examples beside the documents.
+#[test]
+fn examples_of_the_package_name_the_program_in_usr_bin() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("package");
+    let make = Make::new();
+    make.add_cargo("echo cargo 1.999.0");
+    make.succeed(&["package", "CARGO_DEB=/bin/true", &format!("PACKAGE_ROOT={}", root.display())]);
+    let manifest = include_str!("../../../Cargo.toml");
+    let source = "{ source = \"target/package/usr/share/**/*\", dest = \"usr/share/\" }";
+    assert!(manifest.contains(source), "the package has no files of that folder");
+    let share = root.join("usr/share");
+    let named = |name: &str| -> BTreeSet<String> {
+        // A folder has no text.
+        let text = |path: &str| fs::read(share.join(path)).unwrap_or_default();
+        let has = |path: &str| String::from_utf8_lossy(&text(path)).contains(name);
+        let files = tree(&share).into_iter();
+        files.filter(|path| path.contains("/examples/") && has(path)).collect()
+    };
+    let examples = ["supervisord-fcgi.conf", "supervisord.conf", "systemd/pumphouse-web.service"];
+    let examples = examples.map(|name| format!("doc/pumphouse-web/examples/{name}"));
+    assert_eq!(named("/usr/bin/pumphouse-web"), examples.into());
+    assert_eq!(named("/usr/local/bin"), BTreeSet::new());
+    let modes = ["pumphouse.sh", "gate.sh"].map(|name| {
+        let path = share.join("doc/pumphouse-web/examples/shell").join(name);
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    });
+    assert_eq!(modes, [0o644, 0o755], "of a file that others read, and of a program");
 }
