@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 use super::content::{self, Wanted};
 use super::info::CertificateInfo;
 use super::{key_kind, review};
-use crate::config::{CertificateFiles, ConfiguredPath, TlsFiles};
+use crate::config::{CertificateFiles, ConfiguredPath, ErrorLine, TlsFiles};
 use crate::engine::tls::{Identities, Identity, TlsError};
 use crate::file_error::{FileError, MAX_PEM_BYTES, Shown};
 use crate::shell::quoted;
@@ -53,6 +53,12 @@ impl CertificateErrors {
         (!self.0.is_empty()).then_some(self)
     }
 
+    /// Returns each error as a line.
+    pub fn lines(&self) -> Vec<ErrorLine> {
+        let line = |CertificateError { file, fault }: &CertificateError| file.error_line(fault);
+        self.0.iter().map(line).collect()
+    }
+
     /// Returns true if the same files may be usable later: the system is short of a resource.
     pub fn is_passing(&self) -> bool {
         self.0.iter().all(|error| match &error.fault {
@@ -66,8 +72,7 @@ impl std::error::Error for CertificateErrors {}
 
 impl fmt::Display for CertificateErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |CertificateError { file, fault }: &CertificateError| file.error(fault);
-        let lines: Vec<String> = self.0.iter().map(line).collect();
+        let lines: Vec<String> = self.lines().into_iter().map(|line| line.text).collect();
         f.write_str(&lines.join("\n"))
     }
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::certificates::{Bound, CertificateErrors, CertificateInfo, Certificates, Validity};
-use crate::config::{self, Config, ConfigErrors, ConfiguredPath, ListenAddr};
+use crate::config::{self, Config, ConfigErrors, ConfiguredPath, ErrorLine, ListenAddr};
 use crate::data_lock::path_fault;
 use crate::engine::SocketPathError;
 use crate::timestamp::{Rfc3339, Rfc3339Date};
@@ -31,25 +31,44 @@ pub struct Checked {
     listener_notes: Vec<String>,
 }
 
-/// Reasons why the server would not start, or why no client would accept its certificate. Each is displayed
-/// as one line or more.
+/// Reasons why the server would not start, or why no client would accept its certificate. Displayed as lines
+/// in the order of the configuration; those without a position are last.
 #[derive(Debug)]
 pub struct CheckErrors(Vec<CheckError>);
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 enum CheckError {
-    #[error(transparent)]
     Config(ConfigErrors),
-    #[error(transparent)]
     Certificates(CertificateErrors),
-    #[error("{}", file.error(validity))]
-    Invalid { file: ConfiguredPath, validity: InvalidTime },
+    Invalid {
+        file: ConfiguredPath,
+        validity: InvalidTime,
+    },
     /// The path of a unix socket holds a file that a start would not replace.
-    #[error("{address}: {error}")]
-    Socket { address: ListenAddr, error: SocketPathError },
+    Socket {
+        address: ListenAddr,
+        error: SocketPathError,
+    },
     /// The history cannot be stored at its path.
-    #[error("{}", path.error(fault))]
-    History { path: ConfiguredPath, fault: String },
+    History {
+        path: ConfiguredPath,
+        fault: String,
+    },
+}
+
+impl CheckError {
+    /// Returns its lines, at least one.
+    fn lines(&self) -> Vec<ErrorLine> {
+        match self {
+            CheckError::Config(errors) => errors.lines(),
+            CheckError::Certificates(errors) => errors.lines(),
+            CheckError::Invalid { file, validity } => vec![file.error_line(validity)],
+            CheckError::Socket { address, error } => {
+                vec![ErrorLine { position: None, text: format!("{address}: {error}") }]
+            }
+            CheckError::History { path, fault } => vec![path.error_line(fault)],
+        }
+    }
 }
 
 /// Reason why clients refuse a certificate now.
@@ -69,7 +88,9 @@ impl std::error::Error for CheckErrors {}
 
 impl fmt::Display for CheckErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        let mut lines: Vec<ErrorLine> = self.0.iter().flat_map(CheckError::lines).collect();
+        ErrorLine::sort(&mut lines);
+        let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
         f.write_str(&lines.join("\n"))
     }
 }

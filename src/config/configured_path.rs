@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error_line::ErrorLine;
+
 /// A path, and the key that names it, for errors of the file at the path. Equal if the paths are: an edit of
 /// the configuration may move the key.
 #[derive(Debug, Clone)]
@@ -34,6 +36,12 @@ impl ConfiguredPath {
         let (configuration, _) = self.key.as_deref()?.position.as_ref()?;
         let folder = configuration.parent().filter(|folder| !folder.as_os_str().is_empty())?;
         (self.path.is_relative() && folder.join(&self.path).exists()).then_some(folder)
+    }
+
+    /// Returns an error of the file as a line, for lists of errors.
+    pub fn error_line(&self, message: impl fmt::Display) -> ErrorLine {
+        let position = self.key.as_deref().and_then(|key| key.position.as_ref());
+        ErrorLine { position: position.map(|(_, position)| *position), text: self.error(message) }
     }
 
     /// Returns the line of an error of the file, with the key and its position if there is one.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::error_line::ErrorLine;
 use super::problem::{Problem, position};
 use super::tls::TlsFiles;
 
@@ -63,11 +64,14 @@ impl ConfigErrors {
     }
 
     /// Returns each problem as a line.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<ErrorLine> {
         let path = self.path.display();
-        let line = |Located { position, message, .. }: &Located| match position {
-            Some((line, column)) => format!("{path}:{line}:{column}: {message}"),
-            None => format!("{path}: {message}"),
+        let line = |Located { position, message, .. }: &Located| {
+            let text = match position {
+                Some((line, column)) => format!("{path}:{line}:{column}: {message}"),
+                None => format!("{path}: {message}"),
+            };
+            ErrorLine { position: *position, text }
         };
         self.problems.iter().map(line).collect()
     }
@@ -101,6 +105,7 @@ impl ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lines().join("\n"))
+        let lines: Vec<String> = self.lines().into_iter().map(|line| line.text).collect();
+        f.write_str(&lines.join("\n"))
     }
 }

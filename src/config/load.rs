@@ -185,7 +185,7 @@ pub(super) fn parse_for(
     match (config, problems) {
         (Some(mut config), problems) if problems.is_empty() => {
             let located = ConfigErrors::in_text(path, text, warnings);
-            config.warnings.extend(located.lines());
+            config.warnings.extend(located.lines().into_iter().map(|line| line.text));
             Ok((config, inline_secrets))
         }
         (config, problems) => {

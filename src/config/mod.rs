@@ -6,6 +6,7 @@
 
 mod auth;
 mod configured_path;
+mod error_line;
 mod errors;
 mod history;
 mod kind;
@@ -41,6 +42,7 @@ use jiff::tz::TimeZone;
 
 pub use auth::Auth;
 pub use configured_path::ConfiguredPath;
+pub use error_line::ErrorLine;
 pub use errors::ConfigErrors;
 pub use history::History;
 pub use kind::{

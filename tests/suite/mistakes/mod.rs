@@ -209,10 +209,23 @@ fn each_certificate_is_reported_by_the_line_that_names_it() {
         missing(3, "key", "b.pem", "[tls]"),
         empty,
         missing(8, "key", "d.pem", table),
-        missing(11, "cert", "e.pem", table),
         missing(10, "key", "f.pem", table),
+        missing(11, "cert", "e.pem", table),
     ];
     assert_eq!(check(folder.path()), expected);
+}
+
+#[test]
+fn errors_of_the_configuration_and_of_certificates_are_in_the_order_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "titel = 1\n[tls]\ncert = \"a.pem\"\nkey = \"b.pem\"\n[site]\ntitel = \"x\"\n[auth]\nopen = true\n\
+                [[tls.certificate]]\ncert = \"c.pem\"\nkey = \"d.pem\"\n[history]\nflash = \"1m\"\n";
+    write(folder.path(), text.as_bytes());
+    let said = check(folder.path());
+    let line =
+        |said: &String| said.strip_prefix("p.toml:").unwrap().split(':').next().map(str::to_owned);
+    let lines: Vec<String> = said.iter().filter_map(line).collect();
+    assert_eq!(lines, ["1", "3", "4", "6", "10", "11", "13"], "{said:#?}");
 }
 
 #[test]

@@ -176,9 +176,9 @@ key = "k.pem"
 cert = "d.pem"
 "#,
         says: &[
-            r#"p.toml:4:1: "certificate" must be written [[tls.certificate]]: there may be several"#,
             r#"p.toml:2:9: "cert" in [tls]: cannot read c.pem in DIR: no such file; `pumphouse-web cert` makes a self-signed pair"#,
             r#"p.toml:3:8: "key" in [tls]: cannot read k.pem in DIR: no such file; `pumphouse-web cert` makes a self-signed pair"#,
+            r#"p.toml:4:1: "certificate" must be written [[tls.certificate]]: there may be several"#,
         ],
     },
     Mistake {
