@@ -37,12 +37,13 @@ pub fn may_change_users() -> bool {
 
 /// Returns a command that runs a program as [`USER`], without other groups.
 pub fn as_user(program: &str) -> Command {
+    as_user_in(USER, GROUP, program)
+}
+
+/// Returns a command that runs a program as a user in one group.
+pub fn as_user_in(user: &str, group: &str, program: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args([
-        &format!("--reuid={USER}"),
-        &format!("--regid={GROUP}"),
-        "--clear-groups",
-        program,
-    ]);
+    command.args([&format!("--reuid={user}"), &format!("--regid={group}")]);
+    command.args(["--clear-groups", program]);
     command
 }

@@ -2,12 +2,14 @@
 
 use std::process::{Command, Stdio};
 
-use super::{Fixture, WAYS, assert_forms_stay, assert_site_works, replaced};
+use super::{Fixture, PROXY, WAYS, assert_forms_stay, assert_site_works, replaced};
 use crate::process::Process;
+use crate::users::{GROUP, as_user_in, can_change_users};
 
 const EXAMPLE: &str = include_str!("../../../examples/Caddyfile");
 
-/// Starts Caddy with all sites of the example before a server at `upstream`.
+/// Starts Caddy with all sites of the example before a server at `upstream`. As root, it is run by a user in the
+/// server's group, as after the `usermod` of the README.
 fn start(fixture: &Fixture, upstream: &str) -> Process {
     let folder = fixture.path().display();
     let mut text = replaced(
@@ -24,13 +26,20 @@ fn start(fixture: &Fixture, upstream: &str) -> Process {
     let text = format!("{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{text}");
     let file = fixture.path().join("Caddyfile");
     std::fs::write(&file, text).unwrap();
-    let mut caddy = Command::new("caddy");
+    let state = fixture.path().join("caddy");
+    std::fs::create_dir_all(&state).unwrap();
+    let mut caddy = if can_change_users() {
+        assert!(Command::new("chown").arg(PROXY).arg(&state).status().unwrap().success());
+        as_user_in(PROXY, GROUP, "caddy")
+    } else {
+        Command::new("caddy")
+    };
     caddy
         .args(["run", "--adapter", "caddyfile", "--config"])
         .arg(&file)
-        .env("HOME", fixture.path())
-        .env("XDG_DATA_HOME", fixture.path())
-        .env("XDG_CONFIG_HOME", fixture.path())
+        .env("HOME", &state)
+        .env("XDG_DATA_HOME", &state)
+        .env("XDG_CONFIG_HOME", &state)
         .stdin(Stdio::null());
     Process::start_logged(&mut caddy)
 }

@@ -24,6 +24,9 @@ use crate::webdriver::{Browser, Engine};
 const WAYS: [(&str, &str); 3] =
     [("tank.example", "/"), ("home.example", "/pumphouse/"), ("barn.example", "/pumphouse/")];
 
+/// User of the proxies, if root runs the tests: that of Debian's nginx, in the server's group.
+const PROXY: &str = "www-data";
+
 /// A folder with a certificate for the hosts of the examples, and a port for the proxy.
 ///
 /// As root, the server is run by [`USER`], and the folder is closed to all but its group, as that of the unix
@@ -47,6 +50,8 @@ impl Fixture {
             chown.args(["-R", &format!("{USER}:{GROUP}")]).arg(folder.path());
             assert!(chown.status().unwrap().success());
             set_mode(folder.path(), 0o750);
+            // Caddy reads the key as its own user, nginx as root.
+            set_mode(&folder.path().join("key.pem"), 0o640);
         }
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();

@@ -7,7 +7,8 @@ use hostile::config::Config;
 
 use super::visitor::Visitor;
 use super::{
-    Fixture, WAYS, assert_browser_works, assert_forms_stay, assert_site_works, replaced, set_mode,
+    Fixture, PROXY, WAYS, assert_browser_works, assert_forms_stay, assert_site_works, replaced,
+    set_mode,
 };
 use crate::harness::eventually;
 use crate::process::Process;
@@ -30,9 +31,6 @@ fn parts() -> Vec<String> {
     parts
 }
 
-/// User of the workers of Debian's nginx.
-const WORKER: &str = "www-data";
-
 /// A running nginx.
 struct Nginx(Process);
 
@@ -52,7 +50,7 @@ fn start(fixture: &Fixture, upstream: &str, server: &str) -> Nginx {
 
 /// Starts nginx with workers of this group, if root starts it.
 fn start_in_group(fixture: &Fixture, group: &str, upstream: &str, server: &str) -> Nginx {
-    let user = if can_change_users() { format!("user {WORKER} {group};\n") } else { String::new() };
+    let user = if can_change_users() { format!("user {PROXY} {group};\n") } else { String::new() };
     let folder = fixture.path().display();
     let (listen, cert) =
         (format!("listen 127.0.0.1:{} ssl;", fixture.port), format!("{folder}/cert.pem"));
@@ -130,7 +128,7 @@ fn nginx_reaches_the_unix_socket_by_the_group_of_the_server_only() {
     let (host, path) = WAYS[0];
     let socket = format!("unix:{}/web.sock", fixture.path().display());
     let visitor = Visitor::new(&fixture, host);
-    for (group, code) in [(GROUP, 200), (WORKER, 502)] {
+    for (group, code) in [(GROUP, 200), (PROXY, 502)] {
         let nginx = start_in_group(&fixture, group, &upstream(&socket), &parts()[1]);
         let mut answered = 0;
         eventually("nginx answers", || {
