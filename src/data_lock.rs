@@ -207,8 +207,8 @@ fn describe(path: &Path, error: &io::Error) -> String {
         _ => String::new(),
     };
     format!(
-        "cannot lock the history by {}: {error}; it is recorded without the lock, so start no second \
-         server with the same [history] path{remedy}",
+        "cannot lock the history by {}: {error}; without the lock, a second server with the same [history] path \
+         would record it, too, so start none{remedy}",
         path.display()
     )
 }

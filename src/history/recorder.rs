@@ -153,11 +153,12 @@ impl RecorderThread {
                 while let Ok(change) = changes.try_recv() {
                     self.add(*change);
                 }
-                if self.held_since.is_some() {
-                    // The other process may have just ended.
+                if self.writer.is_none() {
+                    // The other process may have just ended, or the fault of the path.
                     self.open();
                 }
                 self.flush_last();
+                self.report_loss();
                 // The writer closes last: the last connection checkpoints and deletes the WAL.
                 self.shared.closed();
                 return;
@@ -213,6 +214,20 @@ impl RecorderThread {
             );
         }
         self.write_batch();
+    }
+
+    /// Logs the number of entries that end with the program. Another process that records the history has the
+    /// same ones.
+    fn report_loss(&self) {
+        if self.batch.is_empty() || self.held_since.is_some() {
+            return;
+        }
+        let health = self.shared.health.load();
+        let reason = health.error.as_ref().map_or("it is not open", |error| &*error.message);
+        log::error!(
+            "the program ends, and {} observations and events are lost for the history: {reason}",
+            self.batch.len()
+        );
     }
 
     fn write_batch(&mut self) {

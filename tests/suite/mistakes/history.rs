@@ -7,7 +7,7 @@ use crate::access::user;
 use crate::server::{Server, json};
 
 #[test]
-fn history_where_no_file_can_be_is_logged_once_with_the_remedy() {
+fn history_where_no_file_can_be_is_logged_once_with_the_remedy_and_its_loss_at_the_end() {
     let upstream = Upstream::answering(r#"{"level": 84.6}"#);
     let config = || {
         let source = Source::json("tank", &upstream.url()).value("level", "/level", "%");
@@ -40,6 +40,9 @@ fn history_where_no_file_can_be_is_logged_once_with_the_remedy() {
             .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "))
             .filter(|line| !line.contains("other users can read"))
             .collect();
-        assert!(reports.len() == 1 && reports[0].contains(fault), "{log:#?}");
+        let [report, loss] = reports.as_slice() else { panic!("{log:#?}") };
+        assert!(report.contains(fault), "{report}");
+        let lost = "observations and events are lost for the history: nothing is stored: ";
+        assert!(loss.contains(lost) && loss.contains(fault), "{loss}");
     }
 }
