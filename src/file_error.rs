@@ -1,13 +1,16 @@
 //! Explains why a file cannot be read: where it was sought, as which user, and what helps.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::kernel::accounts;
+use rustix::fs::{Mode, OFlags};
+
 use crate::kernel::descriptors::is_shortage;
+use crate::kernel::{accounts, pipe};
 use crate::shell::quoted;
 
 /// Maximum number of symbolic links that an explanation follows.
@@ -18,6 +21,9 @@ pub(crate) const MAX_PEM_BYTES: u64 = 1 << 20;
 
 /// Maximum size of a configuration or of a file of trusted certificates.
 pub(crate) const MAX_TEXT_BYTES: u64 = 16 << 20;
+
+/// Longest time that a named pipe may have no writer, so that a command does not wait without a word.
+const MAX_WAIT_FOR_WRITER: Duration = Duration::from_secs(10);
 
 /// A path in a message. A relative one is followed by the folder that it starts at.
 #[derive(Debug)]
@@ -71,19 +77,26 @@ impl FileError {
 }
 
 /// Reads a regular file or a pipe of at most `limit` bytes. The bound holds for what is read, because a pipe
-/// has no size.
+/// has no size, and a file may grow.
 ///
 /// # Errors
-/// It cannot be read, is a device or is larger.
+/// It cannot be read, is a device, is larger, or is a named pipe that has no writer for a while.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
+    // Without this flag, the open itself waits: for the writer of a pipe, or for the line of a modem.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
     if kind.is_char_device() || kind.is_block_device() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is a device, not a file"));
     }
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    let bytes = if kind.is_fifo() {
+        pipe::read(&file, limit + 1, MAX_WAIT_FOR_WRITER)?
+    } else {
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        bytes
+    };
     let size = metadata.len().max(bytes.len() as u64);
     if bytes.len() as u64 > limit {
         let text =
@@ -209,6 +222,9 @@ mod tests {
             assert_eq!(FileError::read(&path, 8).is_ok(), is_read, "{size}");
         }
         let error = FileError::read(&path, 8).unwrap_err().to_string();
+        assert!(error.contains("has at least 9 bytes, at most 8"), "{error}");
+        // No size is known of it, as of a file that grows.
+        let error = FileError::read(Path::new("/proc/self/maps"), 8).unwrap_err().to_string();
         assert!(error.contains("has at least 9 bytes, at most 8"), "{error}");
         let error = FileError::read(Path::new("/dev/null"), 8).unwrap_err().to_string();
         assert_eq!(error, "/dev/null: is a device, not a file");

@@ -1,4 +1,4 @@
-//! Interfaces to the kernel: clocks, processes, listening sockets, limits, signals and the
+//! Interfaces to the kernel: clocks, processes, listening sockets, limits, pipes, signals and the
 //! terminal.
 //!
 //! This module depends on neither the configuration nor the engine: callers pass plain numbers.
@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod file_size;
 pub mod listen_queue;
 pub mod pause;
+pub mod pipe;
 pub mod process;
 pub mod signals;
 pub mod sock_diag;

@@ -7,6 +7,7 @@ mod configurations;
 mod history;
 mod history_rights;
 mod renewal;
+mod special_files;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -150,6 +151,8 @@ fn file_in_another_encoding_is_reported_by_its_first_byte() {
         (utf16("\u{feff}[site]\n", u16::to_le_bytes), wide("UTF-16LE")),
         (utf16("\u{feff}[site]\n", u16::to_be_bytes), wide("UTF-16BE")),
         (utf16("[site]\n", u16::to_le_bytes), wide("UTF-16LE")),
+        (utf16("[site]\n", u16::to_be_bytes), wide("UTF-16BE")),
+        (b"\xff\xfe\0\0[\0\0\0".to_vec(), wide("UTF-32")),
         (
             "\u{feff}[site]\ntitel = \"x\"\n[auth]\nopen = true\n".as_bytes().to_vec(),
             "p.toml:2:1: unknown key \"titel\" in [site]; did you mean \"title\"?".to_owned(),
