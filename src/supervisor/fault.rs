@@ -271,8 +271,9 @@ fn reason(failure: &Failure) -> &str {
 fn other_name(probed: &Probed, names: &[String]) -> String {
     let host = probed.host().unwrap_or_default();
     let mut listed = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > MAX_NAMES {
-        listed.push_str(", …");
+    let more = names.len().saturating_sub(MAX_NAMES);
+    if more > 0 {
+        listed = format!("{listed} and {more} more");
     }
     let make = format!("make a certificate with --name {}", host.trim_matches(['[', ']']));
     let by_name = names.iter().find(|name| !name.starts_with('*'));
@@ -290,11 +291,28 @@ mod tests {
     use super::*;
     use crate::outbound::tls;
 
-    #[test]
-    fn certificate_cannot_be_verified_by_a_clock_that_was_never_set() {
+    fn localhost() -> Probed {
         let target = "https://localhost:6443".parse().unwrap();
         let resolver = crate::outbound::ThreadedResolver::system("test");
-        let probed = Probed { target, way: Way::Url(resolver), tls: tls::trusting(&[]) };
+        Probed { target, way: Way::Url(resolver), tls: tls::trusting(&[]) }
+    }
+
+    #[test]
+    fn names_of_a_certificate_beyond_the_first_eight_are_counted() {
+        let names = |count| -> Vec<String> { (0..count).map(|n| format!("*.h{n}")).collect() };
+        for (count, expected) in [
+            (8, "*.h6, *.h7, not localhost"),
+            (9, "*.h6, *.h7 and 1 more, not localhost"),
+            (100, "*.h6, *.h7 and 92 more, not localhost"),
+        ] {
+            let text = other_name(&localhost(), &names(count));
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn certificate_cannot_be_verified_by_a_clock_that_was_never_set() {
+        let probed = localhost();
         let early = TlsFault::NotYetValid { not_before: Some(Timestamp::now()) };
         let expired = TlsFault::Expired { not_after: None };
         for (fault, now, expected) in [

@@ -16,7 +16,7 @@ use hostile::upstream::Upstream;
 use rustix::fs::OFlags;
 
 use crate::harness::{eventually, get};
-use crate::server::Server;
+use crate::server::{Server, run, text};
 
 #[test]
 fn term_under_load_answers_requests_in_flight_and_exits_with_0() {
@@ -170,6 +170,13 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     });
     // The page is rendered at most once a second.
     eventually("the metric reports it", || !reports_success());
+    let scoreboard = server.admin_get("/scoreboard");
+    assert!(!scoreboard.contains(r#""hanging_seconds":null"#), "{scoreboard}");
+    let (listen, admin) = (server.address.to_string(), server.admin.to_string());
+    let doctor = run(&["doctor", "--listen", &listen, "--admin", &admin], server.folder());
+    let page = text(&doctor);
+    assert_eq!(doctor.status.code(), Some(1), "{page}");
+    assert!(page.contains("the read of the configuration has not ended for "), "{page}");
     // More signals than the server remembers.
     (0..5).for_each(|_| server.signal("HUP"));
     eventually("the signal is reported", || logged("HUP: waits for the read in progress"));
@@ -182,6 +189,8 @@ fn reload_that_hangs_in_a_file_delays_neither_requests_nor_a_stop() {
     let reloads = || server.log().iter().filter(|line| line.contains("reloaded: ")).count();
     eventually("both reads are applied", || reloads() == 2);
     eventually("the reload is reported", reports_success);
+    let scoreboard = server.admin_get("/scoreboard");
+    assert!(scoreboard.contains(r#""hanging_seconds":null"#), "{scoreboard}");
 
     let hung = HangingFile::certificate(&server);
     server.signal("HUP");

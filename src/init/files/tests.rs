@@ -1,8 +1,10 @@
 //! Files in folders that others change at the same time.
 
+use std::mem::MaybeUninit;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
 use hostile::folder::entries;
+use rustix::fs::inotify;
 
 use super::*;
 
@@ -122,6 +124,31 @@ fn run_interrupted_while_it_removes_its_staging_folder_is_not_reported_as_withou
     assert!(run.success(), "{command}");
     let error = write_into(folder.path(), None).unwrap_err();
     assert!(matches!(&error, FilesError::Exist(files) if files.len() == plan().len()), "{error}");
+}
+
+/// A kill while it is removed leaves the list as long as there is a file beside it.
+#[test]
+fn staging_folder_loses_its_list_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = opened(folder.path());
+    let target = Target { folder: opened.as_fd(), path: folder.path() };
+    let mut staging = Staging::create(target, &paths()).unwrap();
+    for (number, file) in plan().iter().enumerate() {
+        staging.write(&number.to_string(), file, None).unwrap();
+    }
+    let watch =
+        inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK).unwrap();
+    inotify::add_watch(&watch, folder.path().join(STAGING), inotify::WatchFlags::DELETE).unwrap();
+    drop(staging);
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    let mut events = inotify::Reader::new(&watch, &mut buffer);
+    let mut removed = Vec::new();
+    while let Ok(event) = events.next() {
+        removed.extend(event.file_name().map(|name| name.to_str().unwrap().to_owned()));
+    }
+    assert_eq!(removed.len(), 1 + plan().len());
+    assert_eq!(removed.last().map(String::as_str), Some(LIST), "{removed:?}");
+    assert_eq!(entries(folder.path()), [""; 0]);
 }
 
 /// The owner of the folder wrote the list, and root runs the command that names its files.
