@@ -204,7 +204,7 @@ struct ReadServer {
     server: Server,
     /// Position of its `listen`, if present.
     listen_key: Option<Span>,
-    /// False if it is no table, or its `listen` has an error.
+    /// False if it is no table, or its `listen` has an error or is misspelt.
     is_listen_known: bool,
 }
 
@@ -235,21 +235,16 @@ fn read<'reader>(
         .section("site", "[site]".to_owned())
         .unwrap_or_else(|| Section::absent(reader, "[site]"));
     let (site, units) = read_site(site, &mut warnings);
-    let auth_section = root.section("auth", "[auth]".to_owned());
-    // Otherwise the addresses, or whether access is configured, are unknown.
-    let is_access_known = is_listen_known && (auth_section.is_some() || !root.was_present("auth"));
-    let mut auth = match auth_section {
+    let problems = reader.problem_count();
+    let mut auth = match root.section("auth", "[auth]".to_owned()) {
         Some(section) => auth::read(section, &server, &mut warnings),
         None => auth::absent(&server),
     };
+    let is_auth_valid = reader.problem_count() == problems;
     auth.rules.site_url = site.url.clone();
     if let Purpose::Serve(listen) = purpose {
-        let is_option = !listen.is_empty();
-        if is_option {
+        if !listen.is_empty() {
             server.listen = listen.to_vec();
-        }
-        if is_access_known {
-            report_unconfigured_access(reader, &auth, &server, is_option, listen_key);
         }
         warnings.extend(auth::plaintext_warning(&auth, &server, tls.as_ref()));
     }
@@ -265,6 +260,15 @@ fn read<'reader>(
     warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
     let sources = source::read_all(root.sections("source"), units, &mut warnings);
+    // Otherwise the addresses, or whether access is configured, are unknown. The error that says so is enough.
+    let is_access_known = is_listen_known
+        && is_auth_valid
+        && !["server", "auth"].iter().any(|table| root.misspells(table));
+    if let Purpose::Serve(listen) = purpose
+        && is_access_known
+    {
+        report_unconfigured_access(reader, &auth, &server, !listen.is_empty(), listen_key);
+    }
     root.finish();
     if sources.is_empty() {
         warnings.push("no [[source]]: the dashboard is empty".to_owned());

@@ -15,6 +15,9 @@ use super::reader::Reader;
 use crate::file_error::FileError;
 use crate::suggestion::nearest;
 
+/// Number of unknown keys of a table for which a known one is sought. More are no typing errors.
+const MAX_SUGGESTIONS: usize = 200;
+
 /// A value with its position in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Spanned<T> {
@@ -254,11 +257,17 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.report_keys(false);
     }
 
+    /// Returns true if one of the keys that were not read is probably meant to be `key`, which is absent. The
+    /// end of the table reports it.
+    pub(super) fn misspells(&self, key: &str) -> bool {
+        let written = |other: &Key<'_>| other.name.to_lowercase();
+        let mut others = self.table.keys().take(MAX_SUGGESTIONS);
+        !self.was_present(key) && others.any(|other| nearest(&written(other), [key]).is_some())
+    }
+
     fn report_keys(self, all_are_known: bool) {
         let mut missing = self.missing.borrow().clone();
         let title = &self.title;
-        /// Number of unknown keys for which a known one is sought. More are no typing errors.
-        const MAX_SUGGESTIONS: usize = 200;
         for (index, key) in self.table.keys().enumerate() {
             if index >= MAX_SUGGESTIONS {
                 if all_are_known {

@@ -66,11 +66,12 @@ impl Default for Server {
     }
 }
 
-/// Reads `[server]`. The flag is false if `listen` has an error, so that the addresses are not those meant.
+/// Reads `[server]`. The flag is false if `listen` has an error or is misspelt, so that the addresses are not
+/// those meant.
 pub(super) fn read(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> (Server, bool) {
     let problems = section.problem_count();
     let listen = listeners(&mut section);
-    let is_listen_known = section.problem_count() == problems;
+    let is_listen_valid = section.problem_count() == problems;
     let default_admin = || Server::default().admin_listen;
     let admin_listen = match section.parsed::<ListenAddr>("admin_listen") {
         None => default_admin(),
@@ -91,6 +92,7 @@ pub(super) fn read(mut section: Section<'_, '_>, warnings: &mut Vec<String>) -> 
                 .to_owned(),
         );
     }
+    let is_listen_known = is_listen_valid && !section.misspells("listen");
     section.finish();
     // Lossless: `integer` admits at most 65,535.
     let backlog = backlog as u32;

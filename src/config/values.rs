@@ -196,16 +196,25 @@ fn correction(key: &str, expected: &str, found: &ValueInner<'_>) -> String {
             truth @ ("true" | "false") if expected == "true or false" => {
                 format!("; write {key} = {truth}")
             }
-            number
-                if expected.ends_with("number")
-                    && number.parse::<f64>().is_ok_and(f64::is_finite) =>
-            {
-                format!("; write {key} = {number}")
+            number if expected.ends_with("number") => {
+                let number = toml_number(number, expected.contains("whole"));
+                number.map_or_else(String::new, |number| format!("; write {key} = {number}"))
             }
             _ => String::new(),
         },
         _ => String::new(),
     }
+}
+
+/// Returns the number that a text holds, as TOML writes it; `None` if TOML has no such number.
+fn toml_number(text: &str, is_whole: bool) -> Option<String> {
+    let number = match is_whole {
+        true => text.parse::<i64>().ok()?.to_string(),
+        false => {
+            text.parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| text.to_owned())?
+        }
+    };
+    toml_span::parse(&format!("n = {number}")).is_ok().then_some(number)
 }
 
 fn type_name(value: &ValueInner<'_>) -> Cow<'static, str> {

@@ -172,6 +172,20 @@ fn check_poll_shows_the_answer_and_its_values() {
 }
 
 #[test]
+fn check_poll_counts_the_fields_that_it_does_not_list() {
+    let fields: Vec<String> = (0..112).map(|n| format!("\"f{n}\":{n}")).collect();
+    let upstream = Upstream::answering(&format!("{{{}}}", fields.join(",")));
+    let folder = tempfile::tempdir().unwrap();
+    let source = Source::json("tank", &upstream.url()).value("depth", "/f0", "mm");
+    Config::new().open().source(source).write(folder.path());
+    let output = run(&["check", "--poll", "pumphouse.toml"], folder.path());
+    let printed = stdout(&output);
+    assert!(output.status.success(), "{printed}{}", stderr(&output));
+    assert_eq!(printed.lines().filter(|line| line.starts_with("    /f")).count(), 100, "{printed}");
+    assert!(printed.contains("    … and 12 more\n"), "{printed}");
+}
+
+#[test]
 fn check_poll_of_a_ptlevel_page_shows_its_elements_and_values() {
     let page = r#"<html><body>
         <span class="inchLevel">49.09</span> <span class="updated_on">3 minutes, 20 seconds ago</span>

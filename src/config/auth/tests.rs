@@ -228,6 +228,29 @@ fn faulty_key_is_reported_with_its_position_and_without_secrets() {
     }
 }
 
+/// As access is then unknown, the file is not reported as without any.
+#[test]
+fn misspelt_or_faulty_key_of_access_is_reported_once() {
+    for (file, expected) in [
+        ("[server]\nlsten = [\"127.0.0.1:7443\"]\n", "did you mean \"listen\"?"),
+        ("[servr]\nlisten = [\"127.0.0.1:7443\"]\n", "did you mean \"server\"?"),
+        ("[auht]\nopen = true\n", "did you mean \"auth\"?"),
+        ("[auth]\nopne = true\n", "did you mean \"open\"?"),
+        ("[[auth.usr]]\nname = \"a\"\n", "did you mean \"user\"?"),
+        ("[auth]\nopen = \"yes\"\n", "must be true or false"),
+    ] {
+        let errors = parse_to_serve(Path::new("p.toml"), file, &environment, &[]).unwrap_err();
+        let errors = errors.to_string();
+        assert_eq!(errors.lines().count(), 1, "{file}: {errors}");
+        assert!(errors.contains(expected), "{file}: {errors}");
+    }
+    // Another key does not decide on access.
+    for file in ["[server]\nwrkers = 4\n", "[soruce]\n", "[server]\nlisten = []\nlsten = []\n"] {
+        let errors = parse_to_serve(Path::new("p.toml"), file, &environment, &[]).unwrap_err();
+        assert_eq!(errors.to_string().lines().count(), 2, "{file}: {errors}");
+    }
+}
+
 #[test]
 fn listen_with_an_error_is_not_also_reported_as_open() {
     for listen in ["\"127.0.0.1:7443\"", "7443", "[\"6443\"]"] {

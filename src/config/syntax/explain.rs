@@ -38,7 +38,9 @@ pub(super) fn line(text: &str, error: &Error) -> (Span, String) {
         return explained;
     }
     let table = header::table_at(text, start);
-    let message = header::incomplete(line.trim()).or_else(|| assignment(&table, line, error));
+    let at_fault = text.get(span.start..).unwrap_or_default();
+    let message =
+        header::incomplete(line.trim()).or_else(|| assignment(&table, line, at_fault, error));
     (span, message.unwrap_or_else(|| format!("not TOML: {error}")))
 }
 
@@ -100,8 +102,8 @@ fn odd_line(line: &str) -> Option<String> {
     None
 }
 
-/// Explains a line `key = value` of a table.
-fn assignment(table: &str, line: &str, error: &Error) -> Option<String> {
+/// Explains a line `key = value` of a table, whose fault is at the begin of `at_fault`.
+fn assignment(table: &str, line: &str, at_fault: &str, error: &Error) -> Option<String> {
     let line = line.trim();
     if line.starts_with('[') {
         return None;
@@ -119,6 +121,10 @@ fn assignment(table: &str, line: &str, error: &Error) -> Option<String> {
     }
     let (of, example) = (subject.of(), subject.example());
     match value.chars().next()? {
+        '[' | '{' if begins_with_large_number(at_fault) => Some(format!(
+            "a number {of} is out of range; the largest is {}, longer ones must be texts in quotation marks",
+            i64::MAX
+        )),
         quote @ ('"' | '\'') => Some(quoted(&subject, value, quote, error)),
         '[' => {
             Some(format!("the list {of} is not complete: check its quotation marks, commas and ]"))
@@ -228,7 +234,11 @@ fn bare(subject: &Subject<'_>, value: &str) -> String {
         return format!("{name}: a duration must be in quotation marks; write {quoted}");
     }
     if is_whole_number(value) && whole_number(value).is_none() {
-        return format!("{name}: {value} is out of range; the largest number is {}", i64::MAX);
+        let limit = match value.starts_with('-') {
+            true => format!("the smallest number is {}", i64::MIN),
+            false => format!("the largest number is {}", i64::MAX),
+        };
+        return format!("{name}: {value} is out of range; {limit}");
     }
     if let Some(number) = repaired_number(value) {
         return format!("{name}: {value} is not a number of TOML; write {example} = {number}");
@@ -256,7 +266,15 @@ fn no_truth(subject: &Subject<'_>, value: &str, truth: bool) -> String {
 /// Returns true if a value consists of digits and, before them, a sign.
 fn is_whole_number(value: &str) -> bool {
     let digits = value.strip_prefix(['+', '-']).unwrap_or(value);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
+    digits.starts_with(|first: char| first.is_ascii_digit())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Returns true if a text begins with a whole number that TOML cannot hold.
+fn begins_with_large_number(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+    let word = text.split(|c| !is_part(c)).next().unwrap_or_default();
+    is_whole_number(word) && whole_number(word).is_none()
 }
 
 /// Returns a whole number that TOML can hold. Underscores may separate digits.

@@ -181,6 +181,34 @@ workers = 99999999999999999999999
         ],
     },
     Mistake {
+        name: "a number that is too small",
+        file: r#"[server]
+workers = -99999999999999999999999
+"#,
+        says: &[
+            r#"p.toml:2:11: "workers": -99999999999999999999999 is out of range; the smallest number is -9223372036854775808"#,
+        ],
+    },
+    Mistake {
+        name: "a number that is too large, as a text",
+        file: r#"[server]
+workers = "99999999999999999999999"
+"#,
+        says: &[r#"p.toml:2:12: "workers" must be a whole number, not a string in [server]"#],
+    },
+    Mistake {
+        name: "a number that is too large in a table",
+        file: r#"[[source]]
+name = "well"
+kind = "json"
+url = "http://h/"
+query = { id = 18446744073709551615 }
+"#,
+        says: &[
+            r#"p.toml:5:16: a number of "query" is out of range; the largest is 9223372036854775807, longer ones must be texts in quotation marks"#,
+        ],
+    },
+    Mistake {
         name: "a number without digits before the point",
         file: r#"[[source]]
 height = .5
