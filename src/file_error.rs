@@ -80,7 +80,7 @@ impl FileError {
 /// has no size, and a file may grow.
 ///
 /// # Errors
-/// It cannot be read, is a device, is larger, or is a named pipe that has no writer for a while.
+/// It cannot be read, is a device, is larger, or is a pipe that is empty or has no writer for a while.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Without this flag, the open itself waits: for the writer of a pipe, or for the line of a modem.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -90,13 +90,17 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if kind.is_char_device() || kind.is_block_device() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is a device, not a file"));
     }
-    let bytes = if kind.is_fifo() {
-        pipe::read(&file, limit + 1, MAX_WAIT_FOR_WRITER)?
+    let mut bytes = Vec::new();
+    if kind.is_fifo() {
+        bytes = pipe::read(&file, limit + 1, MAX_WAIT_FOR_WRITER)?;
+        // An empty configuration would be valid, without sources and accounts.
+        if bytes.is_empty() {
+            let text = "is a pipe that holds nothing: a pipe can be read once only, and a reload needs a file";
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+        }
     } else {
-        let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes)?;
-        bytes
-    };
+    }
     let size = metadata.len().max(bytes.len() as u64);
     if bytes.len() as u64 > limit {
         let text =

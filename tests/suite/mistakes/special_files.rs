@@ -1,9 +1,13 @@
 //! Paths of a configuration that lead to no regular file: devices, pipes, and files without end.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use hostile::config::{Config, Source};
+
 use crate::mistakes::{check, lossy, write};
+use crate::process::Process;
 use crate::server::BINARY;
 
 /// Runs a command of sh in a folder, with the program as `$0`.
@@ -95,4 +99,24 @@ fn named_pipe_without_a_writer_ends_check_with_the_reason() {
     let expected = "p.toml: cannot read the configuration p.toml in DIR: is a named pipe that no process \
                     has opened for writing within 10 s";
     assert_eq!(check(folder.path()), [expected]);
+}
+
+/// The pipe is empty then. That is no configuration without sources and accounts.
+#[test]
+fn reload_of_a_configuration_from_a_pipe_changes_nothing() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let source = Source::json("well", "http://127.0.0.1:1/").value("level", "/l", "mm");
+    let config = Config::new().open().set("history.enabled", false).source(source).to_string();
+    writer.write_all(config.as_bytes()).unwrap();
+    drop(writer);
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut command = Command::new(BINARY);
+    command.args(["serve", "/dev/stdin"]).args(listen).env_remove("RUST_LOG").stdin(reader);
+    let server = Process::start_logged(&mut command);
+    server.log().wait_for("admin listener on");
+    server.signal("HUP");
+    server.log().wait_for("HUP: nothing changes: /dev/stdin: cannot read the configuration");
+    let lines = server.log().lines();
+    assert!(lines.iter().any(|line| line.contains("is a pipe that holds nothing")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("removed")), "{lines:?}");
 }
