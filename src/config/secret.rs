@@ -76,7 +76,7 @@ impl Section<'_, '_> {
                 match of_file(&path, bytes) {
                     Ok(secret) => Some(Spanned { value: secret, span }),
                     Err(error) => {
-                        self.report(span, format_args!("\"{file_key}\": {error}"));
+                        self.report_file(span, &file_key, error);
                         None
                     }
                 }

@@ -132,13 +132,19 @@ impl<'reader, 'text> Section<'reader, 'text> {
         self.reader.report_of_process(span, located(&message.to_string(), &self.title));
     }
 
-    /// Reports that a file of a key cannot be read.
+    /// Reports an error of the file that a key names. The table follows the key: behind the name of a file, it
+    /// would be taken for the place of that.
+    pub(super) fn report_file(&self, span: Span, key: &str, error: impl fmt::Display) {
+        self.reader.report(span, format!("\"{key}\" in {}: {error}", self.title));
+    }
+
+    /// Reports that the file that a key names cannot be read.
     pub(super) fn report_unreadable(&self, span: Span, key: &str, error: &FileError) {
-        let message = format!("\"{key}\": cannot read {error}");
         if error.is_of_process() {
-            self.report_of_process(span, message);
+            let message = format!("\"{key}\" in {}: cannot read {error}", self.title);
+            self.reader.report_of_process(span, message);
         } else {
-            self.report(span, message);
+            self.report_file(span, key, format_args!("cannot read {error}"));
         }
     }
 

@@ -247,10 +247,8 @@ fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static
     match read() {
         Ok(found) if !found.is_empty() => return Some(found.into()),
         Ok(_) => {
-            section.report(
-                span,
-                format_args!("\"ca_file\": {shown} contains no certificate (BEGIN CERTIFICATE)"),
-            );
+            let reason = format_args!("{shown} contains no certificate (BEGIN CERTIFICATE)");
+            section.report_file(span, "ca_file", reason);
         }
         Err(error) => {
             // The error repeats the line, which is the whole key if the file is one in a single line.
@@ -261,7 +259,7 @@ fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static
                 }
                 error => error.to_string(),
             };
-            section.report(span, format_args!("\"ca_file\": {shown} is not PEM: {reason}"));
+            section.report_file(span, "ca_file", format_args!("{shown} is not PEM: {reason}"));
         }
     }
     None

@@ -15,6 +15,7 @@ use crate::file_error::{FileError, MAX_TEXT_BYTES};
 pub(super) fn read(path: &Path) -> Result<String, ConfigErrors> {
     let bytes = FileError::read(path, MAX_TEXT_BYTES).map_err(|error| {
         let hint = match error.is_missing() {
+            true if path == Path::new("-") => "; standard input is /dev/stdin",
             true => {
                 "; name another with --config or $PUMPHOUSE_CONFIG, or make one: `pumphouse-web init`"
             }

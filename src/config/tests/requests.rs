@@ -89,7 +89,7 @@ fn faulty_request_is_reported_at_its_key() {
             "\"a\" and \"a_file\" exclude each other in [source.query]",
         ),
         ("query = { a = [1] }", "\"a\" must be "),
-        ("query = { a_file = \"/nowhere\" }", "\"a_file\": cannot read /nowhere"),
+        ("query = { a_file = \"/nowhere\" }", "\"a_file\" in [source.query]: cannot read /nowhere"),
         ("proxy = \"socks5://s3cretly@h\"", "6:1: \"proxy\" must begin with http://"),
         ("proxy = \"http://s3cretly@h/x\"", "6:1: \"proxy\" must end with the host and port"),
         ("proxy = \"None\"", "for no proxy, delete the key"),

@@ -23,19 +23,19 @@ const DEVICES: [(&str, &str); 6] = [
     ("[tls]\ncert = \"cert.pem\"\nkey = \"/dev/zero\"\n", "3:8: \"key\" in [tls]: "),
     (
         "[[auth.user]]\nname = \"a\"\npassword_hash_file = \"/dev/zero\"\n",
-        "3:23: \"password_hash_file\": ",
+        "3:23: \"password_hash_file\" in [[auth.user]] \"a\": ",
     ),
     (
         "[[source]]\nname = \"a\"\nkind = \"ptdevices\"\ntoken_file = \"/dev/zero\"\n",
-        "4:15: \"token_file\": ",
+        "4:15: \"token_file\" in [[source]] \"a\": ",
     ),
     (
         "[[source]]\nname = \"a\"\nkind = \"ptlevel\"\nurl_file = \"/dev/zero\"\n",
-        "4:13: \"url_file\": ",
+        "4:13: \"url_file\" in [[source]] \"a\": ",
     ),
     (
         "[[source]]\nname = \"a\"\nkind = \"ptlevel\"\nurl = \"https://h/\"\nca_file = \"/dev/zero\"\n",
-        "5:12: \"ca_file\": ",
+        "5:12: \"ca_file\" in [[source]] \"a\": ",
     ),
 ];
 
@@ -119,4 +119,13 @@ fn reload_of_a_configuration_from_a_pipe_changes_nothing() {
     let lines = server.log().lines();
     assert!(lines.iter().any(|line| line.contains("is a pipe that holds nothing")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("removed")), "{lines:?}");
+}
+
+#[test]
+fn dash_names_standard_input_in_the_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = sh(folder.path(), "\"$0\" check -");
+    let errors = lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{errors}");
+    assert!(errors.ends_with(": no such file; standard input is /dev/stdin\n"), "{errors}");
 }

@@ -68,7 +68,7 @@ station = "KDEN"
 ca_file = "ca.pem"
 "#,
         says: &[
-            r#"p.toml:5:12: "ca_file": cannot read ca.pem in DIR: no such file in [[source]] "sky""#,
+            r#"p.toml:5:12: "ca_file" in [[source]] "sky": cannot read ca.pem in DIR: no such file"#,
         ],
     },
     Mistake {

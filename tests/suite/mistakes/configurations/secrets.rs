@@ -26,14 +26,14 @@ pub(super) const SECRETS: &[Mistake] = &[
         name: "an empty file of a secret",
         file: json_source!(r#"bearer_file = "empty""#),
         says: &[
-            r#"p.toml:5:16: "bearer_file": empty in DIR: the file is empty in [[source]] "pump"; write the secret into it"#,
+            r#"p.toml:5:16: "bearer_file" in [[source]] "pump": empty in DIR: the file is empty; write the secret into it"#,
         ],
     },
     Mistake {
         name: "a file of a secret that does not exist",
         file: json_source!(r#"bearer_file = "secrets/bearer""#),
         says: &[
-            r#"p.toml:5:16: "bearer_file": cannot read secrets/bearer in DIR: the folder secrets does not exist in [[source]] "pump""#,
+            r#"p.toml:5:16: "bearer_file" in [[source]] "pump": cannot read secrets/bearer in DIR: the folder secrets does not exist"#,
         ],
     },
     Mistake {
