@@ -8,6 +8,7 @@ use hostile::config::Config;
 use hostile::mode::Mode;
 use serde_json::Value;
 
+use crate::harness::eventually;
 use crate::server::{BINARY, Server};
 
 const ASK: &str = "GET /ping?secret=s3cret HTTP/1.1\r\nHost: localhost\r\n";
@@ -66,6 +67,11 @@ fn slow_request_is_logged_as_a_warning() {
     let id = id_of(&server.get("/ping")).to_owned();
     let line = server.wait_for_log("slow: 127.0.0.1 GET /ping 200");
     assert!(line.contains("WARN") && line.ends_with(&id), "{line}");
+    // At most one line a second is logged.
+    eventually("the lines left out are counted", || {
+        server.get("/ping");
+        server.log().iter().any(|line| line.contains(" more like it since the last line)"))
+    });
     // HUP changes the threshold.
     let line = server.reload(&config.set("log.slow_request", "1m"));
     assert!(line.contains("[log] slow_request changed"), "{line}");

@@ -64,7 +64,8 @@ fn silent_server_is_restarted_and_a_failed_upstream_restarts_nothing() {
     assert!(!log.contains("UNKNOWN state"), "the protocol was kept: {log}");
 }
 
-/// The file alone would end the next start: other machines reach its address, and it has no `[auth]`.
+/// The file alone would end the next start: other machines reach its address, and it has no `[auth]`. The command
+/// has what supervisord and `env` take out of it before the server sees it.
 #[test]
 fn silent_server_is_restarted_with_the_address_of_its_command_line() {
     let (_, sections) = example("--failures 1 --grace 1s");
@@ -73,7 +74,13 @@ fn silent_server_is_restarted_with_the_address_of_its_command_line() {
         .listen(&format!("0.0.0.0:{port}"))
         .set("server.admin_listen", "unix:admin.sock");
     let sections = sections
-        .replace("pumphouse-web serve", &format!("pumphouse-web serve --listen 127.0.0.1:{port}"))
+        .replace(
+            "/usr/local/bin/pumphouse-web serve",
+            &format!(
+                "/usr/bin/env \"A=b c\" /usr/local/bin/pumphouse-web serve --config \
+                 \"%(here)s/pumphouse.toml\" '--listen=127.0.0.1:{port}'"
+            ),
+        )
         .replace(EVENTS, &format!("{EVENTS}\nenvironment=RUST_LOG=debug"));
     let supervisord = Supervisord::start(Control::Unix, &config, &sections);
     supervisord.wait_for(&format!("{WATCH}.log"), "pumphouse-web is healthy");
