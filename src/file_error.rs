@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::kernel::descriptors::is_shortage;
 use crate::kernel::{accounts, pipe};
@@ -84,7 +85,13 @@ impl FileError {
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Without this flag, the open itself waits: for the writer of a pipe, or for the line of a modem.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+        Errno::NXIO => {
+            io::Error::new(ErrorKind::InvalidInput, "is a socket or a device, not a file")
+        }
+        error => error.into(),
+    });
+    let file = File::from(opened?);
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
     if kind.is_char_device() || kind.is_block_device() {
@@ -232,5 +239,9 @@ mod tests {
         assert!(error.contains("has at least 9 bytes, at most 8"), "{error}");
         let error = FileError::read(Path::new("/dev/null"), 8).unwrap_err().to_string();
         assert_eq!(error, "/dev/null: is a device, not a file");
+        let socket = folder.path().join("socket");
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let error = FileError::read(&socket, 8).unwrap_err().to_string();
+        assert!(error.ends_with("/socket: is a socket or a device, not a file"), "{error}");
     }
 }

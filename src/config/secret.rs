@@ -109,7 +109,8 @@ impl Section<'_, '_> {
 /// Returns the secret of a file that contains nothing else, without the final line end.
 fn of_file(path: &Path, bytes: Vec<u8>) -> Result<Secret, String> {
     let shown = |reason: &str| format!("{}: {reason}", crate::file_error::Shown(path));
-    let text = String::from_utf8(bytes).map_err(|_| shown("the file is not UTF-8 text"))?;
+    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or_else(|| shown("the file is not UTF-8 text; store it as UTF-8"))?;
     // Editors of Windows put a byte order mark in front.
     let secret = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
     if secret.trim().is_empty() {

@@ -86,6 +86,7 @@ fn mistaken_configuration_is_reported_by_position_cause_and_remedy() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("folder")).unwrap();
     std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    std::fs::write(folder.path().join("utf16"), "t\0o\0k\0e\0n\0").unwrap();
     let mut report = Report::default();
     for mistake in configurations() {
         let file = mistake.file;

@@ -30,6 +30,13 @@ pub(super) const SECRETS: &[Mistake] = &[
         ],
     },
     Mistake {
+        name: "a file of a secret in UTF-16",
+        file: json_source!(r#"bearer_file = "utf16""#),
+        says: &[
+            r#"p.toml:5:16: "bearer_file" in [[source]] "pump": utf16 in DIR: the file is not UTF-8 text; store it as UTF-8"#,
+        ],
+    },
+    Mistake {
         name: "a file of a secret that does not exist",
         file: json_source!(r#"bearer_file = "secrets/bearer""#),
         says: &[
