@@ -3,11 +3,11 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::kernel::descriptors::is_shortage;
@@ -84,14 +84,15 @@ impl FileError {
 /// It cannot be read, is a device, is larger, or is a pipe that is empty or has no writer for a while.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // Without this flag, the open itself waits: for the writer of a pipe, or for the line of a modem.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
-        Errno::NXIO => {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NXIO) => {
             io::Error::new(ErrorKind::InvalidInput, "is a socket or a device, not a file")
         }
-        error => error.into(),
-    });
-    let file = File::from(opened?);
+        _ => error,
+    })?;
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
     if kind.is_char_device() || kind.is_block_device() {
