@@ -3,6 +3,10 @@
 /// Least Jaro-Winkler similarity of a suggestion.
 const MIN_SIMILARITY: f64 = 0.75;
 
+/// Length in bytes from which a word is no mistyped name. A comparison takes time in proportion to it, and a file
+/// without line breaks is one word.
+pub(crate) const MAX_WORD: usize = 128;
+
 /// Returns the name in `known` that is nearest to `written`, if it is near enough to suggest.
 pub(crate) fn nearest<'a>(
     written: &str,
@@ -24,6 +28,9 @@ pub(crate) fn advice<'a>(written: &str, known: impl Iterator<Item = &'a str> + C
 fn similarity(written: &str, name: &str) -> f64 {
     /// Similarity of names that one letter distinguishes: below that of a longer common beginning.
     const ONE_LETTER: f64 = 0.9;
+    if written.len() >= MAX_WORD {
+        return 0.0;
+    }
     let similarity = strsim::jaro_winkler(written, name);
     let is_near = written.len() > 2 && strsim::osa_distance(written, name) == 1;
     if is_near { similarity.max(ONE_LETTER) } else { similarity }

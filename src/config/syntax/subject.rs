@@ -4,6 +4,7 @@
 //! keys of the configuration are repeated, and the values of those that hold no secret.
 
 use super::super::secret::is_secret_name;
+use crate::suggestion::MAX_WORD;
 
 /// Keys of the configuration, those of all tables.
 const KEYS: &[&str] = &[
@@ -177,7 +178,8 @@ pub(super) fn is_near_key(key: &str) -> bool {
         let part = part.strip_suffix("_file").unwrap_or(&part);
         // One error in four letters: a random text is not near by chance.
         let max_errors = part.chars().count() / 4;
-        KEYS.iter().any(|known| strsim::osa_distance(part, known) <= max_errors)
+        part.len() < MAX_WORD
+            && KEYS.iter().any(|known| strsim::osa_distance(part, known) <= max_errors)
     })
 }
 
