@@ -8,26 +8,46 @@ use x509_parser::prelude::{ParsedExtension, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::problem::CertificateProblem;
+use super::shown;
 
 /// Remedy for a chain that is incomplete, not in order or of certificates that do not belong together.
 pub const FULL_CHAIN: &str = "\"cert\" must be the file with the full chain (certbot: fullchain.pem): the \
                           server's certificate, then each issuer of the one before";
 
-/// First fault of a chain. Positions count from 1.
+/// Maximum number of issuers that are followed. Clients follow no more than about ten.
+const MAX_ISSUERS: usize = 8;
+
+/// Fault of a chain. Positions count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainFault {
-    /// The server's certificate is alone, and is not its own issuer.
-    Alone {
-        /// Its issuer.
-        issuer: String,
-        /// True if a public authority has issued it. Its issuer is an intermediate one then, which clients have
-        /// not stored.
-        is_public: bool,
+    /// A certificate has the name of an issuer, but another key, and no other one in the file is of that issuer.
+    OtherKey {
+        /// Its position.
+        position: usize,
+        /// Its subject.
+        subject: String,
+        /// Position of the certificate whose issuer is missing.
+        issued: usize,
+    },
+    /// A certificate has issued another one, and must not.
+    NoAuthority {
+        /// Its position.
+        position: usize,
+        /// Its subject.
+        subject: String,
     },
     /// A certificate cannot be parsed.
     Unparsed {
         /// Its position.
         position: usize,
+    },
+    /// The issuer of the server's certificate is not in the file.
+    NoIssuer {
+        /// The issuer.
+        issuer: String,
+        /// True if a public authority has issued it. Its issuer is an intermediate one then, which clients have
+        /// not stored.
+        is_public: bool,
     },
     /// A certificate is another one than the issuer of the one before.
     Order {
@@ -38,57 +58,40 @@ pub enum ChainFault {
         /// Issuer of the one before.
         issuer: String,
     },
-    /// A certificate has the name of the issuer of the one before, whose signature is of another key.
-    OtherKey {
-        /// Its position.
-        position: usize,
-        /// Its subject.
-        subject: String,
-    },
-    /// The issuer of a certificate must not issue any.
-    NoAuthority {
-        /// Its position.
-        position: usize,
-        /// Its subject.
-        subject: String,
-    },
 }
 
 impl ChainFault {
-    /// Finds the first fault in the certificates behind `leaf`. `unparsed` is the position of the first one in the
-    /// file that is missing from them since it cannot be parsed.
+    /// Finds the gravest fault of the certificates in the file. `unparsed` is the position of the first one that
+    /// is missing from `rest` since it cannot be parsed.
     pub(super) fn find(
         leaf: &X509Certificate<'_>,
         rest: &[X509Certificate<'_>],
         unparsed: Option<usize>,
     ) -> Option<ChainFault> {
-        let of_links = links(leaf, rest).find_map(|(position, one, next)| {
-            let subject = next.subject().to_string();
-            if one.issuer() != next.subject() {
-                let issuer = one.issuer().to_string();
-                return Some(ChainFault::Order { position, subject, issuer });
-            }
-            if is_of_other_key(one, next) {
-                return Some(ChainFault::OtherKey { position, subject });
-            }
-            let is_root = next.issuer() == next.subject();
-            (!is_root && !next.is_ca()).then_some(ChainFault::NoAuthority { position, subject })
-        });
-        let of_file = || match unparsed {
-            Some(position) => Some(ChainFault::Unparsed { position }),
-            None if rest.is_empty() && leaf.issuer() != leaf.subject() => Some(ChainFault::Alone {
-                issuer: leaf.issuer().to_string(),
-                is_public: has_issuer_address(leaf),
-            }),
-            None => None,
+        let Issuers { found, other_key } = Issuers::of(leaf, rest);
+        let no_authority = || {
+            let (position, issuer) =
+                found.iter().find(|(_, issuer)| !is_self_issued(issuer) && !issuer.is_ca())?;
+            let subject = shown::subject(issuer.subject());
+            Some(ChainFault::NoAuthority { position: *position, subject })
         };
-        of_links.or_else(of_file)
+        let no_issuer = || {
+            (found.is_empty() && !is_self_issued(leaf)).then(|| ChainFault::NoIssuer {
+                issuer: shown::subject(leaf.issuer()),
+                is_public: has_issuer_address(leaf),
+            })
+        };
+        other_key
+            .or_else(no_authority)
+            .or_else(|| unparsed.map(|position| ChainFault::Unparsed { position }))
+            .or_else(no_issuer)
+            .or_else(|| wrong_order(leaf, rest))
     }
 
     /// Returns the fault as a problem of the certificate that has these words.
     pub(super) fn problem(&self, label: &str) -> CertificateProblem {
         let problem = match self {
-            ChainFault::Alone { issuer, is_public } => {
+            ChainFault::NoIssuer { issuer, is_public } => {
                 let source = if *is_public {
                     "clients do not have it, and refuse the connection"
                 } else {
@@ -110,16 +113,16 @@ impl ChainFault {
             ChainFault::Unparsed { .. } => "copy the file again",
             _ => FULL_CHAIN,
         };
-        CertificateProblem { problem, advice: advice.to_owned() }
+        CertificateProblem { problem, advice: advice.to_owned(), refused: self.is_refused() }
     }
 
-    /// Returns true if clients refuse the chain whatever they have stored, unless that makes up for it.
+    /// Returns true if clients refuse the chain, unless they happen to have stored what it lacks.
     pub fn is_refused(&self) -> bool {
         match self {
-            ChainFault::Alone { is_public, .. } => *is_public,
             ChainFault::OtherKey { .. } | ChainFault::NoAuthority { .. } => true,
+            ChainFault::NoIssuer { is_public, .. } => *is_public,
             // Clients sort the certificates, and leave out those that they do not need.
-            ChainFault::Order { .. } | ChainFault::Unparsed { .. } => false,
+            ChainFault::Unparsed { .. } | ChainFault::Order { .. } => false,
         }
     }
 }
@@ -127,50 +130,85 @@ impl ChainFault {
 impl fmt::Display for ChainFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ChainFault::Alone { issuer, .. } => {
-                write!(f, "it is sent without the certificate of its issuer, \"{issuer}\"")
-            }
+            ChainFault::OtherKey { position, subject, issued } => write!(
+                f,
+                "certificate {position}, \"{subject}\", has the name of the issuer of certificate {issued}, but its \
+                 key has not signed that"
+            ),
+            ChainFault::NoAuthority { position, subject } => write!(
+                f,
+                "certificate {position}, \"{subject}\", has issued another one, but is not that of an authority \
+                 (CA:TRUE)"
+            ),
             ChainFault::Unparsed { position } => {
                 write!(f, "certificate {position} of the file cannot be parsed")
+            }
+            ChainFault::NoIssuer { issuer, .. } => {
+                write!(f, "it is sent without the certificate of its issuer, \"{issuer}\"")
             }
             ChainFault::Order { position, subject, issuer } => write!(
                 f,
                 "certificate {position} is \"{subject}\", and not the issuer of certificate {}, \"{issuer}\"",
                 position - 1
             ),
-            ChainFault::OtherKey { position, subject } => write!(
-                f,
-                "certificate {position}, \"{subject}\", has the name of the issuer of certificate {}, but another \
-                 key than its signature",
-                position - 1
-            ),
-            ChainFault::NoAuthority { position, subject } => write!(
-                f,
-                "certificate {position}, \"{subject}\", is the issuer of certificate {}, but not that of an \
-                 authority (CA:TRUE)",
-                position - 1
-            ),
         }
     }
 }
 
-/// Returns each certificate with the one behind it and the position of the latter.
-fn links<'a, 'c>(
-    leaf: &'a X509Certificate<'c>,
-    rest: &'a [X509Certificate<'c>],
-) -> impl Iterator<Item = (usize, &'a X509Certificate<'c>, &'a X509Certificate<'c>)> {
-    let before = std::iter::once(leaf).chain(rest);
-    before.zip(rest).enumerate().map(|(index, (one, next))| (index + 2, one, next))
+/// Issuers of a certificate in its file, wherever they are in it: clients search for them, too.
+pub(super) struct Issuers<'a, 'c> {
+    /// Positions and certificates, each the issuer of the one before. A root ends them.
+    pub(super) found: Vec<(usize, &'a X509Certificate<'c>)>,
+    /// Fault for which the search ended.
+    other_key: Option<ChainFault>,
 }
 
-/// Returns the certificates that follow `leaf` as issuers, each of the one before.
-pub(super) fn issuers<'a, 'c>(
-    leaf: &'a X509Certificate<'c>,
-    rest: &'a [X509Certificate<'c>],
-) -> impl Iterator<Item = &'a X509Certificate<'c>> {
-    links(leaf, rest)
-        .take_while(|(_, one, next)| one.issuer() == next.subject())
-        .map(|(_, _, next)| next)
+impl<'a, 'c> Issuers<'a, 'c> {
+    /// Searches the certificates behind `leaf`.
+    pub(super) fn of(leaf: &'a X509Certificate<'c>, rest: &'a [X509Certificate<'c>]) -> Self {
+        let mut found: Vec<(usize, &X509Certificate<'_>)> = Vec::new();
+        let mut other_key = None;
+        let (mut issued, mut one) = (1, leaf);
+        while !is_self_issued(one) && found.len() < MAX_ISSUERS {
+            let named = (2..).zip(rest).filter(|(_, it)| it.subject() == one.issuer());
+            let (others, signers): (Vec<_>, Vec<_>) =
+                named.partition(|(_, issuer)| is_of_other_key(one, issuer));
+            // A client that has the root stops there. Of several others, it finds the one that is still valid.
+            let end = |issuer: &X509Certificate<'_>| issuer.validity().not_after.timestamp();
+            let next = signers
+                .into_iter()
+                .filter(|(position, _)| found.iter().all(|(known, _)| known != position))
+                .max_by_key(|(_, issuer)| (is_self_issued(issuer), end(issuer)));
+            let Some((position, issuer)) = next else {
+                // Clients ignore a root in the file, and have the right one.
+                let other = others.into_iter().find(|(_, issuer)| !is_self_issued(issuer));
+                other_key = other.map(|(position, issuer)| ChainFault::OtherKey {
+                    position,
+                    subject: shown::subject(issuer.subject()),
+                    issued,
+                });
+                break;
+            };
+            found.push((position, issuer));
+            (issued, one) = (position, issuer);
+        }
+        Issuers { found, other_key }
+    }
+}
+
+pub(super) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
+    certificate.issuer() == certificate.subject()
+}
+
+/// Returns the first certificate that does not follow the one that it has issued.
+fn wrong_order(leaf: &X509Certificate<'_>, rest: &[X509Certificate<'_>]) -> Option<ChainFault> {
+    let links = std::iter::once(leaf).chain(rest).zip(rest).zip(2..);
+    let mut wrong = links.filter(|((one, next), _)| one.issuer() != next.subject());
+    wrong.next().map(|((one, next), position)| ChainFault::Order {
+        position,
+        subject: shown::subject(next.subject()),
+        issuer: shown::subject(one.issuer()),
+    })
 }
 
 /// Returns true if a certificate is certainly not signed by the key of another one. Signatures of kinds that

@@ -10,6 +10,7 @@ use super::content::{self, Wanted};
 use super::name::is_dns_name;
 use super::problem::CertificateProblem;
 use super::review;
+use super::shown::listed;
 use super::validity::Validity;
 
 /// Names, validity and problems of a certificate.
@@ -69,7 +70,7 @@ impl CertificateInfo {
             names,
             self_issued: leaf.issuer() == leaf.subject(),
             chain_fault,
-            validity: Validity::of_chain(&leaf, &rest)?,
+            validity: Validity::of_chain(&leaf, &rest),
             problems,
         })
     }
@@ -78,7 +79,7 @@ impl CertificateInfo {
     pub fn label(&self) -> String {
         match self.names.as_slice() {
             [] => "no name".to_owned(),
-            names => names.join(", "),
+            names => listed(names),
         }
     }
 

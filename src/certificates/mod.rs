@@ -20,6 +20,7 @@ mod name;
 mod problem;
 mod renewal;
 mod review;
+mod shown;
 mod validity;
 mod watcher;
 
@@ -30,6 +31,7 @@ pub use self::load::{CertificateErrors, Certificates};
 pub use self::name::NameError;
 pub use self::problem::CertificateProblem;
 pub use self::renewal::RenewalFailure;
+pub use self::shown::listed;
 pub use self::validity::{Bound, NEW_CHAIN, Validity};
 pub use self::watcher::{CertificateWatcher, OnRenewed};
 

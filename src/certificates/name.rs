@@ -104,7 +104,8 @@ fn valid(text: &str) -> Option<String> {
 }
 
 fn dns_name(text: &str) -> Option<String> {
-    text.parse().ok().filter(|name: &HostName| !name.is_address()).map(|name| name.to_string())
+    let name: HostName = text.parse().ok()?;
+    (!name.is_address() && name.is_certifiable()).then(|| name.to_string())
 }
 
 /// Returns the name that a text is or has in it, such as the host of a URL.

@@ -11,6 +11,9 @@ pub struct CertificateProblem {
     pub problem: String,
     /// Action that helps.
     pub advice: String,
+    /// True if every client refuses the certificate for it; false from a server older than this member.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 impl fmt::Display for CertificateProblem {

@@ -11,13 +11,14 @@ use x509_parser::public_key::PublicKey;
 
 use super::name::{self, is_dns_name};
 use super::problem::CertificateProblem;
+use super::shown::{self, listed};
 use crate::config::ExpectedName;
 use crate::engine::tls::covers;
 use crate::file_error::Shown;
 use crate::shell::quoted;
 
 fn problem(problem: impl Into<String>, advice: impl Into<String>) -> CertificateProblem {
-    CertificateProblem { problem: problem.into(), advice: advice.into() }
+    CertificateProblem { problem: problem.into(), advice: advice.into(), refused: false }
 }
 
 /// Reviews a certificate that has these names.
@@ -44,16 +45,19 @@ pub(super) fn leaf(leaf: &X509Certificate<'_>, names: &[String]) -> Vec<Certific
 /// Returns the names of a certificate for a message, or its subject.
 pub(super) fn label(leaf: &X509Certificate<'_>, names: &[String]) -> String {
     if names.is_empty() {
-        format!("\"{}\"", leaf.subject())
+        format!("\"{}\"", shown::subject(leaf.subject()))
     } else {
-        format!("for {}", names.join(", "))
+        format!("for {}", listed(names))
     }
 }
 
 fn nameless(leaf: &X509Certificate<'_>) -> CertificateProblem {
     let common = leaf.subject().iter_common_name().find_map(|name| name.as_str().ok());
     let subject = match common {
-        Some(name) => format!("the certificate has the name \"{name}\" in its subject (CN) only"),
+        Some(name) => format!(
+            "the certificate has the name \"{}\" in its subject (CN) only",
+            shown::text(name)
+        ),
         None => "the certificate has no name".to_owned(),
     };
     problem(
@@ -79,7 +83,7 @@ fn unusable_name(leaf: &X509Certificate<'_>) -> Option<CertificateProblem> {
         Some(name) => format!("issue one for {name}"),
         None => "issue one for the host names and IP addresses of the server".to_owned(),
     };
-    let shown = name::shown(text);
+    let shown = shown::text(text);
     Some(problem(
         format!("the certificate has the host name \"{shown}\", which no client accepts"),
         advice,
@@ -138,7 +142,7 @@ pub(super) fn names(certified: &[String], expected: &[ExpectedName]) -> Vec<Cert
         problem(
             format!(
                 "no certificate is for {name}, which {origin} names: clients that use it refuse the certificate for {}",
-                certified.join(", ")
+                listed(certified)
             ),
             format!("issue one for {name}, or correct {origin}"),
         )

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use x509_parser::prelude::X509Certificate;
 use x509_parser::time::ASN1Time;
 
-use super::chain::issuers;
+use super::chain::{Issuers, is_self_issued};
+use super::shown;
 
 /// Remedy for the end of an issuer's certificate, which no renewal of the server's own replaces.
 pub const NEW_CHAIN: &str =
@@ -12,8 +13,9 @@ pub const NEW_CHAIN: &str =
 
 /// Period in which the server's certificate and those of its issuers in the file are all valid.
 ///
-/// A root is left out: clients take their own copy, and ignore its dates as often as not. A client may also
-/// know a newer certificate of an expired issuer, but many take the chain as it was sent.
+/// A root is left out: clients take their own copy, and often ignore its dates. So is the last of several issuers
+/// if the root is not in the file: it may be a root, too, which another one has signed for older clients, until an
+/// earlier end than its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validity {
     /// Start of the period.
@@ -35,32 +37,29 @@ pub struct Bound {
 
 impl Validity {
     /// Returns the validity of a chain that begins with `leaf`.
-    ///
-    /// # Errors
-    /// A date of the server's certificate is out of range. One of an issuer sets no bound.
-    pub(super) fn of_chain(
-        leaf: &X509Certificate<'_>,
-        rest: &[X509Certificate<'_>],
-    ) -> Result<Validity, String> {
-        let validity = leaf.validity();
-        let (start, end) = (timestamp(validity.not_before)?, timestamp(validity.not_after)?);
+    pub(super) fn of_chain(leaf: &X509Certificate<'_>, rest: &[X509Certificate<'_>]) -> Validity {
+        let (start, end) = dates(leaf);
         let mut bounds = Validity {
             start: Bound { at: start, issuer: None },
             end: Bound { at: end, issuer: None },
             own_duration: end.duration_since(start),
         };
-        for issuer in issuers(leaf, rest).filter(|issuer| issuer.issuer() != issuer.subject()) {
-            let bound = |at| Bound { at, issuer: Some(issuer.subject().to_string()) };
-            let validity = issuer.validity();
-            if let Some(at) = timestamp(validity.not_before).ok().filter(|at| *at > bounds.start.at)
-            {
-                bounds.start = bound(at);
+        let Issuers { mut found, .. } = Issuers::of(leaf, rest);
+        let is_root = found.last().is_some_and(|(_, last)| is_self_issued(last));
+        if is_root || found.len() > 1 {
+            found.pop();
+        }
+        for (_, issuer) in found {
+            let bound = |at| Bound { at, issuer: Some(shown::subject(issuer.subject())) };
+            let (start, end) = dates(issuer);
+            if start > bounds.start.at {
+                bounds.start = bound(start);
             }
-            if let Some(at) = timestamp(validity.not_after).ok().filter(|at| *at < bounds.end.at) {
-                bounds.end = bound(at);
+            if end < bounds.end.at {
+                bounds.end = bound(end);
             }
         }
-        Ok(bounds)
+        bounds
     }
 
     /// Returns true if every certificate is valid at that time.
@@ -86,7 +85,14 @@ impl Bound {
     }
 }
 
-fn timestamp(time: ASN1Time) -> Result<Timestamp, String> {
-    Timestamp::from_second(time.timestamp())
-        .map_err(|error| format!("the validity of the certificate is out of range: {error}"))
+/// Returns the dates of a certificate. One without an end has a date beyond the range of timestamps (RFC 5280
+/// 4.1.2.5).
+fn dates(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
+    let timestamp = |time: ASN1Time| {
+        let seconds = time.timestamp();
+        let limit = if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::from_second(seconds).unwrap_or(limit)
+    };
+    let validity = certificate.validity();
+    (timestamp(validity.not_before), timestamp(validity.not_after))
 }

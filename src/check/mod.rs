@@ -17,7 +17,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::certificates::{Bound, CertificateErrors, CertificateInfo, Certificates, Validity};
+use crate::certificates::{
+    Bound, CertificateErrors, CertificateInfo, CertificateProblem, Certificates, Validity,
+};
 use crate::config::{self, Config, ConfigErrors, ConfiguredPath, ErrorLine, ListenAddr};
 use crate::data_lock::path_fault;
 use crate::engine::SocketPathError;
@@ -44,6 +46,11 @@ enum CheckError {
         file: ConfiguredPath,
         validity: InvalidTime,
     },
+    /// Every client refuses a certificate, at any time.
+    Refused {
+        file: ConfiguredPath,
+        problem: CertificateProblem,
+    },
     /// The path of a unix socket holds a file that a start would not replace.
     Socket {
         address: ListenAddr,
@@ -63,6 +70,7 @@ impl CheckError {
             CheckError::Config(errors) => errors.lines(),
             CheckError::Certificates(errors) => errors.lines(),
             CheckError::Invalid { file, validity } => vec![file.error_line(validity)],
+            CheckError::Refused { file, problem } => vec![file.error_line(problem)],
             CheckError::Socket { address, error } => {
                 vec![ErrorLine { position: None, text: format!("{address}: {error}") }]
             }
@@ -114,6 +122,8 @@ pub fn check(path: &Path, now: Timestamp) -> Result<Checked, CheckErrors> {
         certificates.map_err(|faulty| errors.push(CheckError::Certificates(faulty))).ok();
     let infos = certificates.iter().flatten().flat_map(|certificates| &certificates.infos);
     for (file, info) in files.into_iter().zip(infos) {
+        let refused = info.problems.iter().filter(|problem| problem.refused).cloned();
+        errors.extend(refused.map(|problem| CheckError::Refused { file: file.clone(), problem }));
         let validity = invalid_time(info, now);
         errors.extend(validity.map(|validity| CheckError::Invalid { file, validity }));
     }

@@ -7,7 +7,7 @@ use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use super::outcome::{Failure, Printer, remark};
-use crate::access::HostName;
+use crate::access::{HostName, HostNameError};
 use crate::check::{check, poll};
 use crate::config::{ListenAddr, ListenAddrError, SourceUrl, admin_address};
 use crate::init::{self, Console, InitError, Measure, Options, Place, Request, TankKind, Written};
@@ -97,7 +97,7 @@ pub(super) struct Init {
 
     /// host name or address of the server, for the certificate; may be repeated (default: the host's);
     /// localhost and this machine's addresses are added
-    #[argh(option, arg_name = "NAME")]
+    #[argh(option, arg_name = "NAME", from_str_fn(host_name))]
     name: Vec<HostName>,
 
     /// ptlevel: height of the full tank, such as 58in or 147cm
@@ -190,6 +190,17 @@ impl Init {
             },
         }
     }
+}
+
+fn host_name(text: &str) -> Result<HostName, String> {
+    let name: HostName = text.parse().map_err(|error: HostNameError| error.to_string())?;
+    if !name.is_certifiable() {
+        return Err(format!(
+            "\"{text}\" is no name that clients accept in a certificate: its last part is a number, or it is too \
+             long, or a part begins or ends with \"-\""
+        ));
+    }
+    Ok(name)
 }
 
 fn admin_listen(text: &str) -> Result<ListenAddr, String> {

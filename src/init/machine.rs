@@ -21,7 +21,8 @@ fn names_of(name: &str) -> Vec<HostName> {
     let names = [Some(name), (!name.contains('.')).then_some(&*local)];
     let names = names.into_iter().flatten().filter(|_| has_meaning);
     // A certificate cannot name hosts with underscores.
-    names.filter(|name| !name.contains('_')).filter_map(|name| name.parse().ok()).collect()
+    let names = names.filter(|name| !name.contains('_')).filter_map(|name| name.parse().ok());
+    names.filter(HostName::is_certifiable).collect()
 }
 
 /// Returns the addresses by which other machines reach this one: first those on the default route.

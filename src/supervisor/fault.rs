@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::alarm::AlarmKind;
 use super::plan::{OwnCertificate, Plan};
 use super::probed::{Probed, Way};
+use crate::certificates::listed;
 use crate::kernel::clock::MIN_TIME;
 use crate::outbound::{Cause, Failure, FailureKind, Response, TlsFault};
 use crate::text::one_line;
@@ -20,9 +21,6 @@ const MAX_REASON: usize = 400;
 /// Beginning of the remedy for an address that this machine does not have or reach, in the words of the server.
 pub(super) const LATE_ADDRESS: &str =
     "if this one comes by DHCP, Wi-Fi or IPv6 there is nothing to do, else correct";
-
-/// Most names of a certificate in a message.
-const MAX_NAMES: usize = 8;
 
 /// Verdict on one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,8 +239,8 @@ fn renewal(probed: &Probed, plan: &Plan, now: Timestamp) -> String {
             file.display(),
             Rfc3339(validity.end.at)
         ),
-        _ => "renew it; a self-signed one by `pumphouse-web cert --renew`. The server loads renewed files \
-              within a minute"
+        _ => "renew it, a self-signed one by `pumphouse-web cert --renew`; if it is that of an issuer, use the full \
+              chain that the authority offers now. The server loads renewed files within a minute"
             .to_owned(),
     }
 }
@@ -270,11 +268,7 @@ fn reason(failure: &Failure) -> &str {
 /// Returns `the certificate is for pumphouse.example, not localhost: …`.
 fn other_name(probed: &Probed, names: &[String]) -> String {
     let host = probed.host().unwrap_or_default();
-    let mut listed = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
-    let more = names.len().saturating_sub(MAX_NAMES);
-    if more > 0 {
-        listed = format!("{listed} and {more} more");
-    }
+    let listed = listed(names);
     let make = format!("make a certificate with --name {}", host.trim_matches(['[', ']']));
     let by_name = names.iter().find(|name| !name.starts_with('*'));
     match (names, by_name.and_then(|name| probed.url_by(name))) {

@@ -120,7 +120,7 @@ pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
 pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [MetricFamily; 2] {
     let mut not_after = Family::gauge(
         "certificate_not_after_timestamp_seconds",
-        "End of the validity of a certificate and of its issuers in the file, Unix time.",
+        "End of the validity of a certificate and its issuers in the file, Unix time.",
     );
     let info = certificates.map(LiveCertificates::info).unwrap_or_default();
     // Certificates of the same names, such as an ECDSA and an RSA one, share a series, which shows

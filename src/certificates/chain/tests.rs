@@ -15,19 +15,34 @@ fn issue(
     issuer: Option<&Authority>,
 ) -> (CertificateDer<'static>, Authority) {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = rcgen::date_time_ymd(years.0, 1, 1);
-    params.not_after = rcgen::date_time_ymd(years.1, 1, 1);
-    if is_ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
+    let params = params(name, years, is_ca);
     let made = match issuer {
         Some(issuer) => params.signed_by(&key, issuer).unwrap(),
         None => params.self_signed(&key).unwrap(),
     };
     (made.der().clone(), Issuer::new(params, key))
+}
+
+/// Issues another certificate for the key of an authority.
+fn issue_again(
+    name: &str,
+    years: Years,
+    of: &Authority,
+    issuer: &Authority,
+) -> CertificateDer<'static> {
+    params(name, years, true).signed_by(of.key(), issuer).unwrap().der().clone()
+}
+
+fn params(name: &str, (from, to): Years, is_ca: bool) -> CertificateParams {
+    let mut params = CertificateParams::new(vec!["tank.lan".to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to, 1, 1);
+    if is_ca {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    params
 }
 
 type Authority = Issuer<'static, KeyPair>;
@@ -64,32 +79,75 @@ fn validity_is_that_of_the_chain_without_a_root() {
 }
 
 #[test]
-fn dates_of_a_certificate_that_issues_none_of_the_chain_do_not_count() {
-    let (_, authority) = issue("middle", YEARS, true, None);
-    let (leaf, _) = issue("tank.lan", YEARS, false, Some(&authority));
+fn issuer_is_found_wherever_it_is_in_the_file() {
+    let (root, authority) = issue("root", YEARS, true, None);
+    let (middle, issuer) = issue("middle", (2020, 2030), true, Some(&authority));
+    let (leaf, _) = issue("tank.lan", YEARS, false, Some(&issuer));
     let (stranger, _) = issue("stranger", (2020, 2021), true, Some(&authority));
+    for rest in [&[&leaf, &middle][..], &[&root, &middle], &[&stranger, &middle]] {
+        let info = info(&[&[&leaf], rest].concat());
+        assert_eq!(info.validity.end.issuer.as_deref(), Some("CN=middle"));
+        assert!(matches!(info.chain_fault, Some(ChainFault::Order { position: 2, .. })));
+    }
     let info = info(&[&leaf, &stranger]);
     assert_eq!(info.validity.end.issuer, None);
-    assert!(matches!(info.chain_fault, Some(ChainFault::Order { position: 2, .. })));
+    assert!(matches!(info.chain_fault, Some(ChainFault::NoIssuer { is_public: false, .. })));
 }
 
 #[test]
-fn issuer_has_to_have_signed_the_certificate_before_it() {
+fn issuer_that_clients_may_know_as_a_root_sets_no_bound() {
+    let (_, old_root) = issue("old", YEARS, true, None);
+    let (root, authority) = issue("root", YEARS, true, None);
+    let crossed = issue_again("root", (2020, 2024), &authority, &old_root);
+    let (middle, issuer) = issue("middle", YEARS, true, Some(&authority));
+    let (leaf, _) = issue("tank.lan", YEARS, false, Some(&issuer));
+    for chain in [&[&leaf, &middle, &crossed][..], &[&leaf, &middle, &crossed, &root]] {
+        assert_eq!(info(chain).validity.end.issuer, None);
+    }
+    // Beside a newer one, an older certificate of an issuer is not needed.
+    let expired = issue_again("middle", (2020, 2021), &issuer, &authority);
+    let info = info(&[&leaf, &expired, &middle]);
+    assert_eq!(info.validity.end.issuer, None);
+}
+
+#[test]
+fn certificate_without_an_end_is_valid() {
+    let (leaf, _) = issue("tank.lan", (2020, 9999), false, None);
+    let info = info(&[&leaf]);
+    assert!(info.validity.contains("9990-01-01T00:00:00Z".parse().unwrap()));
+    let mut endless = params("tank.lan", YEARS, false);
+    endless.not_after = rcgen::date_time_ymd(9999, 12, 31);
+    let made = endless.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let info = CertificateInfo::of_der(&[made.der().clone()]).unwrap();
+    assert_eq!(info.validity.end.at, jiff::Timestamp::MAX);
+}
+
+#[test]
+fn issuer_has_to_have_signed_the_certificate_with_its_key() {
     let (root, authority) = issue("root", YEARS, true, None);
     let (middle, issuer) = issue("middle", YEARS, true, Some(&authority));
     let (leaf, _) = issue("tank.lan", YEARS, false, Some(&issuer));
     let (other_middle, _) = issue("middle", YEARS, true, Some(&authority));
+    let (upper, of_upper) = issue("upper", YEARS, true, Some(&authority));
+    let (other_upper, _) = issue("upper", YEARS, true, Some(&authority));
+    let (lower, of_lower) = issue("lower", YEARS, true, Some(&of_upper));
+    let (low_leaf, _) = issue("tank.lan", YEARS, false, Some(&of_lower));
     let (other_root, _) = issue("root", YEARS, true, None);
     let (no_authority, named) = issue("middle", YEARS, false, Some(&authority));
     let (of_no_authority, _) = issue("tank.lan", YEARS, false, Some(&named));
-    let key =
-        |position, name: &str| ChainFault::OtherKey { position, subject: format!("CN={name}") };
+    let key = |position, name: &str, issued| {
+        let subject = format!("CN={name}");
+        Some(ChainFault::OtherKey { position, subject, issued })
+    };
     let subject = "CN=middle".to_owned();
     for (chain, expected) in [
         (&[&leaf, &middle][..], None),
         (&[&leaf, &middle, &root], None),
-        (&[&leaf, &other_middle], Some(key(2, "middle"))),
-        (&[&leaf, &middle, &other_root], Some(key(3, "root"))),
+        (&[&low_leaf, &lower, &upper, &root], None),
+        (&[&leaf, &other_middle], key(2, "middle", 1)),
+        (&[&low_leaf, &lower, &other_upper], key(3, "upper", 2)),
+        // Clients take their own root.
+        (&[&leaf, &middle, &other_root], None),
         (
             &[&of_no_authority, &no_authority],
             Some(ChainFault::NoAuthority { position: 2, subject }),
@@ -97,32 +155,54 @@ fn issuer_has_to_have_signed_the_certificate_before_it() {
     ] {
         let info = info(chain);
         assert_eq!(info.chain_fault, expected);
-        assert_eq!(info.problems.len(), usize::from(expected.is_some()), "{:?}", info.problems);
-        assert_eq!(expected.is_some(), info.chain_fault.is_some_and(|fault| fault.is_refused()));
+        let refused: Vec<bool> = info.problems.iter().map(|problem| problem.refused).collect();
+        assert_eq!(refused, vec![true; usize::from(expected.is_some())], "{:?}", info.problems);
     }
+    // Clients try both.
+    let info = info(&[&leaf, &other_middle, &middle]);
+    assert!(!info.chain_fault.unwrap().is_refused());
+}
+
+#[test]
+fn issuers_that_issue_each_other_end() {
+    let key = KeyPair::generate().unwrap();
+    let a = Issuer::new(params("a", YEARS, true), &key);
+    let b = Issuer::new(params("b", YEARS, true), &key);
+    let a_by_b = params("a", YEARS, true).signed_by(&key, &b).unwrap().der().clone();
+    let b_by_a = params("b", YEARS, true).signed_by(&key, &a).unwrap().der().clone();
+    let leaf = params("tank.lan", YEARS, false);
+    let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &a).unwrap().der().clone();
+    assert_eq!(info(&[&leaf, &a_by_b, &b_by_a]).chain_fault, None);
+}
+
+#[test]
+fn subject_stays_in_its_line_and_is_bounded() {
+    let forged = format!("middle\n2026 ERROR {}", "x".repeat(1000));
+    let (_, issuer) = issue(&forged, YEARS, true, None);
+    let (leaf, _) = issue("tank.lan", YEARS, false, Some(&issuer));
+    let problem = info(&[&leaf]).problems[0].to_string();
+    assert!(problem.lines().count() == 1 && problem.len() < 600, "{problem}");
 }
 
 #[test]
 fn signature_that_cannot_be_verified_is_left_to_the_clients() {
     use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512};
+    let (_, root) = issue("root", YEARS, true, None);
     for (algorithm, is_verified) in [
         (&PKCS_ECDSA_P256_SHA256, true),
         (&PKCS_ECDSA_P384_SHA384, true),
         (&PKCS_ECDSA_P521_SHA512, false),
         (&PKCS_ED25519, true),
     ] {
-        let signed = |key: &KeyPair| {
-            let mut params = CertificateParams::new(Vec::new()).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let root = params.self_signed(key).unwrap();
-            let issuer = Issuer::from_params(&params, key);
-            let leaf_key = KeyPair::generate().unwrap();
-            let leaf = CertificateParams::new(vec!["tank.lan".to_owned()]).unwrap();
-            (leaf.signed_by(&leaf_key, &issuer).unwrap().der().clone(), root.der().clone())
+        let signed = || {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let middle = params("middle", YEARS, true).signed_by(&key, &root).unwrap();
+            let issuer = Issuer::new(params("middle", YEARS, true), key);
+            let (leaf, _) = issue("tank.lan", YEARS, false, Some(&issuer));
+            (leaf, middle.der().clone())
         };
-        let key = || KeyPair::generate_for(algorithm).unwrap();
-        let ((leaf, root), (_, other)) = (signed(&key()), signed(&key()));
-        assert_eq!(info(&[&leaf, &root]).chain_fault, None, "{algorithm:?}");
+        let ((leaf, middle), (_, other)) = (signed(), signed());
+        assert_eq!(info(&[&leaf, &middle]).chain_fault, None, "{algorithm:?}");
         assert_eq!(info(&[&leaf, &other]).chain_fault.is_some(), is_verified, "{algorithm:?}");
     }
 }

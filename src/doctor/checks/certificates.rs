@@ -1,7 +1,7 @@
 //! The certificates of the public listeners.
 
 use crate::admin::scoreboard::report::{Certificate, Report as Scoreboard};
-use crate::certificates::{CertificateProblem, EXPIRES_SOON_DAYS, NEW_CHAIN};
+use crate::certificates::{CertificateProblem, EXPIRES_SOON_DAYS, NEW_CHAIN, listed};
 use crate::doctor::finding::Finding;
 
 const RENEW: &str =
@@ -32,7 +32,7 @@ fn of_one(certificate: &Certificate) -> Vec<Finding> {
     let days = certificate.days_left;
     let names = match certificate.names.as_slice() {
         [] => "no name".to_owned(),
-        names => names.join(", "),
+        names => listed(names),
     };
     let (whose, remedy) = match &certificate.expiring_issuer {
         Some(issuer) => (format!("{names}: its issuer \"{issuer}\""), NEW_CHAIN),
@@ -53,8 +53,12 @@ fn of_one(certificate: &Certificate) -> Vec<Finding> {
         }
         _ => Finding::well("certificate", format!("{names}: {days} days left")),
     };
-    let problems = certificate.problems.iter().map(|CertificateProblem { problem, advice }| {
-        Finding::note("certificate", problem.clone()).advise(advice.clone())
+    let problems = certificate.problems.iter().map(|it| {
+        let CertificateProblem { problem, advice, refused } = it.clone();
+        match refused {
+            true => Finding::wrong("certificate", problem, advice),
+            false => Finding::note("certificate", problem).advise(advice),
+        }
     });
     std::iter::once(validity).chain(problems).collect()
 }

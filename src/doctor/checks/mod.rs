@@ -215,6 +215,13 @@ mod tests {
             ),
             (
                 "certificates",
+                json!([{"names": ["a"], "days_left": 90, "problems": [
+                    {"problem": "clients refuse the chain", "advice": "use", "refused": true}]}]),
+                Mark::Wrong,
+                "clients refuse the chain",
+            ),
+            (
+                "certificates",
                 json!([{"names": ["a"], "days_left": 3, "expiring_issuer": "CN=middle"}]),
                 Mark::Wrong,
                 "a: its issuer \"CN=middle\" expires in 3 days",

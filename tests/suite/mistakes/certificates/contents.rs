@@ -135,7 +135,7 @@ key middle.key
 issue middle root ca.ext
 cat tank.lan.pem middle.pem > cert.pem"#,
         says: &[
-            r#"note: clients refuse the chain of the certificate for tank.lan: certificate 2, "CN=middle", has the name of the issuer of certificate 1, but another key than its signature; "cert" must be the file with the full chain (certbot: fullchain.pem): the server's certificate, then each issuer of the one before"#,
+            r#"p.toml:4:9: "cert" in [tls]: clients refuse the chain of the certificate for tank.lan: certificate 2, "CN=middle", has the name of the issuer of certificate 1, but its key has not signed that; "cert" must be the file with the full chain (certbot: fullchain.pem): the server's certificate, then each issuer of the one before"#,
         ],
     },
     Mistake {
@@ -144,7 +144,7 @@ cat tank.lan.pem middle.pem > cert.pem"#,
 issue middle root leaf.ext
 cat tank.lan.pem middle.pem > cert.pem"#,
         says: &[
-            r#"note: clients refuse the chain of the certificate for tank.lan: certificate 2, "CN=middle", is the issuer of certificate 1, but not that of an authority (CA:TRUE); "cert" must be the file with the full chain (certbot: fullchain.pem): the server's certificate, then each issuer of the one before"#,
+            r#"p.toml:4:9: "cert" in [tls]: clients refuse the chain of the certificate for tank.lan: certificate 2, "CN=middle", has issued another one, but is not that of an authority (CA:TRUE); "cert" must be the file with the full chain (certbot: fullchain.pem): the server's certificate, then each issuer of the one before"#,
         ],
     },
     Mistake {
