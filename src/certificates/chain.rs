@@ -71,12 +71,12 @@ impl ChainFault {
         let Issuers { found, other_key } = Issuers::of(leaf, rest);
         let no_authority = || {
             let (position, issuer) =
-                found.iter().find(|(_, issuer)| !is_self_issued(issuer) && !issuer.is_ca())?;
+                found.iter().find(|(_, issuer)| !is_root(issuer) && !issuer.is_ca())?;
             let subject = shown::subject(issuer.subject());
             Some(ChainFault::NoAuthority { position: *position, subject })
         };
         let no_issuer = || {
-            (found.is_empty() && !is_self_issued(leaf)).then(|| ChainFault::NoIssuer {
+            (found.is_empty() && !is_root(leaf)).then(|| ChainFault::NoIssuer {
                 issuer: shown::subject(leaf.issuer()),
                 is_public: has_issuer_address(leaf),
             })
@@ -169,7 +169,7 @@ impl<'a, 'c> Issuers<'a, 'c> {
         let mut found: Vec<(usize, &X509Certificate<'_>)> = Vec::new();
         let mut other_key = None;
         let (mut issued, mut one) = (1, leaf);
-        while !is_self_issued(one) && found.len() < MAX_ISSUERS {
+        while !is_root(one) && found.len() < MAX_ISSUERS {
             let named = (2..).zip(rest).filter(|(_, it)| it.subject() == one.issuer());
             let (others, signers): (Vec<_>, Vec<_>) =
                 named.partition(|(_, issuer)| is_of_other_key(one, issuer));
@@ -178,10 +178,10 @@ impl<'a, 'c> Issuers<'a, 'c> {
             let next = signers
                 .into_iter()
                 .filter(|(position, _)| found.iter().all(|(known, _)| known != position))
-                .max_by_key(|(_, issuer)| (is_self_issued(issuer), end(issuer)));
+                .max_by_key(|(_, issuer)| (is_root(issuer), end(issuer)));
             let Some((position, issuer)) = next else {
                 // Clients ignore a root in the file, and have the right one.
-                let other = others.into_iter().find(|(_, issuer)| !is_self_issued(issuer));
+                let other = others.into_iter().find(|(_, issuer)| !is_root(issuer));
                 other_key = other.map(|(position, issuer)| ChainFault::OtherKey {
                     position,
                     subject: shown::subject(issuer.subject()),
@@ -196,8 +196,10 @@ impl<'a, 'c> Issuers<'a, 'c> {
     }
 }
 
-pub(super) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
-    certificate.issuer() == certificate.subject()
+/// Returns true if a certificate is signed by its own key. One that is issued by its own name with another key
+/// introduces a new key of the same authority (RFC 4210 4.4), and is an issuer like others.
+pub(super) fn is_root(certificate: &X509Certificate<'_>) -> bool {
+    certificate.issuer() == certificate.subject() && !is_of_other_key(certificate, certificate)
 }
 
 /// Returns the first certificate that does not follow the one that it has issued.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use x509_parser::prelude::X509Certificate;
 use x509_parser::time::ASN1Time;
 
-use super::chain::{Issuers, is_self_issued};
+use super::chain::{Issuers, is_root};
 use super::shown;
 
 /// Remedy for the end of an issuer's certificate, which no renewal of the server's own replaces.
@@ -45,8 +45,8 @@ impl Validity {
             own_duration: end.duration_since(start),
         };
         let Issuers { mut found, .. } = Issuers::of(leaf, rest);
-        let is_root = found.last().is_some_and(|(_, last)| is_self_issued(last));
-        if is_root || found.len() > 1 {
+        let ends_with_root = found.last().is_some_and(|(_, last)| is_root(last));
+        if ends_with_root || found.len() > 1 {
             found.pop();
         }
         for (_, issuer) in found {

@@ -111,6 +111,18 @@ fn issuer_that_clients_may_know_as_a_root_sets_no_bound() {
 }
 
 #[test]
+fn new_key_of_a_root_that_the_old_one_has_signed_is_an_issuer() {
+    let (old, old_authority) = issue("root", YEARS, true, None);
+    let (_, new_authority) = issue("root", YEARS, true, None);
+    let (leaf, _) = issue("tank.lan", YEARS, false, Some(&new_authority));
+    for (until, expected) in [(2050, None), (2021, Some("CN=root"))] {
+        let new = issue_again("root", (2020, until), &new_authority, &old_authority);
+        let info = info(&[&leaf, &new, &old]);
+        assert_eq!((info.chain_fault, info.validity.end.issuer.as_deref()), (None, expected));
+    }
+}
+
+#[test]
 fn certificate_without_an_end_is_valid() {
     let (leaf, _) = issue("tank.lan", (2020, 9999), false, None);
     let info = info(&[&leaf]);
