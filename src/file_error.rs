@@ -1,11 +1,11 @@
 //! Explains why a file cannot be read: where it was sought, as which user, and what helps.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -23,8 +23,15 @@ pub(crate) const MAX_PEM_BYTES: u64 = 1 << 20;
 /// Maximum size of a configuration or of a file of trusted certificates.
 pub(crate) const MAX_TEXT_BYTES: u64 = 16 << 20;
 
-/// Longest time that a named pipe may have no writer, so that a command does not wait without a word.
-const MAX_WAIT_FOR_WRITER: Duration = Duration::from_secs(10);
+/// Maximum size of a file that this program has written itself. That of a thousand accounts or sources is smaller.
+pub(crate) const MAX_OWN_BYTES: u64 = 32 << 20;
+
+/// Longest time that a named pipe may have no writer, or a file another process's lease, so that a command does not
+/// wait without a word.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Interval of the attempts to open a file under a lease.
+const LEASE_PAUSE: Duration = Duration::from_millis(50);
 
 /// A path in a message. A relative one is followed by the folder that it starts at.
 #[derive(Debug)]
@@ -63,7 +70,7 @@ impl FileError {
     pub(crate) fn is_of_process(&self) -> bool {
         self.error.kind() == ErrorKind::PermissionDenied
             || self.is_missing() && self.path.is_relative()
-            || self.is_shortage()
+            || self.is_passing()
     }
 
     /// Returns true if there is no file.
@@ -71,9 +78,10 @@ impl FileError {
         self.error.kind() == ErrorKind::NotFound
     }
 
-    /// Returns true if the process or the system has no descriptor or memory left.
-    pub(crate) fn is_shortage(&self) -> bool {
-        is_shortage(&self.error)
+    /// Returns true if the same file may be readable later: the process or the system has no descriptor or memory
+    /// left, or another process has a lease on the file.
+    pub(crate) fn is_passing(&self) -> bool {
+        is_shortage(&self.error) || self.error.kind() == ErrorKind::WouldBlock
     }
 }
 
@@ -81,34 +89,93 @@ impl FileError {
 /// has no size, and a file may grow.
 ///
 /// # Errors
-/// It cannot be read, is a device, is larger, or is a pipe that is empty or has no writer for a while.
+/// It cannot be read, is a device, is larger, or is a pipe that is empty or has no writer for a while; or another
+/// process keeps its lease on it.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    // Without this flag, the open itself waits: for the writer of a pipe, or for the line of a modem.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
-    let opened = File::options().read(true).custom_flags(flags).open(path);
-    let file = opened.map_err(|error| match Errno::from_io_error(&error) {
-        Some(Errno::NXIO) => {
-            io::Error::new(ErrorKind::InvalidInput, "is a socket or a device, not a file")
-        }
-        _ => error,
-    })?;
-    let metadata = file.metadata()?;
-    let kind = metadata.file_type();
-    if kind.is_char_device() || kind.is_block_device() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "is a device, not a file"));
-    }
-    let mut bytes = Vec::new();
-    if kind.is_fifo() {
-        bytes = pipe::read(&file, limit + 1, MAX_WAIT_FOR_WRITER)?;
+    let (file, metadata) = open(path, MAX_WAIT)?;
+    if metadata.file_type().is_fifo() {
+        let bytes = pipe::read(&file, limit + 1, MAX_WAIT)?;
         // An empty configuration would be valid, without sources and accounts.
         if bytes.is_empty() {
             let text = "is a pipe that holds nothing: a pipe can be read once only, and a reload needs a file";
             return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
         }
-    } else {
-        file.take(limit + 1).read_to_end(&mut bytes)?;
+        return within(limit, &metadata, bytes);
     }
+    read_file(&file, &metadata, limit)
+}
+
+/// Reads a file that this program has written itself, of at most [`MAX_OWN_BYTES`]. A pipe in its place is not waited
+/// for.
+///
+/// # Errors
+/// It cannot be read, is no regular file or is larger.
+pub(crate) fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let (file, metadata) = open_own(path)?;
+    read_file(&file, &metadata, MAX_OWN_BYTES)
+}
+
+/// Opens a file that this program has written itself.
+///
+/// # Errors
+/// It cannot be opened, or is no regular file.
+pub(crate) fn open_own(path: &Path) -> io::Result<(File, Metadata)> {
+    let (file, metadata) = open(path, MAX_WAIT)?;
+    if metadata.file_type().is_fifo() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "is a pipe, not a file"));
+    }
+    if metadata.is_dir() {
+        return Err(Errno::ISDIR.into());
+    }
+    Ok((file, metadata))
+}
+
+/// Opens a file or a pipe without waiting for anything but the end of a lease, for at most `patience`.
+fn open(path: &Path, patience: Duration) -> io::Result<(File, Metadata)> {
+    // Without this flag, the open itself waits: for the writer of a pipe, for the line of a modem, or for the end of
+    // a lease, which may last for /proc/sys/fs/lease-break-time.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let begun = Instant::now();
+    let file = loop {
+        let error = match File::options().read(true).custom_flags(flags).open(path) {
+            Ok(file) => break file,
+            Err(error) => error,
+        };
+        match Errno::from_io_error(&error) {
+            // The attempt itself has asked the holder to end its lease (fcntl(2), F_SETLEASE).
+            Some(Errno::AGAIN) if begun.elapsed() < patience => std::thread::sleep(LEASE_PAUSE),
+            Some(Errno::AGAIN) => {
+                let text = format!(
+                    "another process, such as Samba or an NFS server, has a lease on it and has not ended it within \
+                     {} s",
+                    patience.as_secs()
+                );
+                return Err(io::Error::new(ErrorKind::WouldBlock, text));
+            }
+            Some(Errno::NXIO) => {
+                let text = "is a socket or a device, not a file";
+                return Err(io::Error::new(ErrorKind::InvalidInput, text));
+            }
+            _ => return Err(error),
+        }
+    };
+    let metadata = file.metadata()?;
+    let kind = metadata.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "is a device, not a file"));
+    }
+    Ok((file, metadata))
+}
+
+fn read_file(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    within(limit, metadata, bytes)
+}
+
+/// Returns what was read of a file, if that is not more than `limit` bytes.
+fn within(limit: u64, metadata: &Metadata, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let size = metadata.len().max(bytes.len() as u64);
     if bytes.len() as u64 > limit {
         let text =
@@ -177,7 +244,7 @@ fn denied(path: &Path) -> String {
 }
 
 /// Follows the symbolic links at the end of a path. Returns the last of them, and its target.
-fn resolve_links(path: &Path) -> (Option<PathBuf>, PathBuf) {
+pub(crate) fn resolve_links(path: &Path) -> (Option<PathBuf>, PathBuf) {
     let (mut link, mut target) = (None, path.to_owned());
     for _ in 0..MAX_LINKS {
         let Ok(next) = fs::read_link(&target) else { break };
@@ -196,6 +263,7 @@ pub(crate) fn user_name() -> String {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+    use std::process::{Child, Command, Stdio};
 
     use super::*;
 
@@ -223,6 +291,67 @@ mod tests {
             assert_eq!(error.to_string(), format!("{root}/{name}: {expected}"));
             assert_eq!(error.is_missing(), name != "sub");
         }
+    }
+
+    /// A process that takes a lease on the file of its argument. It ends the lease some time after the kernel has
+    /// asked for that, or at the end of its input, whichever the second argument is.
+    const HOLDER: &str = "
+import fcntl, os, signal, sys, time
+file = os.open(sys.argv[1], os.O_RDWR)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+if sys.argv[2] == 'ends':
+    signal.sigwait([signal.SIGIO])
+    time.sleep(0.2)
+else:
+    sys.stdin.read()
+";
+
+    fn leased(path: &Path, end: &str) -> Child {
+        let mut command = Command::new("python3");
+        command.args(["-c", HOLDER]).arg(path).arg(end);
+        let mut holder = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 is needed");
+        let mut line = [0; 5];
+        holder.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+        assert_eq!(&line, b"held\n");
+        holder
+    }
+
+    #[test]
+    fn file_under_a_lease_is_read_when_the_lease_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "a").unwrap();
+        let mut holder = leased(&path, "ends");
+        assert_eq!(FileError::read(&path, 8).unwrap(), b"a");
+        assert!(holder.wait().unwrap().success());
+    }
+
+    #[test]
+    fn file_under_a_lease_that_does_not_end_may_be_readable_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "a").unwrap();
+        let mut holder = leased(&path, "stays");
+        let error = open(&path, Duration::ZERO).unwrap_err();
+        assert!(error.to_string().contains("has a lease on it"), "{error}");
+        let error = FileError { path, error };
+        assert!(error.is_passing() && error.is_of_process());
+        drop(holder.stdin.take());
+        assert!(holder.wait().unwrap().success());
+    }
+
+    #[test]
+    fn pipe_in_place_of_an_own_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert_eq!(read_own(&path).unwrap_err().to_string(), "is a pipe, not a file");
     }
 
     #[test]

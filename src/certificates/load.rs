@@ -62,7 +62,7 @@ impl CertificateErrors {
     /// Returns true if the same files may be usable later: the system is short of a resource.
     pub fn is_passing(&self) -> bool {
         self.0.iter().all(|error| match &error.fault {
-            Fault::Unreadable(error) => error.is_shortage(),
+            Fault::Unreadable(error) => error.is_passing(),
             _ => false,
         })
     }

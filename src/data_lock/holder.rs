@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use procfs::LockType;
 
 use super::place::lock_path;
+use crate::file_error::open_own;
 use crate::text::clean;
 use crate::timestamp::Rfc3339;
 
@@ -78,8 +79,7 @@ pub(super) fn is_own(file: &mut File) -> io::Result<bool> {
 ///
 /// The kernel lists no locks of processes in other containers.
 pub fn find_holder(database: &Path) -> Option<Holder> {
-    let mut file = File::open(lock_path(database)).ok()?;
-    let metadata = file.metadata().ok().filter(fs::Metadata::is_file)?;
+    let (mut file, metadata) = open_own(&lock_path(database)).ok()?;
     let holder = read_holder(&mut file);
     let locks = procfs::locks().ok()?;
     // Some file systems list another device: there the process has to be the one that the content names.

@@ -3,7 +3,6 @@
 //! A write goes to a temporary file beside it, which is synced and renamed, so a power cut leaves the
 //! old file or the new one. The checksum detects damage by the medium.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::board::{
     Value,
 };
 use crate::config;
+use crate::file_error::read_own;
 use crate::private_file;
 use crate::text::clean_shared;
 use crate::units::Unit;
@@ -222,7 +222,7 @@ fn sighting(saved: SavedSighting, fetched_at: Timestamp) -> Option<Sighting> {
 
 /// Reads and checks the file.
 pub(super) fn read(path: &Path) -> Result<Vec<SavedReading>, ReadError> {
-    decode(&fs::read(path)?)
+    decode(&read_own(path)?)
 }
 
 /// Replaces the file atomically.

@@ -2,8 +2,8 @@
 //! its mode.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -12,13 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ID;
 use super::key_store::{AccountKey, KeyStore};
+use crate::file_error::read_own;
 use crate::private_file;
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
-
-/// Most bytes read from the file. A file of a thousand accounts is smaller.
-const MAX_FILE_BYTES: u64 = 32 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -74,13 +72,11 @@ pub(super) fn load(path: &Path, is_ours: bool) -> Option<KeyStore> {
 }
 
 fn read(path: &Path) -> Result<KeyStore, LoadError> {
-    let file = File::open(path)?;
+    let bytes = read_own(path)?;
     if let Some(mode) = private_file::exposed_mode(path) {
         let path = path.display();
         log::warn!("{path} contains signing keys and has mode {mode:04o}: run chmod 600 {path}");
     }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     decode(&bytes).ok_or(LoadError::Damaged)
 }
 

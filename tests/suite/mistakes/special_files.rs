@@ -8,7 +8,7 @@ use hostile::config::{Config, Source};
 
 use crate::mistakes::{check, lossy, write};
 use crate::process::Process;
-use crate::server::BINARY;
+use crate::server::{BINARY, Server};
 
 /// Runs a command of sh in a folder, with the program as `$0`.
 fn sh(folder: &Path, script: &str) -> Output {
@@ -119,6 +119,26 @@ fn reload_of_a_configuration_from_a_pipe_changes_nothing() {
     let lines = server.log().lines();
     assert!(lines.iter().any(|line| line.contains("is a pipe that holds nothing")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("removed")), "{lines:?}");
+}
+
+/// The server writes these files itself, so it waits for no writer of a pipe there.
+#[test]
+fn pipe_in_place_of_the_server_s_own_files_is_reported_and_the_server_starts() {
+    let config = Config::https();
+    let mut server = Server::start(&config);
+    for (name, report) in [
+        ("pumphouse.last.json", "cannot read the last values from "),
+        ("pumphouse.sessions.json", "cannot read sessions from "),
+    ] {
+        server.signal("KILL");
+        let pipe = server.folder().join(name);
+        let _ = std::fs::remove_file(&pipe);
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        server = server.start_again(&config);
+        server.wait_for_log(report);
+        let log = server.log();
+        assert!(log.iter().any(|line| line.contains(": is a pipe, not a file; ")), "{log:?}");
+    }
 }
 
 #[test]
