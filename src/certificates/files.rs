@@ -3,22 +3,17 @@
 //! [`create`] generates a new key. [`renew`] keeps the key, so that clients that have pinned it accept the
 //! new certificate.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
 
 use super::content::{self, Wanted};
 use super::info::CertificateInfo;
 use super::name::{self, NameError};
+use super::new_file::{NewFile, Places, put_pair};
 use crate::config::self_signed::{SelfSignedError, renewed, self_signed};
 use crate::file_error::{MAX_PEM_BYTES, read_bounded};
-
-/// Mode of a key: only its owner may read it.
-const KEY_MODE: u32 = 0o600;
-const CERT_MODE: u32 = 0o644;
+use crate::shell::quoted;
 
 /// Names of a certificate for this machine alone.
 pub const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -43,6 +38,65 @@ pub enum FilesError {
     /// A file exists and must not be overwritten.
     #[error("{} exists; --force overwrites both files, --renew keeps the key", .0.display())]
     Exists(PathBuf),
+    /// The certificate and the key are one file, by links.
+    #[error(
+        "{} and {} are one file, in which the certificate would replace the key; make each a file of its own, \
+         or name another folder by --dir",
+        cert.display(),
+        key.display()
+    )]
+    OneFile {
+        /// Path of the certificate.
+        cert: PathBuf,
+        /// Path of the key.
+        key: PathBuf,
+    },
+    /// A symbolic link leads to no file.
+    #[error(
+        "{} links to {}, which does not exist; remove the link, or make that file",
+        link.display(),
+        target.display()
+    )]
+    NoTarget {
+        /// Path of the link.
+        link: PathBuf,
+        /// The path that it leads to.
+        target: PathBuf,
+    },
+    /// A path leads to anything but a file.
+    #[error("{} is a {kind}, not a file; move it away, or name another folder by --dir", path.display())]
+    NoFile {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        kind: &'static str,
+    },
+    /// The certificate could not be replaced after the key, and the key could not be put back.
+    #[error(
+        "{failure}; and the earlier key cannot be put back: {error}; put it back by: mv {} {}",
+        quoted(kept),
+        quoted(key)
+    )]
+    KeyKept {
+        /// Reason why the certificate was not replaced.
+        failure: Box<FilesError>,
+        /// Path of the key.
+        key: PathBuf,
+        /// Path of the earlier key.
+        kept: PathBuf,
+        /// Reason why it was not put back.
+        error: io::Error,
+    },
+    /// The certificate could not be written after the key, and the key could not be removed.
+    #[error("{failure}; and the new key {} cannot be removed: {error}; remove it", key.display())]
+    KeyStays {
+        /// Reason why the certificate was not written.
+        failure: Box<FilesError>,
+        /// Path of the key.
+        key: PathBuf,
+        /// Reason why it was not removed.
+        error: io::Error,
+    },
     /// A certificate to be renewed is not self-signed.
     #[error(
         "{} was issued by an authority, which must renew it; --force replaces it and its key by \
@@ -86,23 +140,24 @@ pub enum FilesError {
 ///
 /// # Errors
 /// A name is none for a certificate; one of the files exists and `overwrite` is false; or another case of
-/// [`FilesError`].
+/// [`FilesError`]. The earlier files stay then, and no other ones, unless the error says so.
 pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, FilesError> {
     let names = parsed(names)?;
     let (cert, key) = paths(dir);
     // Both are checked, and both are complete on the disk, before either is put in place, so that a certificate
     // and its key stay a pair.
-    let exists = |path: &&PathBuf| fs::symlink_metadata(path).is_ok();
-    if !overwrite && let Some(existing) = [&cert, &key].into_iter().find(exists) {
-        return Err(FilesError::Exists(existing.clone()));
+    let places = Places::find(&cert, &key)?;
+    let exists = [(&cert, &places.cert), (&key, &places.key)];
+    let existing = exists.into_iter().find(|(_, place)| place.existing.is_some());
+    if !overwrite && let Some((path, _)) = existing {
+        return Err(FilesError::Exists(path.clone()));
     }
     let pair = self_signed(&names)
         .map_err(|error| FilesError::Certificate { names: names.clone(), error })?;
     fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-    let new_key = NewFile::write(&key, &pair.key_pem, KEY_MODE)?;
-    let new_cert = NewFile::write(&cert, &pair.cert_pem, CERT_MODE)?;
-    new_key.put(overwrite)?;
-    new_cert.put(overwrite)?;
+    let new_key = NewFile::key(&places.key, &pair.key_pem)?;
+    let new_cert = NewFile::cert(&places.cert, &pair.cert_pem)?;
+    put_pair(new_key, new_cert, overwrite)?;
     written(vec![cert, key], names, &pair.cert_pem)
 }
 
@@ -116,6 +171,7 @@ pub fn create(dir: &Path, names: &[String], overwrite: bool) -> Result<Written, 
 pub fn renew(dir: &Path, names: &[String]) -> Result<Written, FilesError> {
     let names = parsed(names)?;
     let (cert, key) = paths(dir);
+    let places = Places::find(&cert, &key)?;
     let key_pem = read(&key)?;
     content::parse_key(key_pem.as_bytes()).map_err(|unusable| FilesError::Unreadable {
         path: cert.clone(),
@@ -132,7 +188,7 @@ pub fn renew(dir: &Path, names: &[String]) -> Result<Written, FilesError> {
     }
     let cert_pem = renewed(&names, &key_pem)
         .map_err(|error| FilesError::Certificate { names: names.clone(), error })?;
-    NewFile::write(&cert, &cert_pem, CERT_MODE)?.put(true)?;
+    NewFile::cert(&places.cert, &cert_pem)?.put(true)?;
     written(vec![cert], names, &cert_pem)
 }
 
@@ -156,51 +212,7 @@ fn read(path: &Path) -> Result<String, FilesError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A complete file, which is not in its place yet. Dropped there, it leaves nothing.
-struct NewFile {
-    file: NamedTempFile,
-    /// Its place: of a symbolic link, the path that it leads to.
-    place: PathBuf,
-}
-
-impl NewFile {
-    /// Writes a file to the disk, beside the place to which `path` leads.
-    fn write(path: &Path, text: &str, mode: u32) -> Result<NewFile, FilesError> {
-        let place = if path.is_symlink() {
-            fs::canonicalize(path).map_err(io_error("follow", path))?
-        } else {
-            path.to_owned()
-        };
-        let folder = match place.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        // It has its mode before it has any content.
-        let mut file = tempfile::Builder::new()
-            .prefix(".cert-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder)
-            .map_err(io_error("write in", folder))?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
-        written.map_err(io_error("write", path))?;
-        Ok(NewFile { file, place })
-    }
-
-    /// Puts the file in its place atomically: a server that reads the file at the same time gets the old one or
-    /// the new one.
-    fn put(self, overwrite: bool) -> Result<(), FilesError> {
-        let NewFile { file, place } = self;
-        let put = match overwrite {
-            true => file.persist(&place),
-            false => file.persist_noclobber(&place),
-        };
-        let action = if overwrite { "replace" } else { "write" };
-        put.map_err(|error| io_error(action, &place)(error.error))?;
-        Ok(())
-    }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FilesError {
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FilesError {
     let path = path.to_owned();
     move |error| FilesError::Io { action, path, error }
 }
@@ -208,7 +220,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> File
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use hostile::folder::entries;
 
@@ -268,12 +280,60 @@ mod tests {
     fn link_to_no_file_prevents_both_files() {
         let folder = tempfile::tempdir().unwrap();
         symlink("nowhere", folder.path().join("cert.pem")).unwrap();
+        let root = folder.path().display();
+        let expected = format!(
+            "{root}/cert.pem links to {root}/nowhere, which does not exist; remove the link, or make that file"
+        );
+        for overwrite in [false, true] {
+            let refused = create(folder.path(), &["tank.example".to_owned()], overwrite);
+            assert_eq!(refused.unwrap_err().to_string(), expected);
+            assert_eq!(entries(folder.path()), ["cert.pem"]);
+        }
+        assert_eq!(renew(folder.path(), &[]).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn one_file_of_both_names_is_refused_and_stays() {
         let names = ["tank.example".to_owned()];
-        let refused = create(folder.path(), &names, false);
-        assert!(matches!(&refused, Err(FilesError::Exists(path)) if path.ends_with("cert.pem")));
-        let refused = create(folder.path(), &names, true).unwrap_err().to_string();
-        assert!(refused.starts_with("cannot follow ") && refused.contains("cert.pem"), "{refused}");
-        assert_eq!(entries(folder.path()), ["cert.pem"]);
+        let links: [fn(&Path, &Path) -> io::Result<()>; 2] =
+            [|file, other| symlink(file, other), |file, other| fs::hard_link(file, other)];
+        for link in links {
+            for (file, other) in [("cert.pem", "key.pem"), ("key.pem", "cert.pem")] {
+                let folder = tempfile::tempdir().unwrap();
+                create(folder.path(), &names, false).unwrap();
+                let [file, other] = [file, other].map(|name| folder.path().join(name));
+                let both = [fs::read(&file).unwrap(), fs::read(&other).unwrap()].concat();
+                fs::write(&file, &both).unwrap();
+                fs::remove_file(&other).unwrap();
+                link(&file, &other).unwrap();
+                for refused in [
+                    create(folder.path(), &names, true),
+                    create(folder.path(), &names, false),
+                    renew(folder.path(), &[]),
+                ] {
+                    assert!(matches!(&refused, Err(FilesError::OneFile { .. })), "{refused:?}");
+                    assert!(fs::read(&file).unwrap() == both);
+                }
+                assert_eq!(entries(folder.path()), ["cert.pem", "key.pem"]);
+            }
+        }
+    }
+
+    #[test]
+    fn folder_and_device_in_place_of_a_file_are_refused_before_anything_is_written() {
+        let names = ["tank.example".to_owned()];
+        for name in ["cert.pem", "key.pem"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let refused = create(folder.path(), &names, true).unwrap_err().to_string();
+            assert!(refused.contains(" is a folder, not a file; move it away"), "{refused}");
+            fs::remove_dir(&path).unwrap();
+            symlink("/dev/null", &path).unwrap();
+            let refused = create(folder.path(), &names, true).unwrap_err().to_string();
+            assert!(refused.contains(" is a device, pipe or socket, not a file"), "{refused}");
+            assert_eq!(entries(folder.path()), [name]);
+        }
     }
 
     #[test]

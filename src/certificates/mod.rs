@@ -7,7 +7,8 @@
 //! [`LiveCertificates`] holds the certificates that the public listeners present. They can be replaced at
 //! any time: new handshakes present the new certificates, and open connections are not affected.
 //! [`CertificateWatcher`] replaces it when the files change, without a restart or a signal.
-//! [`files`] writes a self-signed pair, for the command `cert`, whose names `name` checks.
+//! [`files`] writes a self-signed pair, for the command `cert`, whose names `name` checks and whose files `new_file`
+//! puts in their places.
 
 mod chain;
 mod content;
@@ -17,6 +18,7 @@ mod key_kind;
 mod live;
 mod load;
 mod name;
+mod new_file;
 mod problem;
 mod renewal;
 mod review;

@@ -209,6 +209,25 @@ fn file_that_cannot_be_written_leaves_the_earlier_pair_and_no_part() {
     }
 }
 
+/// The kernel refuses to replace a file that is a mount, as containers have them.
+#[test]
+fn certificate_that_cannot_be_replaced_leaves_the_earlier_key_and_no_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert!(run(&["cert", "--dir", "."], path).status.success());
+    let contents = || ["cert.pem", "key.pem"].map(|name| std::fs::read(path.join(name)).unwrap());
+    let before = contents();
+    let shell = "mount --bind cert.pem cert.pem && exec \"$0\" cert --dir . --force";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-rm", "sh", "-c", shell, BINARY]).current_dir(path);
+    let output = unshare.output().unwrap();
+    let printed = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{printed}");
+    assert!(printed.contains("cannot replace ./cert.pem: "), "{printed}");
+    assert!(contents() == before, "a file has changed");
+    assert_eq!(entries(path), ["cert.pem", "key.pem"]);
+}
+
 #[test]
 fn deploy_hook_of_the_readme_copies_a_renewal_of_its_certificate_only() {
     let folder = tempfile::tempdir().unwrap();
