@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_and_device_in_place_of_a_file_are_refused_before_anything_is_written() {
+    fn folder_and_socket_in_place_of_a_file_are_refused_before_anything_is_written() {
         let names = ["tank.example".to_owned()];
         for name in ["cert.pem", "key.pem"] {
             let folder = tempfile::tempdir().unwrap();
@@ -329,7 +329,7 @@ mod tests {
             let refused = create(folder.path(), &names, true).unwrap_err().to_string();
             assert!(refused.contains(" is a folder, not a file; move it away"), "{refused}");
             fs::remove_dir(&path).unwrap();
-            symlink("/dev/null", &path).unwrap();
+            let _bound = std::os::unix::net::UnixListener::bind(&path).unwrap();
             let refused = create(folder.path(), &names, true).unwrap_err().to_string();
             assert!(refused.contains(" is a device, pipe or socket, not a file"), "{refused}");
             assert_eq!(entries(folder.path()), [name]);

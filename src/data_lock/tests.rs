@@ -255,3 +255,12 @@ fn holder_is_found_without_the_lock() {
     drop(lock);
     assert_eq!(find_holder(&path), None, "the file stays, and no process holds it");
 }
+
+#[test]
+fn pipe_in_place_of_the_lock_names_no_holder_and_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("a.db");
+    let made = std::process::Command::new("mkfifo").arg(lock_path(&database)).status();
+    assert!(made.unwrap().success());
+    assert_eq!(find_holder(&database), None);
+}
