@@ -308,7 +308,8 @@ else:
     sys.stdin.read()
 ";
 
-    fn leased(path: &Path, end: &str) -> Child {
+    /// Returns `None` on a file system without leases.
+    fn leased(path: &Path, end: &str) -> Option<Child> {
         let mut command = Command::new("python3");
         command.args(["-c", HOLDER]).arg(path).arg(end);
         let mut holder = command
@@ -317,9 +318,13 @@ else:
             .spawn()
             .expect("python3 is needed");
         let mut line = [0; 5];
-        holder.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+        if holder.stdout.as_mut().unwrap().read_exact(&mut line).is_err() {
+            holder.wait().unwrap();
+            println!("SKIPPED: no leases on the file system of {}", path.display());
+            return None;
+        }
         assert_eq!(&line, b"held\n");
-        holder
+        Some(holder)
     }
 
     #[test]
@@ -327,7 +332,7 @@ else:
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "a").unwrap();
-        let mut holder = leased(&path, "ends");
+        let Some(mut holder) = leased(&path, "ends") else { return };
         assert_eq!(FileError::read(&path, 8).unwrap(), b"a");
         assert!(holder.wait().unwrap().success());
     }
@@ -337,7 +342,7 @@ else:
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "a").unwrap();
-        let mut holder = leased(&path, "stays");
+        let Some(mut holder) = leased(&path, "stays") else { return };
         let error = open(&path, Duration::ZERO).unwrap_err();
         assert!(error.to_string().contains("has a lease on it"), "{error}");
         let error = FileError { path, error };
