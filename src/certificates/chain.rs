@@ -66,9 +66,10 @@ impl ChainFault {
     pub(super) fn find(
         leaf: &X509Certificate<'_>,
         rest: &[X509Certificate<'_>],
+        issuers: &Issuers<'_, '_>,
         unparsed: Option<usize>,
     ) -> Option<ChainFault> {
-        let Issuers { found, other_key } = Issuers::of(leaf, rest);
+        let Issuers { found, other_key } = issuers;
         let no_authority = || {
             let (position, issuer) =
                 found.iter().find(|(_, issuer)| !is_root(issuer) && !issuer.is_ca())?;
@@ -82,6 +83,7 @@ impl ChainFault {
             })
         };
         other_key
+            .clone()
             .or_else(no_authority)
             .or_else(|| unparsed.map(|position| ChainFault::Unparsed { position }))
             .or_else(no_issuer)
@@ -158,7 +160,7 @@ impl fmt::Display for ChainFault {
 /// Issuers of a certificate in its file, wherever they are in it: clients search for them, too.
 pub(super) struct Issuers<'a, 'c> {
     /// Positions and certificates, each the issuer of the one before. A root ends them.
-    pub(super) found: Vec<(usize, &'a X509Certificate<'c>)>,
+    found: Vec<(usize, &'a X509Certificate<'c>)>,
     /// Fault for which the search ended.
     other_key: Option<ChainFault>,
 }
@@ -194,11 +196,22 @@ impl<'a, 'c> Issuers<'a, 'c> {
         }
         Issuers { found, other_key }
     }
+
+    /// Returns those that clients take from the file: without a root, and without the last of several, which may
+    /// be one.
+    pub(super) fn needed(&self) -> impl Iterator<Item = &X509Certificate<'c>> {
+        let needed = match self.found.as_slice() {
+            [(_, only)] if !is_root(only) => &self.found,
+            [rest @ .., _] => rest,
+            [] => &[],
+        };
+        needed.iter().map(|(_, issuer)| *issuer)
+    }
 }
 
 /// Returns true if a certificate is signed by its own key. One that is issued by its own name with another key
 /// introduces a new key of the same authority (RFC 4210 4.4), and is an issuer like others.
-pub(super) fn is_root(certificate: &X509Certificate<'_>) -> bool {
+fn is_root(certificate: &X509Certificate<'_>) -> bool {
     certificate.issuer() == certificate.subject() && !is_of_other_key(certificate, certificate)
 }
 

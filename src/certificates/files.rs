@@ -68,7 +68,7 @@ pub enum FilesError {
     NoFile {
         /// The path.
         path: PathBuf,
-        /// What is there.
+        /// Kind of the thing there.
         kind: &'static str,
     },
     /// The certificate could not be replaced after the key, and the key could not be put back.

@@ -5,7 +5,7 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::chain::ChainFault;
+use super::chain::{ChainFault, Issuers};
 use super::content::{self, Wanted};
 use super::name::is_dns_name;
 use super::problem::CertificateProblem;
@@ -63,14 +63,15 @@ impl CertificateInfo {
             _ => Vec::new(),
         };
         let mut problems = review::leaf(&leaf, &names);
-        let chain_fault = ChainFault::find(&leaf, &rest, unparsed);
+        let issuers = Issuers::of(&leaf, &rest);
+        let chain_fault = ChainFault::find(&leaf, &rest, &issuers, unparsed);
         let of_chain = chain_fault.as_ref();
         problems.extend(of_chain.map(|fault| fault.problem(&review::label(&leaf, &names))));
         Ok(CertificateInfo {
             names,
             self_issued: leaf.issuer() == leaf.subject(),
             chain_fault,
-            validity: Validity::of_chain(&leaf, &rest),
+            validity: Validity::of_chain(&leaf, &issuers),
             problems,
         })
     }

@@ -30,7 +30,7 @@ pub use self::chain::{ChainFault, FULL_CHAIN};
 pub use self::info::CertificateInfo;
 pub use self::live::{EXPIRES_SOON_DAYS, LiveCertificates};
 pub use self::load::{CertificateErrors, Certificates};
-pub use self::name::NameError;
+pub use self::name::{NameError, check_host};
 pub use self::problem::CertificateProblem;
 pub use self::renewal::RenewalFailure;
 pub use self::shown::listed;

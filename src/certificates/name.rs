@@ -83,6 +83,14 @@ pub(super) fn parse(text: &str) -> Result<String, NameError> {
     valid(text).ok_or_else(|| error(text))
 }
 
+/// Checks that clients accept a certificate for a host.
+///
+/// # Errors
+/// They do not.
+pub fn check_host(name: &HostName) -> Result<(), NameError> {
+    if name.is_certifiable() { Ok(()) } else { Err(error(&name.to_string())) }
+}
+
 /// Returns true if clients can find a DNS name of a certificate: it is a host name or a wildcard. An IP
 /// address is none, as clients compare it with addresses only.
 ///
@@ -120,7 +128,7 @@ pub(super) fn meant(text: &str) -> Option<String> {
 }
 
 /// Returns the beginning of a text for a message.
-pub(super) fn shown(text: &str) -> String {
+fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).collect();
     if shown.len() < text.len() {
         shown.push('…');

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use x509_parser::prelude::X509Certificate;
 use x509_parser::time::ASN1Time;
 
-use super::chain::{Issuers, is_root};
+use super::chain::Issuers;
 use super::shown;
 
 /// Remedy for the end of an issuer's certificate, which no renewal of the server's own replaces.
@@ -36,20 +36,15 @@ pub struct Bound {
 }
 
 impl Validity {
-    /// Returns the validity of a chain that begins with `leaf`.
-    pub(super) fn of_chain(leaf: &X509Certificate<'_>, rest: &[X509Certificate<'_>]) -> Validity {
+    /// Returns the validity of a certificate with its issuers.
+    pub(super) fn of_chain(leaf: &X509Certificate<'_>, issuers: &Issuers<'_, '_>) -> Validity {
         let (start, end) = dates(leaf);
         let mut bounds = Validity {
             start: Bound { at: start, issuer: None },
             end: Bound { at: end, issuer: None },
             own_duration: end.duration_since(start),
         };
-        let Issuers { mut found, .. } = Issuers::of(leaf, rest);
-        let ends_with_root = found.last().is_some_and(|(_, last)| is_root(last));
-        if ends_with_root || found.len() > 1 {
-            found.pop();
-        }
-        for (_, issuer) in found {
+        for issuer in issuers.needed() {
             let bound = |at| Bound { at, issuer: Some(shown::subject(issuer.subject())) };
             let (start, end) = dates(issuer);
             if start > bounds.start.at {

@@ -115,8 +115,8 @@ pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
     ]
 }
 
-/// Returns the end of each certificate's validity, its issuers' included, and the outcome of the latest load of the certificate
-/// files; no sample for plain HTTP.
+/// Returns the end of each certificate's validity, its issuers' included, and the outcome of the latest load of
+/// the certificate files; no sample for plain HTTP.
 pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [MetricFamily; 2] {
     let mut not_after = Family::gauge(
         "certificate_not_after_timestamp_seconds",

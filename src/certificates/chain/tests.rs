@@ -1,11 +1,10 @@
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ED25519};
+use hostile::certificates::{Years, authority, server};
+use rcgen::{CertificateParams, Issuer, KeyPair, PKCS_ED25519};
 use rustls::pki_types::CertificateDer;
 
 use super::super::info::CertificateInfo;
 use super::super::validity::Bound;
 use super::*;
-
-type Years = (i32, i32);
 
 /// Issues a certificate for a new key, or a self-signed one without an issuer.
 fn issue(
@@ -33,16 +32,8 @@ fn issue_again(
     params(name, years, true).signed_by(of.key(), issuer).unwrap().der().clone()
 }
 
-fn params(name: &str, (from, to): Years, is_ca: bool) -> CertificateParams {
-    let mut params = CertificateParams::new(vec!["tank.lan".to_owned()]).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = rcgen::date_time_ymd(from, 1, 1);
-    params.not_after = rcgen::date_time_ymd(to, 1, 1);
-    if is_ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
-    params
+fn params(name: &str, years: Years, is_ca: bool) -> CertificateParams {
+    if is_ca { authority(name, years) } else { server(name, years) }
 }
 
 type Authority = Issuer<'static, KeyPair>;
