@@ -98,8 +98,7 @@ impl fmt::Display for CheckErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<ErrorLine> = self.0.iter().flat_map(CheckError::lines).collect();
         ErrorLine::sort(&mut lines);
-        let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
-        f.write_str(&lines.join("\n"))
+        f.write_str(&ErrorLine::text_of(lines))
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::outcome::{Failure, Printer, remark};
 use crate::access::{HostName, HostNameError};
+use crate::certificates::check_host;
 use crate::check::{check, poll};
 use crate::config::{ListenAddr, ListenAddrError, SourceUrl, admin_address};
 use crate::init::{self, Console, InitError, Measure, Options, Place, Request, TankKind, Written};
@@ -194,12 +195,7 @@ impl Init {
 
 fn host_name(text: &str) -> Result<HostName, String> {
     let name: HostName = text.parse().map_err(|error: HostNameError| error.to_string())?;
-    if !name.is_certifiable() {
-        return Err(format!(
-            "\"{text}\" is no name that clients accept in a certificate: its last part is a number, or it is too \
-             long, or a part begins or ends with \"-\""
-        ));
-    }
+    check_host(&name).map_err(|error| error.to_string())?;
     Ok(name)
 }
 

@@ -14,4 +14,9 @@ impl ErrorLine {
     pub fn sort(lines: &mut [ErrorLine]) {
         lines.sort_by_key(|line| (line.position.is_none(), line.position));
     }
+
+    /// Returns the text of a list.
+    pub fn text_of(lines: Vec<ErrorLine>) -> String {
+        lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
+    }
 }

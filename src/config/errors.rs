@@ -105,7 +105,6 @@ impl ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.lines().into_iter().map(|line| line.text).collect();
-        f.write_str(&lines.join("\n"))
+        f.write_str(&ErrorLine::text_of(self.lines()))
     }
 }

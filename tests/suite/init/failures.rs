@@ -20,6 +20,7 @@ fn init_with_wrong_options_exits_with_2_and_writes_nothing() {
         (&["init", "--place", "1,1", "--listen", "0.0.0.0:6443"], "--open or --user"),
         (&["init", "--place", "1,1", "--height", "58"], "--tank ptlevel"),
         (&["init", "--place", "1,1", "--name", "a b"], "is not a host name"),
+        (&["init", "--place", "1,1", "--name", "10.0.0.999"], "ends in a number"),
         (&["init", "--place", "1,1", "--admin-listen", "0.0.0.0:1"], "must be on loopback"),
     ] {
         let failed = init(folder.path(), arguments, "");
