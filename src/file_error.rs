@@ -262,7 +262,6 @@ pub(crate) fn user_name() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
     use std::os::unix::fs::symlink;
     use std::process::{Child, Command, Stdio};
 
@@ -321,9 +320,7 @@ else:
         let mut line = [0; 5];
         if holder.stdout.as_mut().unwrap().read_exact(&mut line).is_err() {
             holder.wait().unwrap();
-            // Not by a macro: its output is captured unless the test fails.
-            let skipped = b"\n*** SKIPPED: leases, which this file system does not have ***\n";
-            let _ = io::stderr().write_all(skipped);
+            hostile::skip::report("leases, which this file system does not have");
             return None;
         }
         assert_eq!(&line, b"held\n");
@@ -358,7 +355,7 @@ else:
     fn pipe_in_place_of_an_own_file_is_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pipe");
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        hostile::folder::make_pipe(&path);
         assert_eq!(read_own(&path).unwrap_err().to_string(), "is a pipe, not a file");
     }
 

@@ -48,19 +48,14 @@ fn line(text: &mut String, der: &CertificateDer<'_>, now: Timestamp) -> fmt::Res
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+    use hostile::certificates::{authority, server};
+    use rcgen::KeyPair;
 
     use super::*;
 
     fn certificate(name: &str, is_ca: bool, until: i32) -> CertificateDer<'static> {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        if is_ca {
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        }
-        params.not_before = rcgen::date_time_ymd(2010, 1, 1);
-        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let params =
+            if is_ca { authority(name, (2010, until)) } else { server(name, (2010, until)) };
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
     }
 

@@ -137,7 +137,7 @@ fn path_that_cannot_be_locked_is_ours_without_the_lock() {
     assert!(is_unusable(&path, "symbolic links"));
     assert_eq!(fs::read(folder.path().join("victim")).unwrap(), b"whole");
     fs::remove_file(&file).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &file, 0o600.into()).unwrap();
+    hostile::folder::make_pipe(&file);
     assert!(is_unusable(&path, "not a regular file"), "no wait for a pipe");
     fs::remove_file(&file).unwrap();
     assert_eq!(DataLock::of_database(&path).claim(), Claim::Ours, "it is tried again");
@@ -260,7 +260,6 @@ fn holder_is_found_without_the_lock() {
 fn pipe_in_place_of_the_lock_names_no_holder_and_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("a.db");
-    let made = std::process::Command::new("mkfifo").arg(lock_path(&database)).status();
-    assert!(made.unwrap().success());
+    hostile::folder::make_pipe(&lock_path(&database));
     assert_eq!(find_holder(&database), None);
 }

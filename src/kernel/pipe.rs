@@ -48,7 +48,6 @@ pub fn read(pipe: &File, limit: u64, patience: Duration) -> io::Result<Vec<u8>> 
 mod tests {
     use std::io::Write as _;
     use std::path::Path;
-    use std::process::Command;
 
     use rustix::fs::{Mode, OFlags, open};
 
@@ -64,7 +63,7 @@ mod tests {
 
     fn named(folder: &Path) -> std::path::PathBuf {
         let path = folder.join("pipe");
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        hostile::folder::make_pipe(&path);
         path
     }
 

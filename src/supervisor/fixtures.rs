@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use hostile::certificates::Years;
+use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -29,9 +30,6 @@ pub(super) struct Made {
     pub(super) key: KeyPair,
 }
 
-/// Years in which a certificate is valid.
-pub(super) type Years = (i32, i32);
-
 pub(super) const NOW: Years = (2000, 4000);
 
 pub(super) const PAST: Years = (2000, 2001);
@@ -46,33 +44,6 @@ pub(super) fn certificate(names: &[&str], (from, to): Years) -> Made {
     let key = KeyPair::generate().unwrap();
     let made = params.self_signed(&key).unwrap();
     Made { cert: made.pem(), der: made.der().clone(), key }
-}
-
-/// Returns the chain of a certificate, whose issuer is valid in these years, in PEM. The issuer's certificate is
-/// of the key that signed it, or of another one.
-pub(super) fn issued(names: &[&str], years: Years, is_signed: bool) -> String {
-    let issuer = |(from, to)| {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "middle");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.not_before = rcgen::date_time_ymd(from, 1, 1);
-        params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        let key = KeyPair::generate().unwrap();
-        let mut root = params.clone();
-        root.distinguished_name.push(DnType::CommonName, "root");
-        let root = Issuer::new(root, KeyPair::generate().unwrap());
-        let pem = params.signed_by(&key, &root).unwrap().pem();
-        (pem, Issuer::new(params, key))
-    };
-    let (own, signer) = issuer(years);
-    let (other, _) = issuer(years);
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let mut leaf = CertificateParams::new(names).unwrap();
-    leaf.not_before = rcgen::date_time_ymd(NOW.0, 1, 1);
-    leaf.not_after = rcgen::date_time_ymd(NOW.1, 1, 1);
-    let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &signer).unwrap().pem();
-    leaf + if is_signed { &own } else { &other }
 }
 
 /// Serves `response` over TLS with a certificate, in versions that this program speaks or does not.

@@ -189,13 +189,17 @@ fn renewal_takes_over_the_names_that_clients_accept() {
     assert_eq!(std::fs::read(folder.join("cert.pem")).unwrap(), before);
 }
 
+/// Returns the contents of a certificate and its key.
+fn pair(folder: &Path) -> [Vec<u8>; 2] {
+    ["cert.pem", "key.pem"].map(|name| std::fs::read(folder.join(name)).unwrap())
+}
+
 #[test]
 fn file_that_cannot_be_written_leaves_the_earlier_pair_and_no_part() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     assert!(run(&["cert", "--dir", "."], path).status.success());
-    let contents = || ["cert.pem", "key.pem"].map(|name| std::fs::read(path.join(name)).unwrap());
-    let before = contents();
+    let before = pair(path);
     // The limit on the size of files fails a write as a full disk does. The key fits one block of 512 bytes, and
     // the certificate does not.
     for (option, blocks) in [("--renew", 0), ("--renew", 1), ("--force", 0), ("--force", 1)] {
@@ -204,7 +208,7 @@ fn file_that_cannot_be_written_leaves_the_earlier_pair_and_no_part() {
         let printed = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{option}: {printed}");
         assert!(printed.contains("cannot write ./"), "{option}: {printed}");
-        assert!(contents() == before, "{option} changed a file");
+        assert!(pair(path) == before, "{option} changed a file");
         assert_eq!(entries(path), ["cert.pem", "key.pem"], "{option}");
     }
 }
@@ -215,8 +219,7 @@ fn certificate_that_cannot_be_replaced_leaves_the_earlier_key_and_no_part() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     assert!(run(&["cert", "--dir", "."], path).status.success());
-    let contents = || ["cert.pem", "key.pem"].map(|name| std::fs::read(path.join(name)).unwrap());
-    let before = contents();
+    let before = pair(path);
     let shell = "mount --bind cert.pem cert.pem && exec \"$0\" cert --dir . --force";
     let mut unshare = Command::new("unshare");
     unshare.args(["-rm", "sh", "-c", shell, BINARY]).current_dir(path);
@@ -224,7 +227,7 @@ fn certificate_that_cannot_be_replaced_leaves_the_earlier_key_and_no_part() {
     let printed = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{printed}");
     assert!(printed.contains("cannot replace ./cert.pem: "), "{printed}");
-    assert!(contents() == before, "a file has changed");
+    assert!(pair(path) == before, "a file has changed");
     assert_eq!(entries(path), ["cert.pem", "key.pem"]);
 }
 

@@ -3,7 +3,6 @@
 //! Such a test has two halves. The outer half calls [`run_inside`], which runs the inner half, an
 //! ignored test of this same program, in new user, mount and network namespaces.
 
-use std::io::Write as _;
 use std::process::{Command, Output};
 
 const INSIDE: &str = "PUMPHOUSE_TEST_INSIDE_NAMESPACES";
@@ -69,9 +68,7 @@ pub fn run_in_root(inner: &str, setup: &str) {
 /// Reports that a test is skipped, since this system allows no namespaces.
 fn skip(inner: &str) {
     assert!(std::env::var_os("CI").is_none(), "the system allows no namespaces");
-    // Not by a macro: its output is captured unless the test fails.
-    let skipped = format!("\n*** SKIPPED: {inner}, as this system allows no namespaces ***\n");
-    let _ = std::io::stderr().write_all(skipped.as_bytes());
+    hostile::skip::report(&format!("{inner}, as this system allows no namespaces"));
 }
 
 fn assert_passed(inside: &Output) {

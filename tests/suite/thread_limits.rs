@@ -43,12 +43,8 @@ impl Sandbox {
         let prefix = if is_root { &by_root[..] } else { &by_namespace[..] };
         if !works(prefix) {
             assert!(std::env::var_os("CI").is_none(), "{} does not work here", prefix[0]);
-            // Not by a macro: its output is captured unless the test fails.
-            let _ = writeln!(
-                std::io::stderr(),
-                "\n*** SKIPPED: limits on threads, as {} does not work here ***",
-                prefix[0]
-            );
+            let part = format!("limits on threads, as {} does not work here", prefix[0]);
+            hostile::skip::report(&part);
             return None;
         }
         let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,5 @@
 //! An ordinary user, as whom tests that root runs start programs: root may read and write everything.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -28,9 +27,7 @@ pub fn can_change_users() -> bool {
 pub fn may_change_users() -> bool {
     let may = can_change_users();
     if !may {
-        // Not by a macro: its output is captured unless the test fails.
-        let _ = std::io::stderr()
-            .write_all(b"\n*** SKIPPED: needs root, setpriv and a readable binary ***\n");
+        hostile::skip::report("needs root, setpriv and a readable binary");
     }
     may
 }

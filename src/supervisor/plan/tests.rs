@@ -1,9 +1,10 @@
 //! Plans by configurations, certificates and options.
 
+use hostile::certificates::issued;
 use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
-use crate::supervisor::fixtures::{Made, NOW, PAST, certificate, configuration, issued, planner};
+use crate::supervisor::fixtures::{Made, NOW, PAST, certificate, configuration, planner};
 
 #[test]
 fn plan_follows_the_files_and_a_bad_one_changes_nothing() {
@@ -277,7 +278,9 @@ fn issuers_in_the_file_are_part_of_its_certificate() {
         (PAST, true, Some((CertificateExpired, "its issuer \"CN=middle\" expired on 2001-01-01"))),
         (NOW, false, Some((CertificateInvalid, "certificate 2, \"CN=middle\", has the name of"))),
     ] {
-        std::fs::write(&cert, issued(&["one.example"], years, is_signed)).unwrap();
+        let [one, other] = [(); 2].map(|()| issued("one.example", NOW, years));
+        let middle = if is_signed { &one.middle } else { &other.middle };
+        std::fs::write(&cert, format!("{}{middle}", one.leaf)).unwrap();
         let plan = planner(&config).load(false).unwrap().unwrap();
         let found = plan.certificate_faults(now);
         let kinds: Vec<_> = found.iter().filter_map(Outcome::kind).collect();

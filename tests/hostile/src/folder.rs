@@ -10,3 +10,8 @@ pub fn entries(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// Makes a named pipe.
+pub fn make_pipe(path: &Path) {
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, 0o600.into()).unwrap();
+}

@@ -6,6 +6,7 @@
 
 pub mod burst;
 pub mod canary;
+pub mod certificates;
 pub mod churn;
 pub mod client;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod name_server;
 pub mod proc;
 pub mod program;
 pub mod scenario;
+pub mod skip;
 pub mod soak;
 pub mod standstill;
 pub mod swarm;

@@ -13,9 +13,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-};
+use hostile::certificates::{Issued, Years, issued};
+use rcgen::KeyPair;
 
 use crate::server::BINARY;
 use certificates::{PRELUDE, certificates};
@@ -266,33 +265,14 @@ fn certificate_that_is_not_valid_now_fails_check() {
 }
 
 /// Makes a self-signed certificate for the host that is valid in these years, or one with its issuer.
-fn pair(years: (i32, i32), issuer: Option<(i32, i32)>) -> (String, String) {
-    let params = |name: &str, (from, to)| {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.not_before = rcgen::date_time_ymd(from, 1, 1);
-        params.not_after = rcgen::date_time_ymd(to, 1, 1);
-        params
-    };
+fn pair(years: Years, issuer: Option<Years>) -> (String, String) {
+    if let Some(of_issuer) = issuer {
+        let Issued { leaf, middle, key } = issued("tank.lan", years, of_issuer);
+        return (leaf + &middle, key);
+    }
     let key = KeyPair::generate().unwrap();
-    let leaf = params("tank.lan", years);
-    let Some(years) = issuer else {
-        return (leaf.self_signed(&key).unwrap().pem(), key.serialize_pem());
-    };
-    let authority = |params: &mut CertificateParams| {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    };
-    let mut root = params("root", (2020, 2090));
-    authority(&mut root);
-    let root = Issuer::new(root, KeyPair::generate().unwrap());
-    let mut middle = params("middle", years);
-    authority(&mut middle);
-    let middle_key = KeyPair::generate().unwrap();
-    let middle_pem = middle.signed_by(&middle_key, &root).unwrap().pem();
-    let middle = Issuer::new(middle, middle_key);
-    let leaf_pem = leaf.signed_by(&key, &middle).unwrap().pem();
-    (leaf_pem + &middle_pem, key.serialize_pem())
+    let cert = hostile::certificates::server("tank.lan", years).self_signed(&key).unwrap();
+    (cert.pem(), key.serialize_pem())
 }
 
 #[test]

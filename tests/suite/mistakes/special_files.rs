@@ -95,7 +95,7 @@ fn configuration_and_certificate_may_come_through_pipes() {
 #[test]
 fn named_pipe_without_a_writer_ends_check_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(sh(folder.path(), "mkfifo p.toml").status.success());
+    hostile::folder::make_pipe(&folder.path().join("p.toml"));
     let expected = "p.toml: cannot read the configuration p.toml in DIR: is a named pipe that no process \
                     has opened for writing within 10 s";
     assert_eq!(check(folder.path()), [expected]);
@@ -133,7 +133,7 @@ fn pipe_in_place_of_the_server_s_own_files_is_reported_and_the_server_starts() {
         server.signal("KILL");
         let pipe = server.folder().join(name);
         let _ = std::fs::remove_file(&pipe);
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        hostile::folder::make_pipe(&pipe);
         server = server.start_again(&config);
         server.wait_for_log(report);
         let log = server.log();
