@@ -83,6 +83,7 @@ mod tests {
         SourceView {
             name: "tank".into(),
             title: "Cistern".into(),
+            group: None,
             kind: "json",
             show: [].into(),
             state,

@@ -147,6 +147,7 @@ mod tests {
         SourceView {
             name: "tank".into(),
             title: "Cistern".into(),
+            group: None,
             kind: "ptlevel",
             show: [].into(),
             state: State::Fresh,

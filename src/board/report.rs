@@ -19,6 +19,8 @@ pub struct SourceInfo {
     pub name: Arc<str>,
     /// Title on the page.
     pub title: Arc<str>,
+    /// Path by which pages and the API select sources, such as `north/ridge`.
+    pub group: Option<Arc<str>>,
     /// Name of the kind as in the configuration.
     pub kind: &'static str,
     /// Time from one poll to the next.
@@ -40,6 +42,7 @@ impl From<&config::Source> for SourceInfo {
         SourceInfo {
             name: source.name.clone(),
             title: source.title.clone(),
+            group: source.group.clone(),
             kind: source.kind.as_str(),
             interval: source.interval,
             stale_after: source.stale_after,
@@ -125,7 +128,9 @@ mod tests {
         };
         const URL: &str = "url = \"http://h/?device=1\"";
         let known = checksum(URL, "");
-        for presentation in ["title = \"T\"", "show = [\"depth\"]", "interval = \"7m\""] {
+        for presentation in
+            ["title = \"T\"", "group = \"g\"", "show = [\"depth\"]", "interval = \"7m\""]
+        {
             assert_eq!(checksum(&format!("{URL}\n{presentation}"), ""), known, "{presentation}");
         }
         assert_ne!(checksum("url = \"http://h/?device=2\"", ""), known);

@@ -32,6 +32,8 @@ pub struct SourceView {
     pub name: Arc<str>,
     /// Title on the page.
     pub title: Arc<str>,
+    /// Path by which pages and the API select sources, such as `north/ridge`.
+    pub group: Option<Arc<str>>,
     /// Name of the kind as in the configuration: `ptlevel`.
     pub kind: &'static str,
     /// Fields that the page shows, in this order; empty: all.

@@ -70,6 +70,7 @@ impl Source {
             view: SourceView {
                 name: info.name,
                 title: info.title,
+                group: info.group,
                 kind: info.kind,
                 show: info.show,
                 state: State::Waiting,

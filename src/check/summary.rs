@@ -220,6 +220,9 @@ fn exposed(text: &mut String, file: &Path) -> fmt::Result {
 fn source_lines(text: &mut String, source: &Source, now: Timestamp) -> fmt::Result {
     let Source { name, title, interval, timeout, stale_after, kind, .. } = source;
     writeln!(text, "\nsource {name}: \"{title}\", {} at {}", kind.as_str(), kind.url())?;
+    if let Some(group) = &source.group {
+        writeln!(text, "  in the group {group}")?;
+    }
     writeln!(
         text,
         "  polled every {}, with a timeout of {}; stale when the observation is older than {}",

@@ -8,6 +8,7 @@ mod auth;
 mod configured_path;
 mod error_line;
 mod errors;
+mod group;
 mod history;
 mod kind;
 mod listen_addr;

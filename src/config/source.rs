@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
+use super::group;
 use super::kind::{self, Kind};
 use super::name::is_name;
 use super::proxy::{self, Proxy};
@@ -26,6 +27,8 @@ pub struct Source {
     pub name: Arc<str>,
     /// Title on pages; defaults to the name.
     pub title: Arc<str>,
+    /// `group`: path by which pages and the API select sources, such as `north/ridge`.
+    pub group: Option<Arc<str>>,
     /// Time from the start of one poll to the start of the next.
     pub interval: Duration,
     /// Deadline of one poll in total: DNS, connect, TLS, headers and body.
@@ -119,6 +122,7 @@ fn read(
         section.rename(format!("[[source]] \"{name}\""));
     }
     let title = section.string("title").map(|at| at.value);
+    let group = group::read(&mut section);
     let interval = interval(&mut section);
     let timeout = timeout(&mut section, interval);
     let stale_after = stale_after(&mut section, interval);
@@ -165,6 +169,7 @@ fn read(
     Some(Source {
         name,
         title,
+        group,
         interval,
         timeout,
         stale_after,

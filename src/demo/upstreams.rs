@@ -66,6 +66,7 @@ impl Upstreams {
         let source = |name: &str, title: &str, kind, trends| Source {
             name: name.into(),
             title: title.into(),
+            group: None,
             interval: INTERVAL,
             timeout: TIMEOUT,
             stale_after: STALE_AFTER,

@@ -187,6 +187,7 @@ mod tests {
         SourceInfo {
             name: "tank".into(),
             title: "Cistern".into(),
+            group: None,
             kind: "json",
             interval: Duration::from_secs(300),
             stale_after: Duration::from_secs(900),

@@ -44,6 +44,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
     SourceView {
         name: "tank".into(),
         title: "Cistern".into(),
+        group: None,
         kind: "ptlevel",
         show: [].into(),
         state: State::Fresh,
@@ -102,6 +103,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
     SourceView {
         name: name.into(),
         title: name.into(),
+        group: None,
         kind,
         show: [].into(),
         state: State::Waiting,

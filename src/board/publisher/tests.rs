@@ -21,6 +21,7 @@ fn info() -> SourceInfo {
     SourceInfo {
         name: "tank".into(),
         title: "Cistern".into(),
+        group: None,
         kind: "json",
         interval: Duration::from_secs(300),
         stale_after: Duration::from_secs(600),

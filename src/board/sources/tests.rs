@@ -33,6 +33,7 @@ fn info(name: &str) -> SourceInfo {
     SourceInfo {
         name: name.into(),
         title: name.into(),
+        group: None,
         kind: "json",
         interval: Duration::from_secs(300),
         stale_after: Duration::from_secs(STALE_AFTER as u64),

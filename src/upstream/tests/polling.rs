@@ -31,6 +31,7 @@ fn source(name: &str, url: String) -> Source {
     Source {
         name: name.into(),
         title: name.into(),
+        group: None,
         interval: Duration::from_millis(20),
         timeout: Duration::from_secs(10),
         stale_after: Duration::from_secs(3600),
