@@ -97,6 +97,7 @@ mod tests {
                 failures,
             }),
             configuration: 0,
+            version: 0,
         }
     }
 

@@ -264,6 +264,11 @@ impl Held {
         self.track.sighting().is_later_than(now)
     }
 
+    /// Returns the time from which the reading is not later than the present.
+    pub(super) fn later_until(&self) -> Timestamp {
+        self.track.sighting().later_until()
+    }
+
     /// Returns the values to show at `now`: with their own times, and with notes on times that are doubtful.
     pub(super) fn values(&self, now: Timestamp) -> Vec<(FieldName, Value)> {
         let shown = |(field, value): &(FieldName, Value)| {

@@ -158,7 +158,12 @@ impl Sighting {
     /// Returns true if the observation is later than `now` although it was not in the future when it was seen:
     /// an earlier process saw it by a clock that was not behind, as this machine's is.
     pub(super) fn is_later_than(&self, now: Timestamp) -> bool {
-        !self.is_own && self.observed.at.duration_since(now) > CLOCK_TOLERANCE
+        !self.is_own && now < self.later_until()
+    }
+
+    /// Returns the time from which the observation is not later than the present.
+    pub(super) fn later_until(&self) -> Timestamp {
+        moved(self.observed.at, -CLOCK_TOLERANCE)
     }
 
     /// Dates the observation anew after the wall clock was set by `step`, to `now`.

@@ -14,17 +14,15 @@ use jiff::Timestamp;
 
 use super::event::{ChangeSink, Sample};
 use super::identity::moved;
-use super::json::{self, ServiceInfo};
-use super::rendered::Rendered;
 use super::report::{Report, SavedReading, SourceInfo};
-use super::snapshot::Snapshot;
+use super::snapshot::{ServiceInfo, Snapshot};
 use super::sources::Sources;
 use crate::engine::Heartbeat;
 use crate::kernel::clock::{Clock, TimePoint};
 use crate::threads::{self, OwnedThread, StopToken};
 
-/// Most messages in the channel. The publisher handles each in the time of one rendering, so a poller
-/// practically never blocks on a full channel.
+/// Most messages in the channel. The publisher handles each in some microseconds, so a poller practically never
+/// blocks on a full channel.
 const MAX_MESSAGES: usize = 64;
 
 /// Longest wait. The wall clock may be set at any time, which ends no wait. The publisher therefore compares the
@@ -94,7 +92,7 @@ impl Board {
         let mut sources = Sources::new(sources, now);
         sources.restore(saved, now);
         let published = Arc::new(Published {
-            snapshot: ArcSwap::from_pointee(snapshot(1, &service, &sources)),
+            snapshot: ArcSwap::from_pointee(snapshot(1, &service, &mut sources, now)),
             heartbeat: Heartbeat::new(),
         });
         let (sender, messages) = bounded(MAX_MESSAGES);
@@ -163,7 +161,7 @@ impl Publisher {
         self.emit_changes();
         loop {
             self.published.heartbeat.beat();
-            let wait = wait(self.sources.next_expiry(), self.clock.now().wall);
+            let wait = wait(self.sources.next_due(), self.clock.now().wall);
             let message = select! {
                 recv(self.stopped) -> _ => return,
                 recv(self.messages) -> message => match message {
@@ -204,7 +202,7 @@ impl Publisher {
         self.emit_changes();
         if changed {
             self.version += 1;
-            let snapshot = snapshot(self.version, &self.service, &self.sources);
+            let snapshot = snapshot(self.version, &self.service, &mut self.sources, now);
             self.published.snapshot.store(Arc::new(snapshot));
         }
     }
@@ -216,20 +214,27 @@ impl Publisher {
     }
 }
 
-/// Renders a snapshot. The time of the start is that by the present setting of the wall clock.
-fn snapshot(version: u64, service: &ServiceInfo, sources: &Sources) -> Snapshot {
+/// Returns a snapshot. The time of the start is that by the present setting of the wall clock.
+fn snapshot(
+    version: u64,
+    service: &ServiceInfo,
+    sources: &mut Sources,
+    now: TimePoint,
+) -> Snapshot {
     let started_at = moved(service.started_at, sources.stepped());
-    let (service, sources) = (ServiceInfo { started_at, ..service.clone() }, sources.views());
-    let status = Rendered::new("application/json", json::status(&service, &sources));
-    Snapshot { version, service, sources, status }
+    Snapshot {
+        version,
+        service: ServiceInfo { started_at, ..service.clone() },
+        sources: sources.publish(version),
+        published_at: now.wall,
+        next_due: sources.next_due(),
+    }
 }
 
-/// Returns the time until the next reading turns stale, within the bounds of a wait.
-fn wait(expiry: Option<Timestamp>, now: Timestamp) -> Duration {
-    let Some(expiry) = expiry else { return MAX_WAIT };
-    Duration::try_from(expiry.duration_since(now))
-        .unwrap_or(Duration::ZERO)
-        .clamp(MIN_WAIT, MAX_WAIT)
+/// Returns the time until the next source changes by the clock, within the bounds of a wait.
+fn wait(due: Option<Timestamp>, now: Timestamp) -> Duration {
+    let Some(due) = due else { return MAX_WAIT };
+    Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO).clamp(MIN_WAIT, MAX_WAIT)
 }
 
 #[cfg(test)]

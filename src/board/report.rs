@@ -13,7 +13,7 @@ use crate::kernel::clock::TimePoint;
 use crate::units::OverTime;
 
 /// Settings of a source that the board uses.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SourceInfo {
     /// Unique name, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,

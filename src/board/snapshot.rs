@@ -8,9 +8,9 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::error::ErrorKind;
 use super::held::{Held, Received};
-use super::json::ServiceInfo;
 use super::reading::{FieldName, Observed, Reading, Value};
-use super::rendered::Rendered;
+use super::report::SourceInfo;
+use super::source_views::SourceViews;
 
 /// State of all sources at one time. Immutable once published.
 #[derive(Debug)]
@@ -19,10 +19,23 @@ pub struct Snapshot {
     pub version: u64,
     /// `service` in the status, as of the publication.
     pub service: ServiceInfo,
-    /// Sources in the order of the configuration.
-    pub sources: Vec<SourceView>,
-    /// Body of `GET /api/v1/status`, rendered once.
-    pub status: Rendered,
+    /// State of all sources.
+    pub sources: SourceViews,
+    /// Time of the publication.
+    pub published_at: Timestamp,
+    /// Time of the next publication, unless something else changes before: a reading turns stale.
+    pub next_due: Option<Timestamp>,
+}
+
+/// This program, in the status.
+#[derive(Debug, Clone)]
+pub struct ServiceInfo {
+    /// `pumphouse-web`
+    pub name: &'static str,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Start of this process, by the setting of the wall clock.
+    pub started_at: Timestamp,
 }
 
 /// State of one source.
@@ -50,9 +63,29 @@ pub struct SourceView {
     pub error: Option<Failure>,
     /// Checksum of the settings by which answers are requested and decoded.
     pub configuration: u32,
+    /// Version of the first snapshot with this state.
+    pub version: u64,
 }
 
 impl SourceView {
+    /// Returns the view of a source without a reading.
+    pub(super) fn waiting(info: &SourceInfo) -> SourceView {
+        SourceView {
+            name: info.name.clone(),
+            title: info.title.clone(),
+            group: info.group.clone(),
+            kind: info.kind,
+            show: info.show.clone(),
+            state: State::Waiting,
+            reading: None,
+            interval: info.interval,
+            next_poll_at: None,
+            error: None,
+            configuration: info.configuration,
+            version: 0,
+        }
+    }
+
     /// Returns the values of the last reading and those derived from them, in display order; none while
     /// the source is waiting.
     pub fn values(&self) -> impl Iterator<Item = &(FieldName, Value)> + Clone {

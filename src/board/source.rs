@@ -20,6 +20,7 @@
 //! A reading from before a restart that is later than the present, because the clock of this machine is
 //! behind, is stale and has no known age. Nothing is reported of that: the clock will be set.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -33,11 +34,13 @@ use super::reading::{FieldName, Reading, Value};
 use super::report::{Polled, Report, SavedReading, SourceInfo};
 use super::snapshot::{Failure, SourceView, State};
 use super::trend::Trend;
+use crate::config::TrendSettings;
 use crate::kernel::clock::TimePoint;
 
 /// State of one source.
 #[derive(Debug)]
 pub(super) struct Source {
+    info: SourceInfo,
     stale_after: Duration,
     over_times: OverTimes,
     held: Option<Held>,
@@ -50,42 +53,58 @@ pub(super) struct Source {
     announced: State,
     /// False while the reading is later than the present.
     is_age_known: bool,
-    view: SourceView,
+    /// Shared with the latest snapshot until it changes.
+    view: Arc<SourceView>,
 }
 
 impl Source {
     /// Returns a source without a reading.
     pub(super) fn waiting(info: SourceInfo) -> Source {
-        let over_times = OverTimes::from(info.over_time);
-        let trend = |settings| Trend::new(settings, over_times.clone());
+        let over_times = OverTimes::from(info.over_time.clone());
+        let trend = |settings: &TrendSettings| Trend::new(settings.clone(), over_times.clone());
         Source {
             stale_after: round_up_to_seconds(info.stale_after),
             held: None,
             passed_over: None,
-            trends: info.trends.into_iter().map(trend).collect(),
+            trends: info.trends.iter().map(trend).collect(),
             over_times,
             recorded_past: Vec::new(),
             announced: State::Waiting,
             is_age_known: true,
-            view: SourceView {
-                name: info.name,
-                title: info.title,
-                group: info.group,
-                kind: info.kind,
-                show: info.show,
-                state: State::Waiting,
-                reading: None,
-                interval: info.interval,
-                next_poll_at: None,
-                error: None,
-                configuration: info.configuration,
-            },
+            view: Arc::new(SourceView::waiting(&info)),
+            info,
         }
     }
 
     /// Returns what is published of the source.
     pub(super) fn view(&self) -> &SourceView {
         &self.view
+    }
+
+    /// Returns the view for the snapshot of that version, the first with its latest change.
+    pub(super) fn published(&mut self, version: u64) -> Arc<SourceView> {
+        self.view_mut().version = version;
+        self.view.clone()
+    }
+
+    /// Returns the view to change it. The one of the latest snapshot stays as it is.
+    fn view_mut(&mut self) -> &mut SourceView {
+        Arc::make_mut(&mut self.view)
+    }
+
+    /// Returns true if a configuration has the same settings of the source.
+    pub(super) fn has_settings(&self, info: &SourceInfo) -> bool {
+        self.info == *info
+    }
+
+    /// Returns the time at which the source changes by the clock alone: its reading turns stale, or is not later
+    /// than the present any more.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        if !self.is_age_known {
+            return self.held.as_ref().map(Held::later_until);
+        }
+        let reading = self.view.reading.as_ref().filter(|_| self.view.state == State::Fresh);
+        reading.map(|reading| reading.stale_at)
     }
 
     /// Returns the source with the settings of a new configuration. Its reading, its error and the trends with
@@ -98,8 +117,9 @@ impl Source {
                 *trend = before.swap_remove(at);
             }
         }
-        renewed.view.next_poll_at = self.view.next_poll_at;
-        renewed.view.error = self.view.error.take();
+        let view = renewed.view_mut();
+        view.next_poll_at = self.view.next_poll_at;
+        view.error.clone_from(&self.view.error);
         renewed.announced = self.announced;
         renewed.held = self.held.take();
         if self.view.configuration != renewed.view.configuration
@@ -136,12 +156,12 @@ impl Source {
         // The clock may have been set since the poll. Times of the report are by its earlier setting.
         let step = now.step_since(report.at);
         let at = whole_seconds(moved(report.at.wall, step).min(now.wall));
-        self.view.next_poll_at = Some(moved(report.next_poll_at, step));
         let baseline = self.baseline();
+        self.view_mut().next_poll_at = Some(moved(report.next_poll_at, step));
         let mut changes = Vec::new();
         match report.outcome {
             Ok(polled) => {
-                self.view.error = None;
+                self.view_mut().error = None;
                 match polled {
                     Polled::Reading(reading) => {
                         changes = self.receive(restated_reading(reading, step), at, now.wall);
@@ -160,7 +180,7 @@ impl Source {
             Err(error) => {
                 let (since, before) =
                     self.view.error.as_ref().map_or((at, 0), |error| (error.since, error.failures));
-                self.view.error = Some(Failure {
+                self.view_mut().error = Some(Failure {
                     kind: error.kind,
                     message: error.message.into(),
                     since,
@@ -215,21 +235,19 @@ impl Source {
         recorded.map(Change::Observed).collect()
     }
 
-    /// Updates the state by the clock. Returns true if it has changed.
-    #[must_use]
-    pub(super) fn expire(&mut self, now: Timestamp, changes: &mut Vec<Change>) -> bool {
-        let before = (self.view.state, self.is_age_known);
+    /// Updates the state by the clock. Returns the events.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Change> {
         let baseline = self.baseline();
-        changes.extend(self.enter_state(baseline, now));
-        before != (self.view.state, self.is_age_known)
+        self.enter_state(baseline, now)
     }
 
     /// Dates everything anew that was dated by the wall clock, which was set by `step`, to `now`.
     pub(super) fn redate(&mut self, step: SignedDuration, now: Timestamp) {
-        if let Some(failure) = &mut self.view.error {
+        let view = self.view_mut();
+        if let Some(failure) = &mut view.error {
             failure.since = moved(failure.since, step);
         }
-        self.view.next_poll_at = self.view.next_poll_at.map(|at| moved(at, step));
+        view.next_poll_at = view.next_poll_at.map(|at| moved(at, step));
         self.trends.iter_mut().for_each(|trend| trend.redate(step.as_secs()));
         if let Some(held) = &mut self.held {
             let before = held.observed().at;
@@ -243,18 +261,13 @@ impl Source {
         self.derive(now);
     }
 
-    /// Restarts the trends from recorded samples, earliest first.
-    pub(super) fn backfill(&mut self, past: &[Sample], now: Timestamp) {
-        let name = self.view.name.clone();
-        let own_samples = past.iter().filter(|sample| sample.source == name);
+    /// Restarts the trends from the recorded samples of the source, earliest first.
+    pub(super) fn backfill(&mut self, past: &[&Sample], now: Timestamp) {
         // The history may have observations later than the restored reading. Trends are as of the time of the
         // reading, so they are derived before the later samples are added.
         let latest = self.held.as_ref().map(|held| held.observed().at);
         let (earlier, later): (Vec<&Sample>, Vec<&Sample>) =
-            own_samples.partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
-        if earlier.is_empty() && later.is_empty() {
-            return;
-        }
+            past.iter().partition(|sample| latest.is_none_or(|latest| sample.at <= latest));
         self.trends.iter_mut().for_each(Trend::clear);
         self.backfill_trends(&earlier);
         self.derive(now);
@@ -285,14 +298,17 @@ impl Source {
                 derived.push((name, value));
             }
         }
-        self.view.reading = Some(held.last_reading(now, self.stale_after, derived));
+        let reading = held.last_reading(now, self.stale_after, derived);
+        self.view_mut().reading = Some(reading);
     }
 
     /// Shows the reading with the times that it has now. The derived values stay.
     fn show(&mut self, now: Timestamp) {
         let Some(held) = &self.held else { return };
-        let derived = self.view.reading.take().map(|last| last.derived).unwrap_or_default();
-        self.view.reading = Some(held.last_reading(now, self.stale_after, derived));
+        let shown = self.view.reading.as_ref();
+        let derived = shown.map(|last| last.derived.clone()).unwrap_or_default();
+        let reading = held.last_reading(now, self.stale_after, derived);
+        self.view_mut().reading = Some(reading);
     }
 
     /// Returns the measured numbers of the reading.
@@ -313,15 +329,18 @@ impl Source {
             // The values have a note while their age is unknown.
             self.show(now);
         }
-        self.view.state = match &self.view.reading {
+        let state = match &self.view.reading {
             None => State::Waiting,
             Some(reading) if is_age_known && now < reading.stale_at => State::Fresh,
             Some(_) => State::Stale,
         };
+        if self.view.state != state {
+            self.view_mut().state = state;
+        }
         if is_age_known {
-            self.announced = self.view.state;
+            self.announced = state;
         } else {
-            before.state = self.view.state;
+            before.state = state;
         }
         before.changes_to(&self.view, now)
     }

@@ -1,21 +1,34 @@
 //! State of all sources, without a clock of its own and without I/O.
 //!
-//! Its inputs are reports, new configurations and times. It returns whether a snapshot must be published, and
-//! collects the changes to record. Each input begins with a look at the clocks: if the wall clock was set,
-//! everything that was dated by it is dated anew first, so a report is applied by the present setting.
+//! Its inputs are reports, new configurations and times. It collects the changes to record, and the positions of
+//! the views that changed since the last snapshot. Each input begins with a look at the clocks: if the wall clock
+//! was set, everything that was dated by it is dated anew first, so a report is applied by the present setting.
+//!
+//! A report costs the same with one source as with thousands: its source is found by name, and a queue orders the
+//! times at which sources change by the clock alone.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Change, Event, EventKind, Sample};
 use super::report::{Report, SavedReading, SourceInfo};
-use super::snapshot::{SourceView, State};
 use super::source::Source;
+use super::source_views::{Roster, SourceViews};
 use crate::kernel::clock::{StepDetector, TimePoint};
 
 /// All sources in the order of the configuration.
 #[derive(Debug)]
 pub(super) struct Sources {
     sources: Vec<Source>,
+    roster: Arc<Roster>,
+    /// Time at which each source changes by the clock, with its position.
+    due: BTreeSet<(Timestamp, usize)>,
+    /// Views as of the last snapshot.
+    published: SourceViews,
+    /// Positions of the views that changed since.
+    changed: Changed,
     clock: StepDetector,
     /// Sum of all steps of the wall clock since the start.
     stepped: SignedDuration,
@@ -23,56 +36,79 @@ pub(super) struct Sources {
     changes: Vec<Change>,
 }
 
+/// Views that changed since the last snapshot.
+#[derive(Debug, PartialEq, Eq)]
+enum Changed {
+    /// These positions, each perhaps several times.
+    Some(Vec<usize>),
+    /// The list itself, or every view.
+    All,
+}
+
 impl Sources {
     /// Returns all sources in the state `waiting`.
     pub(super) fn new(sources: Vec<SourceInfo>, now: TimePoint) -> Sources {
+        let sources: Vec<Source> = sources.into_iter().map(Source::waiting).collect();
         Sources {
-            sources: sources.into_iter().map(Source::waiting).collect(),
+            roster: roster(&sources),
+            sources,
+            due: BTreeSet::new(),
+            published: SourceViews::default(),
+            changed: Changed::All,
             clock: StepDetector::new(now),
             stepped: SignedDuration::ZERO,
             changes: Vec::new(),
         }
     }
 
-    /// Applies a new configuration. Sources with the same name and kind keep their values.
+    /// Applies a new configuration. Sources with the same name and kind keep their values, and those with the same
+    /// settings are not touched.
     pub(super) fn renew(&mut self, sources: Vec<SourceInfo>, now: TimePoint) {
         self.notice_step(now);
-        let mut before = std::mem::take(&mut self.sources);
+        let mut before: Vec<Option<Source>> =
+            std::mem::take(&mut self.sources).into_iter().map(Some).collect();
         for info in sources {
-            let is_same = |source: &Source| {
-                let view = source.view();
-                view.name == info.name && view.kind == info.kind
-            };
-            let source = match before.iter().position(is_same) {
-                None => Source::waiting(info),
-                Some(at) => {
-                    let (source, changes) = before.swap_remove(at).renewed(info, now.wall);
+            let same = self.roster.position(&info.name).and_then(|at| before[at].take());
+            let source = match same {
+                Some(source) if source.has_settings(&info) => source,
+                Some(source) if source.view().kind == info.kind => {
+                    let (source, changes) = source.renewed(info, now.wall);
                     self.changes.extend(changes);
                     source
                 }
+                _ => Source::waiting(info),
             };
             self.sources.push(source);
         }
+        self.roster = roster(&self.sources);
+        self.changed = Changed::All;
+        self.requeue();
     }
 
     /// Restores readings from before a restart. Those of unknown sources are dropped.
     pub(super) fn restore(&mut self, saved: Vec<SavedReading>, now: TimePoint) {
         for saved in saved {
-            let is_saved = |known: &&mut Source| {
-                let view = known.view();
-                view.name == saved.source && view.kind == saved.kind
-            };
-            if let Some(source) = self.sources.iter_mut().find(is_saved) {
-                self.changes.extend(source.restore(saved, now.wall));
+            let Some(position) = self.roster.position(&saved.source) else { continue };
+            if self.sources[position].view().kind == saved.kind {
+                self.update(position, |source| source.restore(saved, now.wall));
             }
         }
     }
 
-    /// Restarts the trends from recorded samples, earliest first.
+    /// Restarts the trends of the sources that have recorded samples among `past`. The samples of a source are
+    /// those of one call, earliest first.
     pub(super) fn backfill(&mut self, past: &[Sample], now: TimePoint) {
         self.notice_step(now);
-        for source in &mut self.sources {
-            source.backfill(past, now.wall);
+        let mut by_source: HashMap<&str, Vec<&Sample>> = HashMap::new();
+        for sample in past {
+            by_source.entry(&sample.source).or_default().push(sample);
+        }
+        for (name, samples) in by_source {
+            let Some(position) = self.roster.position(name) else { continue };
+            self.update(position, |source| {
+                source.backfill(&samples, now.wall);
+                Vec::new()
+            });
         }
     }
 
@@ -85,32 +121,28 @@ impl Sources {
     #[must_use]
     pub(super) fn apply(&mut self, report: Report, now: TimePoint) -> bool {
         self.notice_step(now);
-        let is_reported = |source: &&mut Source| source.view().name == report.source;
-        let Some(source) = self.sources.iter_mut().find(is_reported) else { return false };
-        self.changes.extend(source.apply(report, now));
+        let Some(position) = self.roster.position(&report.source) else { return false };
+        self.update(position, |source| source.apply(report, now));
         true
     }
 
-    /// Updates all states by the clocks. Returns true if a state has changed, or if times were
-    /// dated anew because the wall clock was set.
+    /// Updates the states that have changed by the clocks. Returns true if one has, or if times were dated anew
+    /// because the wall clock was set.
     #[must_use]
     pub(super) fn expire(&mut self, now: TimePoint) -> bool {
-        let mut changed = self.notice_step(now);
-        for source in &mut self.sources {
-            changed |= source.expire(now.wall, &mut self.changes);
+        let mut has_changed = self.notice_step(now);
+        while let Some(&(at, position)) = self.due.first()
+            && at <= now.wall
+        {
+            self.update(position, |source| source.expire(now.wall));
+            has_changed = true;
         }
-        changed
+        has_changed
     }
 
-    /// Returns the time when the next fresh source turns stale.
-    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.sources
-            .iter()
-            .map(Source::view)
-            .filter(|view| view.state == State::Fresh)
-            .filter_map(|view| view.reading.as_ref())
-            .map(|reading| reading.stale_at)
-            .min()
+    /// Returns the time when the next source changes by the clock.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|&(at, _)| at)
     }
 
     /// Returns by how much the wall clock was set since the start.
@@ -118,9 +150,42 @@ impl Sources {
         self.stepped
     }
 
-    /// Returns the state of all sources for a snapshot.
-    pub(super) fn views(&self) -> Vec<SourceView> {
-        self.sources.iter().map(|source| source.view().clone()).collect()
+    /// Returns the views of all sources for the snapshot of that version.
+    pub(super) fn publish(&mut self, version: u64) -> SourceViews {
+        match std::mem::replace(&mut self.changed, Changed::Some(Vec::new())) {
+            Changed::All => {
+                let views = self.sources.iter_mut().map(|source| source.published(version));
+                self.published = SourceViews::new(self.roster.clone(), views);
+            }
+            Changed::Some(positions) => {
+                for position in positions {
+                    self.published.replace(position, self.sources[position].published(version));
+                }
+            }
+        }
+        self.published.clone()
+    }
+
+    /// Changes a source: collects its changes, and queues it by its next time.
+    fn update(&mut self, position: usize, change: impl FnOnce(&mut Source) -> Vec<Change>) {
+        let source = &mut self.sources[position];
+        let before = source.due_at();
+        self.changes.extend(change(source));
+        let after = source.due_at();
+        if before != after {
+            before.map(|at| self.due.remove(&(at, position)));
+            self.due.extend(after.map(|at| (at, position)));
+        }
+        if let Changed::Some(positions) = &mut self.changed {
+            positions.push(position);
+        }
+    }
+
+    /// Queues all sources by their next times.
+    fn requeue(&mut self) {
+        let due = (0..).zip(&self.sources);
+        self.due =
+            due.filter_map(|(position, source)| Some((source.due_at()?, position))).collect();
     }
 
     /// Dates everything anew if the wall clock was set since the last call. Returns true if it was.
@@ -139,9 +204,16 @@ impl Sources {
         self.changes.push(Change::Happened(event));
         for source in &mut self.sources {
             source.redate(step, now.wall);
+            self.changes.extend(source.expire(now.wall));
         }
+        self.changed = Changed::All;
+        self.requeue();
         true
     }
+}
+
+fn roster(sources: &[Source]) -> Arc<Roster> {
+    Arc::new(Roster::new(sources.iter().map(|source| &source.view().name)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher as _};
 
 use super::media_type::PLAIN;
-use crate::board::Rendered;
+use super::rendered::Rendered;
 
 /// Folder of the files, below the root of the site.
 pub(super) const FOLDER: &str = "assets/";

@@ -4,7 +4,7 @@ use super::asset_files::{AssetFiles, FOLDER};
 use super::content::{CachePolicy, Content, Representation};
 use super::context::{Context, RouteRequest};
 use super::problem::Problem;
-use crate::board::Rendered;
+use super::rendered::Rendered;
 
 /// Caching of a file whose name is never used again for other bytes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";

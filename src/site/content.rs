@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::conditional::Dates;
 use super::media_type::JSON;
 use super::negotiate::{self, Coding};
-use crate::board::Rendered;
+use super::rendered::Rendered;
 use crate::engine::{Body, Response};
 
 /// Result of a handler: a body that `finish` turns into a response, or a complete response.
@@ -98,10 +98,14 @@ pub(super) fn render_json_for(headers: &HeaderMap, value: &impl Serialize) -> Re
 
 /// Serializes a value and adds a newline, for terminals.
 pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
-    let mut json =
-        serde_json::to_vec(value).expect("names, texts and finite numbers are always JSON");
+    let mut json = to_json(value);
     json.push(b'\n');
     json
+}
+
+/// Serializes a value.
+pub(super) fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("names, texts and finite numbers are always JSON")
 }
 
 /// Returns a short response that no cache may store.

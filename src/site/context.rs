@@ -10,7 +10,7 @@ use super::asset_files::AssetFiles;
 use super::chart::ChartCache;
 use super::document_cache::DocumentCache;
 use super::page::{DashboardCache, Layout, SourcePageCache};
-use super::snapshot_cache::SnapshotCache;
+use super::status::SharedBodies;
 use crate::access::Gate;
 use crate::board::Snapshot;
 use crate::engine::Request;
@@ -56,10 +56,8 @@ pub(super) struct Context {
     pub(super) source_pages: SourcePageCache,
     /// Body of `/openapi.json`.
     pub(super) document: DocumentCache,
-    /// Body of `/api/v1/sources`.
-    pub(super) source_list: SnapshotCache,
-    /// Body of `/api/v1/status?format=shell`.
-    pub(super) shell_status: SnapshotCache,
+    /// Bodies with all sources.
+    pub(super) bodies: SharedBodies,
 }
 
 impl Context {
@@ -83,8 +81,7 @@ impl Context {
             dashboards: DashboardCache::default(),
             source_pages: SourcePageCache::default(),
             document: DocumentCache::default(),
-            source_list: SnapshotCache::default(),
-            shell_status: SnapshotCache::default(),
+            bodies: SharedBodies::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use crate::board::Rendered;
+use super::rendered::Rendered;
 
 /// The latest rendering of the document, with the address in it.
 ///

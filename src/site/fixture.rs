@@ -9,12 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use jiff::{SignedDuration, Timestamp};
 
 use super::exchange::Exchange;
-use super::media_type::JSON;
 use super::{RequestObserver, Settings, Site};
 use crate::access::{Gate, Rules};
 use crate::board::{
-    self, ErrorKind, Failure, FieldName, LastReading, Observed, Reading, Rendered, ServiceInfo,
-    Snapshot, SourceView, State, Value,
+    ErrorKind, Failure, FieldName, LastReading, Observed, Reading, ServiceInfo, Snapshot,
+    SourceView, State, Value,
 };
 use crate::engine::{Activity, Body, Peer, Request, Response};
 use crate::history::History;
@@ -56,6 +55,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         next_poll_at: Some(at(next_poll)),
         error: None,
         configuration: 0,
+        version: 1,
     }
 }
 
@@ -112,6 +112,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
         next_poll_at: Some(at(10)),
         error: None,
         configuration: 0,
+        version: 1,
     }
 }
 
@@ -165,19 +166,26 @@ pub(super) fn site_under(sources: Vec<SourceView>, rules: Rules) -> Site {
     site_over(sources, History::off(), Arc::new(Unobserved), rules)
 }
 
+/// Returns a snapshot of these sources that was published at [`now`].
+pub(super) fn snapshot(sources: Vec<SourceView>) -> Snapshot {
+    let fresh = sources.iter().filter(|source| source.state == State::Fresh);
+    let next_due = fresh.filter_map(|source| Some(source.reading.as_ref()?.stale_at)).min();
+    let service = ServiceInfo {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: at(-86_400),
+    };
+    let sources = sources.into_iter().collect();
+    Snapshot { version: 1, service, sources, published_at: now(), next_due }
+}
+
 fn site_over(
     sources: Vec<SourceView>,
     history: History,
     observer: Arc<dyn RequestObserver>,
     rules: Rules,
 ) -> Site {
-    let service = ServiceInfo {
-        name: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-        started_at: at(-86_400),
-    };
-    let status = Rendered::new(JSON, board::status(&service, &sources));
-    let snapshot = Arc::new(Snapshot { version: 1, service, sources, status });
+    let snapshot = Arc::new(snapshot(sources));
     let settings = Settings { title: "Pumphouse".into() };
     let request_poll = |source: &str| match source {
         "tank" => Some(PollRequest::Granted),

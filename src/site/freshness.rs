@@ -5,20 +5,15 @@
 //! of a source without a usable reading all come from the same [`Freshness`]. So the parts of one
 //! response cannot contradict each other.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::HeaderValue;
 use jiff::Timestamp;
 
-use super::conditional::Dates;
 use super::content::CachePolicy;
 use super::problem::{AffectedSource, Problem};
-use crate::board::{LastReading, SourceView, State, Value};
+use crate::board::{LastReading, Snapshot, SourceView, State, Value};
 use crate::kernel::clock::CLOCK_TOLERANCE;
 use crate::timestamp::Rfc3339;
-
-/// Time for which a cache may serve the last response while this server is unreachable, in seconds.
-const STALE_IF_ERROR: u32 = 86_400;
 
 /// Returns the state of a source at `now`.
 ///
@@ -31,6 +26,35 @@ pub(super) fn state_at(source: &SourceView, now: Timestamp) -> State {
         Some(reading) if source.state == State::Fresh && is_past(reading) => State::Stale,
         _ => source.state,
     }
+}
+
+/// Most sources of which every response states what holds at its moment.
+const ALWAYS_CURRENT: usize = 30;
+
+/// Longest time by which a response about more sources is late.
+const MAX_LATENESS: Duration = Duration::from_secs(1);
+
+/// Most sources that a problem lists.
+const MAX_LISTED: usize = 20;
+
+/// Returns the longest time by which a response about all of that many sources may be late. With thousands, one
+/// changes every few milliseconds, and a body is rendered once a second for all who request it.
+pub(super) fn max_lateness(sources: usize) -> Duration {
+    if sources <= ALWAYS_CURRENT { Duration::ZERO } else { MAX_LATENESS }
+}
+
+/// Returns true if a snapshot does not state what holds at `now`, and the board is late with the next one: a
+/// reading has turned stale since, or the clock was set back.
+pub(super) fn is_behind(snapshot: &Snapshot, now: Timestamp) -> bool {
+    let Snapshot { sources, published_at, next_due, .. } = snapshot;
+    let lateness = max_lateness(sources.len());
+    let is_due = |due: Timestamp| due.saturating_add(lateness).is_ok_and(|due| due <= now);
+    next_due.is_some_and(is_due) || is_later(*published_at, now)
+}
+
+/// Returns the state at `now` of a source that has the selected values only: that of the oldest of them.
+pub(super) fn selected_state_at(source: &SourceView, now: Timestamp) -> State {
+    Assessment::of_selected(source, now).state
 }
 
 /// Returns the time at which a value turns stale: by its own time if it has one, else with its reading.
@@ -91,15 +115,7 @@ impl<'a> Freshness<'a> {
         sources: impl IntoIterator<Item = &'a SourceView>,
         now: Timestamp,
     ) -> Freshness<'a> {
-        let assess = |source: &'a SourceView| {
-            let oldest = source.reading.as_ref().map(|reading| {
-                let times = source.values().map(|(_, value)| observed_at(reading, value));
-                // One whose age is not known comes before the oldest.
-                let oldest = times.min_by_key(|at| (!is_later(*at, now), *at));
-                oldest.unwrap_or(reading.observed.at)
-            });
-            Assessment::new(source, oldest, now)
-        };
+        let assess = |source| Assessment::of_selected(source, now);
         Freshness { now, sources: sources.into_iter().map(assess).collect() }
     }
 
@@ -119,20 +135,6 @@ impl<'a> Freshness<'a> {
         found.map_or(source.state, |assessed| assessed.state)
     }
 
-    /// Returns true if a source has turned stale since its snapshot was published.
-    pub(super) fn stale_since_publish(&self) -> bool {
-        self.sources.iter().any(|assessed| assessed.state != assessed.source.state)
-    }
-
-    /// Returns the sources with their present states.
-    pub(super) fn current(&self) -> Vec<SourceView> {
-        let current = |assessed: &Assessment<'_>| SourceView {
-            state: assessed.state,
-            ..assessed.source.clone()
-        };
-        self.sources.iter().map(current).collect()
-    }
-
     /// Rejects the request if a source is older than `max_age` seconds or never answered.
     pub(super) fn require_max_age(&self, max_age: u64) -> Result<(), Problem> {
         let is_older = |times: Times| is_older(times.observed_at, self.now, max_age);
@@ -140,12 +142,8 @@ impl<'a> Freshness<'a> {
         if older.sources.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> =
-            older.sources.iter().map(|assessed| &*assessed.source.name).collect();
-        Err(older.unavailable(format!(
-            "Older than {max_age} seconds, or never answered: {}.",
-            names.join(", ")
-        )))
+        let names = older.listed(|assessed| assessed.source.name.to_string());
+        Err(older.unavailable(format!("Older than {max_age} seconds, or never answered: {names}.")))
     }
 
     /// Rejects the request if a value that was observed at `at` is older than `max_age` seconds.
@@ -164,11 +162,18 @@ impl<'a> Freshness<'a> {
         if unready.sources.is_empty() {
             return Ok(());
         }
-        let state = |assessed: &Assessment<'_>| {
-            format!("{} is {}", assessed.source.name, assessed.state.as_str())
-        };
-        let states: Vec<String> = unready.sources.iter().map(state).collect();
-        Err(unready.unavailable(format!("{}.", states.join(", "))))
+        let states = unready
+            .listed(|assessed| format!("{} is {}", assessed.source.name, assessed.state.as_str()));
+        Err(unready.unavailable(format!("{states}.")))
+    }
+
+    /// Returns the text of each source, of a fleet those of the first ones and the number of the others.
+    fn listed(&self, text: impl Fn(&Assessment<'a>) -> String) -> String {
+        let listed: Vec<String> = self.sources.iter().take(MAX_LISTED).map(text).collect();
+        match self.sources.len().saturating_sub(MAX_LISTED) {
+            0 => listed.join(", "),
+            others => format!("{} and {others} others", listed.join(", ")),
+        }
     }
 
     /// Returns a 503 about these sources, with the time of their next polls as `Retry-After`.
@@ -178,7 +183,7 @@ impl<'a> Freshness<'a> {
             state: assessed.state.as_str(),
             observed_at: assessed.times.map(|times| Rfc3339(times.observed_at)),
         };
-        let affected = self.sources.iter().map(affected).collect();
+        let affected = self.sources.iter().take(MAX_LISTED).map(affected).collect();
         Problem::unavailable(detail).retry_after(self.retry_after()).concerning(affected)
     }
 
@@ -190,40 +195,9 @@ impl<'a> Freshness<'a> {
 
     /// Returns the caching headers of a body about these sources.
     pub(super) fn cache_policy(&self) -> CachePolicy {
-        let now = self.now;
-        let mut observed: Option<Timestamp> = None;
-        let mut changed: Option<Timestamp> = None;
-        let mut good_for: Option<u64> = None;
-        let mut limit = |seconds: u64| {
-            good_for = Some(good_for.map_or(seconds, |shortest| shortest.min(seconds)));
-        };
-        for Assessment { source, next_poll_in, times, .. } in &self.sources {
-            changed = changed.max(source.error.as_ref().map(|failure| failure.since));
-            if let Some(reading) = &source.reading {
-                // Last-Modified may not be later than Date (RFC 9110 8.8.2.1).
-                let at = reading.observed.at.min(now);
-                observed = observed.max(Some(at));
-                changed = changed.max(Some(at));
-            }
-            if let Some(Times { stale_at, .. }) = *times {
-                if now >= stale_at {
-                    changed = changed.max(Some(stale_at));
-                } else {
-                    // A copy cached beyond this moment would still claim to be fresh.
-                    limit(within_interval(source, stale_at, now));
-                }
-            }
-            next_poll_in.map(&mut limit);
-        }
-        let max_age = good_for.unwrap_or(0);
-        CachePolicy {
-            cache_control: HeaderValue::try_from(format!(
-                "max-age={max_age}, stale-if-error={STALE_IF_ERROR}"
-            ))
-            .expect("words and digits are a header value"),
-            last_modified: observed.and_then(http_date),
-            dates: changed.map(|changed| Dates { changed, now }),
-        }
+        let mut times = FleetTimes::new(self.now);
+        self.sources.iter().for_each(|assessed| times.add(assessed.source, assessed.times));
+        times.cache_policy(self.now)
     }
 
     fn subset(&self, is_member: impl Fn(&Assessment<'a>) -> bool) -> Freshness<'a> {
@@ -233,6 +207,17 @@ impl<'a> Freshness<'a> {
 }
 
 impl<'a> Assessment<'a> {
+    /// Assesses a source that has the selected values only, by the oldest of them.
+    fn of_selected(source: &'a SourceView, now: Timestamp) -> Assessment<'a> {
+        let oldest = source.reading.as_ref().map(|reading| {
+            let times = source.values().map(|(_, value)| observed_at(reading, value));
+            // One whose age is not known comes before the oldest.
+            let oldest = times.min_by_key(|at| (!is_later(*at, now), *at));
+            oldest.unwrap_or(reading.observed.at)
+        });
+        Assessment::new(source, oldest, now)
+    }
+
     /// Assesses a source whose oldest requested value was observed at `observed_at`.
     fn new(
         source: &'a SourceView,
@@ -251,7 +236,8 @@ impl<'a> Assessment<'a> {
             State::Fresh if is_stale => State::Stale,
             state => state,
         };
-        let next_poll_in = source.next_poll_at.map(|next| within_interval(source, next, now));
+        let next_poll_in =
+            source.next_poll_at.map(|next| within_interval(source.interval, next, now));
         Assessment { source, state, times, next_poll_in }
     }
 }
@@ -265,9 +251,9 @@ fn observed_at(reading: &LastReading, value: &Value) -> Timestamp {
 ///
 /// The moment was computed with an earlier reading of the clock. If the clock has been set back since,
 /// the difference includes that step, and a client would cache one reading for as long.
-fn within_interval(source: &SourceView, moment: Timestamp, now: Timestamp) -> u64 {
+fn within_interval(interval: Duration, moment: Timestamp, now: Timestamp) -> u64 {
     // An interval below a second is for tests; the headers know whole seconds only.
-    seconds(now, moment).min(source.interval.as_secs().max(1))
+    seconds(now, moment).min(interval.as_secs().max(1))
 }
 
 /// Returns the whole seconds from one moment to a later one; 0 if it is not later.
@@ -286,16 +272,8 @@ pub(super) fn is_later(at: Timestamp, now: Timestamp) -> bool {
     at.duration_since(now) > CLOCK_TOLERANCE
 }
 
-/// Formats an `IMF-fixdate` (RFC 9110 5.6.7).
-///
-/// The format has four digits for the year, and `httpdate` panics before 1970. A sensor's clock may
-/// be that wrong; then there is no date.
-fn http_date(at: Timestamp) -> Option<HeaderValue> {
-    const YEAR_10000: u64 = 253_402_300_800;
-    let seconds = u64::try_from(at.as_second()).ok().filter(|&seconds| seconds < YEAR_10000)?;
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    HeaderValue::try_from(httpdate::fmt_http_date(time)).ok()
-}
-
+mod fleet_times;
 #[cfg(test)]
 mod tests;
+
+pub(super) use fleet_times::FleetTimes;

@@ -18,9 +18,8 @@ use super::history_query;
 use super::negotiate::{self, Coding};
 use super::problem::Problem;
 use super::query::Pairs;
+use super::rendered::RenderedBuilder;
 use super::series::{Format, SeriesBody};
-use super::sources::find;
-use crate::board::RenderedBuilder;
 use crate::engine::{Body, Response};
 use crate::history::{HistoryError, ReaderWait, Step, Window};
 
@@ -58,7 +57,7 @@ fn open(
     };
     let points = found.ok_or_else(|| {
         let snapshot = context.snapshot();
-        unrecorded(find(&snapshot.sources, &window.source), &window.source, &window.field)
+        unrecorded(snapshot.sources.get(&window.source), &window.source, &window.field)
     })?;
     check_cost(points.observations())?;
     let mut series = SeriesBody::new(points, format, &context.history);
@@ -131,7 +130,7 @@ fn check_cost(observations: i64) -> Result<(), Problem> {
 /// Returns the caching headers of a series: it cannot grow before the source's next poll.
 fn policy(context: &Context, request: &RouteRequest<'_>, source: &str) -> CachePolicy {
     let snapshot = context.snapshot();
-    let source = find(&snapshot.sources, source);
+    let source = snapshot.sources.get(source);
     Freshness::assess(source, request.now).cache_policy().without_dates()
 }
 

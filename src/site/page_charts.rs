@@ -15,7 +15,6 @@ use super::chart::{Cached, Drawing, Missing, Range, Subject};
 use super::content::Content;
 use super::context::{Context, RouteRequest};
 use super::problem::Problem;
-use super::sources::find;
 use crate::board::SourceView;
 
 /// Number of pieces of work after which a page begins no more charts.
@@ -103,7 +102,7 @@ impl PageDrawing {
         let snapshot = context.snapshot();
         while self.pieces < MAX_PIECES {
             let (source, field) = self.outdated.pop_front()?;
-            let Some(source) = find(&snapshot.sources, &source) else { continue };
+            let Some(source) = snapshot.sources.get(&source) else { continue };
             let subject = Subject { source, field: &field, range: self.range };
             if let Cached::Outdated(_) = context.charts.get(&context.history, subject, request.now)
             {

@@ -19,9 +19,10 @@ use super::media_type::HTML;
 use super::page::{self, Moment, Variant, View};
 use super::page_charts::{PageRenderers, draw_and_render, outdated};
 use super::problem::Problem;
-use super::sources::{find, unknown_source};
+use super::rendered::Rendered;
+use super::sources::unknown_source;
 use super::target;
-use crate::board::{Rendered, Snapshot, SourceView};
+use crate::board::{Snapshot, SourceView};
 
 /// Browsers may store a page, but revalidate it before each use: its ages change.
 const REVALIDATE: &str = "no-cache";
@@ -115,7 +116,7 @@ fn named<'s>(
     snapshot: &'s Snapshot,
     request: &RouteRequest<'_>,
 ) -> Result<&'s SourceView, Problem> {
-    find(&snapshot.sources, request.parameter).ok_or_else(unknown_source)
+    snapshot.sources.get(request.parameter).ok_or_else(unknown_source)
 }
 
 fn variant(request: &RouteRequest<'_>) -> Variant {

@@ -19,8 +19,9 @@ use super::freshness::Freshness;
 use super::history_problem::{unavailable, unrecorded};
 use super::problem::Problem;
 use super::query::{self, Pairs};
-use super::sources::{find, unknown_field};
-use crate::board::{Rendered, SourceView};
+use super::rendered::Rendered;
+use super::sources::unknown_field;
+use crate::board::SourceView;
 use crate::history::HistoryError;
 
 /// Answers `GET /chart/{source}.{field}.svg`.
@@ -88,7 +89,7 @@ impl Picture {
         let theme = theme.map_err(|_| Problem::bad_request("theme is auto, light or dark."))?;
         pairs.finish()?;
         let snapshot = context.snapshot();
-        let source = find(&snapshot.sources, &source).ok_or_else(unknown_field)?.clone();
+        let source = snapshot.sources.get(&source).ok_or_else(unknown_field)?.clone();
         Ok(Picture { source, field, range, size, theme })
     }
 

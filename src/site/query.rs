@@ -7,6 +7,7 @@ use http::Uri;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use super::problem::Problem;
+use super::source_filter::{SourceFilter, conditions};
 use crate::access::percent::percent_decoded;
 use crate::config::is_name;
 
@@ -23,6 +24,14 @@ pub(super) enum Parameter {
     Format,
     /// `max_age`
     MaxAge,
+    /// `group`
+    Group,
+    /// `state`
+    State,
+    /// `limit`
+    Limit,
+    /// `cursor`
+    Cursor,
 }
 
 /// Syntax of a response with current readings.
@@ -45,6 +54,18 @@ pub(super) struct Query {
     pub(super) max_age: Option<u64>,
     /// `format=json` or `shell`.
     pub(super) syntax: Syntax,
+    /// `group=`, `state=`, `limit=` and `cursor=`: some of the sources.
+    pub(super) page: Option<Page>,
+}
+
+/// One page of the sources that pass a filter, in the order of their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) filter: SourceFilter,
+    /// Most sources of the page.
+    pub(super) limit: Option<usize>,
+    /// Name of the last source of the page before.
+    pub(super) cursor: Option<String>,
 }
 
 /// `source.field`
@@ -67,11 +88,20 @@ impl Query {
                 Parameter::Fields => query.fields = Some(fields(&text)?),
                 Parameter::Format => query.syntax = syntax(&text)?,
                 Parameter::MaxAge => query.max_age = Some(max_age(&text)?),
+                Parameter::Group => page(&mut query).filter.group = Some(text),
+                Parameter::State => page(&mut query).filter.conditions = conditions(&text)?,
+                Parameter::Limit => page(&mut query).limit = Some(limit(&text)?),
+                Parameter::Cursor => page(&mut query).cursor = Some(cursor(text)?),
             }
         }
         pairs.finish()?;
         Ok(query)
     }
+}
+
+/// Returns the page of a query, which one of its parameters requests.
+fn page(query: &mut Query) -> &mut Page {
+    query.page.get_or_insert_default()
 }
 
 /// Parameters of a query. A handler takes those that it has, then calls [`finish`](Self::finish).
@@ -142,6 +172,23 @@ fn max_age(text: &str) -> Result<u64, Problem> {
     })
 }
 
+/// Largest `limit`.
+pub(super) const MAX_LIMIT: usize = 10_000;
+
+fn limit(text: &str) -> Result<usize, Problem> {
+    whole_number(text).filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
+        Problem::bad_request(format!("limit is a whole number from 1 to {MAX_LIMIT}."))
+    })
+}
+
+fn cursor(text: String) -> Result<String, Problem> {
+    // A source that was removed since leaves a gap in the order, and no error.
+    if is_name(&text) {
+        return Ok(text);
+    }
+    Err(Problem::bad_request("cursor is the member next of the page before."))
+}
+
 fn syntax(text: &str) -> Result<Syntax, Problem> {
     text.parse().map_err(|_| Problem::bad_request("format is json or shell."))
 }
@@ -209,7 +256,7 @@ mod tests {
                 None,
             ),
         ] {
-            let expected = Query { fields, max_age, syntax: Syntax::Json };
+            let expected = Query { fields, max_age, ..Query::default() };
             assert_eq!(parse(text, &ALL).ok(), Some(expected), "{text}");
         }
         for (text, syntax) in [("format=json", Syntax::Json), ("format=shell", Syntax::Shell)] {

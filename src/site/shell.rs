@@ -33,20 +33,6 @@ const MEMBERS: [&str; 12] = [
     "error_failures",
 ];
 
-/// Renders the whole status.
-pub(super) fn status(service: &ServiceInfo, sources: &[SourceView]) -> Result<String, Problem> {
-    let mut script = Script::default();
-    script.text("service_name", service.name);
-    script.text("service_version", service.version);
-    script.text("service_started_at", Rfc3339(service.started_at));
-    let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
-    script.text("sources", names.join(" "));
-    for source in sources {
-        script.source(source);
-    }
-    script.finish()
-}
-
 /// Renders one value, with its state and times.
 pub(super) fn value(
     source: &SourceView,
@@ -65,7 +51,7 @@ pub(super) fn value(
 
 /// Assignments, each on a line.
 #[derive(Default)]
-struct Script {
+pub(super) struct Script {
     text: String,
     names: HashSet<String>,
     /// First name that was assigned twice.
@@ -73,7 +59,25 @@ struct Script {
 }
 
 impl Script {
-    fn source(&mut self, source: &SourceView) {
+    /// Begins the assignments of a status with these sources. `next` is the cursor of the next page, on a page.
+    pub(super) fn of_status<'a>(
+        service: &ServiceInfo,
+        sources: impl Iterator<Item = &'a str>,
+        next: Option<Option<&str>>,
+    ) -> Script {
+        let mut script = Script::default();
+        script.text("service_name", service.name);
+        script.text("service_version", service.version);
+        script.text("service_started_at", Rfc3339(service.started_at));
+        script.text("sources", sources.collect::<Vec<_>>().join(" "));
+        if let Some(next) = next {
+            script.text("next", next.unwrap_or_default());
+        }
+        script
+    }
+
+    /// Appends the assignments of a source.
+    pub(super) fn source(&mut self, source: &SourceView) {
         let reading = source.reading.as_ref();
         let time =
             |at: Option<_>| quoted(&at.map(|at| Rfc3339(at).to_string()).unwrap_or_default());
@@ -135,11 +139,16 @@ impl Script {
         }
     }
 
-    /// Returns the text.
+    /// Returns the text since the last call, so that a long one is sent on in parts.
+    pub(super) fn take_text(&mut self) -> String {
+        std::mem::take(&mut self.text)
+    }
+
+    /// Returns the rest of the text.
     ///
     /// # Errors
     /// A variable was assigned twice.
-    fn finish(self) -> Result<String, Problem> {
+    pub(super) fn finish(self) -> Result<String, Problem> {
         match self.ambiguous {
             None => Ok(self.text),
             Some(name) => Err(Problem::bad_request(format!(
@@ -212,7 +221,7 @@ mod tests {
              echo \"$odd_title: $odd_state, $odd_error_kind: $odd_error_message\"
              echo \"$well_state [$well_observed_at] $well_observed_at_inferred\"",
         );
-        let expected = "tank odd well\npumphouse-web 1185 gal 0\n\
+        let expected = "odd tank well\npumphouse-web 1185 gal 0\n\
                         What's up: stale, dns: no such name\nwaiting [] false\n";
         assert_eq!(output, expected);
         let narrow = get(&site, "/api/v1/status?format=shell&fields=tank.level", &[]);

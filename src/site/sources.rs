@@ -1,12 +1,6 @@
-//! Sources of a snapshot by name, and the problems of names that do not exist.
+//! The problems of sources and fields that do not exist.
 
 use super::problem::Problem;
-use crate::board::SourceView;
-
-/// Returns the source of that name.
-pub(super) fn find<'a>(sources: &'a [SourceView], name: &str) -> Option<&'a SourceView> {
-    sources.iter().find(|source| *source.name == *name)
-}
 
 /// Returns the problem of a source that does not exist.
 pub(super) fn unknown_source() -> Problem {

@@ -9,7 +9,7 @@ use super::media_type::PLAIN;
 use super::problem::Problem;
 use super::query::{Parameter, Query, Syntax};
 use super::shell;
-use super::sources::{find, unknown_field};
+use super::sources::unknown_field;
 use crate::board::{Datum, Value};
 use crate::timestamp::Rfc3339;
 
@@ -44,7 +44,7 @@ pub(super) fn value(context: &Context, request: &RouteRequest<'_>) -> Result<Con
     };
     let query = Query::parse(&request.http.target, parameters)?;
     let snapshot = context.snapshot();
-    let view = find(&snapshot.sources, source).ok_or_else(unknown_field)?;
+    let view = snapshot.sources.get(source).ok_or_else(unknown_field)?;
     let Some(reading) = &view.reading else {
         let freshness = Freshness::assess([view], request.now);
         return Err(freshness.unavailable("The source has not answered yet."));

@@ -6,7 +6,7 @@ use super::super::source::round_up_to_seconds;
 use super::*;
 use crate::board::{
     DatedBy, Datum, ErrorKind, Failure, Finite, Observed, PollError, Polled, Reading, Received,
-    Sighting, Stamp, Value,
+    Sighting, SourceView, Stamp, State, Value,
 };
 use crate::config::TrendSettings;
 use crate::kernel::clock::tests::time_point;
@@ -41,6 +41,13 @@ fn info(name: &str) -> SourceInfo {
         trends: Vec::new(),
         over_time: Vec::new(),
         configuration: 1,
+    }
+}
+
+impl Sources {
+    /// Returns the state of all sources.
+    fn views(&self) -> Vec<SourceView> {
+        self.sources.iter().map(|source| source.view().clone()).collect()
     }
 }
 
@@ -177,12 +184,12 @@ fn source_turns_stale_at_stale_at_counted_from_the_observation() {
     let mut sources = sources();
     let view_now = report(&mut sources, "tank", 100, reading(0, 50.0));
     assert_eq!(view_now.reading.unwrap().stale_at, t(STALE_AFTER));
-    assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER)));
+    assert_eq!(sources.next_due(), Some(t(STALE_AFTER)));
     assert!(!sources.expire(m(STALE_AFTER - 1)));
     assert!(sources.expire(m(STALE_AFTER)));
     assert_eq!(view(&sources, "tank").state, State::Stale);
     assert!(!sources.expire(m(STALE_AFTER + 1)), "a state changes once");
-    assert_eq!(sources.next_expiry(), None);
+    assert_eq!(sources.next_due(), None);
 }
 
 #[test]
@@ -198,7 +205,7 @@ fn next_expiry_is_the_earliest_of_all_sources() {
     let mut sources = sources();
     report(&mut sources, "tank", 100, reading(90, 50.0));
     report(&mut sources, "weather", 100, reading(30, 50.0));
-    assert_eq!(sources.next_expiry(), Some(t(30 + STALE_AFTER)));
+    assert_eq!(sources.next_due(), Some(t(30 + STALE_AFTER)));
 }
 
 #[test]

@@ -13,9 +13,9 @@ use super::size::{Canvas, NARROW, Size, WIDE};
 use super::svg::{self, Caption};
 use super::table;
 use super::theme::Theme;
-use crate::board::Rendered;
 use crate::history::Bucket;
 use crate::site::format::field_label;
+use crate::site::rendered::Rendered;
 
 /// Media type of a picture.
 pub(in crate::site) const SVG: &str = "image/svg+xml";

@@ -1,5 +1,7 @@
+use http::HeaderValue;
+
 use super::*;
-use crate::site::fixture::{now, source_at, tank, waiting};
+use crate::site::fixture::{at, now, snapshot, source_at, tank, waiting};
 
 fn cache_control(sources: &[SourceView]) -> HeaderValue {
     Freshness::assess(sources, now()).cache_policy().cache_control
@@ -73,8 +75,52 @@ fn reading_that_turned_stale_since_the_snapshot_is_stale() {
         (source_at(-100, 1, 10), State::Fresh, false),
         (waiting("well", "json"), State::Waiting, false),
     ] {
-        let freshness = Freshness::assess([&source], now());
-        assert_eq!(freshness.current()[0].state, state);
-        assert_eq!(freshness.stale_since_publish(), is_newer);
+        assert_eq!(state_at(&source, now()), state);
+        assert_eq!(is_behind(&snapshot(vec![source]), now()), is_newer);
+    }
+}
+
+#[test]
+fn snapshot_of_many_sources_is_behind_once_the_board_is_late() {
+    for (count, seconds, expected) in [(30, 0, true), (31, 0, false), (31, 1, true)] {
+        let sources = (0..count).map(|number| SourceView {
+            name: format!("tank_{number}").into(),
+            ..source_at(-100, -seconds, 10)
+        });
+        assert_eq!(is_behind(&snapshot(sources.collect()), now()), expected, "{count} {seconds}");
+    }
+    // The clock was set back since the publication.
+    let fresh = snapshot(vec![tank()]);
+    assert!(!is_behind(&fresh, at(-2)));
+    assert!(is_behind(&fresh, at(-3)));
+}
+
+#[test]
+fn times_of_a_fleet_give_the_headers_of_its_sources() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..2000 {
+        let source = |number: usize, random: &mut fastrand::Rng| {
+            let mut source = match random.u8(..5) {
+                0 => waiting("x", "json"),
+                _ => source_at(random.i64(-2000..1), random.i64(-500..900), random.i64(-5..600)),
+            };
+            source.name = format!("tank_{number}").into();
+            source.interval = Duration::from_secs(random.u64(1..400));
+            if random.bool() {
+                source = crate::site::fixture::failing(source, crate::board::ErrorKind::Dns, "x");
+            }
+            source
+        };
+        let sources: Vec<SourceView> =
+            (0..random.usize(0..5)).map(|number| source(number, &mut random)).collect();
+        let later = at(random.i64(0..2));
+        let whole = Freshness::assess(&sources, later);
+        let fleet = FleetTimes::of(&sources.iter().cloned().collect(), now());
+        let (whole_policy, policy) = (whole.cache_policy(), fleet.cache_policy(later));
+        assert_eq!(whole_policy.cache_control, policy.cache_control);
+        assert_eq!(whole_policy.last_modified, policy.last_modified);
+        let max_age = random.u64(0..2000);
+        let is_accepted = whole.require_max_age(max_age).is_ok();
+        assert_eq!(fleet.are_within(max_age, later), is_accepted, "{max_age} {sources:?}");
     }
 }

@@ -18,10 +18,10 @@ pub(super) fn status() -> Read {
     Read {
         id: "getStatus",
         tag: TAG,
-        summary: "Every source.",
-        parameters: &["fields", "format", "max_age"],
+        summary: "Every source, or one page of those of a group or in a state.",
+        parameters: &["fields", "format", "max_age", "group", "state", "limit", "cursor"],
         ok: response_with(
-            "Every source.",
+            "The sources, in the order of their names. With many sources, it may be a second late.",
             &DATED,
             [json_media("Status", example::status()), shell()],
         ),
@@ -35,10 +35,10 @@ pub(super) fn sources() -> Read {
     Read {
         id: "listSources",
         tag: TAG,
-        summary: "Every source, as a list.",
-        parameters: &["fields", "max_age"],
+        summary: "Every source, as a list, or one page of those of a group or in a state.",
+        parameters: &["fields", "max_age", "group", "state", "limit", "cursor"],
         ok: response_with(
-            "The sources in the order of the configuration.",
+            "The sources, in the order of their names. With many sources, it may be a second late.",
             &DATED,
             [json_media("Sources", json!([example::named_source()]))],
         ),

@@ -28,11 +28,16 @@ pub(super) fn sources() -> Vec<SourceView> {
         ("huge", Value::number(f64::MAX, Unit::Volt)),
     ]);
     vec![
-        tank(),
+        grouped(tank()),
         failing(stale(weather(), 7200), ErrorKind::Http, "503"),
         odd,
         waiting("well", "json"),
     ]
+}
+
+/// Returns the source in the group of the examples.
+pub(super) fn grouped(source: SourceView) -> SourceView {
+    SourceView { group: Some("north/ridge".into()), ..source }
 }
 
 /// Returns a site with recorded data, and the folder of its file.

@@ -26,7 +26,7 @@ use super::content::{CachePolicy, Content, Representation};
 use super::context::{Context, RouteRequest};
 use super::media_type::JSON;
 use super::problem::Problem;
-use crate::board::Rendered;
+use crate::site::rendered::Rendered;
 
 /// Caching of the document. It changes with a release, and then no client should use the old one for
 /// long.

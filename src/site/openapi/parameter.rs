@@ -3,12 +3,13 @@
 use serde_json::{Map, Value as Json, json};
 use strum::VariantNames as _;
 
-use super::schema::{FIELD, NAME};
+use super::schema::{FIELD, GROUP, NAME, names};
 use crate::site::chart::{Range, SIDES, Theme, WIDE};
 use crate::site::events::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::site::history::MAX_JOINED;
-use crate::site::query::{MAX_FIELDS, MAX_MAX_AGE, Syntax};
+use crate::site::query::{MAX_FIELDS, MAX_LIMIT, MAX_MAX_AGE, Syntax};
 use crate::site::series::Format;
+use crate::site::source_filter::Condition;
 
 /// Returns references to parameters of the components.
 pub(super) fn references(names: &[&str]) -> Json {
@@ -21,8 +22,16 @@ pub(super) const CONDITIONS: [&str; 4] =
 
 /// `components.parameters`
 pub(super) fn parameters() -> Json {
-    let groups =
-        [of_paths(), of_now(), of_windows(), of_events(), of_charts(), of_sign_in(), conditions()];
+    let groups = [
+        of_paths(),
+        of_now(),
+        of_fleets(),
+        of_windows(),
+        of_events(),
+        of_charts(),
+        of_sign_in(),
+        conditions(),
+    ];
     groups.into_iter().flatten().collect::<Map<String, Json>>().into()
 }
 
@@ -131,6 +140,49 @@ fn of_now() -> Vec<Named> {
     ]
 }
 
+fn of_fleets() -> Vec<Named> {
+    vec![
+        in_query(
+            "group",
+            "Only sources of that group and of those below it: `north` has those of `north/ridge`.",
+            json!({"type": "string", "pattern": GROUP}),
+            &[json!("north"), json!("north/ridge")],
+        ),
+        (
+            "state".to_owned(),
+            json!({
+                "name": "state",
+                "in": "query",
+                "description": "Only sources in one of these states. `failing`: the latest poll failed; the \
+                    reading may still be fresh.",
+                "style": "form",
+                "explode": false,
+                "schema": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "enum": names(Condition::as_str)},
+                },
+                "examples": {
+                    "one": {"value": ["stale"]},
+                    "two": {"value": ["failing", "stale"]},
+                },
+            }),
+        ),
+        in_query(
+            "limit",
+            "Maximum number of sources.",
+            json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
+            &[json!(1), json!(MAX_LIMIT)],
+        ),
+        in_query(
+            "cursor",
+            "The member `next` of the page before.",
+            json!({"type": "string", "pattern": NAME}),
+            &[json!("tank")],
+        ),
+    ]
+}
+
 fn of_windows() -> Vec<Named> {
     let moment = || json!({"type": "string", "minLength": 1});
     let number = || json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1e9});
@@ -196,14 +248,16 @@ fn of_events() -> Vec<Named> {
         &[json!("tank")],
     );
     key.insert_str(0, "events_");
+    let (mut limit_key, limit) = in_query(
+        "limit",
+        "Maximum number of events.",
+        json!({"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS}),
+        &[json!(1), json!(MAX_EVENTS)],
+    );
+    limit_key.insert_str(0, "events_");
     vec![
         (key, source),
-        in_query(
-            "limit",
-            "Maximum number of events.",
-            json!({"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_EVENTS}),
-            &[json!(1), json!(MAX_EVENTS)],
-        ),
+        (limit_key, limit),
         in_query(
             "before",
             "Only events with a smaller `id`.",

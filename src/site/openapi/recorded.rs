@@ -47,7 +47,7 @@ pub(super) fn events() -> Read {
         id: "listEvents",
         tag: TAG,
         summary: "Recorded events, the latest first, in pages.",
-        parameters: &["limit", "before", "events_source"],
+        parameters: &["events_limit", "before", "events_source"],
         ok: response_with(
             "A page of events, and the address of the next one.",
             &CACHED,

@@ -15,6 +15,9 @@ use crate::units::{MAX_LABEL, Unit};
 /// Pattern of a source's or a field's name.
 pub(super) const NAME: &str = "^[a-z][a-z0-9_]*$";
 
+/// Pattern of a group.
+pub(super) const GROUP: &str = "^[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)*$";
+
 /// Pattern of a source's and a field's name.
 pub(super) const FIELD: &str = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$";
 
@@ -22,7 +25,7 @@ pub(super) const FIELD: &str = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$";
 const ASSIGNMENTS: &str = r"^([a-z][A-Za-z0-9_]*=(-?[0-9]+(\.[0-9]+)?|'([^']|'\\'')*')\n)*$";
 
 /// Returns the names of all variants of an enum.
-fn names<T: VariantArray + Copy>(name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
+pub(super) fn names<T: VariantArray + Copy>(name: impl Fn(T) -> &'static str) -> Vec<&'static str> {
     T::VARIANTS.iter().copied().map(name).collect()
 }
 
@@ -39,7 +42,7 @@ pub(super) fn schemas() -> Json {
         "Service": readings::service(),
         "Source": readings::source(),
         "NamedSource": readings::named_source(),
-        "Sources": {"type": "array", "items": reference("NamedSource")},
+        "Sources": readings::sources(),
         "Failure": readings::failure(),
         "Value": readings::value(),
         "OneValue": readings::one_value(),

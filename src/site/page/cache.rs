@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use strum::EnumCount as _;
 
-use crate::board::Rendered;
 use crate::site::chart::Range;
 use crate::site::media_type::HTML;
+use crate::site::rendered::Rendered;
 
 /// Variant of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use super::layout::LivePage;
 use super::source_card::{shape, source_card};
 use super::view::View;
 use super::{charts, events, grid, notice, status, tank};
-use crate::board::SourceView;
+use crate::board::{SourceView, SourceViews};
 
 /// Number of events that the dashboard shows.
 const EVENTS: usize = 6;
@@ -56,7 +56,7 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
 }
 
 /// Returns the page's title: a failure and the level come first, because a row of tabs shows little more.
-fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
+fn title(site: &str, sources: &SourceViews, now: Timestamp) -> String {
     let is_failing = sources.iter().any(|source| source.error.is_some());
     let failing = is_failing.then(|| "Failing".to_owned());
     let level = sources.iter().find_map(|source| tank::level_in_words(source, now));
@@ -65,7 +65,7 @@ fn title(site: &str, sources: &[SourceView], now: Timestamp) -> String {
 }
 
 /// Returns the page's description, which names the first sources.
-fn description(sources: &[SourceView]) -> String {
+fn description(sources: &SourceViews) -> String {
     const MAX_NAMED: usize = 3;
     let mut titles: Vec<&str> =
         sources.iter().take(MAX_NAMED).map(|source| &*source.title).collect();

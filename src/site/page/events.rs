@@ -10,7 +10,7 @@ use strum::VariantArray as _;
 use super::icon::Icon;
 use super::status::in_words;
 use super::time::{AgeFormat, Clock, time};
-use crate::board::{ErrorKind, Event, EventKind, SourceView};
+use crate::board::{ErrorKind, Event, EventKind, SourceViews};
 use crate::history::StoredEvent;
 use crate::site::format::local_time;
 
@@ -21,7 +21,7 @@ use crate::site::format::local_time;
 pub(super) fn list<'e>(
     events: impl Iterator<Item = &'e StoredEvent>,
     limit: usize,
-    sources: &[SourceView],
+    sources: &SourceViews,
     clock: Clock<'_>,
 ) -> Markup {
     let mut events: Vec<&StoredEvent> = events.collect();
@@ -38,7 +38,7 @@ pub(super) fn list<'e>(
     }
 }
 
-fn item(event: &Event, sources: &[SourceView], clock: Clock<'_>) -> Markup {
+fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
     let (icon, class, mut words) = description(event.kind);
     let mut detail = event.detail.to_string();
     if event.kind == EventKind::ErrorBegan
@@ -51,7 +51,7 @@ fn item(event: &Event, sources: &[SourceView], clock: Clock<'_>) -> Markup {
     }
     let source = event.source.as_deref().map(|name| {
         // A source that is no longer configured has no title any more.
-        let configured = sources.iter().find(|source| *source.name == *name);
+        let configured = sources.get(name);
         configured.map_or(name, |source| &source.title)
     });
     html! {
@@ -143,7 +143,8 @@ mod tests {
         ];
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
-        let html = list(events.iter(), 3, &[], Clock { now, zone: &zone }).into_string();
+        let html = list(events.iter(), 3, &SourceViews::default(), Clock { now, zone: &zone })
+            .into_string();
         let shown: Vec<&str> = html
             .match_indices("<span>")
             .map(|(at, tag)| html[at + tag.len()..].split('<').next().unwrap())
@@ -162,7 +163,9 @@ mod tests {
             stored(3, "2026-11-01T10:30:00Z", EventKind::Stale, ""),
         ];
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
-        let html = list(events.iter(), 3, &[], Clock { now, zone: &TimeZone::UTC }).into_string();
+        let html =
+            list(events.iter(), 3, &SourceViews::default(), Clock { now, zone: &TimeZone::UTC })
+                .into_string();
         let places = ["turned stale", "cannot be reached", "The server started"]
             .map(|words| html.find(words).unwrap());
         assert!(places.is_sorted(), "{html}");
@@ -178,8 +181,13 @@ mod tests {
                 &format!("{kind}: the message: x"),
             );
             let now = "2026-11-01T12:00:00Z".parse().unwrap();
-            let html = list([&event].into_iter(), 1, &[], Clock { now, zone: &TimeZone::UTC })
-                .into_string();
+            let html = list(
+                [&event].into_iter(),
+                1,
+                &SourceViews::default(),
+                Clock { now, zone: &TimeZone::UTC },
+            )
+            .into_string();
             let words = match kind {
                 ErrorKind::Timeout | ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls => {
                     "cannot be reached"

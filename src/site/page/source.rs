@@ -33,7 +33,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
         (events::list(
             recent.iter().filter(is_own),
             EVENTS,
-            std::slice::from_ref(source),
+            &view.snapshot.sources,
             view.clock(),
         ))
         (for_scripts(view.layout.root, source, fields.first()))

@@ -5,12 +5,12 @@ use maud::{Markup, html};
 
 use super::icon::Icon;
 use super::time::{AgeFormat, Clock, time};
-use crate::board::{ErrorKind, SourceView, State};
+use crate::board::{ErrorKind, SourceView, SourceViews, State};
 use crate::site::freshness::{is_later, state_at};
 
 /// Renders the line above the cards: the number of failing, stale, waiting and fresh sources, the worst
 /// first.
-pub(super) fn summary(sources: &[SourceView], now: Timestamp) -> Markup {
+pub(super) fn summary(sources: &SourceViews, now: Timestamp) -> Markup {
     let count =
         |state: State| sources.iter().filter(|source| state_at(source, now) == state).count();
     let (fresh, stale) = (count(State::Fresh), count(State::Stale));

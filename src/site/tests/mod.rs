@@ -3,6 +3,7 @@
 mod access;
 mod caching;
 mod cross_origin;
+mod fleet;
 mod health;
 mod links;
 mod observation;

@@ -15,7 +15,7 @@ fn clock_set_back_makes_no_reading_younger() {
     assert!(sources.expire(back(30)), "corrected times are published");
     let last = view(&sources, "tank").reading.unwrap();
     assert_eq!((last.observed.at, last.fetched_at), (t(-YEAR), t(10 - YEAR)));
-    assert_eq!(sources.next_expiry(), Some(t(STALE_AFTER - YEAR)));
+    assert_eq!(sources.next_due(), Some(t(STALE_AFTER - YEAR)));
     assert!(!sources.expire(back(STALE_AFTER - 1)), "corrected once");
     assert_eq!(view(&sources, "tank").state, State::Fresh);
     assert!(sources.expire(back(STALE_AFTER)));
@@ -209,7 +209,7 @@ fn saved_reading_later_than_the_clock_is_stale_until_the_clock_is_set() {
         assert!(note.contains("its age is unknown"), "{note}");
     }
     assert!(!sources.expire(stepped(701, epoch)));
-    assert_eq!(sources.next_expiry(), None);
+    assert_eq!(sources.next_due(), Some(t(88)), "its age is known from then on");
     assert!(sources.expire(m(702)));
     assert_eq!(events(&mut sources), [EventKind::ClockStepped], "neither stale nor fresh");
     for (name, at) in [("tank", 90), ("weather", 100)] {

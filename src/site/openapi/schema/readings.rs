@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{NAME, maybe_time, name, names, reference, state, unit};
+use super::{GROUP, NAME, maybe_time, name, names, reference, state, unit};
 use crate::board::ErrorKind;
 use crate::config::KINDS;
 
@@ -18,8 +18,30 @@ pub(super) fn status() -> Json {
                 "propertyNames": {"pattern": NAME},
                 "additionalProperties": reference("Source"),
             },
+            "next": next(),
         },
     })
+}
+
+/// Cursor of the next page.
+fn next() -> Json {
+    json!({
+        "type": ["string", "null"],
+        "description": "The parameter `cursor` of the next page, null on the last one. Present if the request \
+            has `group`, `state`, `limit` or `cursor`.",
+    })
+}
+
+/// A list, or an object with a list and the cursor of the next page.
+pub(super) fn sources() -> Json {
+    let list = json!({"type": "array", "items": reference("NamedSource")});
+    let page = json!({
+        "type": "object",
+        "description": "If the request has `group`, `state`, `limit` or `cursor`.",
+        "required": ["sources", "next"],
+        "properties": {"sources": list, "next": next()},
+    });
+    json!({"oneOf": [list, page]})
 }
 
 pub(super) fn service() -> Json {
@@ -43,6 +65,11 @@ pub(super) fn source() -> Json {
         ],
         "properties": {
             "title": {"type": "string", "description": "For people."},
+            "group": {
+                "type": "string",
+                "description": "Its group, if the configuration states one.",
+                "pattern": GROUP,
+            },
             "kind": {"type": "string", "description": "Kind of the upstream.", "enum": KINDS},
             "state": state(),
             "observed_at": maybe_time("Time by the sensor's clock."),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::super::fixture::{
-    encoded, example_path, in_query, is_strict, recorded_site, required, sources,
+    encoded, example_path, grouped, in_query, is_strict, recorded_site, required, sources,
 };
 use super::super::schema_check::SchemaCheck;
 use crate::site::Site;
@@ -63,7 +63,7 @@ fn invalid(parameter: &Json) -> Vec<Json> {
 
 #[test]
 fn documented_example_is_accepted_and_malformed_value_is_400() {
-    let (_folder, site) = recorded_site(vec![tank()]);
+    let (_folder, site) = recorded_site(vec![grouped(tank())]);
     let strict =
         SchemaCheck::new().operations().into_iter().filter(|operation| is_strict(&operation.path));
     for operation in strict.filter(|operation| operation.method == "GET") {

@@ -1,47 +1,12 @@
-//! JSON form of sources and values, shared by all responses that contain them.
+//! JSON of sources and values, shared by all responses that contain them.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
-use super::reading::{Datum, Value};
-use super::snapshot::{Failure, SourceView};
+use crate::board::{Datum, Failure, ServiceInfo, SourceView, Value};
 use crate::timestamp::Rfc3339;
 
 /// `service` in the status.
-#[derive(Debug, Clone)]
-pub struct ServiceInfo {
-    /// `pumphouse-web`
-    pub name: &'static str,
-    /// Version of the program.
-    pub version: &'static str,
-    /// Start of this process, by the setting of the wall clock.
-    pub started_at: Timestamp,
-}
-
-/// Returns the body of `GET /api/v1/status`, with a newline at its end for terminals.
-pub fn status(service: &ServiceInfo, sources: &[SourceView]) -> Vec<u8> {
-    let mut body = serde_json::to_vec(&Status { service, sources: ByName(sources) })
-        .expect("string keys and finite numbers are JSON");
-    body.push(b'\n');
-    body
-}
-
-#[derive(Serialize)]
-struct Status<'a> {
-    service: &'a ServiceInfo,
-    sources: ByName<'a>,
-}
-
-/// Object of sources by name, in the order of the configuration.
-struct ByName<'a>(&'a [SourceView]);
-
-impl Serialize for ByName<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|source| (&*source.name, source)))
-    }
-}
-
 impl Serialize for ServiceInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
@@ -58,6 +23,9 @@ impl Serialize for SourceView {
         let reading = self.reading.as_ref();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("title", &*self.title)?;
+        if let Some(group) = &self.group {
+            map.serialize_entry("group", &**group)?;
+        }
         map.serialize_entry("kind", self.kind)?;
         map.serialize_entry("state", self.state.as_str())?;
         map.serialize_entry("observed_at", &reading.map(|last| Rfc3339(last.observed.at)))?;
@@ -127,20 +95,14 @@ impl Serialize for Failure {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::board::{ErrorKind, LastReading, Observed, Reading, State};
     use crate::units::Unit;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
-    }
-
-    fn service() -> ServiceInfo {
-        ServiceInfo {
-            name: "pumphouse-web",
-            version: "0.1.0",
-            started_at: at("2026-01-31T16:00:00.75Z"),
-        }
     }
 
     fn tank() -> SourceView {
@@ -167,28 +129,38 @@ mod tests {
             next_poll_at: Some(at("2026-01-31T17:25:01.9Z")),
             error: None,
             configuration: 0,
+            version: 1,
         }
     }
 
-    fn text(body: Vec<u8>) -> String {
-        String::from_utf8(body).unwrap()
-    }
-
     #[test]
-    fn status_has_the_members_of_the_contract() {
+    fn source_and_service_have_the_members_of_the_contract() {
+        let service = ServiceInfo {
+            name: "pumphouse-web",
+            version: "0.1.0",
+            started_at: at("2026-01-31T16:00:00.75Z"),
+        };
         assert_eq!(
-            text(status(&service(), &[tank()])),
+            serde_json::to_string(&service).unwrap(),
             concat!(
-                r#"{"service":{"name":"pumphouse-web","version":"0.1.0","#,
-                r#""started_at":"2026-01-31T16:00:00Z"},"sources":{"tank":{"title":"Cistern","#,
+                r#"{"name":"pumphouse-web","version":"0.1.0","#,
+                r#""started_at":"2026-01-31T16:00:00Z"}"#
+            )
+        );
+        assert_eq!(
+            serde_json::to_string(&tank()).unwrap(),
+            concat!(
+                r#"{"title":"Cistern","#,
                 r#""kind":"ptlevel","state":"fresh","observed_at":"2026-01-31T17:16:00Z","#,
                 r#""fetched_at":"2026-01-31T17:20:01Z","stale_at":"2026-01-31T17:36:00Z","#,
                 r#""next_poll_at":"2026-01-31T17:25:01Z","values":{"#,
                 r#""level":{"value":84.6,"unit":"%"},"depth":{"value":49.09,"unit":"in"},"#,
-                r#""volume":{"value":1185.0,"unit":"gal"}},"error":null}}}"#,
-                "\n"
+                r#""volume":{"value":1185.0,"unit":"gal"}},"error":null}"#
             )
         );
+        let grouped = SourceView { group: Some("north/ridge".into()), ..tank() };
+        let json = serde_json::to_string(&grouped).unwrap();
+        assert!(json.starts_with(r#"{"title":"Cistern","group":"north/ridge","kind":"#), "{json}");
     }
 
     #[test]

@@ -52,8 +52,7 @@ impl Rendered {
         body: Bytes,
         gzip: Option<Representation>,
     ) -> Rendered {
-        let identity = Representation::new(body);
-        Rendered(Arc::new(Representations { content_type, identity, gzip }))
+        Rendered::tagged(content_type, Representation::new(body), gzip)
     }
 
     /// Encodes a body. Equal bytes get equal entity tags.
@@ -64,6 +63,15 @@ impl Rendered {
             .filter(|packed| packed.len() < body.len())
             .map(Representation::new);
         Rendered::from_parts(content_type, body, gzip)
+    }
+
+    /// Returns a body with representations that are tagged already.
+    pub fn tagged(
+        content_type: &'static str,
+        identity: Representation,
+        gzip: Option<Representation>,
+    ) -> Rendered {
+        Rendered(Arc::new(Representations { content_type, identity, gzip }))
     }
 
     /// Returns a body without a compressed representation, for a single request that does not accept gzip.
@@ -119,17 +127,29 @@ impl Representation {
     }
 }
 
-/// Returns the quoted strong entity tag over the bytes (RFC 9110 8.8.3): 128 bits, from two SipHashes
-/// with different first bytes. A cryptographic hash is not needed, as no client chooses the bytes. A new
-/// compiler may change the hash; each client then downloads the body once more.
+/// Returns the quoted strong entity tag over the bytes (RFC 9110 8.8.3). A new compiler may change the hash;
+/// each client then downloads the body once more.
 fn strong_etag(body: &[u8]) -> HeaderValue {
-    let half = |lane: u8| {
+    etag(digest(body))
+}
+
+/// Hash of 128 bits: two SipHashes with different first bytes. A cryptographic hash is not needed, as no client
+/// chooses the bytes.
+pub(super) type Digest = [u64; 2];
+
+/// Returns the hash of some bytes.
+pub(super) fn digest(bytes: &[u8]) -> Digest {
+    [0, 1].map(|lane| {
         let mut hasher = DefaultHasher::new();
         hasher.write_u8(lane);
-        hasher.write(body);
+        hasher.write(bytes);
         hasher.finish()
-    };
-    HeaderValue::try_from(format!("\"{:016x}{:016x}\"", half(0), half(1)))
+    })
+}
+
+/// Returns the quoted entity tag of a hash.
+pub(super) fn etag([high, low]: Digest) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{high:016x}{low:016x}\""))
         .expect("quotes and hexadecimal digits are a header value")
 }
 
