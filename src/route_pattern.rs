@@ -9,12 +9,15 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 /// Label of requests that matched no route.
 pub const NO_ROUTE: &str = "-";
 
-/// Pattern of a public route, in the syntax of `matchit`: `{name}` matches one path segment.
+/// Pattern of a public route. `{group}` matches the rest of a path, any other `{name}` one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, VariantArray, IntoStaticStr, EnumString)]
 pub enum RoutePattern {
     /// The dashboard.
     #[strum(serialize = "/")]
     Dashboard,
+    /// The overview of one group.
+    #[strum(serialize = "/group/{group}")]
+    Group,
     /// The page of one source.
     #[strum(serialize = "/source/{source}")]
     SourcePage,
@@ -75,6 +78,11 @@ impl RoutePattern {
     /// Returns the pattern's text.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Returns the pattern in the syntax of `matchit`.
+    pub fn for_router(self) -> String {
+        self.as_str().replace("{group}", "{*group}")
     }
 }
 

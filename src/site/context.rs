@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::asset_files::AssetFiles;
 use super::chart::ChartCache;
 use super::document_cache::DocumentCache;
-use super::page::{DashboardCache, Layout, SourcePageCache};
+use super::page::{DashboardCache, Layout, PageCache};
 use super::status::SharedBodies;
 use crate::access::Gate;
 use crate::board::Snapshot;
@@ -53,7 +53,8 @@ pub(super) struct Context {
     pub(super) assets: AssetFiles,
     pub(super) charts: ChartCache,
     pub(super) dashboards: DashboardCache,
-    pub(super) source_pages: SourcePageCache,
+    /// Pages of sources, and pages of the overview.
+    pub(super) pages: PageCache,
     /// Body of `/openapi.json`.
     pub(super) document: DocumentCache,
     /// Bodies with all sources.
@@ -79,7 +80,7 @@ impl Context {
             assets: AssetFiles::new(),
             charts: ChartCache::default(),
             dashboards: DashboardCache::default(),
-            source_pages: SourcePageCache::default(),
+            pages: PageCache::default(),
             document: DocumentCache::default(),
             bodies: SharedBodies::default(),
         }
@@ -119,7 +120,7 @@ impl Context {
     pub(super) fn set_title(&self, title: &str) {
         self.settings.store(Arc::new(Settings { title: title.to_owned() }));
         self.dashboards.clear();
-        self.source_pages.clear();
+        self.pages.clear();
     }
 }
 

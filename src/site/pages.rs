@@ -1,4 +1,4 @@
-//! `/` and `/source/{source}`.
+//! `/` with few sources, and `/source/{source}`.
 //!
 //! 1. A rendering of this second in the cache is sent at once.
 //! 2. If charts of the page are outdated, they are drawn first: see
@@ -9,6 +9,8 @@
 //! one in any case, because compressing up to a megabyte is most of the work: a client that requests
 //! many pages has one of them rendered at a time.
 
+use std::sync::Arc;
+
 use http::Uri;
 
 use super::answer::Answer;
@@ -16,7 +18,8 @@ use super::chart::Range;
 use super::content::{CachePolicy, Content, Representation, render_for};
 use super::context::{Context, RouteRequest};
 use super::media_type::HTML;
-use super::page::{self, Moment, Variant, View};
+use super::overview;
+use super::page::{self, Moment, PageKey, Variant, View};
 use super::page_charts::{PageRenderers, draw_and_render, outdated};
 use super::problem::Problem;
 use super::rendered::Rendered;
@@ -27,8 +30,18 @@ use crate::board::{Snapshot, SourceView};
 /// Browsers may store a page, but revalidate it before each use: its ages change.
 const REVALIDATE: &str = "no-cache";
 
-/// Answers `GET /`.
-pub(super) fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
+/// Most sources of a dashboard. With more, `/` is an overview.
+const MAX_CARDS: usize = 12;
+
+/// Answers `GET /`: the dashboard, or the overview of more than [`MAX_CARDS`] sources.
+pub(super) fn root(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
+    match context.snapshot().sources.len() > MAX_CARDS {
+        true => overview::all(context, request),
+        false => dashboard(context, request),
+    }
+}
+
+fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
     let snapshot = context.snapshot();
     let variant = variant(request);
     if let Some(cached) = context.dashboards.get(variant, moment(&snapshot, request)) {
@@ -60,8 +73,7 @@ pub(super) fn source(context: &Context, request: &RouteRequest<'_>) -> Result<An
     let snapshot = context.snapshot();
     let variant = variant(request);
     let source = named(&snapshot, request)?;
-    if let Some(page) = context.source_pages.get(&source.name, variant, moment(&snapshot, request))
-    {
+    if let Some(page) = context.pages.get(&key(source, variant), source_moment(source, request)) {
         return Ok(Answer::Ready(content(page)));
     }
     if context.charts.is_stalled() {
@@ -74,9 +86,9 @@ pub(super) fn source(context: &Context, request: &RouteRequest<'_>) -> Result<An
 
 fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let snapshot = context.snapshot();
-    let (variant, moment) = (variant(request), moment(&snapshot, request));
     let source = named(&snapshot, request)?;
-    if let Some(page) = context.source_pages.get(&source.name, variant, moment) {
+    let (variant, moment) = (variant(request), source_moment(source, request));
+    if let Some(page) = context.pages.get(&key(source, variant), moment) {
         return Ok(content(page));
     }
     // Before the rendering: a chart that is drawn meanwhile would be missing in the page.
@@ -86,7 +98,7 @@ fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Conten
         // A later request may draw the missing charts within this second, so the page is not kept.
         return Ok(content(render_for(request.headers(), HTML, html)));
     }
-    Ok(content(context.source_pages.insert(&source.name, variant, moment, html)))
+    Ok(content(context.pages.insert(key(source, variant), moment, html)))
 }
 
 /// Renders the page of a source without compressing or keeping it: charts may be missing.
@@ -108,6 +120,15 @@ fn render_page(
     with_view(context, snapshot, request, target::PARENT, render)
 }
 
+fn key(source: &SourceView, variant: Variant) -> PageKey {
+    PageKey::Source { name: Arc::clone(&source.name), variant }
+}
+
+/// Returns the moment of the page of a source, which other sources do not change.
+fn source_moment(source: &SourceView, request: &RouteRequest<'_>) -> Moment {
+    Moment { version: source.version, second: request.now.as_second() }
+}
+
 fn charts_of(source: &SourceView) -> impl Iterator<Item = (&SourceView, String)> {
     page::chart_fields(source).into_iter().map(move |field| (source, field))
 }
@@ -119,7 +140,7 @@ fn named<'s>(
     snapshot.sources.get(request.parameter).ok_or_else(unknown_source)
 }
 
-fn variant(request: &RouteRequest<'_>) -> Variant {
+pub(super) fn variant(request: &RouteRequest<'_>) -> Variant {
     Variant { range: range_of(&request.http.target), by_session: request.by_session }
 }
 
@@ -136,7 +157,7 @@ fn range_of(target: &Uri) -> Range {
 
 /// Renders from the state of the site at the moment of the request. `root` is the reference to the root of
 /// the site, which depends on the route and not on the request, so that all requests share a rendering.
-fn with_view<T>(
+pub(super) fn with_view<T>(
     context: &Context,
     snapshot: &Snapshot,
     request: &RouteRequest<'_>,
@@ -157,7 +178,7 @@ fn with_view<T>(
     })
 }
 
-fn content(page: Rendered) -> Content {
+pub(super) fn content(page: Rendered) -> Content {
     Representation::new(page, CachePolicy::undated(REVALIDATE)).into()
 }
 

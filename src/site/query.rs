@@ -160,6 +160,11 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, Problem> {
         .ok_or_else(|| Problem::bad_request("The query holds an invalid percent-encoding."))
 }
 
+/// Decodes a value as browsers encode those of forms, with `+` for a space (URL Standard 5.1).
+pub(super) fn decoded_words(text: &str) -> Option<String> {
+    percent_decoded(&text.replace('+', " ")).map(Cow::into_owned)
+}
+
 /// Largest `max_age`, in seconds: the largest age that HTTP caches must support (RFC 9111 1.2.2),
 /// 68 years.
 pub(super) const MAX_MAX_AGE: u64 = 2_147_483_647;

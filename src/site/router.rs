@@ -42,7 +42,7 @@ impl Router {
         let mut router = matchit::Router::new();
         for pattern in RoutePattern::VARIANTS {
             router
-                .insert(pattern.as_str(), (*pattern, route(*pattern)))
+                .insert(pattern.for_router(), (*pattern, route(*pattern)))
                 .expect("the patterns are constants, and every test of the site inserts them");
         }
         Router(router)

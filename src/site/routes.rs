@@ -4,7 +4,7 @@ use super::answer::Handler::{self, Form, Heavy, Light};
 use super::login::LOGIN_BODY_LIMIT;
 use super::methods::Methods::{self, Post, Read};
 use super::{
-    assets, events, health, history, login, openapi, pages, picture, poll, status, values,
+    assets, events, health, history, login, openapi, overview, pages, picture, poll, status, values,
 };
 use crate::access::{RouteAccess, Scope};
 use crate::engine::Lane::{Bulk, Interactive};
@@ -28,7 +28,8 @@ const OPEN: RouteAccess = RouteAccess::Open;
 /// Returns the route of a pattern.
 pub(super) fn route(pattern: RoutePattern) -> Route {
     let (methods, access, handler) = match pattern {
-        RoutePattern::Dashboard => (Read, READ, Heavy(Interactive, pages::dashboard)),
+        RoutePattern::Dashboard => (Read, READ, Heavy(Interactive, pages::root)),
+        RoutePattern::Group => (Read, READ, Heavy(Interactive, overview::group)),
         RoutePattern::SourcePage => (Read, READ, Heavy(Interactive, pages::source)),
         RoutePattern::Chart => (Read, READ, Heavy(Interactive, picture::picture)),
         RoutePattern::Status => (Read, READ, Heavy(Bulk, status::status)),

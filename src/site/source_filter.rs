@@ -8,7 +8,7 @@ use super::problem::Problem;
 use crate::board::{SourceView, SourceViews, State};
 
 /// Condition on a source: its state by the age of its reading, or whether its polls fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum Condition {
     /// The latest poll failed. The reading may still be fresh.
@@ -39,7 +39,7 @@ impl Condition {
 }
 
 /// Sources of a group that satisfy one of some conditions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct SourceFilter {
     /// The group, with those below it; `None` for all.
     pub(super) group: Option<String>,
@@ -71,6 +71,18 @@ pub(super) fn conditions(text: &str) -> Result<Vec<Condition>, Problem> {
 pub(super) fn is_in_group(source: &SourceView, group: &str) -> bool {
     let rest = source.group.as_deref().and_then(|own| own.strip_prefix(group));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns the group directly below `group` that the source is in: of `north/ridge/upper`, `north/ridge` is below
+/// `north`, and `north` is below none.
+pub(super) fn group_below<'a>(source: &'a SourceView, group: Option<&str>) -> Option<&'a str> {
+    let own = source.group.as_deref()?;
+    let begin = match group {
+        None => 0,
+        Some(group) => own.strip_prefix(group)?.strip_prefix('/').map(|_| group.len() + 1)?,
+    };
+    let end = own[begin..].find('/').map_or(own.len(), |length| begin + length);
+    Some(&own[..end])
 }
 
 /// Returns true if a source is in the group or in one below it.

@@ -76,7 +76,7 @@ function serverTime() {
 
 // Marks the readings that have turned stale since the server rendered them; returns their number.
 function markStale(now) {
-  for (const card of document.querySelectorAll('.card[data-state="fresh"][data-stale-at]')) {
+  for (const card of document.querySelectorAll('[data-state="fresh"][data-stale-at]')) {
     if (now < card.dataset.staleAt * 1000) continue;
     card.dataset.state = "stale";
     card.dataset.turned = "";
@@ -84,7 +84,7 @@ function markStale(now) {
     card.querySelector(".badge use").setAttribute("href", "#i-stale");
     write(card.querySelector(".badge span"), "Stale");
   }
-  return document.querySelectorAll(".card[data-turned]").length;
+  return document.querySelectorAll("[data-stale-at][data-turned]").length;
 }
 
 // Marks the values that have turned stale by their own times; returns true if a level is among them.
@@ -102,15 +102,15 @@ function markOld(now) {
 function summarize(turned) {
   const summary = document.getElementById("summary");
   if (!summary || !(trouble || turned)) return;
-  const cards = document.querySelectorAll(".card[data-state]").length;
-  const stale = document.querySelectorAll('.card[data-state="stale"]').length;
+  // An overview has some of the sources only, so the server's number of stale ones counts.
+  const stale = +summary.dataset.stale + turned;
   const loaded = answeredAt === null ? "" : `, loaded ${duration((Date.now() - answeredAt) / 1000)} ago`;
-  const words = [trouble ? `Not up to date${loaded}` : "", stale ? `${stale} of ${cards} stale` : ""];
+  const words = [trouble ? `Not up to date${loaded}` : "", stale ? `${stale} of ${summary.dataset.total} stale` : ""];
   const state = trouble ? "failing" : "stale";
   if (!summary.matches("[data-lost]")) {
     const part = document.createElement("span");
     part.className = "part";
-    const icon = document.querySelector(".card .badge svg").cloneNode(true);
+    const icon = document.querySelector(".badge svg").cloneNode(true);
     part.append(icon, document.createElement("span"));
     summary.replaceChildren(part);
     summary.dataset.lost = "";

@@ -24,7 +24,13 @@ pub(super) struct Read {
 /// Returns the keys of the path's parameters, which are the names in braces.
 pub(super) fn path_parameters(path: &str) -> Vec<&str> {
     let names = path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
-    names.map(|name| if name == "name" { "asset" } else { name }).collect()
+    let key = |name| match name {
+        "name" => "asset",
+        // A query has a parameter of the same name.
+        "group" => "path_group",
+        name => name,
+    };
+    names.map(key).collect()
 }
 
 /// Returns the responses that every operation has, and those with the keys in `also`.

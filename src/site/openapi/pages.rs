@@ -7,8 +7,17 @@ use super::response::{CACHED, FLEETING, media, plain_media, response_with};
 
 /// `/`
 pub(super) fn dashboard() -> Read {
-    let about = "The dashboard. Works without JavaScript.";
-    Read { parameters: &["range"], ..page("getDashboard", about, html()) }
+    let about = "The dashboard, or with more than 12 sources an overview of them, the worst first. Works \
+                 without JavaScript.";
+    let parameters = &["range", "state", "group", "q", "page"];
+    Read { parameters, ..page("getDashboard", about, html()) }
+}
+
+/// `/group/{group}`
+pub(super) fn group() -> Read {
+    let about = "An overview of the sources of a group and of those below it, the worst first.";
+    let parameters = &["state", "q", "page"];
+    Read { parameters, also: &["NotFound"], ..page("getGroupPage", about, html()) }
 }
 
 /// `/source/{source}`

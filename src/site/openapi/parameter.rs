@@ -7,6 +7,7 @@ use super::schema::{FIELD, GROUP, NAME, names};
 use crate::site::chart::{Range, SIDES, Theme, WIDE};
 use crate::site::events::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::site::history::MAX_JOINED;
+use crate::site::overview::MAX_WORDS;
 use crate::site::query::{MAX_FIELDS, MAX_LIMIT, MAX_MAX_AGE, Syntax};
 use crate::site::series::Format;
 use crate::site::source_filter::Condition;
@@ -93,6 +94,13 @@ fn of_paths() -> Vec<Named> {
         in_path("source", "source", "A source's name.", name.clone(), "tank"),
         in_path("field", "field", "A field's name.", name, "level"),
         in_path(
+            "path_group",
+            "group",
+            "A group, such as `north/ridge`, whose slashes are not encoded.",
+            json!({"type": "string", "pattern": GROUP}),
+            "north",
+        ),
+        in_path(
             "asset",
             "name",
             "A file's name, as the pages of this release contain it.",
@@ -167,6 +175,18 @@ fn of_fleets() -> Vec<Named> {
                     "two": {"value": ["failing", "stale"]},
                 },
             }),
+        ),
+        in_query(
+            "q",
+            "Words of which each is in the title, the name or the group of a source.",
+            json!({"type": "string", "maxLength": MAX_WORDS}),
+            &[json!("ridge upper")],
+        ),
+        in_query(
+            "page",
+            "Number of the page of the overview.",
+            json!({"type": "integer", "minimum": 1, "default": 1}),
+            &[json!(2)],
         ),
         in_query(
             "limit",

@@ -21,6 +21,7 @@ fn path_items(pattern: RoutePattern) -> Vec<(String, Json)> {
     let parts = |path: &str, read: Read| (path.to_owned(), read.item(path));
     match pattern {
         RoutePattern::Dashboard => read(pages::dashboard()),
+        RoutePattern::Group => read(pages::group()),
         RoutePattern::SourcePage => read(pages::source_page()),
         RoutePattern::Chart => vec![parts("/chart/{source}.{field}.svg", pages::chart())],
         RoutePattern::Status => read(current::status()),

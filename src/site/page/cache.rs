@@ -12,6 +12,7 @@ use strum::EnumCount as _;
 
 use crate::site::chart::Range;
 use crate::site::media_type::HTML;
+use crate::site::ranking::OverviewQuery;
 use crate::site::rendered::Rendered;
 
 /// Variant of a page.
@@ -25,7 +26,7 @@ pub(in crate::site) struct Variant {
 /// State that a page is rendered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::site) struct Moment {
-    /// Version of the snapshot.
+    /// Version of the snapshot, or of the source that the page is about.
     pub(in crate::site) version: u64,
     /// Unix time.
     pub(in crate::site) second: i64,
@@ -87,29 +88,36 @@ impl DashboardCache {
     }
 }
 
-/// Maximum size of all cached pages of sources, compressed and not; beyond it the oldest are evicted.
+/// Maximum size of all pages in a [`PageCache`], compressed and not; beyond it the oldest are evicted.
 const MAX_BYTES: usize = 8 << 20;
 
-/// Seconds after which a page of a source is dropped when another one is inserted.
+/// Seconds after which a page is dropped when another one is inserted.
 const MAX_AGE: i64 = 60;
 
 /// Seconds by which a rendering may be newer than a request that it answers: requests that have
 /// waited for the same permit share one rendering.
 const MAX_WAIT: i64 = 10;
 
-/// The latest renderings of the pages of sources.
+/// The latest renderings of the pages of which there are many.
 #[derive(Default)]
-pub(in crate::site) struct SourcePageCache {
-    pages: Mutex<HashMap<Key, CachedPage>>,
+pub(in crate::site) struct PageCache {
+    pages: Mutex<HashMap<PageKey, CachedPage>>,
     #[cfg(test)]
     renderings: std::sync::atomic::AtomicUsize,
 }
 
-type Key = (Arc<str>, Variant);
+/// A page of which there are many.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::site) enum PageKey {
+    /// The page of a source.
+    Source { name: Arc<str>, variant: Variant },
+    /// A page of the overview.
+    Overview { query: OverviewQuery, by_session: bool },
+}
 
-impl SourcePageCache {
+impl PageCache {
     /// The lock is held for a few steps in memory, never while a page is rendered.
-    fn pages(&self) -> MutexGuard<'_, HashMap<Key, CachedPage>> {
+    fn pages(&self) -> MutexGuard<'_, HashMap<PageKey, CachedPage>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,32 +126,19 @@ impl SourcePageCache {
         self.pages().clear();
     }
 
-    /// Returns the rendering of a source's page for this moment, or one that was made while the
-    /// request waited.
-    pub(in crate::site) fn get(
-        &self,
-        source: &Arc<str>,
-        variant: Variant,
-        moment: Moment,
-    ) -> Option<Rendered> {
+    /// Returns the rendering of a page for this moment, or one that was made while the request waited.
+    pub(in crate::site) fn get(&self, key: &PageKey, moment: Moment) -> Option<Rendered> {
         let pages = self.pages();
-        let cached = pages.get(&(Arc::clone(source), variant))?;
+        let cached = pages.get(key)?;
         let is_current = cached.moment.version == moment.version
             && (0..=MAX_WAIT).contains(&(cached.moment.second - moment.second));
         is_current.then(|| cached.page.clone())
     }
 
     /// Compresses a rendering and keeps it.
-    pub(in crate::site) fn insert(
-        &self,
-        source: &Arc<str>,
-        variant: Variant,
-        moment: Moment,
-        html: String,
-    ) -> Rendered {
+    pub(in crate::site) fn insert(&self, key: PageKey, moment: Moment, html: String) -> Rendered {
         #[cfg(test)]
         self.renderings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let key = (Arc::clone(source), variant);
         let before = self.pages().get(&key).map(|cached| cached.page.clone());
         let page = CachedPage::compressed(before, html);
         let mut pages = self.pages();

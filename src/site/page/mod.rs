@@ -2,14 +2,14 @@
 //!
 //! Nothing here depends on a request: a handler collects a [`View`] or a [`Layout`] and gets a
 //! string. A page is rendered for one second, because it contains ages, and [`DashboardCache`] and
-//! [`SourcePageCache`] share that rendering between visitors.
+//! [`PageCache`] share that rendering between visitors.
 //!
 //! Texts of ages change once a minute at most, and the entity tag is a digest of the page's bytes. So
 //! `script.js`, which fetches the page again every few seconds with `If-None-Match`, mostly gets a
 //! 304; otherwise it replaces the elements of `<main>` that differ. All pages are rendered on the server.
 //!
 //! ```text
-//! dashboard, source, sign_in, error        pages, on a layout
+//! dashboard, overview, source, sign_in, error   pages, on a layout
 //!   └── grid                               widths of the cards
 //!   └── source_card                        selects a card: tank, weather (sky, wind) or card (any kind)
 //!         └── status, trend, amount        parts of cards
@@ -31,6 +31,7 @@ mod icon;
 mod layout;
 mod notice;
 mod number;
+mod overview;
 mod sign_in;
 mod sky;
 mod source;
@@ -43,11 +44,12 @@ mod view;
 mod weather;
 mod wind;
 
-pub(super) use self::cache::{DashboardCache, Moment, SourcePageCache, Variant};
+pub(super) use self::cache::{DashboardCache, Moment, PageCache, PageKey, Variant};
 pub(super) use self::charts::{chart_fields, leading_field};
 pub(super) use self::dashboard::dashboard;
 pub(super) use self::error::error_page;
 pub(super) use self::layout::Layout;
+pub(super) use self::overview::overview;
 pub(super) use self::sign_in::{Form, Notice, sign_in};
 pub(super) use self::source::source_page;
 pub(super) use self::view::View;

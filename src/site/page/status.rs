@@ -7,18 +7,17 @@ use super::icon::Icon;
 use super::time::{AgeFormat, Clock, time};
 use crate::board::{ErrorKind, SourceView, SourceViews, State};
 use crate::site::freshness::{is_later, state_at};
+use crate::site::ranking::Counts;
 
 /// Renders the line above the cards: the number of failing, stale, waiting and fresh sources, the worst
 /// first.
 pub(super) fn summary(sources: &SourceViews, now: Timestamp) -> Markup {
-    let count =
-        |state: State| sources.iter().filter(|source| state_at(source, now) == state).count();
-    let (fresh, stale) = (count(State::Fresh), count(State::Stale));
-    let failing = sources.iter().filter(|source| source.error.is_some()).count();
-    // A source that fails from the start is counted once, as failing.
-    let is_waiting = |source: &&SourceView| source.reading.is_none() && source.error.is_none();
-    let waiting = sources.iter().filter(is_waiting).count();
-    let total = sources.len();
+    counted(&Counts::of(sources, now))
+}
+
+/// Renders the summary of counted sources.
+pub(super) fn counted(counts: &Counts) -> Markup {
+    let Counts { total, failing, stale, fresh, unanswered: waiting, .. } = *counts;
     if total == 0 {
         return html! {};
     }
@@ -38,7 +37,7 @@ pub(super) fn summary(sources: &SourceViews, now: Timestamp) -> Markup {
     let mut parts = parts.into_iter().filter(|(_, _, count, _)| *count > 0).peekable();
     let worst = parts.peek().map(|(state, ..)| *state);
     html! {
-        p.summary #summary data-state=[worst] {
+        p.summary #summary data-total=(total) data-stale=(stale) data-state=[worst] {
             @for (index, (state, icon, _, words)) in parts.enumerate() {
                 @if index > 0 { " " }
                 span.part data-state=(state) { (icon.render()) span { (words) } }

@@ -79,7 +79,7 @@ fn source_page_is_rendered_once_a_second_and_shared() {
     assert_eq!(address(&get("GET", "/source/tank", 0, &gzip)), address(&packed));
     let tag = first.headers()["etag"].to_str().unwrap();
     assert_eq!(get("GET", "/source/tank", 0, &[("if-none-match", tag)]).status(), 304);
-    assert_eq!(site.context.source_pages.renderings(), 1);
+    assert_eq!(site.context.pages.renderings(), 1);
     // Ages change with the minute; until then the bytes are the same.
     assert_eq!(
         address(&get("GET", "/source/tank", 1, &[])),
@@ -120,7 +120,7 @@ fn request_that_waited_gets_the_rendering_of_a_later_one() {
     };
     let later = page(5);
     assert_eq!(address(&page(0)), address(&later));
-    assert_eq!(site.context.source_pages.renderings(), 1);
+    assert_eq!(site.context.pages.renderings(), 1);
     // The clock was set back since.
     let newest = page(100);
     assert_ne!(address(&page(5)), address(&newest));
@@ -143,12 +143,12 @@ fn kept_source_pages_are_bounded() {
             address(&site.answer(&request, at(seconds), &Activity::default()).1),
             address(&first)
         );
-        assert!(site.context.source_pages.bytes() <= 8 << 20);
+        assert!(site.context.pages.bytes() <= 8 << 20);
     }
-    assert!(site.context.source_pages.bytes() > 4 << 20);
+    assert!(site.context.pages.bytes() > 4 << 20);
     let request = request("GET", "/source/tank0", &[]);
     site.answer(&request, at(3600), &Activity::default());
-    assert!(site.context.source_pages.bytes() < 1 << 20, "pages of an hour ago are dropped");
+    assert!(site.context.pages.bytes() < 1 << 20, "pages of an hour ago are dropped");
 }
 
 #[test]

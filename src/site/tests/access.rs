@@ -123,6 +123,8 @@ fn refused_request_takes_no_body() {
 /// Returns a target of each route, and the status of an admitted GET.
 fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
     let target = |pattern: &'static str| match pattern {
+        // No source is in a group.
+        "/group/{group}" => ("/group/north".to_owned(), 404),
         "/source/{source}" => ("/source/tank".to_owned(), 200),
         // This site records no history.
         "/chart/{chart}" => ("/chart/tank.level.svg".to_owned(), 404),

@@ -93,8 +93,8 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
     get(&recorded.site, "/source/tank");
     get(&recorded.site, "/chart/tank.level.svg");
     for target in ["/source/tank", "/chart/tank.level.svg?width=500"] {
-        recorded.site.0.context.source_pages.clear();
-        let before = recorded.site.0.context.source_pages.renderings();
+        recorded.site.0.context.pages.clear();
+        let before = recorded.site.0.context.pages.renderings();
         let request = request("GET", target, &[("accept-encoding", "gzip")]);
         let run = |piece: Continuation| ready(piece(&request, &Activity::default()));
         let (work, fallback) = permit_needed(&recorded, target);
@@ -105,11 +105,7 @@ fn pages_and_sizes_are_rendered_under_a_permit_and_compressed_only_then() {
         let second = run(again);
         if target == "/source/tank" {
             assert_eq!(address(&first), address(&second));
-            assert_eq!(
-                recorded.site.0.context.source_pages.renderings(),
-                before + 1,
-                "one for both"
-            );
+            assert_eq!(recorded.site.0.context.pages.renderings(), before + 1, "one for both");
         }
     }
 }

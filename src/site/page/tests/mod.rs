@@ -2,6 +2,7 @@
 
 mod figures;
 mod markup;
+mod overview;
 mod shown;
 mod signs;
 mod status;
