@@ -5,11 +5,11 @@
 //! snapshot to each handler.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use jiff::Timestamp;
 
 use super::event::{ChangeSink, Sample};
@@ -63,6 +63,24 @@ enum Message {
 struct Published {
     snapshot: ArcSwap<Snapshot>,
     heartbeat: Heartbeat,
+    /// Senders of the threads that follow the publications.
+    followers: Mutex<Vec<Sender<()>>>,
+}
+
+impl Published {
+    fn publish(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        // A follower that has a message already will load this snapshot.
+        let is_following = |follower: &Sender<()>| {
+            !matches!(follower.try_send(()), Err(TrySendError::Disconnected(())))
+        };
+        self.followers().retain(is_following);
+    }
+
+    /// The lock is held for a few steps in memory.
+    fn followers(&self) -> MutexGuard<'_, Vec<Sender<()>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Board {
@@ -94,6 +112,7 @@ impl Board {
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service, &mut sources, now)),
             heartbeat: Heartbeat::new(),
+            followers: Mutex::default(),
         });
         let (sender, messages) = bounded(MAX_MESSAGES);
         let (shared, board_clock) = (published.clone(), clock.clone());
@@ -117,6 +136,14 @@ impl BoardReader {
     /// Returns the latest snapshot.
     pub fn load(&self) -> Arc<Snapshot> {
         self.0.snapshot.load_full()
+    }
+
+    /// Returns a channel that has a message once a snapshot was published since the last one was received. The
+    /// board never waits for its receiver.
+    pub fn follow(&self) -> Receiver<()> {
+        let (sender, receiver) = bounded(1);
+        self.0.followers().push(sender);
+        receiver
     }
 
     /// Returns the time since the board last read the clocks: about 2 s at most while its thread runs. If the
@@ -203,7 +230,7 @@ impl Publisher {
         if changed {
             self.version += 1;
             let snapshot = snapshot(self.version, &self.service, &mut self.sources, now);
-            self.published.snapshot.store(Arc::new(snapshot));
+            self.published.publish(snapshot);
         }
     }
 

@@ -1,11 +1,12 @@
 //! The last readings of all sources, saved for the next start.
 //!
-//! One thread, `pw-last-values`, watches the board's snapshots and writes their readings to a small file
-//! beside the history: at once after the first change, then at most once a minute, since a memory
-//! card wears with each write. A power cut or `kill -9` thus loses a minute at most; a regular stop loses
-//! nothing. A new stamp that is in the future is written within seconds: its age is counted from its first
-//! sight, which a restart would otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete file exists
-//! at any time. No poller and no handler blocks on it.
+//! One thread, `pw-last-values`, follows the board's snapshots and writes their readings to a file beside the
+//! history: at once after the first change, then at most once a minute, since a memory card wears with each
+//! write. The file of a fleet is written less often, at most [`MAX_RATE`] on average. A power cut or `kill -9`
+//! thus loses a minute at most, or three with 10,000 sources; a regular stop loses nothing. A new stamp that is
+//! in the future is written within seconds: its age is counted from its first sight, which a restart would
+//! otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete
+//! file exists at any time. No poller and no handler blocks on it.
 //!
 //! Only the process that has the lock on the history writes the file, or renames a damaged one.
 //!
@@ -15,15 +16,16 @@
 mod file;
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::{RecvTimeoutError, select};
 use jiff::Timestamp;
 
-use crate::board::{BoardReader, FieldName, SavedReading, Snapshot};
+use crate::board::{BoardReader, FieldName, SavedReading, Snapshot, SourceView};
 use crate::data_lock::DataLock;
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
@@ -34,7 +36,16 @@ const WRITE_INTERVAL: Duration = Duration::from_secs(60);
 /// Interval between two writes if a reading has a new stamp in the future.
 const URGENT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Interval at which the snapshot is checked for changes.
+/// Bytes that are written in a second on average, at most. A reading of four values takes about 600.
+const MAX_RATE: u64 = 32 * 1024;
+
+/// The same while readings have new stamps in the future.
+const MAX_URGENT_RATE: u64 = 256 * 1024;
+
+/// Longest wait without a change.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+
+/// Shortest time between two looks at the snapshot. Of a thousand sources, one changes every few milliseconds.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Reads the saved readings. A damaged file is logged, and renamed if this process has the lock.
@@ -81,8 +92,7 @@ impl Saver {
     /// # Errors
     /// The thread cannot be created.
     pub fn start(path: PathBuf, lock: Arc<DataLock>, board: BoardReader) -> io::Result<Saver> {
-        let (ahead, failure) = (HashSet::new(), OnChange::new());
-        let saver = SaverThread { path, lock, board, saved: None, written: None, ahead, failure };
+        let saver = SaverThread::new(path, lock, board);
         let run = move |stop| saver.run(&stop);
         Ok(Saver { _thread: OwnedThread::spawn(threads::LAST_VALUES, run)? })
     }
@@ -93,38 +103,81 @@ struct SaverThread {
     path: PathBuf,
     lock: Arc<DataLock>,
     board: BoardReader,
-    /// Version of the latest snapshot whose readings the file has.
-    saved: Option<u64>,
-    /// Content of the file, once this process has written it.
-    written: Option<Vec<u8>>,
+    /// Version of the latest snapshot whose readings the file has; 0 before the first.
+    saved: u64,
+    /// Size and hash of the file, once this process has written it.
+    written: Option<(u64, u64)>,
+    /// Version of the latest snapshot that was searched for stamps in the future; 0 before the first.
+    searched: u64,
+    /// True if a reading has a stamp in the future that the file has not.
+    is_urgent: bool,
     /// Stamps in the file that were in the future.
     ahead: HashSet<StampAhead>,
     failure: OnChange<()>,
 }
 
 impl SaverThread {
+    fn new(path: PathBuf, lock: Arc<DataLock>, board: BoardReader) -> SaverThread {
+        SaverThread {
+            path,
+            lock,
+            board,
+            saved: 0,
+            written: None,
+            searched: 0,
+            is_urgent: false,
+            ahead: HashSet::new(),
+            failure: OnChange::new(),
+        }
+    }
+
     fn run(mut self, stopped: &StopToken) {
+        let published = self.board.follow();
         let mut written_at: Option<Instant> = None;
         loop {
-            let stopping =
-                stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Disconnected);
             let snapshot = self.board.load();
-            let is_new = self.saved != Some(snapshot.version);
-            let interval = if self.is_urgent(&snapshot) { URGENT_INTERVAL } else { WRITE_INTERVAL };
-            let is_due = written_at.is_none_or(|written| written.elapsed() >= interval);
-            let may_write = self.lock.is_ours();
-            if is_new && may_write && (stopping || is_due) && self.save(&snapshot) {
+            self.search(&snapshot);
+            let is_new = self.saved != snapshot.version;
+            let is_due = written_at.is_none_or(|written| written.elapsed() >= self.interval());
+            if is_new && is_due && self.lock.is_ours() && self.save(&snapshot) {
                 written_at = Some(Instant::now());
             }
-            if stopping {
+            // Nothing is looked at before something was published, nor more often than the interval.
+            let never = crossbeam_channel::never();
+            let changes = if self.saved == snapshot.version { &published } else { &never };
+            let pause = if self.saved == snapshot.version { MAX_PAUSE } else { CHECK_INTERVAL };
+            let is_stopping = select! {
+                recv(stopped) -> _ => true,
+                recv(changes) -> _ => {
+                    stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Disconnected)
+                }
+                default(pause) => false,
+            };
+            if is_stopping {
+                let snapshot = self.board.load();
+                if self.saved != snapshot.version && self.lock.is_ours() {
+                    self.save(&snapshot);
+                }
                 return;
             }
         }
     }
 
-    /// Returns true if a reading has a stamp in the future that the file has not.
-    fn is_urgent(&self, snapshot: &Snapshot) -> bool {
-        ahead(snapshot).any(|stamp| !self.ahead.contains(&stamp))
+    /// Returns the shortest time between two writes.
+    fn interval(&self) -> Duration {
+        let (size, _) = self.written.unwrap_or_default();
+        let (shortest, rate) = match self.is_urgent {
+            true => (URGENT_INTERVAL, MAX_URGENT_RATE),
+            false => (WRITE_INTERVAL, MAX_RATE),
+        };
+        shortest.max(Duration::from_secs(size / rate))
+    }
+
+    /// Searches the readings that are new for stamps in the future that the file has not.
+    fn search(&mut self, snapshot: &Snapshot) {
+        let searched = std::mem::replace(&mut self.searched, snapshot.version);
+        let new = snapshot.sources.iter().filter(|source| source.version > searched);
+        self.is_urgent |= new.flat_map(ahead_of).any(|stamp| !self.ahead.contains(&stamp));
     }
 
     /// Writes the readings if they differ from the file. Returns true if a write was attempted; one that failed
@@ -132,8 +185,9 @@ impl SaverThread {
     fn save(&mut self, snapshot: &Snapshot) -> bool {
         let bytes = file::encode(snapshot);
         let is_empty = snapshot.sources.iter().all(|source| source.reading.is_none());
-        if is_empty || self.written.as_ref() == Some(&bytes) {
-            self.saved = Some(snapshot.version);
+        let content = Some((bytes.len() as u64, hash(&bytes)));
+        if is_empty || self.written == content {
+            self.saved = snapshot.version;
             return false;
         }
         match file::write(&self.path, &bytes) {
@@ -141,9 +195,10 @@ impl SaverThread {
                 if self.failure.clear() {
                     log::info!("the last values are saved again");
                 }
-                self.written = Some(bytes);
-                self.saved = Some(snapshot.version);
-                self.ahead = ahead(snapshot).collect();
+                self.written = content;
+                self.saved = snapshot.version;
+                self.ahead = snapshot.sources.iter().flat_map(ahead_of).collect();
+                self.is_urgent = false;
             }
             Err(error) if self.failure.set(()) => {
                 let path = self.path.display();
@@ -157,16 +212,19 @@ impl SaverThread {
     }
 }
 
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
 /// A stamp in the future: its source, its field, or none for that of the reading, and the stamp.
 type StampAhead = (Arc<str>, Option<FieldName>, Timestamp);
 
-/// Returns the stamps that were in the future when they were seen first.
-fn ahead(snapshot: &Snapshot) -> impl Iterator<Item = StampAhead> {
-    snapshot.sources.iter().flat_map(|source| {
-        let readings = source.reading.iter();
-        let stamps = readings.flat_map(|reading| reading.received.stamps_ahead());
-        stamps.map(|(field, stamp)| (source.name.clone(), field.cloned(), stamp))
-    })
+/// Returns the stamps of a source that were in the future when they were seen first.
+fn ahead_of(source: &SourceView) -> impl Iterator<Item = StampAhead> {
+    let stamps = source.reading.iter().flat_map(|reading| reading.received.stamps_ahead());
+    stamps.map(|(field, stamp)| (source.name.clone(), field.cloned(), stamp))
 }
 
 #[cfg(test)]
@@ -222,15 +280,7 @@ mod tests {
 
     /// Returns the state of a thread that has written nothing yet.
     fn saver(path: &std::path::Path, board: &BoardReader) -> SaverThread {
-        SaverThread {
-            path: path.to_owned(),
-            lock: unlocked(),
-            board: board.clone(),
-            saved: None,
-            written: None,
-            ahead: HashSet::new(),
-            failure: OnChange::new(),
-        }
+        SaverThread::new(path.to_owned(), unlocked(), board.clone())
     }
 
     #[test]
@@ -278,9 +328,10 @@ mod tests {
                 std::thread::yield_now();
             }
             let snapshot = reader.load();
-            assert_eq!(saver.is_urgent(&snapshot), is_urgent, "{ahead}");
+            saver.search(&snapshot);
+            assert_eq!(saver.is_urgent, is_urgent, "{ahead}");
             saver.save(&snapshot);
-            assert_eq!(saver.saved, Some(snapshot.version));
+            assert_eq!(saver.saved, snapshot.version);
             let first_seen = load(&path, &DataLock::none()).remove(0).received.sighting.first_seen;
             assert!(first_seen >= now - SignedDuration::from_secs(1), "{ahead}");
         }
@@ -309,10 +360,29 @@ mod tests {
         let mut saver = saver(&path, &reader);
         let snapshot = reader.load();
         assert!(saver.save(&snapshot));
-        assert_eq!(saver.saved, None);
+        assert_eq!(saver.saved, 0);
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         assert!(saver.save(&snapshot));
-        assert_eq!((saver.saved, load(&path, &DataLock::none()).len()), (Some(2), 1));
+        assert_eq!((saver.saved, load(&path, &DataLock::none()).len()), (2, 1));
+    }
+
+    #[test]
+    fn large_file_is_written_less_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_board, reader, _) = start(Vec::new());
+        let mut saver = saver(&folder.path().join("x.last.json"), &reader);
+        const MIB: u64 = 1 << 20;
+        for (size, is_urgent, seconds) in [
+            (0, false, 60),
+            (MIB, false, 60),
+            (6 * MIB, false, 192),
+            (0, true, 5),
+            (MIB, true, 5),
+            (6 * MIB, true, 24),
+        ] {
+            (saver.written, saver.is_urgent) = (Some((size, 0)), is_urgent);
+            assert_eq!(saver.interval().as_secs(), seconds, "{size} {is_urgent}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! States of the site that a visitor may see, each behind a real server.
 
 mod failures;
+mod fleets;
 mod recorded;
 mod sign_in;
 mod sources;
@@ -105,6 +106,8 @@ pub const ALL: &[(&str, Visit)] = &[
         let title = "The cistern behind the upper barn, which also feeds the trough in the paddock";
         served(browser, running, config.set("site.title", title), "Observed")
     }),
+    ("overview", fleets::overview),
+    ("overview-group", fleets::group),
     ("lost", failures::server_gone),
     ("signed-out", sign_in::ended),
     ("login", |browser| sign_in::form(browser, false)),

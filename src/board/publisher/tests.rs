@@ -58,6 +58,7 @@ fn publisher() -> (Publisher, BoardReader) {
     let published = Arc::new(Published {
         snapshot: ArcSwap::from_pointee(snapshot(1, &service(), &mut sources, m(0))),
         heartbeat: Heartbeat::new(),
+        followers: Mutex::default(),
     });
     let publisher = Publisher {
         sources,
@@ -168,4 +169,20 @@ fn reading_turns_stale_without_a_report_or_a_reporter() {
     assert!(reporter.send(good(now, observed)));
     drop(reporter);
     until(&reader, |snapshot| snapshot.sources[0].state == State::Stale);
+}
+
+#[test]
+fn follower_has_one_message_however_many_snapshots_were_published() {
+    let (mut publisher, reader) = publisher();
+    let (slow, gone) = (reader.follow(), reader.follow());
+    drop(gone);
+    for at in 20..40 {
+        publisher.step(message(at, t(at)), m(at));
+    }
+    assert_eq!(slow.try_iter().count(), 1);
+    assert_eq!(reader.0.followers().len(), 1, "the one that is gone is forgotten");
+    publisher.step(None, m(41));
+    assert!(slow.is_empty(), "nothing has changed");
+    publisher.step(message(50, t(50)), m(50));
+    assert_eq!(slow.try_iter().count(), 1);
 }

@@ -8,10 +8,11 @@ use super::time::{AgeFormat, Clock, time};
 use super::view::View;
 use super::{events, notice, status, trend};
 use crate::board::{SourceView, Value};
+use crate::history::StoredEvent;
 use crate::site::format::{field_label, whole};
 use crate::site::freshness::state_at;
 use crate::site::ranking::{Counts, Overview, OverviewQuery, PAGE};
-use crate::site::source_filter::Condition;
+use crate::site::source_filter::{Condition, is_in_group};
 
 /// Number of events that the overview shows.
 const EVENTS: usize = 6;
@@ -28,6 +29,13 @@ pub(in crate::site) fn overview(view: &View<'_>, query: &OverviewQuery) -> Strin
     let clock = view.clock();
     let overview = Overview::of(&snapshot.sources, query, now);
     let recent = history.recent_events();
+    let of_group = |stored: &&StoredEvent| match (&query.filter.group, &stored.event.source) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(group), Some(name)) => {
+            snapshot.sources.get(name).is_some_and(|source| is_in_group(source, group))
+        }
+    };
     let main = html! {
         (heading(view, query))
         div.between-parts { (status::counted(&overview.counts)) (search(view, query)) }
@@ -41,7 +49,7 @@ pub(in crate::site) fn overview(view: &View<'_>, query: &OverviewQuery) -> Strin
             div.fleet { (table(view, &overview, clock)) }
         }
         (pages(view, query, &overview))
-        (events::list(recent.iter(), EVENTS, &snapshot.sources, clock))
+        (events::list(recent.iter().filter(of_group), EVENTS, &snapshot.sources, clock))
     };
     layout.live(&LivePage {
         title: &title(layout.title, query, &overview.counts),

@@ -19,7 +19,12 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
     let is_own = |stored: &&StoredEvent| stored.event.source.as_ref() == Some(&source.name);
     let fields = charts::chart_fields(source);
     let main = html! {
-        p.back { a href={ (view.layout.root) (view.range.query()) } { "All readings" } }
+        p.back {
+            a href={ (view.layout.root) (view.range.query()) } { "All readings" }
+            @if let Some(group) = &source.group {
+                " " a.group href={ (view.layout.root) "group/" (group) } { (group) }
+            }
+        }
         div.cards.single { (source_card(source, view.clock(), &charts::placement(view, html! {}))) }
         @if view.history.is_enabled() && !fields.is_empty() {
             div.between-parts {

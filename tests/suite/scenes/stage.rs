@@ -28,7 +28,7 @@ impl Complete {
     /// Returns true if the page that is loaded has these parts.
     fn is_loaded(self, browser: &Browser) -> bool {
         const CARDS: &str = "return document.readyState === 'complete'
-            && !document.querySelector('.card[data-state=waiting]:not([data-failing])')";
+            && !document.querySelector('[data-state=waiting][data-key]:not([data-failing]), .card[data-state=waiting]:not([data-failing])')";
         const CHARTS: &str = "return ![...document.querySelectorAll('.no-plot')]
             .some(chart => /moment|Nothing recorded/.test(chart.textContent))";
         match self {
@@ -54,7 +54,7 @@ pub(super) fn wait_for(browser: &Browser, text: &str) {
 }
 
 /// Visits a page again and again until it has a text and is complete.
-fn load(browser: &Browser, url: &str, text: &str, complete: Complete) {
+pub(super) fn load(browser: &Browser, url: &str, text: &str, complete: Complete) {
     eventually(&format!("{text:?} and {complete:?}"), || {
         browser.visit(url);
         contains(browser, text) && complete.is_loaded(browser)
