@@ -2,7 +2,7 @@
 //!
 //! One thread, `pw-last-values`, follows the board's snapshots and writes their readings to a file beside the
 //! history: at once after the first change, then at most once a minute, since a memory card wears with each
-//! write. The file of a fleet is written less often, at most [`MAX_RATE`] on average. A power cut or `kill -9`
+//! write. The file of a fleet is written less often, at most 32 KiB a second on average. A power cut or `kill -9`
 //! thus loses a minute at most, or three with 10,000 sources; a regular stop loses nothing. A new stamp that is
 //! in the future is written within seconds: its age is counted from its first sight, which a restart would
 //! otherwise make later. The file is written under a temporary name, synced and renamed (`file`), so a complete
