@@ -9,7 +9,6 @@ use strum::{IntoStaticStr, VariantArray};
 use super::error::ErrorKind;
 use super::held::{Held, Received};
 use super::reading::{FieldName, Observed, Reading, Value};
-use super::report::SourceInfo;
 use super::source_views::SourceViews;
 
 /// State of all sources at one time. Immutable once published.
@@ -68,24 +67,6 @@ pub struct SourceView {
 }
 
 impl SourceView {
-    /// Returns the view of a source without a reading.
-    pub(super) fn waiting(info: &SourceInfo) -> SourceView {
-        SourceView {
-            name: info.name.clone(),
-            title: info.title.clone(),
-            group: info.group.clone(),
-            kind: info.kind,
-            show: info.show.clone(),
-            state: State::Waiting,
-            reading: None,
-            interval: info.interval,
-            next_poll_at: None,
-            error: None,
-            configuration: info.configuration,
-            version: 0,
-        }
-    }
-
     /// Returns the values of the last reading and those derived from them, in display order; none while
     /// the source is waiting.
     pub fn values(&self) -> impl Iterator<Item = &(FieldName, Value)> + Clone {

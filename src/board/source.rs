@@ -71,7 +71,7 @@ impl Source {
             recorded_past: Vec::new(),
             announced: State::Waiting,
             is_age_known: true,
-            view: Arc::new(SourceView::waiting(&info)),
+            view: Arc::new(waiting(&info)),
             info,
         }
     }
@@ -343,6 +343,24 @@ impl Source {
             before.state = state;
         }
         before.changes_to(&self.view, now)
+    }
+}
+
+/// Returns the view of a source without a reading.
+fn waiting(info: &SourceInfo) -> SourceView {
+    SourceView {
+        name: info.name.clone(),
+        title: info.title.clone(),
+        group: info.group.clone(),
+        kind: info.kind,
+        show: info.show.clone(),
+        state: State::Waiting,
+        reading: None,
+        interval: info.interval,
+        next_poll_at: None,
+        error: None,
+        configuration: info.configuration,
+        version: 0,
     }
 }
 
