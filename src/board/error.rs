@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Decode,
     /// The upstream requested a lower rate (429, or 503 with `Retry-After`).
     RateLimited,
+    /// The system refused a thread or a descriptor for the poll.
+    Resources,
     /// The poller panicked: a bug in this program.
     Panic,
 }

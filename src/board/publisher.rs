@@ -159,6 +159,17 @@ impl Reporter {
         self.messages.send(Message::Report(report)).is_ok()
     }
 
+    /// Sends a report without blocking. A board that has ended needs none.
+    ///
+    /// # Errors
+    /// The channel is full; the report is returned.
+    pub fn try_send(&self, report: Report) -> Result<(), Report> {
+        match self.messages.try_send(Message::Report(report)) {
+            Err(TrySendError::Full(Message::Report(report))) => Err(report),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the present by the board's clocks.
     pub fn now(&self) -> TimePoint {
         self.clock.now()

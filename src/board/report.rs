@@ -112,7 +112,7 @@ mod tests {
                     over_time = \"increase\"\n\
                     [source.values.depth]\npointer = \"/d\"\nunit = \"m\"\n";
         let config = config::parse("p".as_ref(), text, &|_| None).unwrap();
-        let info = SourceInfo::from(&config.sources[0]);
+        let info = SourceInfo::from(&*config.sources[0]);
         assert_eq!(info.over_time, [("water".into(), OverTime::Increase)]);
     }
 
@@ -124,7 +124,7 @@ mod tests {
                  [source.values.depth]\npointer = \"/d\"\nunit = \"m\"\n{value}\n"
             );
             let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
-            SourceInfo::from(&config.sources[0]).configuration
+            SourceInfo::from(&*config.sources[0]).configuration
         };
         const URL: &str = "url = \"http://h/?device=1\"";
         let known = checksum(URL, "");

@@ -39,6 +39,8 @@ mod tls;
 mod trends;
 mod values;
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 pub use auth::Auth;
@@ -85,7 +87,7 @@ pub struct Config {
     /// `[auth]`; absent: every client that can reach the server may read.
     pub auth: Auth,
     /// `[[source]]`, in the order of the file.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Arc<Source>>,
     /// `[history]`; `None`: nothing is written to disk.
     pub history: Option<History>,
     /// `[log]`

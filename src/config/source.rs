@@ -106,9 +106,10 @@ pub(super) fn read_all(
     sections: Vec<Section<'_, '_>>,
     units: Option<System>,
     warnings: &mut Vec<String>,
-) -> Vec<Source> {
+) -> Vec<Arc<Source>> {
     let mut names = BTreeSet::new();
-    sections.into_iter().filter_map(|section| read(section, &mut names, units, warnings)).collect()
+    let read = |section| read(section, &mut names, units, warnings).map(Arc::new);
+    sections.into_iter().filter_map(read).collect()
 }
 
 fn read(

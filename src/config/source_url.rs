@@ -35,6 +35,13 @@ impl SourceUrl {
         &self.text
     }
 
+    /// Returns the host and port, in lower case: `host:8080`; without the port if the URL has none.
+    pub fn authority(&self) -> String {
+        let (_, rest) = self.as_str().split_once("://").unwrap_or_default();
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        rest[..end].to_ascii_lowercase()
+    }
+
     /// Returns true if the scheme is `https`.
     pub fn is_https(&self) -> bool {
         const SCHEME: &str = "https:";

@@ -58,25 +58,27 @@ impl Upstreams {
     }
 
     /// Returns the configuration of their sources.
-    pub fn sources(&self) -> Vec<Source> {
+    pub fn sources(&self) -> Vec<Arc<Source>> {
         let url = |path: &str| {
             let text = format!("http://{}{path}", self.address);
             text.parse().expect("a loopback address and a constant path are a URL")
         };
-        let source = |name: &str, title: &str, kind, trends| Source {
-            name: name.into(),
-            title: title.into(),
-            group: None,
-            interval: INTERVAL,
-            timeout: TIMEOUT,
-            stale_after: STALE_AFTER,
-            kind,
-            units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
-            rate_limit: None,
-            proxy: Proxy::None,
-            ca_certs: None,
-            show: Vec::new(),
-            trends,
+        let source = |name: &str, title: &str, kind, trends| {
+            Arc::new(Source {
+                name: name.into(),
+                title: title.into(),
+                group: None,
+                interval: INTERVAL,
+                timeout: TIMEOUT,
+                stale_after: STALE_AFTER,
+                kind,
+                units: DesiredUnits { system: Some(System::Us), fields: Vec::new() },
+                rate_limit: None,
+                proxy: Proxy::None,
+                ca_certs: None,
+                show: Vec::new(),
+                trends,
+            })
         };
         let pump = Json {
             url: url("/pump.json"),

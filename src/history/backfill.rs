@@ -38,7 +38,7 @@ struct Lookback {
 
 /// Returns the spans that the trends of these sources need. The longest and coarsest span of a field comes
 /// first.
-fn lookbacks(sources: &[Source]) -> Vec<Lookback> {
+fn lookbacks(sources: &[Arc<Source>]) -> Vec<Lookback> {
     let of_field = |source: &Source, trend: &TrendSettings, field: &Arc<str>| {
         let lookback =
             |back, step| Lookback { source: source.name.clone(), field: field.clone(), back, step };
@@ -61,7 +61,7 @@ fn lookbacks(sources: &[Source]) -> Vec<Lookback> {
 ///
 /// A coarse span ends where the finer one of the same field begins. If the history cannot be read, the error
 /// is logged and the samples read so far are returned: the trends then start with fewer observations.
-pub fn trend_samples(history: &History, sources: &[Source], now: Timestamp) -> Vec<Sample> {
+pub fn trend_samples(history: &History, sources: &[Arc<Source>], now: Timestamp) -> Vec<Sample> {
     let mut samples: Vec<Sample> = Vec::new();
     for lookback in lookbacks(sources) {
         let begin = now.as_second().saturating_sub_unsigned(lookback.back.as_secs());

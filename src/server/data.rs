@@ -1,14 +1,16 @@
 //! The parts between the upstreams and the disk: history, board and pollers.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::descriptor_budget::MAX_READERS;
+use super::descriptor_budget::{MAX_READERS, max_polls};
 use super::{StartError, program_event};
 use crate::board::{
-    Board, BoardReader, Change, ChangeSink, EventKind, Reporter, ServiceInfo, SourceInfo,
+    Board, BoardReader, Change, ChangeSink, EventKind, Reporter, SavedReading, ServiceInfo,
+    Snapshot, SourceInfo, SourceView, State,
 };
 use crate::config::{self, Config, renamed_fields};
 use crate::data_lock::DataLock;
@@ -18,7 +20,7 @@ use crate::history::{
 use crate::kernel::clock::Start;
 use crate::last_values::{self, Saver};
 use crate::outbound::tls::Authorities;
-use crate::upstream::{PollerHandles, Pollers, user_agent};
+use crate::upstream::{Fleet, KeptReadings, PollerHandles, Pollers, user_agent};
 
 /// Interval in which the recorder wakes if no history is kept.
 const IDLE_FLUSH: Duration = Duration::from_secs(60);
@@ -44,9 +46,11 @@ impl Data {
         start: &Start,
         authorities: Authorities,
     ) -> Result<Data, StartError> {
-        let infos = config.sources.iter().map(SourceInfo::from).collect();
+        let infos: Vec<SourceInfo> =
+            config.sources.iter().map(|source| SourceInfo::from(&**source)).collect();
         let file = config.history.as_ref().map(config::History::last_values);
         let loaded = file.as_deref().map(|file| last_values::load(file, lock)).unwrap_or_default();
+        let changed = changed_since(&infos, &loaded);
         let (recorder, change_sender, history) = history::prepare(history_settings(config, lock));
         change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
         let handles = Arc::new(OnceLock::new());
@@ -60,11 +64,38 @@ impl Data {
         let saver =
             file.map(|file| Saver::start(file, Arc::clone(lock), reader.clone())).transpose()?;
         let user_agent = user_agent(&config.site);
-        let pollers = Pollers::start(&config.sources, &reporter, &user_agent, authorities)?;
+        let fleet = fleet(config, &user_agent);
+        let kept = kept_readings(&reader.load(), &changed);
+        let pollers = Pollers::start(fleet, &kept, &reporter, authorities)?;
         // A step of the clock before this needs no further poll: the pollers have just begun.
         let _ = handles.set(pollers.handles());
         Ok(Data { pollers, reporter, saver, board, reader, history, change_sender, recorder })
     }
+}
+
+/// Returns the part of a configuration that concerns polls.
+pub(super) fn fleet<'a>(config: &'a Config, user_agent: &'a str) -> Fleet<'a> {
+    Fleet { sources: &config.sources, user_agent, max_polls: max_polls(config) }
+}
+
+/// Returns the sources whose reading was saved under another configuration.
+fn changed_since(sources: &[SourceInfo], saved: &[SavedReading]) -> HashSet<Arc<str>> {
+    let now: HashMap<&str, u32> =
+        sources.iter().map(|source| (&*source.name, source.configuration)).collect();
+    let is_changed = |saved: &&SavedReading| {
+        saved.configuration.is_some_and(|earlier| now.get(&*saved.source) != Some(&earlier))
+    };
+    saved.iter().filter(is_changed).map(|saved| saved.source.clone()).collect()
+}
+
+/// Returns the kept readings that are fresh, so that their sources need not be polled at once.
+fn kept_readings(snapshot: &Snapshot, changed: &HashSet<Arc<str>>) -> KeptReadings {
+    let is_kept =
+        |source: &&SourceView| source.state == State::Fresh && !changed.contains(&source.name);
+    let until = |source: &SourceView| {
+        source.reading.as_ref().map(|reading| (source.name.clone(), reading.stale_at))
+    };
+    snapshot.sources.iter().filter(is_kept).filter_map(until).collect()
 }
 
 /// Returns the receiver of the board's changes: it records them, and polls again after a step of the clock.
@@ -120,13 +151,13 @@ fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings 
 }
 
 /// Returns the sources with the fields that the history recorded under other names.
-pub(super) fn recorded_sources(sources: &[config::Source]) -> Vec<SourceFields> {
+pub(super) fn recorded_sources(sources: &[Arc<config::Source>]) -> Vec<SourceFields> {
     let series = |field: &config::RenamedField| RenamedSeries {
         old: field.old,
         new: field.new,
         is_rate: field.is_rate,
     };
-    let fields = |source: &config::Source| SourceFields {
+    let fields = |source: &Arc<config::Source>| SourceFields {
         source: source.name.clone(),
         renamed: renamed_fields(source.kind.as_str()).map(series).collect(),
     };
@@ -134,6 +165,10 @@ pub(super) fn recorded_sources(sources: &[config::Source]) -> Vec<SourceFields> 
 }
 
 /// Sends the board the recorded samples that the trends of these sources start from.
-pub(super) fn backfill_trends(history: &History, sources: &[config::Source], reporter: &Reporter) {
+pub(super) fn backfill_trends(
+    history: &History,
+    sources: &[Arc<config::Source>],
+    reporter: &Reporter,
+) {
     reporter.backfill(trend_samples(history, sources, Timestamp::now()));
 }

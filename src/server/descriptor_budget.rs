@@ -2,9 +2,18 @@
 //!
 //! The limit is `RLIMIT_NOFILE`. What the server needs beside public connections is subtracted
 //! from it first: files that are always open, the admin listener with its connections, the
-//! listeners, the redirect engine, and a few descriptors for each source. The rest bounds
+//! listeners, the redirect engine, and a few descriptors for each poll in flight. The rest bounds
 //! `max_connections`, so that `accept(2)` does not run out of descriptors before the cap is
 //! reached.
+//!
+//! All sources may be polled at the same time, if their upstreams hang. Where the limit is too low for that
+//! beside `max_connections`, polls get [`POLL_SHARE`] of it, and a poll beyond that fails (`max_polls`). With a
+//! timeout of 10 s, as many are in flight while all upstreams hang:
+//!
+//! | sources | interval | polls | descriptors | limit that suffices with 4,096 connections |
+//! | --- | --- | --- | --- | --- |
+//! | 3,000 | 60 s | 500 | 2,500 | 20,270 for all at once; 1,024 allows 51 polls and 578 connections |
+//! | 10,000 | 60 s | 1,667 | 8,335 | 55,270 for all at once; 1,024 allows the same |
 
 use std::fmt;
 
@@ -22,9 +31,16 @@ const ALWAYS_OPEN: u64 = 16 + 3 * (1 + MAX_READERS as u64);
 /// Maximum number of history readers; more would not make a disk faster.
 pub(super) const MAX_READERS: usize = 8;
 
-/// Descriptors of one source: its pending connection attempts, one of which becomes its
+/// Descriptors of one poll: its pending connection attempts, one of which becomes its
 /// connection, and its resolver's socket.
-const PER_SOURCE: u64 = MAX_PENDING as u64 + 1;
+const PER_POLL: u64 = MAX_PENDING as u64 + 1;
+
+/// Divisor that gives the polls' share of a limit that is too low for all of them. A quarter leaves more than half
+/// of a limit of 1024 to connections.
+const POLL_SHARE: u64 = 4;
+
+/// Minimum number of polls in flight: with fewer, a handful of hung upstreams would fail the polls of others.
+const MIN_POLLS: u64 = 8;
 
 /// Maximum number of admin connections. At this cap a new connection is evicted once that many
 /// newer ones have arrived, so at 35,000 connects a second it has 30 ms for its request.
@@ -85,10 +101,22 @@ impl DescriptorDemand {
 
     /// Number of descriptors needed beside the public connections under `limit`.
     fn beside_connections(&self, limit: Option<u64>) -> u64 {
+        self.always(limit) + PER_POLL * self.polls(limit)
+    }
+
+    /// Number of descriptors needed beside the public connections and polls.
+    fn always(&self, limit: Option<u64>) -> u64 {
         let admin = 1 + admin_share(limit) + DESCRIPTORS_BEYOND_CAP;
-        ALWAYS_OPEN
-            + (admin + DESCRIPTORS_BEYOND_CAP + self.listeners) as u64
-            + PER_SOURCE * self.sources as u64
+        ALWAYS_OPEN + (admin + DESCRIPTORS_BEYOND_CAP + self.listeners) as u64
+    }
+
+    /// Number of polls that may be in flight under `limit`: all, unless `max_connections` leaves too little, but
+    /// at least their share.
+    fn polls(&self, limit: Option<u64>) -> u64 {
+        let sources = self.sources as u64;
+        let Some(limit) = limit else { return sources };
+        let left = limit.saturating_sub(self.always(Some(limit)) + self.max_connections as u64);
+        sources.min((left.max(limit / POLL_SHARE) / PER_POLL).max(MIN_POLLS))
     }
 
     /// Returns the limit in force, and the numbers that are needed.
@@ -117,6 +145,11 @@ pub(crate) fn admitted_connections(config: &Config) -> usize {
     // The admin listener gets its full share, too.
     raise_limit(wanted.max(MAX_ADMIN_CONNECTIONS * ADMIN_SHARE));
     demand.fit(limit())
+}
+
+/// Returns the number of polls that may be in flight at one time under a configuration.
+pub(super) fn max_polls(config: &Config) -> usize {
+    usize::try_from(DescriptorDemand::of(config).polls(limit())).unwrap_or(usize::MAX)
 }
 
 /// Raises the limit, and grows the descriptor table to what the configuration can come to need. Returns the limit
@@ -157,6 +190,29 @@ mod tests {
         assert_eq!(demand(4096).fit(Some(1024)), 1024 - taken);
         assert_eq!(demand(100).fit(Some(1024)), 100);
         assert_eq!(demand(4096).fit(Some(10)), MIN_CONNECTIONS as usize);
+    }
+
+    #[test]
+    fn polls_have_what_connections_leave_and_at_least_their_share() {
+        for (sources, limit, polls, connections) in [
+            (3000, None, 3000, 4096),
+            (3000, Some(1 << 20), 3000, 4096),
+            (3000, Some(1024), 51, 578),
+            (10_000, Some(1024), 51, 578),
+            (30, Some(1024), 30, 683),
+            (3000, Some(65_536), 3000, 4096),
+            (10_000, Some(65_536), 10_000, 4096),
+            (10_000, Some(32_768), 5499, 4096),
+            (3000, Some(64), MIN_POLLS, MIN_CONNECTIONS as usize),
+        ] {
+            let demand = DescriptorDemand { max_connections: 4096, listeners: 1, sources };
+            assert_eq!(demand.polls(limit), polls, "{sources} {limit:?}");
+            assert_eq!(demand.fit(limit), connections, "{sources} {limit:?}");
+            if let Some(limit) = limit.filter(|limit| *limit >= 1024) {
+                let used = demand.beside_connections(Some(limit)) + connections as u64;
+                assert!(used <= limit, "{sources}: {used} of {limit}");
+            }
+        }
     }
 
     #[test]

@@ -4,15 +4,18 @@
 //! an error changes nothing. Each part then applies its share:
 //!
 //! * The board keeps the readings of sources whose name and kind stay.
-//! * Pollers of unchanged sources are not interrupted. A poller that was replaced in the middle of a
-//!   poll reports nothing any more.
+//! * Unchanged sources keep their schedule, and their polls are not interrupted. The poll in flight of a source
+//!   that was changed or removed reports nothing any more.
 //! * The system's certificate authorities are read again, and so are those of each `ca_file`, which count as a
 //!   change of their source.
 //! * Open connections keep the deadlines that they began with.
 //! * Listeners, workers and the history's file need a restart. Their changes are logged and
 //!   not applied, so that the next HUP logs them again.
 
-use super::data::{backfill_trends, recorded_sources};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::data::{backfill_trends, fleet, recorded_sources};
 use super::reload_thread::ReloadThread;
 use super::{Running, Setup, admitted_connections, effective_limits, program_event};
 use crate::board::{EventKind, SourceInfo};
@@ -24,16 +27,14 @@ use crate::upstream::user_agent;
 impl Running {
     /// Applies the parts of the setup that need no restart, and logs what changed.
     pub(super) fn reload(&mut self, setup: Setup, reload_thread: &ReloadThread) {
-        let Setup { config, certificates, authorities } = setup;
+        let Setup { mut config, certificates, authorities } = setup;
+        share_unchanged(&self.config.sources, &mut config.sources);
         let mut changes = source_changes(&self.config.sources, &config.sources);
         // First, so that new and changed sources are polled by them.
         if authorities.is_some_and(|authorities| self.pollers.trust(authorities)) {
             changes.push("certificate authorities of the system changed".to_owned());
         }
-        // Pollers are incomplete if an earlier reload could not start all of them.
-        let is_incomplete = self.pollers.is_incomplete(&self.config.sources);
-        if self.config.site != config.site || self.config.sources != config.sources || is_incomplete
-        {
+        if self.config.site != config.site || self.config.sources != config.sources {
             self.renew_sources(&config, reload_thread);
         }
         changes.extend(site_changes(&self.config.site, &config.site));
@@ -52,9 +53,12 @@ impl Running {
             changes.push("[log] slow_request changed".to_owned());
         }
         let changed = changed_limits(&self.config.server, &config.server);
-        if !changed.is_empty() {
+        // Polls take descriptors from the connections.
+        if !changed.is_empty() || self.config.sources.len() != config.sources.len() {
             let max_connections = admitted_connections(&config);
             self.engine.renew(Settings { max_connections, ..config.server.engine.clone() });
+        }
+        if !changed.is_empty() {
             changes.push(format!("[server] {} changed", changed.join(", ")));
         }
         let restart = keys_that_need_a_restart(&self.config, &config);
@@ -98,10 +102,8 @@ impl Running {
         // the board ignores reports of sources that it does not know.
         let sources = config.sources.clone();
         self.history.renew_sources(recorded_sources(&sources));
-        self.board.renew(sources.iter().map(SourceInfo::from).collect());
-        if let Err(error) = self.pollers.renew(&sources, &user_agent(&config.site)) {
-            log::error!("HUP: a source is not polled: {error}; send HUP again when that is fixed");
-        }
+        self.board.renew(sources.iter().map(|source| SourceInfo::from(&**source)).collect());
+        self.pollers.renew(fleet(config, &user_agent(&config.site)));
         let (history, reporter) = (self.history.clone(), self.reporter.clone());
         reload_thread.run(move || backfill_trends(&history, &sources, &reporter));
     }
@@ -149,28 +151,38 @@ fn site_changes(before: &Site, after: &Site) -> impl Iterator<Item = String> {
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| format!("{key} changed"))
 }
 
+/// Takes sources that have not changed from the configuration in force, which other parts hold too.
+fn share_unchanged(before: &[Arc<Source>], after: &mut [Arc<Source>]) {
+    let before = by_name(before);
+    for source in after {
+        if let Some(earlier) = before.get(&*source.name).filter(|earlier| **earlier == source) {
+            *source = Arc::clone(earlier);
+        }
+    }
+}
+
+fn by_name(sources: &[Arc<Source>]) -> HashMap<&str, &Arc<Source>> {
+    sources.iter().map(|source| (&*source.name, source)).collect()
+}
+
 /// Returns a phrase for each source that was added, changed or removed.
-fn source_changes(before: &[Source], after: &[Source]) -> Vec<String> {
-    let find = |sources: &[Source], name: &str| {
-        sources.iter().find(|source| *source.name == *name).cloned()
-    };
+fn source_changes(before: &[Arc<Source>], after: &[Arc<Source>]) -> Vec<String> {
+    let (earlier, later) = (by_name(before), by_name(after));
     let mut changes = Vec::new();
     for source in after {
-        match find(before, &source.name) {
+        match earlier.get(&*source.name) {
             None => changes.push(format!("source {} added", source.name)),
-            Some(old) if old != *source => changes.push(format!("source {} changed", source.name)),
+            Some(old) if *old != source => changes.push(format!("source {} changed", source.name)),
             Some(_) => {}
         }
     }
-    for source in before {
-        if find(after, &source.name).is_none() {
-            changes.push(format!("source {} removed", source.name));
-        }
+    for source in before.iter().filter(|source| !later.contains_key(&*source.name)) {
+        changes.push(format!("source {} removed", source.name));
     }
-    let order = |sources: &[Source]| -> Vec<_> {
+    let names = |sources: &[Arc<Source>]| -> Vec<_> {
         sources.iter().map(|source| source.name.clone()).collect()
     };
-    if changes.is_empty() && order(before) != order(after) {
+    if changes.is_empty() && names(before) != names(after) {
         changes.push("the order of the sources changed".to_owned());
     }
     changes

@@ -4,7 +4,7 @@
 use super::redirect;
 use crate::access::Admission;
 use crate::admin::Admin;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::threads;
 use crate::upstream::thread_names;
@@ -30,21 +30,17 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
         .chain(certificates)
         .map(str::to_owned)
         .collect();
-    names.extend(config.sources.iter().flat_map(thread_names));
+    names.extend(thread_names());
     names.extend(Engine::thread_names(&config.server.engine));
     names.extend(redirect::thread_names(config));
     names.extend(Admin::thread_names());
     names
 }
 
-/// Returns the names of the threads that a reload adds: those of new and changed sources, as the
-/// threads of a changed source's former poller run on until its current poll ends; and that of
-/// the sessions.
+/// Returns the names of the threads that a reload adds: that of the sessions. New sources need none.
 pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
-    let is_new = |source: &&Source| !before.sources.contains(source);
-    let sources = after.sources.iter().filter(is_new).flat_map(thread_names);
     let starts_sessions = keeps_sessions(after) && !keeps_sessions(before);
-    sources.chain(starts_sessions.then(|| threads::SESSIONS.to_owned())).collect()
+    starts_sessions.then(|| threads::SESSIONS.to_owned()).into_iter().collect()
 }
 
 /// Returns the maximum number of bytes that the threads allocate for connections' buffers and for
@@ -84,22 +80,24 @@ mod tests {
     }
 
     #[test]
-    fn reload_needs_threads_for_new_and_changed_sources_only() {
-        let config = |sources: &str| {
+    fn sources_need_no_threads_of_their_own() {
+        let config = |sources: usize| {
+            let source = |number| {
+                format!(
+                    "[[source]]\nname = \"s{number}\"\nkind = \"json\"\n\
+                     url = \"http://127.0.0.1:1/\"\n[source.values.v]\npointer = \"/v\"\n"
+                )
+            };
+            let sources: String = (0..sources).map(source).collect();
             let text = format!("[auth]\nopen = true\n{sources}");
             crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap()
         };
-        let source = |name: &str, port: u16| {
-            format!(
-                "[[source]]\nname = \"{name}\"\nkind = \"json\"\n\
-                 url = \"http://127.0.0.1:{port}/\"\n\
-                 [source.values.v]\npointer = \"/v\"\n"
-            )
-        };
-        let before = config(&[source("a", 1), source("b", 1)].concat());
-        let after = config(&[source("a", 1), source("b", 2), source("c", 1)].concat());
-        let needed = at_reload(&before, &after);
-        assert_eq!(needed, ["pw-poll-b", "pw-dns-b", "pw-poll-c", "pw-dns-c"]);
-        assert_eq!(at_reload(&after, &before).len(), 2);
+        let (few, many) = (config(1), config(300));
+        assert_eq!(at_start(&few), at_start(&many));
+        assert_eq!(at_reload(&few, &many), [""; 0]);
+        let names = at_start(&many);
+        for name in [threads::SCHEDULER, "pw-poll-1", "pw-poll-4", "pw-dns-4"] {
+            assert!(names.iter().any(|needed| needed == name), "{name}: {names:?}");
+        }
     }
 }

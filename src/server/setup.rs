@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::certificates::{CertificateErrors, Certificates};
 use crate::config::{
-    self, Config, ConfigErrors, ListenAddr, NotLocalError, Source, TlsFiles, admin_address,
+    self, Config, ConfigErrors, ListenAddr, NotLocalError, TlsFiles, admin_address,
 };
 use crate::outbound::tls::Authorities;
 
@@ -128,7 +128,7 @@ impl SetupLoader {
             (Ok(mut config), Ok(certificates)) if errors.is_empty() => {
                 config.server.admin_listen = admin_listen.unwrap_or(config.server.admin_listen);
                 config.tls = config.tls.filter(|_| !no_tls);
-                let needs_authorities = config.sources.iter().any(Source::trusts_system);
+                let needs_authorities = config.sources.iter().any(|source| source.trusts_system());
                 let authorities = needs_authorities.then(Authorities::of_system);
                 Ok(Setup { config, certificates, authorities })
             }

@@ -9,6 +9,7 @@ mod limits;
 mod owned;
 mod preflight;
 
+pub use self::limits::Limits;
 pub use self::owned::{OwnedThread, StillRunning, StopToken, spawn_detached, with_limits};
 pub use self::preflight::{Shortage, ensure, lacks_allocator_thread};
 
@@ -24,6 +25,8 @@ pub const SESSIONS: &str = "pw-sessions";
 pub const LAST_VALUES: &str = "pw-last-values";
 /// Polls the certificate files for renewals.
 pub const CERTIFICATES: &str = "pw-certs";
+/// Starts the polls of all sources.
+pub const SCHEDULER: &str = "pw-scheduler";
 /// Looks up a host that the configuration names.
 pub const LOOKUP: &str = "pw-lookup";
 /// Runs the command of `watch --alarm-exec`.

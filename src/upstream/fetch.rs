@@ -134,6 +134,16 @@ impl Fetcher {
         Fetcher { agent, timeout, challenge: RefCell::default() }
     }
 
+    /// Answers this challenge of an earlier response first, so that a digest needs one exchange.
+    pub(super) fn with_challenge(self, challenge: Option<Challenge>) -> Fetcher {
+        Fetcher { challenge: challenge.into(), ..self }
+    }
+
+    /// Returns the challenge for the next poll.
+    pub(super) fn into_challenge(self) -> Option<Challenge> {
+        self.challenge.into_inner()
+    }
+
     /// Sends the request, with the validators of the last response if there are any. The request's secrets
     /// are redacted from errors.
     pub(super) fn fetch(

@@ -68,7 +68,7 @@ observed_at = { pointer = "/ago", format = "age" }
 fn kind(name: &str) -> Kind {
     let config = config::parse(std::path::Path::new("x"), SOURCES, &|_| None).unwrap();
     let mut sources = config.sources.into_iter();
-    sources.find(|source| &*source.name == name).unwrap().kind
+    sources.find(|source| &*source.name == name).unwrap().kind.clone()
 }
 
 /// Checks every value, and returns a description of the reading without its numbers and texts.

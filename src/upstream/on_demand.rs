@@ -1,9 +1,7 @@
-//! Polls on demand: requests from handlers to a poller, at most one after each pause.
+//! Polls on demand: requests from handlers for a poll, at most one after each pause.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
 
 /// Shortest time from the end of a poll to a poll on demand; the interval if that is shorter.
 const MIN_PAUSE: Duration = Duration::from_secs(10);
@@ -17,50 +15,40 @@ pub enum PollRequest {
     TooSoon(Duration),
 }
 
-/// Channel from handlers to the poller. A request never blocks.
+/// Requests for polls of one source. A request never blocks, and at most one is on its way to the scheduler,
+/// however many arrive.
 #[derive(Debug)]
 pub(super) struct OnDemand {
     base: Instant,
     pause: Duration,
     /// Earliest time of a poll on demand, in milliseconds after `base`.
     earliest: AtomicU64,
-    sender: Sender<()>,
-    receiver: Receiver<()>,
-    /// Times of polls that the schedule does not know of.
-    repolls: (Sender<Instant>, Receiver<Instant>),
+    /// True from a request until the scheduler has acted on it.
+    is_pending: AtomicBool,
 }
 
 impl OnDemand {
     pub(super) fn new(interval: Duration) -> OnDemand {
-        let (sender, receiver) = bounded(1);
-        let pause = MIN_PAUSE.min(interval);
-        let (base, earliest) = (Instant::now(), AtomicU64::new(0));
-        OnDemand { base, pause, earliest, sender, receiver, repolls: bounded(1) }
+        OnDemand {
+            base: Instant::now(),
+            pause: MIN_PAUSE.min(interval),
+            earliest: AtomicU64::new(0),
+            is_pending: AtomicBool::new(false),
+        }
     }
 
-    /// Requests a poll, unless the last one ended within the pause or the upstream requested a longer wait.
-    pub(super) fn request(&self, now: Instant) -> PollRequest {
+    /// Requests a poll, unless the last one ended within the pause or the upstream requested a longer wait. Calls
+    /// `send` if no request is pending.
+    pub(super) fn request(&self, now: Instant, send: impl FnOnce()) -> PollRequest {
         let earliest = self.base + Duration::from_millis(self.earliest.load(Ordering::Relaxed));
         let wait = earliest.saturating_duration_since(now);
         if !wait.is_zero() {
             return PollRequest::TooSoon(wait);
         }
-        // If the channel is full, a request is pending already.
-        let _ = self.sender.try_send(());
+        if !self.is_pending.swap(true, Ordering::Relaxed) {
+            send();
+        }
         PollRequest::Granted
-    }
-
-    /// Requests a poll at a time, because the clock of the machine was set: a poll before or during that
-    /// may have failed for the wrong time, such as by a certificate that seemed not yet valid. The pause does not
-    /// apply, but a wait that the upstream requested does.
-    pub(super) fn repoll(&self, at: Instant) {
-        // If the channel is full, a repoll is pending already.
-        let _ = self.repolls.0.try_send(at);
-    }
-
-    /// Returns the poller's end of the channel of repolls.
-    pub(super) fn repolls(&self) -> &Receiver<Instant> {
-        &self.repolls.1
     }
 
     /// Ends the pause after the last poll.
@@ -69,9 +57,10 @@ impl OnDemand {
         self.earliest.store(0, Ordering::Relaxed);
     }
 
-    /// Returns the poller's end of the channel.
-    pub(super) fn requests(&self) -> &Receiver<()> {
-        &self.receiver
+    /// Records that the scheduler has acted on the pending request: its poll starts, or another one has satisfied
+    /// it.
+    pub(super) fn acted(&self) {
+        self.is_pending.store(false, Ordering::Relaxed);
     }
 
     /// Records the end of a poll; `requested_wait` is the time that the upstream asked us to wait.
@@ -79,8 +68,6 @@ impl OnDemand {
         let earliest = now + requested_wait.max(self.pause);
         let millis = earliest.saturating_duration_since(self.base).as_millis();
         self.earliest.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
-        // The poll that just ended satisfies a request that arrived during it.
-        let _ = self.receiver.try_recv();
     }
 }
 
@@ -92,22 +79,35 @@ mod tests {
     fn request_is_granted_after_the_pause() {
         let on_demand = OnDemand::new(Duration::from_secs(300));
         let start = Instant::now();
-        assert_eq!(on_demand.request(start), PollRequest::Granted);
-        assert_eq!(on_demand.request(start), PollRequest::Granted, "the same poll");
-        assert_eq!(on_demand.requests().len(), 1);
+        let request = |at| {
+            let mut is_sent = false;
+            (on_demand.request(at, || is_sent = true), is_sent)
+        };
+        assert_eq!(request(start), (PollRequest::Granted, true));
+        assert_eq!(request(start), (PollRequest::Granted, false), "the same poll");
+        on_demand.acted();
+        assert_eq!(request(start), (PollRequest::Granted, true), "during the poll");
         on_demand.polled(start, Duration::ZERO);
-        assert!(on_demand.requests().is_empty());
-        let PollRequest::TooSoon(wait) = on_demand.request(start + Duration::from_secs(4)) else {
+        on_demand.acted();
+        let (PollRequest::TooSoon(wait), false) = request(start + Duration::from_secs(4)) else {
             panic!("too soon")
         };
         assert!(wait <= Duration::from_secs(6) && wait > Duration::from_secs(5), "{wait:?}");
-        assert_eq!(on_demand.request(start + Duration::from_secs(10)), PollRequest::Granted);
+        assert_eq!(request(start + Duration::from_secs(10)), (PollRequest::Granted, true));
         on_demand.polled(start, Duration::from_secs(600));
-        let later = start + Duration::from_secs(500);
-        assert!(
-            matches!(on_demand.request(later), PollRequest::TooSoon(_)),
-            "the upstream requested a longer wait"
-        );
+        let (later, is_sent) = request(start + Duration::from_secs(500));
+        assert!(matches!(later, PollRequest::TooSoon(_)), "the upstream requested a longer wait");
+        assert!(!is_sent);
+    }
+
+    #[test]
+    fn a_million_requests_send_one() {
+        let on_demand = OnDemand::new(Duration::from_secs(300));
+        let (start, mut sent) = (Instant::now(), 0);
+        for _ in 0..1_000_000 {
+            assert_eq!(on_demand.request(start, || sent += 1), PollRequest::Granted);
+        }
+        assert_eq!(sent, 1);
     }
 
     #[test]
@@ -115,6 +115,6 @@ mod tests {
         let on_demand = OnDemand::new(Duration::from_secs(2));
         let start = Instant::now();
         on_demand.polled(start, Duration::ZERO);
-        assert_eq!(on_demand.request(start + Duration::from_secs(2)), PollRequest::Granted);
+        assert_eq!(on_demand.request(start + Duration::from_secs(2), || {}), PollRequest::Granted);
     }
 }

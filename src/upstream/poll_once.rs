@@ -1,6 +1,7 @@
 //! Polls each source once and outside the schedule, for `check --poll`. The fetcher and the decoders are those
 //! of the pollers, so a result here is the result that the server will get.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -64,8 +65,12 @@ impl RawFields {
 }
 
 /// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
-pub fn poll_all(sources: &[Source], user_agent: &str, mut report: impl FnMut(&Source, SinglePoll)) {
-    let needs_system = sources.iter().any(Source::trusts_system);
+pub fn poll_all(
+    sources: &[Arc<Source>],
+    user_agent: &str,
+    mut report: impl FnMut(&Source, SinglePoll),
+) {
+    let needs_system = sources.iter().any(|source| source.trusts_system());
     let authorities = needs_system.then(Authorities::of_system).unwrap_or_default();
     let system_tls = tls::trusting_system(&authorities);
     for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {

@@ -1,39 +1,57 @@
-//! The loop of a poller thread: wait until a poll is due or requested, poll, report to the board.
+//! One source: its state between polls, and a poll of it from the request to the report. Any poller thread may run
+//! the next poll.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError, select};
 use jiff::Timestamp;
 
+use super::digest::Challenge;
 use super::fetch::{FetchError, Fetched, Fetcher, Request};
 use super::interpret::{DecodeFailure, interpret};
 use super::json::Settling;
+use super::kind;
 use super::last_response::LastResponse;
 use super::on_demand::OnDemand;
-use super::rate_limit::RateLimiter;
+use super::queue::Next;
 use super::schedule::{Feedback, Schedule};
-use super::stats::{HEARTBEAT_INTERVAL, Outcome, PollStats};
+use super::stats::{Outcome, PollStats};
 use crate::board::{ErrorKind, PollError, Polled, Report, Reporter};
 use crate::config;
-use crate::kernel::clock::{SuspendDetector, TimePoint};
+use crate::kernel::clock::TimePoint;
 use crate::logging::OnChange;
-use crate::threads::StopToken;
+use crate::outbound::ThreadedResolver;
+use crate::outbound::tls::ClientTls;
 
-/// One source, with everything that its thread needs to poll it.
+/// One source, with everything that a thread needs to poll it.
 pub(super) struct Poller {
-    pub(super) source: config::Source,
-    pub(super) request: Request,
-    /// Creates a fetcher, at the start and after a panic, which may have left the last one in an
-    /// inconsistent state.
-    pub(super) make_fetcher: Box<dyn Fn() -> Fetcher + Send>,
-    pub(super) schedule: Schedule,
-    /// Rate limiter shared with other sources of its group.
-    pub(super) limiter: Option<Arc<RateLimiter>>,
-    pub(super) on_demand: Arc<OnDemand>,
+    pub(super) source: Arc<config::Source>,
+    pub(super) route: Route,
     pub(super) reporter: Reporter,
+    pub(super) on_demand: Arc<OnDemand>,
     pub(super) stats: Arc<PollStats>,
+    pub(super) retirement: Arc<Retirement>,
+    pub(super) memory: Memory,
+}
+
+/// Parts of a request that sources share.
+pub(super) struct Route {
+    pub(super) user_agent: Arc<str>,
+    pub(super) tls: ClientTls,
+    pub(super) resolver: ThreadedResolver,
+    /// Builds the request of a source: [`kind::request`], except in tests.
+    pub(super) request: fn(&config::Source) -> Request,
+}
+
+/// Results of earlier polls that later ones depend on.
+pub(super) struct Memory {
+    schedule: Schedule,
+    last: LastResponse,
+    settling: Settling,
+    challenge: Option<Challenge>,
+    failure: OnChange<ErrorKind>,
 }
 
 /// Result of a poll, for the board and for the schedule.
@@ -46,120 +64,98 @@ struct PollResult {
     excerpt: Option<String>,
 }
 
+impl Memory {
+    pub(super) fn new(source: &config::Source, schedule: Schedule) -> Memory {
+        Memory {
+            schedule,
+            last: LastResponse::new(source.stale_after),
+            settling: Settling::default(),
+            challenge: None,
+            failure: OnChange::new(),
+        }
+    }
+}
+
 impl Poller {
-    /// Polls repeatedly until `stop` is disconnected.
-    pub(super) fn run(mut self, stop: &StopToken) {
-        let mut fetcher = (self.make_fetcher)();
-        let mut last = LastResponse::new(self.source.stale_after);
-        let mut settling = Settling::default();
-        let mut failure = OnChange::new();
-        let mut due = self.schedule.first();
-        let mut may_advance = true;
-        while self.wait_for_turn(due, may_advance, stop) {
-            let started = Instant::now();
-            self.stats.begin();
-            // A panic in a decoder fails one poll and must not end the thread. It cannot leave the state of
-            // the closure inconsistent: the fetcher and the state of earlier observations are replaced, and
-            // a response is stored as a whole.
-            let poll = AssertUnwindSafe(|| self.poll(&fetcher, &mut last, &mut settling));
-            let result = panic::catch_unwind(poll).unwrap_or_else(|_| {
-                fetcher = (self.make_fetcher)();
-                settling = Settling::default();
-                panicked(self.reporter.now())
-            });
-            let now = Instant::now();
-            self.stats.end(outcome(&result), now.duration_since(started));
-            due = self.schedule.next(result.feedback, now, fastrand::f64());
-            let requested_wait = match result.feedback {
-                Feedback::SlowDown(_) => due.duration_since(now),
-                Feedback::Success | Feedback::Failure => Duration::ZERO,
-            };
-            self.on_demand.polled(now, requested_wait);
-            may_advance = requested_wait.is_zero();
-            if stop.try_recv() == Err(TryRecvError::Disconnected) {
-                // Not reported: a poller of a newer configuration may be polling the source already.
-                return;
-            }
-            self.log(&result, &mut failure, due.duration_since(now));
-            let report = Report {
-                source: self.source.name.clone(),
-                at: result.at,
-                outcome: result.outcome,
-                next_poll_at: self.wall_clock(due),
-            };
-            if !self.reporter.send(report) {
-                return;
-            }
-        }
+    /// Polls, and sends the report to the board, which may block for a moment. Returns the time of the next poll.
+    pub(super) fn run(&mut self) -> Next {
+        let started = Instant::now();
+        self.stats.begin();
+        self.memory.schedule.begin(started);
+        // A panic in a decoder fails one poll and must not end the thread. It cannot leave the state of the closure
+        // inconsistent: the state of earlier observations is replaced, and a response is stored as a whole.
+        let poll = AssertUnwindSafe(|| self.poll());
+        let result = panic::catch_unwind(poll).unwrap_or_else(|_| {
+            self.memory.settling = Settling::default();
+            panicked(self.reporter.now())
+        });
+        let (next, report) = self.conclude(result, started);
+        self.retirement.unless_retired(|| self.reporter.send(report));
+        next
     }
 
-    /// Waits until a poll is due or requested, then for the rate limiter. Returns false if the thread
-    /// must stop. `may_advance` is false if the upstream asked us to wait until `due`.
-    fn wait_for_turn(&self, due: Instant, may_advance: bool, stop: &StopToken) -> bool {
-        let (never, no_repoll) = (crossbeam_channel::never(), crossbeam_channel::never());
-        let repolls = if may_advance { self.on_demand.repolls() } else { &no_repoll };
-        if !self.wait_until(due, self.on_demand.requests(), repolls, stop) {
-            return false;
-        }
-        match &self.limiter {
-            Some(limiter) => {
-                self.wait_until(limiter.reserve(Instant::now()), &never, &no_repoll, stop)
-            }
-            None => true,
-        }
+    /// Fails a poll that cannot be started for a lack of resources. Returns the time of the next one, and the
+    /// report, which the caller sends.
+    pub(super) fn refuse(&mut self, message: String) -> (Next, Report) {
+        let started = Instant::now();
+        self.stats.begin();
+        self.memory.schedule.begin(started);
+        let error = PollError::new(ErrorKind::Resources, message);
+        self.conclude(failed(error.into(), self.reporter.now()), started)
     }
 
-    /// Waits until `due`, a request for a poll, or the earlier time of a repoll, with heartbeats. Time in suspend
-    /// counts: after it, polls that became due meanwhile begin within seconds, spread as at a start. Returns false
-    /// if the thread must stop.
-    fn wait_until(
-        &self,
-        mut due: Instant,
-        requests: &Receiver<()>,
-        repolls: &Receiver<Instant>,
-        stop: &StopToken,
-    ) -> bool {
-        let mut clock = SuspendDetector::new(self.reporter.now().boot, Instant::now());
-        loop {
-            self.stats.beat();
-            let now = Instant::now();
-            let suspended = clock.suspended(self.reporter.now().boot, now);
-            if !suspended.is_zero() {
-                let earliest = due.min(now + self.schedule.offset());
-                due = due.checked_sub(suspended).map_or(earliest, |due| due.max(earliest));
-            }
-            let wake = due.min(Instant::now() + HEARTBEAT_INTERVAL);
-            select! {
-                recv(stop) -> _ => return false,
-                recv(requests) -> _ => return true,
-                recv(repolls) -> at => due = at.map_or(due, |at| due.min(at)),
-                recv(crossbeam_channel::at(wake)) -> _ => {
-                    if Instant::now() >= due {
-                        return true;
-                    }
-                }
-            }
-        }
+    /// Ends a poll whose thread panicked outside of the decoder. Returns the time of the next one.
+    pub(super) fn abandon(&mut self) -> Next {
+        self.stats.abandon();
+        let ended = Instant::now();
+        Next { ended, due: ended + self.source.interval, may_advance: true }
+    }
+
+    /// Sends a report without blocking, unless the source was retired. Returns it if the board's channel is full.
+    pub(super) fn try_send(&self, report: Report) -> Result<(), Report> {
+        self.retirement.unless_retired(|| self.reporter.try_send(report)).unwrap_or(Ok(()))
+    }
+
+    /// Counts and logs the result of a poll.
+    fn conclude(&mut self, result: PollResult, started: Instant) -> (Next, Report) {
+        let now = Instant::now();
+        self.stats.end(outcome(&result), now.duration_since(started));
+        let due = self.memory.schedule.next(result.feedback, now, fastrand::f64());
+        let requested_wait = match result.feedback {
+            Feedback::SlowDown(_) => due.duration_since(now),
+            Feedback::Success | Feedback::Failure => Duration::ZERO,
+        };
+        self.on_demand.polled(now, requested_wait);
+        self.log(&result, due.duration_since(now));
+        let report = Report {
+            source: self.source.name.clone(),
+            at: result.at,
+            outcome: result.outcome,
+            next_poll_at: self.wall_clock(due),
+        };
+        (Next { ended: now, due, may_advance: requested_wait.is_zero() }, report)
     }
 
     /// Polls once: fetches and decodes.
-    fn poll(
-        &self,
-        fetcher: &Fetcher,
-        last: &mut LastResponse,
-        settling: &mut Settling,
-    ) -> PollResult {
+    fn poll(&mut self) -> PollResult {
+        let Memory { last, settling, challenge, .. } = &mut self.memory;
+        let (source, Route { user_agent, tls, resolver, request }) = (&*self.source, &self.route);
+        let request = request(source);
+        let (tls, resolver) = (tls.clone(), resolver.clone());
+        let fetcher = Fetcher::new(source.timeout, user_agent, tls, kind::proxy(source), resolver)
+            .with_challenge(challenge.take());
         let validators = last.validators(self.reporter.now().wall, Instant::now());
-        let fetched = fetcher.fetch(&self.request, validators);
+        let fetched = fetcher.fetch(&request, validators);
+        *challenge = fetcher.into_challenge();
         let at = self.reporter.now();
         match fetched {
             Ok(Fetched::NotModified) => succeeded(Polled::Unchanged, at),
             Ok(Fetched::Body { body, validators }) => {
-                match interpret(&self.source, &self.request.secrets, settling, &body, at.wall) {
+                match interpret(source, &request.secrets, settling, &body, at.wall) {
                     Ok(reading) => {
                         // Stored only after decoding, so that a 304 always refers to a reading that was reported.
                         if last.store(validators, &reading, Instant::now()) {
-                            let name = &self.source.name;
+                            let name = &source.name;
                             log::info!(
                                 "{name}: the upstream sends the same validators with another reading; it \
                                  is no longer asked whether its response has changed"
@@ -184,8 +180,11 @@ impl Poller {
 
     /// Logs when a source begins to fail, fails in another way, or recovers. Repeated failures are
     /// logged at debug level.
-    fn log(&self, result: &PollResult, failure: &mut OnChange<ErrorKind>, wait: Duration) {
-        let (name, wait) = (&self.source.name, wait.as_secs());
+    fn log(&mut self, result: &PollResult, wait: Duration) {
+        if self.retirement.is_retired() {
+            return;
+        }
+        let (name, wait, failure) = (&self.source.name, wait.as_secs(), &mut self.memory.failure);
         match &result.outcome {
             Err(error) if failure.set(error.kind) => {
                 log::warn!("{name}: {error}; next poll in {wait} s");
@@ -197,6 +196,37 @@ impl Poller {
             Ok(_) if failure.clear() => log::info!("{name}: polls succeed again"),
             Ok(_) => log::debug!("{name}: poll succeeded; next poll in {wait} s"),
         }
+    }
+}
+
+/// Ends the reports of a source that was removed or changed, or of all when the server stops: a poll in flight
+/// reports nothing any more, as a newer configuration may be polling the source already.
+#[derive(Debug, Default)]
+pub(super) struct Retirement {
+    is_retired: Mutex<bool>,
+    /// True while all sources are stopped.
+    is_stopping: Arc<AtomicBool>,
+}
+
+impl Retirement {
+    pub(super) fn new(is_stopping: Arc<AtomicBool>) -> Retirement {
+        Retirement { is_retired: Mutex::new(false), is_stopping }
+    }
+
+    /// Ends the reports. Waits for one that is being sent, which the board's thread soon receives.
+    pub(super) fn retire(&self) {
+        *self.is_retired.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn is_retired(&self) -> bool {
+        let is_retired = *self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        is_retired || self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Sends a report, unless the source was retired.
+    fn unless_retired<T>(&self, send: impl FnOnce() -> T) -> Option<T> {
+        let is_retired = self.is_retired.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*is_retired && !self.is_stopping.load(Ordering::Relaxed)).then(send)
     }
 }
 

@@ -1,214 +1,269 @@
-//! Starts, replaces and stops the poller threads of all sources.
+//! Starts and stops the scheduler and the poller threads, and passes them the sources of each configuration.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use crossbeam_channel::{RecvTimeoutError, unbounded};
+use jiff::Timestamp;
 
-use super::fetch::Fetcher;
+use super::crew::{self, CORE_POLLERS, Crew, Ended, Spawn};
+use super::fetch::Request;
+use super::handles::{PollerHandle, PollerHandles};
 use super::kind;
-use super::on_demand::{OnDemand, PollRequest};
-use super::poller::Poller;
-use super::rate_limit::{RateLimiter, RateLimiters};
-use super::schedule::{Schedule, offset};
-use super::stats::PollStats;
+use super::on_demand::OnDemand;
+use super::poller::{Memory, Poller, Retirement, Route};
+use super::queue::{self, Key};
+use super::rate_limit::RateLimiters;
+use super::schedule::{Origin, Schedule};
+use super::scheduler::{Added, Change, Done, Message, Scheduler};
+use super::slots;
+use super::stats::{PollStats, SchedulerStats};
 use crate::board::Reporter;
 use crate::config;
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::{self, Authorities, ClientTls};
-use crate::threads::OwnedThread;
+use crate::threads::{self, Limits, OwnedThread};
 
 /// Longest wait for polls in flight when pollers are stopped. A poll may last for its source's `timeout`, and
-/// nothing needs its result any more. A thread that is still polling afterwards is detached: it ends after
-/// the poll, or with the process.
+/// nothing needs its result any more. A thread that is still polling afterwards ends after the poll, or with the
+/// process.
 const STOP_WAIT: Duration = Duration::from_secs(1);
 
-/// The poller threads `pw-poll-NAME`, one for each source. Dropping the value stops and joins those that wait,
-/// and gives those in a poll up to a second before it detaches them.
+/// The scheduler and the poller threads. Dropping the value stops and joins those that wait, and gives those in a
+/// poll up to a second.
 pub struct Pollers {
     running: Vec<Running>,
+    next_key: Key,
     handles: PollerHandles,
     limiters: RateLimiters,
+    origin: Origin,
     reporter: Reporter,
-    user_agent: String,
+    user_agent: Arc<str>,
     /// Certificate authorities of the system; none before a source needs them.
     authorities: Authorities,
-    /// TLS settings with these, which the pollers share.
-    system_tls: ClientTls,
-    resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
+    parts: Parts,
+    is_stopping: Arc<AtomicBool>,
+    scheduler: OwnedThread,
+    /// Disconnected once no poller thread is left.
+    ended: Ended,
 }
 
-/// Returns the names of the threads of one source: its poller, and its resolver, which is created at the
-/// first lookup.
-pub fn thread_names(source: &config::Source) -> [String; 2] {
-    [format!("pw-poll-{}", source.name), ThreadedResolver::thread_name(&source.name)]
+/// Parts that all polls share, which tests replace.
+pub(super) struct Parts {
+    /// TLS settings that trust the system's authorities.
+    pub(super) system_tls: ClientTls,
+    /// TLS settings that trust no certificate: redirects from http to https are not followed.
+    pub(super) no_tls: ClientTls,
+    pub(super) resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
+    pub(super) request: fn(&config::Source) -> Request,
 }
 
-/// A running poller.
+/// A configuration, as far as it concerns polls.
+#[derive(Debug, Clone, Copy)]
+pub struct Fleet<'a> {
+    /// The sources, in the order of the configuration.
+    pub sources: &'a [Arc<config::Source>],
+    /// `User-Agent` of requests.
+    pub user_agent: &'a str,
+    /// Most polls that may be in flight at one time, by the limit on open files.
+    pub max_polls: usize,
+}
+
+/// Names of the sources whose kept reading stays fresh for a while, with the end of that time.
+pub type KeptReadings = HashMap<Arc<str>, Timestamp>;
+
+/// A source that is being polled.
 struct Running {
-    source: config::Source,
+    source: Arc<config::Source>,
+    slot: Duration,
     handle: PollerHandle,
-    thread: OwnedThread,
+    retirement: Arc<Retirement>,
 }
 
-/// Handle to a poller: its statistics, and requests for polls.
-#[derive(Debug, Clone)]
-struct PollerHandle {
-    interval: Duration,
-    stats: Arc<PollStats>,
-    on_demand: Arc<OnDemand>,
-}
-
-/// Handles to all pollers of the latest configuration. They are cheap to clone, never block, and stay valid
-/// after the pollers have stopped.
-#[derive(Debug, Clone, Default)]
-pub struct PollerHandles(Arc<ArcSwap<Vec<PollerHandle>>>);
-
-impl PollerHandles {
-    /// Returns the statistics of each source, in the order of the configuration.
-    pub fn stats(&self) -> Vec<Arc<PollStats>> {
-        self.0.load().iter().map(|handle| handle.stats.clone()).collect()
-    }
-
-    /// Requests a poll of a source; returns `None` if no source has that name.
-    pub fn request_poll(&self, source: &str) -> Option<PollRequest> {
-        let handles = self.0.load();
-        let handle = handles.iter().find(|handle| handle.stats.source() == source)?;
-        Some(handle.on_demand.request(Instant::now()))
-    }
-
-    /// Requests a poll of each source, a fraction of a second apart. For a clock that was set, which may have
-    /// failed the latest polls.
-    pub fn repoll_all(&self) {
-        let now = Instant::now();
-        for (position, handle) in (0..).zip(&**self.0.load()) {
-            handle.on_demand.repoll(now + offset(position, handle.interval));
-        }
-    }
-
-    /// Ends the pause after the last poll of each source.
-    #[cfg(test)]
-    pub(super) fn allow_poll_requests(&self) {
-        for handle in &**self.0.load() {
-            handle.on_demand.end_pause();
-        }
-    }
+/// Returns the names of the threads that polls need. Further ones are created while polls are in flight, if the
+/// system allows them.
+pub fn thread_names() -> impl Iterator<Item = String> {
+    let pollers = (1..=CORE_POLLERS).flat_map(|number| {
+        // A lookup takes a thread, too.
+        [crew::thread_name(number), ThreadedResolver::thread_name(&number.to_string())]
+    });
+    [threads::SCHEDULER.to_owned()].into_iter().chain(pollers)
 }
 
 impl Pollers {
-    /// Starts one poller for each source. The first polls are a fraction of a second apart. `authorities` are those
+    /// Starts to poll the sources. Those without a kept reading are polled at once, paced. `authorities` are those
     /// of the system.
     ///
     /// # Errors
-    /// A thread cannot be created. The threads created before are stopped.
+    /// A thread cannot be created.
     pub(crate) fn start(
-        sources: &[config::Source],
+        fleet: Fleet<'_>,
+        kept: &KeptReadings,
         reporter: &Reporter,
-        user_agent: &str,
         authorities: Authorities,
     ) -> io::Result<Pollers> {
-        let resolver = Box::new(ThreadedResolver::system);
-        let tls = tls::trusting_system(&authorities);
-        let mut pollers = Pollers::start_with(sources, reporter, user_agent, tls, resolver)?;
+        let parts = Parts {
+            system_tls: tls::trusting_system(&authorities),
+            no_tls: tls::trusting(&[]),
+            resolver: Box::new(ThreadedResolver::system),
+            request: kind::request,
+        };
+        let spawn = crew::system_threads();
+        let mut pollers = Pollers::start_with(fleet, kept, reporter, parts, spawn)?;
         pollers.authorities = authorities;
         Ok(pollers)
     }
 
-    /// Starts the pollers as [`Pollers::start`] does, with the given TLS settings and resolvers.
+    /// Starts as [`Pollers::start`] does, with the given parts and threads.
     pub(super) fn start_with(
-        sources: &[config::Source],
+        fleet: Fleet<'_>,
+        kept: &KeptReadings,
         reporter: &Reporter,
-        user_agent: &str,
-        system_tls: ClientTls,
-        resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
+        parts: Parts,
+        spawn: Spawn,
     ) -> io::Result<Pollers> {
+        let stats = Arc::new(SchedulerStats::default());
+        let (sender, messages) = unbounded();
+        let ends = sender.clone();
+        // The send fails only after the end of the scheduler.
+        let deliver = move |done| drop(ends.send(Message::Done(done)));
+        let (crew, ended) = Crew::start(spawn, poll, deliver, Arc::clone(&stats))?;
+        let repoll_is_pending = Arc::new(AtomicBool::new(false));
+        let handles =
+            PollerHandles::new(sender, Arc::clone(&stats), Arc::clone(&repoll_is_pending));
+        let scheduler = Scheduler::new(crew, messages, repoll_is_pending, reporter.clone(), stats);
+        let scheduler = OwnedThread::spawn(threads::SCHEDULER, move |stop| scheduler.run(&stop))?;
         let mut pollers = Pollers {
             running: Vec::new(),
-            handles: PollerHandles::default(),
+            next_key: 0,
+            handles,
             limiters: RateLimiters::default(),
+            origin: Origin::new(reporter.now().wall, Instant::now()),
             reporter: reporter.clone(),
-            user_agent: user_agent.to_owned(),
+            user_agent: fleet.user_agent.into(),
             authorities: Authorities::default(),
-            system_tls,
-            resolver,
+            parts,
+            is_stopping: Arc::default(),
+            scheduler,
+            ended,
         };
-        pollers.renew(sources, user_agent)?;
+        pollers.apply(fleet, kept);
         Ok(pollers)
     }
 
-    /// Replaces the sources. The pollers of unchanged sources continue, those of removed or changed sources
-    /// are stopped, and new and changed sources are polled at once.
-    ///
-    /// # Errors
-    /// A thread cannot be created. Its source is not polled; the other sources are.
-    pub fn renew(&mut self, sources: &[config::Source], user_agent: &str) -> io::Result<()> {
-        let same_agent = self.user_agent == user_agent;
-        user_agent.clone_into(&mut self.user_agent);
-        let (unchanged, obsolete): (Vec<Running>, Vec<Running>) = std::mem::take(&mut self.running)
+    /// Applies a new configuration. Unchanged sources keep their schedule and all else, and their polls are not
+    /// interrupted. Removed ones report nothing any more; new and changed ones are polled at once, paced.
+    pub fn renew(&mut self, fleet: Fleet<'_>) {
+        self.apply(fleet, &KeptReadings::new());
+    }
+
+    fn apply(&mut self, fleet: Fleet<'_>, kept: &KeptReadings) {
+        let Fleet { sources, user_agent, max_polls } = fleet;
+        let same_agent = *self.user_agent == *user_agent;
+        if !same_agent {
+            self.user_agent = user_agent.into();
+        }
+        let mut earlier: HashMap<Arc<str>, Running> = std::mem::take(&mut self.running)
             .into_iter()
-            .partition(|running| same_agent && sources.contains(&running.source));
-        stop(obsolete);
-        let mut unchanged: Vec<Option<Running>> = unchanged.into_iter().map(Some).collect();
-        let now = Instant::now();
+            .map(|running| (running.handle.name.clone(), running))
+            .collect();
+        let is_unchanged = |running: &Running, source: &Arc<config::Source>| {
+            same_agent && (Arc::ptr_eq(&running.source, source) || running.source == *source)
+        };
+        let kept_slot = |source: &Arc<config::Source>| {
+            let running = earlier.get(&source.name)?;
+            is_unchanged(running, source).then_some(running.slot)
+        };
+        let slots = slots_of(sources, kept_slot);
         let limiters = self.limiters.of(sources);
-        let mut outcome = Ok(());
-        for ((position, source), limiter) in (0..).zip(sources).zip(limiters) {
-            let is_of_source = |running: &&mut Option<Running>| {
-                running.as_ref().is_some_and(|running| running.source == *source)
-            };
-            match unchanged.iter_mut().find(is_of_source).and_then(Option::take) {
-                Some(running) => self.running.push(running),
-                None => {
-                    match self.run(source, Schedule::new(source.interval, position, now), limiter) {
-                        Ok(running) => self.running.push(running),
-                        Err(error) => outcome = Err(error),
-                    }
+        let (now, mut added, mut hosts) = (Instant::now(), Vec::new(), HashSet::new());
+        for ((source, slot), limiter) in sources.iter().zip(slots).zip(limiters) {
+            let earlier = earlier.remove(&source.name);
+            match earlier {
+                Some(running) if is_unchanged(&running, source) => self.running.push(running),
+                earlier => {
+                    let replaces = earlier.map(|replaced| {
+                        replaced.retirement.retire();
+                        replaced.handle.key
+                    });
+                    let (running, poller, point) = self.add(source, slot, now);
+                    let wait = point.duration_since(now);
+                    let source = queue::Source {
+                        task: Box::new(poller),
+                        interval: source.interval,
+                        slot: point,
+                        is_early: !self.stays_fresh(kept.get(&source.name), wait),
+                        host: host_of(source, &mut hosts),
+                        limiter,
+                    };
+                    added.push(Added { key: running.handle.key, source, replaces });
+                    self.running.push(running);
                 }
             }
         }
-        let handles = self.running.iter().map(|running| running.handle.clone()).collect();
-        self.handles.0.store(Arc::new(handles));
-        outcome
+        let removed = earlier.into_values().map(|removed| {
+            removed.retirement.retire();
+            removed.handle.key
+        });
+        let removed = removed.collect();
+        self.handles.store(self.running.iter().map(|running| running.handle.clone()).collect());
+        let limits = Limits::of_this_process();
+        self.handles.send(Message::Change(Change { removed, added, max_polls, limits }));
     }
 
-    /// Starts the poller of one source.
-    fn run(
-        &self,
-        source: &config::Source,
-        schedule: Schedule,
-        limiter: Option<Arc<RateLimiter>>,
-    ) -> io::Result<Running> {
+    /// Creates the state of a source. Also returns the next point of its grid.
+    fn add(
+        &mut self,
+        source: &Arc<config::Source>,
+        slot: Duration,
+        now: Instant,
+    ) -> (Running, Poller, Instant) {
+        let name = &source.name;
+        self.next_key += 1;
         let handle = PollerHandle {
-            interval: source.interval,
-            stats: Arc::new(PollStats::new(source.name.clone(), source.timeout)),
+            key: self.next_key,
+            name: name.clone(),
+            stats: Arc::new(PollStats::new(
+                name.clone(),
+                source.timeout,
+                Arc::clone(self.handles.scheduler()),
+            )),
             on_demand: Arc::new(OnDemand::new(source.interval)),
         };
-        let make_fetcher = {
-            let (timeout, user_agent) = (source.timeout, self.user_agent.clone());
-            let tls = match &source.ca_certs {
-                Some(ca_certs) => tls::trusting_ca_file(ca_certs),
-                None if source.trusts_system() => self.system_tls.clone(),
-                // Redirects from http to https are not followed, so no certificate is needed.
-                None => tls::trusting(&[]),
-            };
-            let (proxy, resolver) = (kind::proxy(source), (self.resolver)(&source.name));
-            move || Fetcher::new(timeout, &user_agent, tls.clone(), proxy.clone(), resolver.clone())
+        let tls = match &source.ca_certs {
+            Some(ca_certs) => tls::trusting_ca_file(ca_certs),
+            None if source.trusts_system() => self.parts.system_tls.clone(),
+            None => self.parts.no_tls.clone(),
         };
+        let retirement = Arc::new(Retirement::new(Arc::clone(&self.is_stopping)));
+        let point = self.origin.point_after(slot, source.interval, now);
         let poller = Poller {
-            source: source.clone(),
-            request: kind::request(source),
-            make_fetcher: Box::new(make_fetcher),
-            schedule,
-            limiter,
-            on_demand: handle.on_demand.clone(),
+            source: Arc::clone(source),
+            route: Route {
+                user_agent: Arc::clone(&self.user_agent),
+                tls,
+                resolver: (self.parts.resolver)(name),
+                request: self.parts.request,
+            },
             reporter: self.reporter.clone(),
-            stats: handle.stats.clone(),
+            on_demand: Arc::clone(&handle.on_demand),
+            stats: Arc::clone(&handle.stats),
+            retirement: Arc::clone(&retirement),
+            memory: Memory::new(source, Schedule::new(source.interval, point)),
         };
-        let [poller_thread, _] = thread_names(source);
-        let thread = OwnedThread::spawn(poller_thread, move |stop| poller.run(&stop))?;
-        Ok(Running { source: source.clone(), handle, thread })
+        (Running { source: Arc::clone(source), slot, handle, retirement }, poller, point)
+    }
+
+    /// Returns true if a kept reading is still fresh after `wait`, so that the source need not be polled before its
+    /// slot.
+    fn stays_fresh(&self, fresh_until: Option<&Timestamp>, wait: Duration) -> bool {
+        let at_slot = self.reporter.now().wall.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        fresh_until.is_some_and(|until| *until > at_slot)
     }
 
     /// Trusts these authorities of the system from the next connection on, and polls each source again, which may
@@ -224,42 +279,73 @@ impl Pollers {
             log::error!("the earlier certificate authorities stay trusted until HUP finds others");
             return false;
         }
-        self.system_tls.trust(&authorities);
+        self.parts.system_tls.trust(&authorities);
         self.authorities = authorities;
         self.handles.repoll_all();
         true
     }
 
-    /// Returns true if a source has no poller because its thread could not be created.
-    pub fn is_incomplete(&self, sources: &[config::Source]) -> bool {
-        self.running.len() < sources.len()
-    }
-
-    /// Returns handles to the pollers.
+    /// Returns handles to the sources.
     pub fn handles(&self) -> PollerHandles {
         self.handles.clone()
     }
 
-    /// Signals all pollers to stop, without waiting for them.
+    /// Signals all threads to stop, without waiting for them. Polls in flight report nothing any more.
     pub fn begin_stop(&mut self) {
-        self.running.iter_mut().for_each(|running| running.thread.stop());
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.scheduler.stop();
     }
 }
 
-/// Stops pollers, and detaches those that are still in a poll after [`STOP_WAIT`].
-fn stop(mut pollers: Vec<Running>) {
-    pollers.iter_mut().for_each(|running| running.thread.stop());
-    let deadline = Instant::now() + STOP_WAIT;
-    for Running { source, thread, .. } in pollers {
-        if thread.join_deadline(deadline).is_err() {
-            log::info!("{}: stopped without waiting for a poll in flight", source.name);
+/// Polls a source on a poller thread. A panic of the code around the decoder costs no more than this poll, either.
+fn poll((key, mut poller): (Key, Box<Poller>)) -> Done {
+    let polled = catch_unwind(AssertUnwindSafe(|| poller.run()));
+    let next = polled.unwrap_or_else(|_| poller.abandon());
+    Done { key, poller, next }
+}
+
+/// Returns the slots of all sources. `kept` returns that of a source which keeps it.
+fn slots_of(
+    sources: &[Arc<config::Source>],
+    kept: impl Fn(&Arc<config::Source>) -> Option<Duration>,
+) -> Vec<Duration> {
+    let mut by_interval: HashMap<Duration, Vec<usize>> = HashMap::new();
+    for (position, source) in sources.iter().enumerate() {
+        by_interval.entry(source.interval).or_default().push(position);
+    }
+    let mut slots = vec![Duration::ZERO; sources.len()];
+    for (interval, positions) in by_interval {
+        let members = positions.iter().map(|position| &sources[*position]);
+        let members: Vec<(&str, Option<Duration>)> =
+            members.map(|source| (&*source.name, kept(source))).collect();
+        for (position, slot) in positions.iter().zip(slots::assign(interval, &members)) {
+            slots[*position] = slot;
+        }
+    }
+    slots
+}
+
+/// Returns the host that a source is paced with. Sources of one host share the text.
+fn host_of(source: &config::Source, hosts: &mut HashSet<Arc<str>>) -> Arc<str> {
+    let host = source.kind.url().authority();
+    match hosts.get(host.as_str()) {
+        Some(known) => Arc::clone(known),
+        None => {
+            let host: Arc<str> = host.into();
+            hosts.insert(Arc::clone(&host));
+            host
         }
     }
 }
 
 impl Drop for Pollers {
     fn drop(&mut self) {
-        stop(std::mem::take(&mut self.running));
+        self.begin_stop();
+        let deadline = Instant::now() + STOP_WAIT;
+        // The scheduler, which never blocks, ends its crew.
+        if self.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
+            log::info!("stopped without waiting for polls in flight");
+        }
     }
 }
 

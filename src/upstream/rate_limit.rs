@@ -20,7 +20,7 @@ struct State {
 }
 
 impl RateLimiter {
-    fn new(every: Duration) -> RateLimiter {
+    pub(super) fn new(every: Duration) -> RateLimiter {
         RateLimiter(Mutex::new(State { every, next: None }))
     }
 
@@ -44,7 +44,7 @@ pub(super) struct RateLimiters(Vec<(Secret, Arc<RateLimiter>)>);
 impl RateLimiters {
     /// Returns the limiter of each source's group, in the order of the sources. If the sources of a group
     /// have different limits, the longest `every` applies to all.
-    pub(super) fn of(&mut self, sources: &[config::Source]) -> Vec<Option<Arc<RateLimiter>>> {
+    pub(super) fn of(&mut self, sources: &[Arc<config::Source>]) -> Vec<Option<Arc<RateLimiter>>> {
         let limits = || sources.iter().filter_map(|source| source.rate_limit.as_ref());
         let mut groups: Vec<(Secret, Arc<RateLimiter>)> = Vec::new();
         for group in limits().map(|limit| &limit.group) {

@@ -1,7 +1,8 @@
 //! Computes the time of the next poll. The functions are pure: the caller passes the time and the random
 //! numbers.
 //!
-//! Polls start on a grid, one interval apart, so they do not drift by the time that polls take. A failed
+//! Polls start on a grid, one interval apart, so they do not drift by the time that polls take. The place of the
+//! grid is the source's slot (`slots`), which the wall clock at the start anchors ([`Origin`]). A failed
 //! poll is retried between two points of the grid ([`backoff`]). If an upstream asks us to slow down, points
 //! of the grid are skipped. Each success cancels one earlier failure only, so a source that succeeds
 //! occasionally during an outage does not start its retries again each time: in 15 hours with 84 % failures
@@ -9,10 +10,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::backoff;
+use jiff::Timestamp;
 
-/// Time between the first polls of several sources, so that a start does not poll all of them at once.
-const SPREAD: Duration = Duration::from_millis(250);
+use super::backoff;
 
 /// Failures that are counted beyond the number of retries. After a long outage, this many successes must
 /// pass before a failure is retried again between two points of the grid.
@@ -22,10 +22,10 @@ const EXTRA_FAILURES: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval: Duration,
-    /// Time after which this source is polled if all sources are to be polled.
-    offset: Duration,
     /// A point of the grid, kept close to the present.
     anchor: Instant,
+    /// True until the first poll.
+    is_new: bool,
     /// Number of failures that no success has cancelled, up to the retries and [`EXTRA_FAILURES`].
     failures: u32,
     /// Number of consecutive requests to slow down without `Retry-After`.
@@ -43,40 +43,64 @@ pub(super) enum Feedback {
     SlowDown(Option<Duration>),
 }
 
-/// Returns the time after which the source at `position` is polled if all sources are to be polled.
-pub(super) fn offset(position: u32, interval: Duration) -> Duration {
-    SPREAD.saturating_mul(position).min(interval)
+/// Returns the point of a grid, of which `point` is another, that comes first after `now`.
+pub(super) fn point_after(point: Instant, interval: Duration, now: Instant) -> Instant {
+    if point > now {
+        return point;
+    }
+    // Advances by all passed intervals at once, since a process that was stopped may have missed thousands.
+    let passed = now.duration_since(point).as_nanos() / interval.as_nanos().max(1) + 1;
+    point + interval.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX))
+}
+
+/// Anchor of all grids: the wall clock at the start. It is not read again, so a step of the clock moves no poll.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    wall: Timestamp,
+    instant: Instant,
+}
+
+impl Origin {
+    /// Returns the anchor at a point in time, by both clocks.
+    pub(super) const fn new(wall: Timestamp, instant: Instant) -> Origin {
+        Origin { wall, instant }
+    }
+
+    /// Returns the first point after `now` of the grid with this slot: a position in the interval, of which one
+    /// began at the Unix epoch.
+    pub(super) fn point_after(self, slot: Duration, interval: Duration, now: Instant) -> Instant {
+        let signed = |nanos: u128| i128::try_from(nanos).unwrap_or(i128::MAX);
+        let length = signed(interval.as_nanos()).max(1);
+        let wait = (signed(slot.as_nanos()) - self.wall.as_nanosecond()).rem_euclid(length);
+        let wait = Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX));
+        point_after(self.instant + wait, interval, now)
+    }
 }
 
 impl Schedule {
-    /// Creates the schedule of the source at `position` among all sources.
-    pub(super) fn new(interval: Duration, position: u32, now: Instant) -> Schedule {
-        // An interval of zero would make the loop in `next` endless.
+    /// Creates the schedule of a source; `point` is the next point of its grid.
+    pub(super) fn new(interval: Duration, point: Instant) -> Schedule {
+        // An interval of zero would have endless points at one time.
         let interval = interval.max(Duration::from_millis(1));
-        let offset = offset(position, interval);
-        Schedule { interval, offset, anchor: now + offset, failures: 0, unhinted: 0 }
+        Schedule { interval, anchor: point, is_new: true, failures: 0, unhinted: 0 }
     }
 
-    /// Returns the time after which this source is polled if all sources are to be polled.
-    pub(super) const fn offset(&self) -> Duration {
-        self.offset
-    }
-
-    /// Returns the time of the first poll.
-    pub(super) fn first(&self) -> Instant {
-        self.anchor
-    }
-
-    /// Returns the time of the next poll after one that ended now: within one interval, unless the
-    /// upstream asked us to slow down. After a success it is the next point of the grid; points that have
-    /// passed are skipped.
-    pub(super) fn next(&mut self, feedback: Feedback, now: Instant, random: f64) -> Instant {
-        while self.anchor <= now {
-            // Advances by all passed intervals at once, since a process that was stopped may have missed thousands.
-            let behind = now.duration_since(self.anchor);
-            let passed = behind.as_nanos() / self.interval.as_nanos() + 1;
-            self.anchor += self.interval.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
+    /// Records the start of a poll. The first one may be before its point of the grid. If that point is too close
+    /// after it, it is skipped.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if std::mem::take(&mut self.is_new) && now < self.anchor {
+            let earliest = now + backoff::floor(self.interval);
+            while self.anchor < earliest {
+                self.anchor += self.interval;
+            }
         }
+    }
+
+    /// Returns the time of the next poll after one that ended now: within one interval, unless the upstream asked
+    /// us to slow down or a point was skipped by [`Schedule::begin`]. After a success it is the next point of the
+    /// grid; points that have passed are skipped.
+    pub(super) fn next(&mut self, feedback: Feedback, now: Instant, random: f64) -> Instant {
+        self.anchor = point_after(self.anchor, self.interval, now);
         if !matches!(feedback, Feedback::SlowDown(_)) {
             self.unhinted = 0;
         }
@@ -117,21 +141,63 @@ mod tests {
     }
 
     #[test]
-    fn first_polls_are_spread() {
-        let now = Instant::now();
-        for (interval, position, offset) in [
-            (INTERVAL, 0, Duration::ZERO),
-            (INTERVAL, 2, Duration::from_millis(500)),
-            (Duration::from_millis(100), 9, Duration::from_millis(100)),
+    fn slot_is_a_time_by_the_wall_clock_at_the_start() {
+        let start = Instant::now();
+        let wall = Timestamp::from_second(1_770_000_100).unwrap();
+        for (interval, slot, now, point) in [
+            // The wall clock is 100 s after a multiple of the interval.
+            (300, 100, 0, 300),
+            (300, 101, 0, 1),
+            (300, 99, 0, 299),
+            (300, 150, 0, 50),
+            (300, 150, 50, 350),
+            (300, 150, 49, 50),
+            (300, 150, 100_000, 100_250),
+            // Longer than the time since the epoch.
+            (4_000_000_000, 1_770_000_099, 0, 3_999_999_999),
         ] {
-            assert_eq!(Schedule::new(interval, position, now).first(), now + offset);
+            let origin = Origin::new(wall, start);
+            let found = origin.point_after(seconds(slot), seconds(interval), start + seconds(now));
+            assert_eq!(found, start + seconds(point), "{interval} {slot} {now}");
         }
+        // A clock before the epoch.
+        let early = Origin::new(Timestamp::from_second(-10).unwrap(), start);
+        assert_eq!(early.point_after(seconds(5), seconds(300), start), start + seconds(15));
+    }
+
+    #[test]
+    fn early_first_poll_skips_a_point_of_the_grid_that_is_too_close() {
+        for (interval, point, started, next) in [
+            (300, 200, 0, 200),
+            (300, 60, 0, 60),
+            (300, 59, 0, 359),
+            (60, 59, 0, 119),
+            (5, 4, 0, 9),
+            // It began at its point.
+            (300, 0, 0, 300),
+            (60, 10, 10, 70),
+        ] {
+            let start = Instant::now();
+            let mut schedule = Schedule::new(seconds(interval), start + seconds(point));
+            let started = start + seconds(started);
+            schedule.begin(started);
+            let found = schedule.next(Feedback::Success, started + seconds(1), 0.0);
+            assert_eq!(found, start + seconds(next), "{interval} {point}");
+            // Later ones skip none.
+            schedule.begin(found - seconds(2));
+            assert_eq!(schedule.next(Feedback::Success, found - seconds(1), 0.0), found);
+        }
+        let start = Instant::now();
+        let mut schedule = Schedule::new(INTERVAL, start + seconds(59));
+        schedule.begin(start);
+        let retry = schedule.next(Feedback::Failure, start + seconds(10), 0.0);
+        assert_eq!(retry, start + seconds(70), "a failure is retried before the point after that");
     }
 
     #[test]
     fn slow_polls_do_not_shift_the_grid() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(INTERVAL, 0, start);
+        let mut schedule = Schedule::new(INTERVAL, start);
         for (poll_ended, next) in [
             (start + seconds(9), start + INTERVAL),
             (start + INTERVAL + seconds(2), start + 2 * INTERVAL),
@@ -147,7 +213,7 @@ mod tests {
     #[test]
     fn failures_are_retried_within_the_interval_and_then_at_the_interval() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(INTERVAL, 0, start);
+        let mut schedule = Schedule::new(INTERVAL, start);
         let mut fail = |at: Duration, random| {
             schedule.next(Feedback::Failure, start + at, random).duration_since(start)
         };
@@ -166,7 +232,7 @@ mod tests {
     #[test]
     fn success_returns_to_the_grid_and_cancels_one_failure() {
         let start = Instant::now();
-        let mut schedule = Schedule::new(INTERVAL, 0, start);
+        let mut schedule = Schedule::new(INTERVAL, start);
         let mut poll =
             |feedback, at: Duration| schedule.next(feedback, start + at, 0.0).duration_since(start);
         let retried = |point: u32| {
@@ -199,7 +265,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(4);
         for interval in [1, 5, 59, 61, 90, 300, 3600, 86_400].map(seconds) {
             let mut now = Instant::now();
-            let mut schedule = Schedule::new(interval, 0, now);
+            let mut schedule = Schedule::new(interval, now);
             for _ in 0..1000 {
                 let feedback =
                     if random.f64() < 0.1 { Feedback::Success } else { Feedback::Failure };
@@ -217,11 +283,11 @@ mod tests {
         for (wait, next) in
             [(None, INTERVAL), (Some(seconds(0)), INTERVAL), (Some(seconds(1000)), seconds(1000))]
         {
-            let mut schedule = Schedule::new(INTERVAL, 0, start);
+            let mut schedule = Schedule::new(INTERVAL, start);
             assert_eq!(schedule.next(Feedback::SlowDown(wait), start, 0.0), start + next);
         }
         // Without a time to wait, each further request delays longer.
-        let mut schedule = Schedule::new(INTERVAL, 0, start);
+        let mut schedule = Schedule::new(INTERVAL, start);
         let mut slow_down =
             || schedule.next(Feedback::SlowDown(None), start, 1.0).duration_since(start);
         let waits: Vec<Duration> = (0..6).map(|_| slow_down()).collect();
@@ -237,9 +303,9 @@ mod tests {
         for seed in 0..50 {
             let start = Instant::now();
             let mut random = fastrand::Rng::with_seed(seed);
-            let mut schedule = Schedule::new(INTERVAL, 0, start);
+            let mut schedule = Schedule::new(INTERVAL, start);
             let mut polls = Vec::new();
-            let mut due = schedule.first();
+            let mut due = start;
             while due < start + outage {
                 polls.push(due);
                 let feedback =

@@ -1,7 +1,8 @@
-//! Counters and state of a poller. They are atomics, so that any thread can read them without blocking.
+//! Counters and state of the polls of a source, of the scheduler and of the poller threads. They are atomics, so
+//! that any thread can read them without blocking.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use strum::VariantArray as _;
@@ -12,10 +13,10 @@ use crate::engine::Heartbeat;
 /// Upper bounds of the histogram's buckets, seconds.
 pub const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// Time added to the longest gap between heartbeats before a poller counts as stuck.
+/// Time added to the longest gap between heartbeats before a thread counts as stuck.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Longest time between two heartbeats of a waiting poller.
+/// Longest time between two heartbeats of the scheduler.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Result of a poll: the label of `polls_total{outcome}`.
@@ -55,7 +56,7 @@ impl Outcome {
     }
 }
 
-/// Activity of a poller.
+/// Activity of a source's polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Waiting for the next poll.
@@ -85,34 +86,89 @@ pub struct Durations {
     pub seconds: f64,
 }
 
-/// The counters and the state of one source's poller.
+/// Heartbeat of the scheduler, and number of the poller threads.
+#[derive(Debug, Default)]
+pub struct SchedulerStats {
+    heartbeat: Heartbeat,
+    crew: CrewStats,
+}
+
+impl SchedulerStats {
+    /// Returns the time since the scheduler's last heartbeat.
+    pub fn heartbeat_age(&self) -> Duration {
+        self.heartbeat.age()
+    }
+
+    /// Returns the age of the heartbeat beyond which the scheduler counts as stuck.
+    pub const fn heartbeat_bound(&self) -> Duration {
+        HEARTBEAT_INTERVAL.saturating_add(GRACE)
+    }
+
+    /// Returns the number of poller threads, and of those without a poll.
+    pub fn threads(&self) -> (usize, usize) {
+        let CrewStats { threads, idle } = &self.crew;
+        (threads.load(Ordering::Relaxed), idle.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn beat(&self) {
+        self.heartbeat.beat();
+    }
+
+    pub(super) const fn crew(&self) -> &CrewStats {
+        &self.crew
+    }
+}
+
+/// Number of poller threads.
+#[derive(Debug, Default)]
+pub(super) struct CrewStats {
+    threads: AtomicUsize,
+    idle: AtomicUsize,
+}
+
+impl CrewStats {
+    pub(super) fn record(&self, threads: usize, idle: usize) {
+        self.threads.store(threads, Ordering::Relaxed);
+        self.idle.store(idle, Ordering::Relaxed);
+    }
+}
+
+/// The counters and the state of the polls of one source.
+///
+/// There are thousands of these: a poll is counted in 32 bits, which one poll a second, the shortest interval,
+/// fills in 136 years.
 #[derive(Debug)]
 pub struct PollStats {
     source: Arc<str>,
     timeout: Duration,
-    outcomes: [AtomicU64; 2 + ErrorKind::VARIANTS.len()],
+    outcomes: [AtomicU32; 2 + ErrorKind::VARIANTS.len()],
     /// Polls by bucket, not cumulative; the last bucket has no upper bound.
-    buckets: [AtomicU64; DURATION_BUCKETS.len() + 1],
+    buckets: [AtomicU32; DURATION_BUCKETS.len() + 1],
+    /// Number of phase changes: even while waiting, odd while polling.
+    phases: AtomicU32,
     /// Total of all durations, in microseconds.
     micros: AtomicU64,
-    /// Number of phase changes: even while waiting, odd while polling.
-    phases: AtomicU64,
     /// Time of the latest phase change.
     since: Heartbeat,
-    heartbeat: Heartbeat,
+    /// The scheduler, for which the source waits between polls.
+    scheduler: Arc<SchedulerStats>,
 }
 
 impl PollStats {
-    pub(super) fn new(source: Arc<str>, timeout: Duration) -> PollStats {
+    pub(super) fn new(
+        source: Arc<str>,
+        timeout: Duration,
+        scheduler: Arc<SchedulerStats>,
+    ) -> PollStats {
         PollStats {
             source,
             timeout,
             outcomes: Default::default(),
             buckets: Default::default(),
+            phases: AtomicU32::new(0),
             micros: AtomicU64::new(0),
-            phases: AtomicU64::new(0),
             since: Heartbeat::new(),
-            heartbeat: Heartbeat::new(),
+            scheduler,
         }
     }
 
@@ -123,45 +179,43 @@ impl PollStats {
 
     /// Returns the number of polls with this outcome.
     pub fn count(&self, outcome: Outcome) -> u64 {
-        self.outcomes[outcome.index()].load(Ordering::Relaxed)
+        self.outcomes[outcome.index()].load(Ordering::Relaxed).into()
     }
 
     /// Returns the durations of all polls.
     pub fn durations(&self) -> Durations {
         let mut count = 0;
         let cumulative = std::array::from_fn(|bucket| {
-            count += self.buckets[bucket].load(Ordering::Relaxed);
+            count += u64::from(self.buckets[bucket].load(Ordering::Relaxed));
             count
         });
-        count += self.buckets[DURATION_BUCKETS.len()].load(Ordering::Relaxed);
+        count += u64::from(self.buckets[DURATION_BUCKETS.len()].load(Ordering::Relaxed));
         // Exact: an f64 counts the microseconds of 285 years without rounding.
         let seconds = self.micros.load(Ordering::Relaxed) as f64 / 1e6;
         Durations { cumulative, count, seconds }
     }
 
-    /// Returns the poller's phase, and the time since it began.
+    /// Returns the phase, and the time since it began.
     pub fn phase(&self) -> (Phase, Duration) {
         let is_polling = self.phases.load(Ordering::Relaxed) % 2 == 1;
         (if is_polling { Phase::Polling } else { Phase::Waiting }, self.since.age())
     }
 
-    /// Returns the time since the last heartbeat.
+    /// Returns the time since the last heartbeat: that of the scheduler, or the start of the current poll.
     pub fn heartbeat_age(&self) -> Duration {
-        self.heartbeat.age()
+        match self.phase() {
+            (Phase::Waiting, _) => self.scheduler.heartbeat_age(),
+            (Phase::Polling, time) => time,
+        }
     }
 
-    /// Returns the age of the heartbeat beyond which the poller counts as stuck: a poll lasts for at most
-    /// the source's `timeout`, and a waiting poller beats regularly.
+    /// Returns the age of the heartbeat beyond which the poll counts as stuck: it lasts for at most the source's
+    /// `timeout`, and the scheduler beats regularly.
     pub fn heartbeat_bound(&self) -> Duration {
-        let longest_gap = match self.phase().0 {
-            Phase::Waiting => HEARTBEAT_INTERVAL,
-            Phase::Polling => self.timeout,
-        };
-        longest_gap + GRACE
-    }
-
-    pub(super) fn beat(&self) {
-        self.heartbeat.beat();
+        match self.phase().0 {
+            Phase::Waiting => self.scheduler.heartbeat_bound(),
+            Phase::Polling => self.timeout + GRACE,
+        }
     }
 
     /// Records the start of a poll.
@@ -183,10 +237,16 @@ impl PollStats {
         self.change_phase();
     }
 
+    /// Ends a poll without an outcome, if one has begun.
+    pub(super) fn abandon(&self) {
+        if self.phase().0 == Phase::Polling {
+            self.change_phase();
+        }
+    }
+
     fn change_phase(&self) {
         self.phases.fetch_add(1, Ordering::Relaxed);
         self.since.beat();
-        self.beat();
     }
 }
 
@@ -195,7 +255,7 @@ mod tests {
     use super::*;
 
     fn stats() -> PollStats {
-        PollStats::new("tank".into(), Duration::from_secs(10))
+        PollStats::new("tank".into(), Duration::from_secs(10), Arc::default())
     }
 
     #[test]
@@ -204,14 +264,14 @@ mod tests {
         let mut names: Vec<_> = Outcome::all().map(Outcome::as_str).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 11);
+        assert_eq!(names.len(), 12);
         for outcome in Outcome::all() {
             assert_eq!(stats.count(outcome), 0, "{outcome:?}");
             stats.begin();
             stats.end(outcome, Duration::ZERO);
             assert_eq!(stats.count(outcome), 1, "{outcome:?}");
         }
-        assert_eq!(stats.durations().count, 11);
+        assert_eq!(stats.durations().count, 12);
     }
 
     #[test]

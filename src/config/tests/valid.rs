@@ -292,7 +292,7 @@ fn retention_times_are_read() {
 
 #[test]
 fn trends_default_to_those_of_a_tank() {
-    let trends = |text: &str| read(text).unwrap().sources.remove(0).trends;
+    let trends = |text: &str| read(text).unwrap().sources.remove(0).trends.clone();
     assert_eq!(trends(TANK), [TrendSettings::of_tank()]);
     assert_eq!(trends(&format!("{TANK}[source.trends]\n")), []);
     let weather = "[[source]]\nname = \"w\"\nkind = \"nws\"\nstation = \"KSFO\"\n";

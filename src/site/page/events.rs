@@ -86,6 +86,7 @@ const fn is_answered(kind: ErrorKind) -> bool {
         | ErrorKind::TooLarge
         | ErrorKind::Decode
         | ErrorKind::RateLimited
+        | ErrorKind::Resources
         | ErrorKind::Panic => true,
     }
 }

@@ -134,6 +134,7 @@ pub(super) const fn in_words(kind: ErrorKind) -> &'static str {
         ErrorKind::TooLarge => "The answer is too large",
         ErrorKind::Decode => "The answer cannot be understood",
         ErrorKind::RateLimited => "The service limits requests",
+        ErrorKind::Resources => "This server is short of resources",
         ErrorKind::Panic => "A defect in this program",
     }
 }

@@ -8,7 +8,7 @@ use crate::config;
 /// Returns the kind of a source with these keys.
 fn kind(keys: &str) -> Kind {
     let text = format!("[[source]]\nname = \"s\"\n{keys}");
-    config::parse(Path::new("x"), &text, &|_| None).unwrap().sources.remove(0).kind
+    config::parse(Path::new("x"), &text, &|_| None).unwrap().sources.remove(0).kind.clone()
 }
 
 fn ambient() -> Kind {

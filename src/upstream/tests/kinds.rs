@@ -80,7 +80,7 @@ pub(super) fn fetched() -> Timestamp {
 /// Returns a source with these keys; `units` is that of `[site]`.
 pub(super) fn source(keys: &str, units: &str) -> Source {
     let text = format!("[site]\nunits = \"{units}\"\n[[source]]\nname = \"s\"\n{keys}");
-    config::parse(Path::new("x"), &text, &|_| None).unwrap().sources.remove(0)
+    config::parse(Path::new("x"), &text, &|_| None).unwrap().sources.remove(0).as_ref().clone()
 }
 
 /// Converts a body as the poller does.

@@ -35,7 +35,8 @@ const KINDS: [(&str, Body); 3] = [
 
 fn source(keys: &str, upstream: &Upstream) -> Source {
     let text = format!("[[source]]\nname = \"x\"\nurl = \"{}\"\n{keys}\n", upstream.url("/"));
-    let mut source = config::parse("p".as_ref(), &text, &|_| None).unwrap().sources.remove(0);
+    let mut source =
+        config::parse("p".as_ref(), &text, &|_| None).unwrap().sources.remove(0).as_ref().clone();
     source.interval = Duration::from_millis(20);
     source.stale_after = Duration::from_secs(1);
     source

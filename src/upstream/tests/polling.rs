@@ -11,21 +11,20 @@ use crate::board::{
     Board, BoardReader, Change, ErrorKind, Reporter, ServiceInfo, Snapshot, SourceInfo, State,
 };
 use crate::config::{
-    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, Method, NamedFormat, Proxy,
-    RateLimit, Secret, Source,
+    BodyFormat, DesiredUnits, Json, JsonTime, JsonValue, Kind, NamedFormat, Proxy, RateLimit,
+    Secret, Source,
 };
 use crate::kernel::clock::Clock;
 use crate::kernel::clock::tests::FakeClock;
 use crate::outbound::{ThreadedResolver, tls};
 use crate::units::Unit;
-use crate::upstream::fetch::{Fetcher, Request};
-use crate::upstream::on_demand::OnDemand;
-use crate::upstream::poller::Poller;
-use crate::upstream::schedule::Schedule;
-use crate::upstream::secrets::Secrets;
-use crate::upstream::{Outcome, Phase, PollRequest, PollStats, Pollers};
+use crate::upstream::crew::{Spawn, system_threads};
+use crate::upstream::fetch::Request;
+use crate::upstream::kind;
+use crate::upstream::pollers::Parts;
+use crate::upstream::{Fleet, KeptReadings, Outcome, Phase, PollRequest, Pollers};
 
-fn source(name: &str, url: String) -> Source {
+pub(super) fn source(name: &str, url: String) -> Source {
     let level = JsonValue::new("level", "/level", Some(Unit::Percent));
     let observed_at = JsonTime::at("/at", NamedFormat::Unix);
     Source {
@@ -64,8 +63,32 @@ pub(super) fn board(sources: &[Source]) -> (Board, BoardReader, Reporter) {
 }
 
 pub(super) fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
-    let tls = tls::trusting(&[]);
-    Pollers::start_with(sources, reporter, "test", tls, Box::new(ThreadedResolver::system)).unwrap()
+    start_with(&shared(sources), reporter, kind::request, system_threads())
+}
+
+/// Starts pollers that build requests and create threads in the given ways.
+pub(super) fn start_with(
+    sources: &[Arc<Source>],
+    reporter: &Reporter,
+    request: fn(&Source) -> Request,
+    spawn: Spawn,
+) -> Pollers {
+    let parts = Parts {
+        system_tls: tls::trusting(&[]),
+        no_tls: tls::trusting(&[]),
+        resolver: Box::new(ThreadedResolver::system),
+        request,
+    };
+    Pollers::start_with(fleet(sources), &KeptReadings::new(), reporter, parts, spawn).unwrap()
+}
+
+pub(super) fn shared(sources: &[Source]) -> Vec<Arc<Source>> {
+    sources.iter().cloned().map(Arc::new).collect()
+}
+
+/// Returns a configuration that allows any number of polls in flight.
+pub(super) fn fleet(sources: &[Arc<Source>]) -> Fleet<'_> {
+    Fleet { sources, user_agent: "test", max_polls: usize::MAX }
 }
 
 /// Waits for a snapshot that satisfies a predicate, for at most a minute.
@@ -81,7 +104,7 @@ pub(super) fn until(reader: &BoardReader, wanted: impl Fn(&Snapshot) -> bool) ->
     }
 }
 
-fn response(level: u32) -> Vec<u8> {
+pub(super) fn response(level: u32) -> Vec<u8> {
     let at = jiff::Timestamp::now().as_second();
     let body = format!("{{\"level\":{level},\"at\":{at}}}");
     format!("HTTP/1.1 200 OK\r\nETag: \"{level}\"\r\nContent-Length: {}\r\n\r\n{body}", body.len())
@@ -168,37 +191,16 @@ fn panic_in_a_decoder_fails_one_poll() {
         let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad".to_vec();
         stream.write_all(&if polls == 1 { bad } else { response(5) }).unwrap();
     });
-    let source = source("tank", upstream.url("/"));
-    let (_board, reader, reporter) = board(std::slice::from_ref(&source));
-    let (stop, stopped) = crossbeam_channel::bounded(0);
-    let stats = Arc::new(PollStats::new(source.name.clone(), source.timeout));
-    let poller = Poller {
-        request: Request {
-            method: Method::Get,
-            url: upstream.url("/"),
-            headers: Vec::new(),
-            body: None,
-            digest: None,
-            redirect: None,
-            conditional: false,
-            reason: |_| panic!("panic for this test"),
-            secrets: Secrets::default(),
-        },
-        make_fetcher: Box::new(|| {
-            let tls = tls::trusting(&[]);
-            Fetcher::new(Duration::from_secs(10), "test", tls, None, ThreadedResolver::system("x"))
-        }),
-        schedule: Schedule::new(source.interval, 0, Instant::now()),
-        limiter: None,
-        on_demand: Arc::new(OnDemand::new(source.interval)),
-        reporter,
-        stats: stats.clone(),
-        source,
+    let sources = [source("tank", upstream.url("/"))];
+    let (_board, reader, reporter) = board(&sources);
+    let request = |source: &Source| Request {
+        reason: |_| panic!("panic for this test"),
+        ..kind::request(source)
     };
-    let thread = thread::spawn(move || poller.run(&stopped));
+    let pollers = start_with(&shared(&sources), &reporter, request, system_threads());
+    let stats = pollers.handles().stats()[0].clone();
     until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
-    drop(stop);
-    thread.join().unwrap();
+    drop(pollers);
     assert_eq!(stats.count(Outcome::Failed(ErrorKind::Panic)), 1);
     assert!(stats.count(Outcome::Ok) >= 1);
 }
@@ -232,7 +234,7 @@ fn waiting_pollers_are_joined_at_once() {
     until(&reader, |snapshot| snapshot.sources[0].state == State::Fresh);
     let stats = pollers.handles().stats()[0].clone();
     drop(pollers);
-    // The joined thread has dropped its handle.
+    // The joined threads have dropped their handles.
     assert_eq!(Arc::strong_count(&stats), 1);
 }
 
@@ -359,7 +361,7 @@ fn reload_keeps_pollers_of_unchanged_sources() {
     after.push(Source { timeout: Duration::from_secs(7), ..named("changed") });
     after.push(named("same"));
     board.renew(after.iter().map(SourceInfo::from).collect());
-    pollers.renew(&after, "test").unwrap();
+    pollers.renew(fleet(&shared(&after)));
     let handles = pollers.handles();
     until(&reader, |snapshot| snapshot.sources.len() == 3 && fresh(snapshot));
     let names: Vec<String> =

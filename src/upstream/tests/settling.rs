@@ -30,8 +30,9 @@ fn step_is_shown_after_the_next_observation() {
     );
     let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
     let sources = config.sources.into_iter();
-    let sources: Vec<Source> =
-        sources.map(|source| Source { interval: Duration::from_millis(20), ..source }).collect();
+    let sources: Vec<Source> = sources
+        .map(|source| Source { interval: Duration::from_millis(20), ..(*source).clone() })
+        .collect();
     let (_board, reader, reporter) = board(&sources);
     let _pollers = start(&sources, &reporter);
     let shows = |part: &'static str| {

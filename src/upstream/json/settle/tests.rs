@@ -11,7 +11,7 @@ fn keys(lines: &str) -> Json {
          [source.values.x]\npointer = \"/x\"\nunit = \"{unit}\"\n{lines}\n"
     );
     let config = config::parse("p".as_ref(), &text, &|_| None).unwrap();
-    match config.sources.into_iter().next().unwrap().kind {
+    match config.sources[0].kind.clone() {
         Kind::Json(keys) => *keys,
         kind => panic!("{kind:?}"),
     }

@@ -14,7 +14,7 @@ fn keys(lines: &str) -> Keys {
     let text =
         format!("[[source]]\nname = \"s\"\nkind = \"json\"\nurl = \"http://127.0.0.1/\"\n{lines}");
     let config = config::parse("p.toml".as_ref(), &text, &|_| None).unwrap();
-    match config.sources.into_iter().next().unwrap().kind {
+    match config.sources[0].kind.clone() {
         Kind::Json(keys) => *keys,
         kind => panic!("{kind:?}"),
     }
