@@ -14,7 +14,7 @@ use crate::board::BoardReader;
 use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::history::History;
 use crate::kernel::pause;
-use crate::upstream::PollerHandles;
+use crate::upstream::{Phase, PollerHandles};
 
 /// Bound of an acceptor: two seconds beyond its pulse, as the machine may be busy.
 const ACCEPTOR_BOUND: Duration = ACCEPTOR_PULSE.saturating_add(Duration::from_secs(2));
@@ -28,6 +28,9 @@ const BOARD_BOUND: Duration = Duration::from_secs(90);
 
 /// Bound of the history's recorder, which wakes once a minute; a write may be slow.
 const RECORDER_BOUND: Duration = Duration::from_secs(300);
+
+/// Most pollers that are named as stuck. If the board is stuck, all that poll are.
+const MAX_NAMED_POLLERS: usize = 10;
 
 /// Bound of an admin worker, for one connection: its requests use no disk and no network.
 const ADMIN_WORKER_BOUND: Duration = Duration::from_secs(10);
@@ -87,26 +90,57 @@ impl Health {
         let _ = self.admin.set(engine);
     }
 
-    /// Returns the heartbeats of the threads that serve visitors or keep the data they see.
+    /// Returns the heartbeats of the threads that serve visitors or keep the data they see, and one for each
+    /// source: that of its poll in flight, or of the scheduler.
     pub fn threads(&self) -> Vec<ThreadHealth> {
-        since_pause(self.raw_threads())
+        let mut threads = self.constant_threads();
+        self.polls.for_each_stats(|poll| {
+            let name = format!("poller {}", poll.source());
+            threads.push(ThreadHealth::new(name, poll.heartbeat_age(), poll.heartbeat_bound()));
+        });
+        since_pause(threads)
     }
 
     /// Returns true if one of [`Health::threads`] is late, which after a pause of the process need not mean
     /// that it is stuck.
     pub fn has_late_thread(&self) -> bool {
-        !stuck(self.raw_threads()).is_empty()
+        !stuck(self.constant_threads()).is_empty() || !self.stuck_pollers(|age| age).is_empty()
     }
 
-    fn raw_threads(&self) -> Vec<ThreadHealth> {
+    /// Returns the heartbeats of the threads whose number does not depend on the sources.
+    fn constant_threads(&self) -> Vec<ThreadHealth> {
         let mut threads = engine_threads(&self.engine, "", WORKER_BOUND);
         threads.push(ThreadHealth::new("board", self.board.heartbeat_age(), BOARD_BOUND));
         threads.push(ThreadHealth::new("recorder", self.history.heartbeat_age(), RECORDER_BOUND));
-        for poll in self.polls.stats() {
-            let name = format!("poller {}", poll.source());
-            threads.push(ThreadHealth::new(name, poll.heartbeat_age(), poll.heartbeat_bound()));
-        }
+        let scheduler = self.polls.scheduler();
+        let (age, bound) = (scheduler.heartbeat_age(), scheduler.heartbeat_bound());
+        threads.push(ThreadHealth::new("scheduler", age, bound));
         threads
+    }
+
+    /// Returns the pollers that are stuck in a poll, by the age that `sure` returns. Those that wait do so for the
+    /// scheduler, which counts once. The watchdog calls this four times a second, so it allocates for stuck ones only.
+    fn stuck_pollers(&self, sure: impl Fn(Duration) -> Duration) -> Vec<StuckThread> {
+        let (mut stuck, mut further) = (Vec::new(), 0_usize);
+        let mut longest = Duration::ZERO;
+        self.polls.for_each_stats(|poll| {
+            let (phase, time) = poll.phase();
+            let silent = if phase == Phase::Polling { sure(time) } else { return };
+            if silent <= poll.heartbeat_bound() {
+                return;
+            }
+            if stuck.len() < MAX_NAMED_POLLERS {
+                let thread = format!("poller {}", poll.source());
+                stuck.push(StuckThread { thread, silent });
+            } else {
+                (further, longest) = (further + 1, longest.max(silent));
+            }
+        });
+        if further > 0 {
+            let thread = format!("{further} further pollers");
+            stuck.push(StuckThread { thread, silent: longest });
+        }
+        stuck
     }
 
     /// Returns the heartbeats of the admin engine's threads.
@@ -119,7 +153,9 @@ impl Health {
 
     /// Returns the stuck threads among [`Health::threads`].
     pub fn stuck(&self) -> Vec<StuckThread> {
-        stuck(self.threads())
+        let mut stuck = stuck(since_pause(self.constant_threads()));
+        stuck.extend(self.stuck_pollers(pause::sure));
+        stuck
     }
 
     /// Returns the stuck threads of the admin engine. They are reported apart, and `/healthz`
@@ -165,7 +201,7 @@ mod tests {
             ("worker 0", WORKER_BOUND),
             ("board", BOARD_BOUND),
             ("recorder", RECORDER_BOUND),
-            ("poller tank", seconds(20)),
+            ("scheduler", seconds(15)),
         ];
         let threads = |late: &str| -> Vec<ThreadHealth> {
             let age = |thread, bound| if thread == late { bound + seconds(1) } else { bound };

@@ -79,6 +79,7 @@ impl Scoreboard {
             accept_queues: self.accept_queues(),
             listen_overflows_total: losses.overflows,
             listen_drops_total: losses.drops,
+            scheduler: self.scheduler(),
             pollers: self.pollers(),
             sources: sources(&board.load(), now),
             certificates: self.certificates(now),
@@ -144,17 +145,27 @@ impl Scoreboard {
         }
     }
 
+    fn scheduler(&self) -> report::Scheduler {
+        let scheduler = self.health.polls.scheduler();
+        let (poller_threads, idle_poller_threads) = scheduler.threads();
+        report::Scheduler {
+            silent_seconds: pause::sure(scheduler.heartbeat_age()).as_secs_f64(),
+            poller_threads,
+            idle_poller_threads,
+        }
+    }
+
     fn pollers(&self) -> Vec<report::Poller> {
-        let polls = self.health.polls.stats();
-        let pollers = polls.iter().map(|poll| {
+        let mut pollers = Vec::new();
+        self.health.polls.for_each_stats(|poll| {
             let (phase, time) = poll.phase();
-            report::Poller {
+            pollers.push(report::Poller {
                 source: poll.source().to_owned(),
                 phase: phase.as_str().into(),
                 seconds: time.as_secs_f64(),
-            }
+            });
         });
-        pollers.collect()
+        pollers
     }
 
     fn certificates(&self, now: Timestamp) -> Vec<report::Certificate> {

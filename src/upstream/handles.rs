@@ -61,7 +61,7 @@ impl PollerHandles {
         self.0.sources.store(Arc::new(Sources { handles, positions }));
     }
 
-    /// Returns the statistics of each source, in the order of the configuration.
+    /// Returns the statistics of each source, in the order of the configuration. They are kept after a reload.
     pub fn stats(&self) -> Vec<Arc<PollStats>> {
         self.0.sources.load().handles.iter().map(|handle| handle.stats.clone()).collect()
     }

@@ -18,6 +18,7 @@
 //!                 "since": "2026-01-31T16:00:00Z"}],
 //!  "accept_queues": [{"listener": "0.0.0.0:6443", "depth": 0, "limit": 1024}],
 //!  "listen_overflows_total": 0, "listen_drops_total": 0,
+//!  "scheduler": {"silent_seconds": 0.4, "poller_threads": 4, "idle_poller_threads": 3},
 //!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}],
 //!  "sources": [{"source": "tank", "state": "fresh", "age_seconds": 242.0, "error": null}],
 //!  "certificates": [{"names": ["pumphouse.example"], "not_before": "2026-01-01T00:00:00Z",
@@ -101,7 +102,9 @@ pub struct Report {
     pub listen_overflows_total: u64,
     /// Connections dropped by listening sockets for any reason, of the whole host since it started.
     pub listen_drops_total: u64,
-    /// The pollers.
+    /// The scheduler of polls, and the threads that do them.
+    pub scheduler: Scheduler,
+    /// The polls of each source, in the order of the configuration.
     pub pollers: Vec<Poller>,
     /// The sources, in the order of the configuration.
     pub sources: Vec<Source>,
@@ -206,7 +209,19 @@ pub struct AcceptQueue {
     pub limit: u32,
 }
 
-/// A poller.
+/// The scheduler of polls.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scheduler {
+    /// Time since its latest heartbeat.
+    pub silent_seconds: f64,
+    /// Number of threads `pw-poll-N`: those in a poll, and a few idle ones.
+    pub poller_threads: usize,
+    /// Number of those that are idle.
+    pub idle_poller_threads: usize,
+}
+
+/// Polls of a source.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Poller {

@@ -48,7 +48,7 @@ fn scrape_has_every_metric_of_the_contract() {
             "polls_total",
             "counter",
             "source=well|gone outcome=ok|not_modified|timeout|dns|connect|tls|http|too_large|\
-             decode|rate_limited|panic",
+             decode|rate_limited|resources|panic",
         ),
         ("poll_duration_seconds", "histogram", "source=well|gone"),
         ("source_age_seconds", "gauge", "source=well"),
@@ -78,13 +78,13 @@ fn scrape_has_every_metric_of_the_contract() {
         (
             "heartbeat_age_seconds",
             "gauge",
-            "thread=acceptor|worker_0|worker_7|board|recorder|poller_well|admin_acceptor|\
+            "thread=acceptor|worker_0|worker_7|board|recorder|scheduler|poller_well|admin_acceptor|\
              admin_worker_4",
         ),
         (
             "heartbeat_bound_seconds",
             "gauge",
-            "thread=acceptor|worker_0|worker_7|board|recorder|poller_well|admin_acceptor|\
+            "thread=acceptor|worker_0|worker_7|board|recorder|scheduler|poller_well|admin_acceptor|\
              admin_worker_4",
         ),
         ("admin_connections", "gauge", "state=handshaking|reading|queued|active|writing|idle"),
