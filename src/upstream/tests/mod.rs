@@ -6,6 +6,7 @@ mod encodings;
 mod fake;
 mod faults;
 mod fetching;
+mod fleet;
 mod kinds;
 mod lying_validators;
 mod polling;
