@@ -7,11 +7,11 @@
 //! same time, and ends them again. While they exist, the remaining address space must hold the memory
 //! that the configuration allows for buffers and for verifications of passwords.
 //!
-//! A reload does the same for the sources that it adds, and is refused if the check fails. `watch`
+//! A reload does the same for the threads that it adds, and is refused if the check fails. `watch`
 //! checks the threads of its probes, since without them it could not probe a server later.
 //!
-//! Only the threads of resolvers are created later, at the first lookup of each source. If the system
-//! refuses one, the poll fails, as after any other failed lookup.
+//! Further threads of pollers and lookups are created later, while polls are in flight. If the system refuses
+//! one, that poll fails.
 
 use std::fmt;
 use std::hint::black_box;
@@ -92,6 +92,9 @@ impl fmt::Display for Reason {
 /// # Errors
 /// The system allows fewer threads, or leaves too little address space for them to work.
 pub fn ensure(names: &[String], memory: usize) -> Result<(), Shortage> {
+    if names.is_empty() && memory == 0 {
+        return Ok(());
+    }
     let before = count();
     let mut threads = Vec::new();
     let spare = (1..=SPARE).map(|number| format!("pw-spare-{number}"));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Sender, unbounded};
 
 use super::on_demand::{OnDemand, PollRequest};
 use super::queue::Key;
@@ -104,6 +104,13 @@ impl PollerHandles {
         for handle in &self.0.sources.load().handles {
             handle.on_demand.end_pause();
         }
+    }
+}
+
+impl Default for PollerHandles {
+    /// Returns the handles of no sources.
+    fn default() -> PollerHandles {
+        PollerHandles::new(unbounded().0, Arc::default(), Arc::default())
     }
 }
 

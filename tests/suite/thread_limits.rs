@@ -143,7 +143,7 @@ fn start_with_too_few_threads_fails_with_the_number_needed() {
 }
 
 #[test]
-fn reload_without_free_threads_logs_a_line_and_changes_nothing() {
+fn reload_without_free_threads_polls_new_sources_and_refuses_what_needs_a_thread() {
     let Some(sandbox) = Sandbox::new(USERS[1]) else { return };
     let all = needed(&sandbox.fails(4));
     let mut server = Process::start_logged(&mut sandbox.serve(all));
@@ -151,14 +151,22 @@ fn reload_without_free_threads_logs_a_line_and_changes_nothing() {
     server.log().wait_for("well: connect: ");
     sandbox.refuse_threads(&server);
     let file = sandbox.path().join("pumphouse.toml");
-    config()
-        .source(Source::json("b", "http://127.0.0.1:1/").value("v", "/v", ""))
-        .write(sandbox.path());
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    let reload = |config: Config| {
+        config.write(sandbox.path());
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        server.signal("HUP");
+    };
+    let with_b = config().source(Source::json("b", "http://127.0.0.1:1/").value("v", "/v", ""));
+    reload(with_b.clone());
+    server.log().wait_for("reloaded: source b added");
+    server.log().wait_for("b: connect: ");
     let before = server.log().lines().len();
-    server.signal("HUP");
+    // Sessions of accounts are written by a thread of their own.
+    let hash = "$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHRzYWx0$LCBBDyN4mGdrzmYpAZn3ag";
+    let anna = serde_json::json!({ "name": "anna", "password_hash": hash, "scopes": ["read"] });
+    reload(with_b.set("auth.open", false).push("auth.user", anna));
     let output = server.log().wait_for("HUP: nothing changes: ");
-    assert!(output.contains("cannot create the thread pw-poll-b"), "{output}");
+    assert!(output.contains("cannot create the thread pw-sessions"), "{output}");
     assert_eq!(server.stop(), Some(0));
     let log = server.log().lines().split_off(before);
     let about_threads = log.iter().filter(|line| line.contains("thread")).count();
