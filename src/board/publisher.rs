@@ -159,14 +159,12 @@ impl Reporter {
         self.messages.send(Message::Report(report)).is_ok()
     }
 
-    /// Sends a report without blocking. A board that has ended needs none.
-    ///
-    /// # Errors
-    /// The channel is full; the report is returned.
-    pub fn try_send(&self, report: Report) -> Result<(), Report> {
+    /// Sends a report without blocking. Returns it if the channel is full; a board that has ended needs none.
+    #[must_use = "a report that is returned was not sent"]
+    pub fn try_send(&self, report: Report) -> Option<Report> {
         match self.messages.try_send(Message::Report(report)) {
-            Err(TrySendError::Full(Message::Report(report))) => Err(report),
-            _ => Ok(()),
+            Err(TrySendError::Full(Message::Report(report))) => Some(report),
+            _ => None,
         }
     }
 

@@ -112,8 +112,8 @@ impl Poller {
     }
 
     /// Sends a report without blocking, unless the source was retired. Returns it if the board's channel is full.
-    pub(super) fn try_send(&self, report: Report) -> Result<(), Report> {
-        self.retirement.unless_retired(|| self.reporter.try_send(report)).unwrap_or(Ok(()))
+    pub(super) fn try_send(&self, report: Report) -> Option<Report> {
+        self.retirement.unless_retired(|| self.reporter.try_send(report)).flatten()
     }
 
     /// Counts and logs the result of a poll.

@@ -188,7 +188,7 @@ impl Scheduler {
     /// Sends reports of polls that could not be started, as far as the board has room.
     fn send_reports(&mut self, now: Instant) {
         while let Some((done, report)) = self.unsent.pop_front() {
-            if let Err(report) = done.poller.try_send(report) {
+            if let Some(report) = done.poller.try_send(report) {
                 self.unsent.push_front((done, report));
                 return;
             }

@@ -90,7 +90,7 @@ impl Fleet {
     fn early(&self) -> Vec<(Key, Duration)> {
         let is_early = |(key, at): &&(Key, Duration)| {
             let slot = self.slots[usize::try_from(*key).unwrap()];
-            *at < slot || (*at - slot).as_nanos() % INTERVAL.as_nanos() != 0
+            *at < slot || !(*at - slot).as_nanos().is_multiple_of(INTERVAL.as_nanos())
         };
         self.starts.iter().filter(is_early).copied().collect()
     }
