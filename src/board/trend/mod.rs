@@ -13,13 +13,14 @@
 //! The times to full and empty and the refills need the tank's capacity: configured, or computed from a
 //! `level` in per cent beside the content. Without either they are left out. A source has one tank.
 
+mod pending;
+mod points;
 mod refills;
 mod samples;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
+use self::pending::Pending;
 use self::refills::{Refill, Refills};
 use self::samples::{Added, Observation, Samples};
 use super::event::Sample;
@@ -29,9 +30,10 @@ use crate::config::{Tank, TrendSettings, span_suffix};
 use crate::timestamp::Rfc3339;
 use crate::units::{OverTime, Unit, round_to};
 
-/// Returns the longest time from which a trend needs observations.
-fn lookback(settings: &TrendSettings) -> Duration {
-    settings.changes.iter().copied().fold(settings.rate_over, Duration::max)
+/// Returns no observations yet, for the spans of a trend.
+fn no_samples(over_time: OverTime, settings: &TrendSettings) -> Samples {
+    let longest = settings.changes.iter().copied().max().unwrap_or_default();
+    Samples::new(over_time, settings.rate_over, longest)
 }
 
 /// Slowest rate, as a share of the capacity per hour, for which times to full and empty are computed.
@@ -39,9 +41,6 @@ const MIN_RATE: f64 = 0.000_5;
 
 /// Longest time to full or empty that is reported, in hours.
 const MAX_HOURS: f64 = 365.0 * 24.0;
-
-/// Most observations that wait for the capacity: two months of quarters of an hour are fewer.
-const MAX_PENDING: usize = 8_192;
 
 /// Note on a rate or a change of too few observations.
 const TOO_FEW: &str = "too few observations yet";
@@ -64,7 +63,7 @@ pub(super) struct Trend {
     /// Content of a full tank, if it is known.
     capacity: Option<f64>,
     /// Observations that have not been searched for refills, as the capacity is not known yet.
-    pending: Vec<(i64, f64)>,
+    pending: Pending,
 }
 
 impl Trend {
@@ -72,11 +71,11 @@ impl Trend {
         Trend {
             over_times,
             series: None,
-            samples: Samples::new(OverTime::Mean, lookback(&settings)),
+            samples: no_samples(OverTime::Mean, &settings),
             refills: None,
             earlier_refills: None,
             capacity: None,
-            pending: Vec::new(),
+            pending: Pending::default(),
             settings,
         }
     }
@@ -157,7 +156,7 @@ impl Trend {
         self.samples.drop_from(at);
         self.refills = self.refills.take().and_then(|refills| refills.before(at));
         self.earlier_refills = None;
-        self.pending.retain(|&(pending, _)| pending < at);
+        self.pending.drop_from(at);
     }
 
     /// Moves the observations that this machine dated, after its clock was set by `step` seconds.
@@ -165,9 +164,7 @@ impl Trend {
         let Some(first) = self.samples.redate(step) else { return };
         let refills = [&mut self.refills, &mut self.earlier_refills].into_iter().flatten();
         refills.for_each(|refills| refills.redate(first, step));
-        for (at, _) in self.pending.iter_mut().filter(|(at, _)| *at >= first) {
-            *at = at.saturating_add(step);
-        }
+        self.pending.redate(first, step);
     }
 
     /// Follows a field. If it is another one than before, or has another unit, all observations are dropped.
@@ -178,10 +175,10 @@ impl Trend {
         }
         self.series = series;
         let over_time = self.over_times.of(field, unit);
-        self.samples = Samples::new(over_time, lookback(&self.settings));
+        self.samples = no_samples(over_time, &self.settings);
         self.refills = None;
         self.earlier_refills = None;
-        self.pending.clear();
+        self.pending = Pending::default();
         let configured = self.settings.tank.and_then(|tank| tank.full);
         self.capacity = configured.or((unit == Some(Unit::Percent)).then_some(100.0));
     }
@@ -193,7 +190,7 @@ impl Trend {
         match added {
             Added::Latest => {}
             Added::Corrected => {
-                self.pending.retain(|&(at, _)| at < observation.at);
+                self.pending.drop_from(observation.at);
                 self.refills = self.earlier_refills.clone();
             }
             Added::Known | Added::Late | Added::ClockBehind => {
@@ -201,11 +198,9 @@ impl Trend {
                 return added;
             }
         }
-        if self.pending.len() < MAX_PENDING {
-            self.search_pending(tank);
-            self.earlier_refills.clone_from(&self.refills);
-            self.pending.push((observation.at, observation.number));
-        }
+        self.search_pending(tank);
+        self.earlier_refills.clone_from(&self.refills);
+        self.pending.push(observation.at, observation.number);
         self.search_pending(tank);
         added
     }
@@ -215,7 +210,7 @@ impl Trend {
         let Some(capacity) = self.capacity else { return };
         let refills =
             self.refills.get_or_insert_with(|| Refills::new(capacity * tank.refill / 100.0));
-        for (at, number) in self.pending.drain(..) {
+        for (at, number) in self.pending.take() {
             refills.push(at, number);
         }
     }

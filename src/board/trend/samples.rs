@@ -3,14 +3,38 @@
 //! Rates and changes are computed from the level of each observation, which depends on the field's way over
 //! time: a counter that was reset continues its level, an amount adds to it, and a direction may turn
 //! beyond north. The level of any other field is its number.
+//!
+//! Not every observation is kept, since a day of one each 30 seconds would take more memory than all else of
+//! its source. Within the span of the rate all are; before it, neighbours are at most [`MAX_GAP_SHARE`] of
+//! their age apart, unless no observation was between them. As levels are cumulative, those that are kept
+//! are exact. So the rate is that of all observations, and a change over a span differs from that of all
+//! observations by no more than the range of the levels within that share of the span around its start: for a
+//! change over 24 hours, within half an hour.
+//!
+//! If more than [`MAX_KEPT`] observations would be left, as at an interval below 30 seconds with the default
+//! spans, gaps may be longer, also within the span of the rate: [`Gaps`].
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::points::{Point, Points};
 use crate::units::{OverTime, rise};
 
-/// Most observations. When it is reached, every other one is dropped.
-const MAX_SAMPLES: usize = 2_048;
+/// Most observations: 10 KiB for levels that differ from numbers, 6 KiB for others.
+pub(super) const MAX_POINTS: usize = 512;
+
+/// Most observations after thinning, so that it is not due again at once.
+const MAX_KEPT: usize = MAX_POINTS * 7 / 8;
+
+/// Observations that are added before the next thinning: at least this number, or this share of those kept.
+const MIN_GROWTH: usize = 16;
+const GROWTH_SHARE: usize = 8;
+
+/// Longest gap between two observations as a share of their age: 1 / 48. Much less than
+/// [`MAX_DISTANCE_SHARE`], so that thinning never leaves a change without observations near its start.
+pub(super) const MAX_GAP_SHARE: i64 = 48;
+
+/// Observations within the span of a rate that are left if there are too many of them.
+const RATE_SAMPLES: i64 = 256;
 
 /// Fewest observations for a rate.
 const MIN_RATE_SAMPLES: usize = 3;
@@ -60,26 +84,72 @@ pub(super) enum Added {
     ClockBehind,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Point {
-    observation: Observation,
-    level: f64,
+/// Longest gaps that thinning may leave between observations.
+struct Gaps {
+    /// Seconds of the span of a rate, with the observation before its start.
+    rate_span: i64,
+    /// Longest gap within that span, in seconds.
+    in_rate_span: i64,
+    /// Factor to [`MAX_GAP_SHARE`].
+    coarseness: i64,
 }
 
-/// Observations, earliest first, as far back as a trend needs them.
+impl Gaps {
+    /// Returns the gaps after that many attempts which left too many observations.
+    fn after_attempts(attempts: u32, rate_over: i64) -> Gaps {
+        let coarseness = 1_i64 << attempts.min(30);
+        Gaps {
+            rate_span: rate_over + rate_over / MAX_GAP_SHARE,
+            in_rate_span: match attempts {
+                0 => 0,
+                _ => (rate_over / RATE_SAMPLES).max(1).saturating_mul(coarseness / 2),
+            },
+            coarseness,
+        }
+    }
+
+    /// Returns the longest gap whose end has this age.
+    fn longest(&self, age: i64) -> i64 {
+        if age <= self.rate_span {
+            return self.in_rate_span;
+        }
+        self.in_rate_span.max(age.saturating_mul(self.coarseness) / MAX_GAP_SHARE)
+    }
+}
+
+/// Observations, as far back as a trend needs them.
 #[derive(Debug)]
 pub(super) struct Samples {
     over_time: OverTime,
+    /// Seconds of the span of the rate.
+    rate_over: i64,
     /// Seconds from the latest observation to the earliest that is kept.
     lookback: i64,
-    points: VecDeque<Point>,
+    points: Points,
+    /// Number of observations at which they are thinned.
+    limit: usize,
+    /// Period of the latest amount.
+    period: Option<Duration>,
 }
 
 impl Samples {
-    pub(super) fn new(over_time: OverTime, lookback: Duration) -> Samples {
+    /// Returns no observations yet, for a rate over `rate_over` and changes over at most `longest`.
+    pub(super) fn new(over_time: OverTime, rate_over: Duration, longest: Duration) -> Samples {
         // Slightly more, so that there is an observation before the start of the longest span.
-        let lookback = lookback.as_secs_f64() * (1.0 + MAX_DISTANCE_SHARE) + MIN_DISTANCE;
-        Samples { over_time, lookback: lookback as i64, points: VecDeque::new() }
+        let lookback =
+            longest.max(rate_over).as_secs_f64() * (1.0 + MAX_DISTANCE_SHARE) + MIN_DISTANCE;
+        let has_levels = match over_time {
+            OverTime::Increase | OverTime::Sum | OverTime::Circular => true,
+            OverTime::Mean | OverTime::Max | OverTime::Last => false,
+        };
+        Samples {
+            over_time,
+            rate_over: rate_over.as_secs_f64().ceil() as i64,
+            lookback: lookback as i64,
+            points: Points::new(has_levels),
+            limit: 0,
+            period: None,
+        }
     }
 
     pub(super) fn over_time(&self) -> OverTime {
@@ -88,68 +158,91 @@ impl Samples {
 
     /// Returns true if the latest observation is later than `at` by more than [`MAX_LATENESS`].
     pub(super) fn is_ahead_of(&self, at: i64) -> bool {
-        self.latest().is_some_and(|latest| latest.at.saturating_sub(at) > MAX_LATENESS)
+        self.points.last().is_some_and(|latest| latest.at.saturating_sub(at) > MAX_LATENESS)
     }
 
     /// Drops the observations from `at` on.
     pub(super) fn drop_from(&mut self, at: i64) {
-        self.points.retain(|point| point.observation.at < at);
+        self.points.truncate(self.points.count_before(at));
     }
 
     /// Adds an observation.
     pub(super) fn push(&mut self, observation: Observation) -> Added {
-        match self.latest() {
+        let latest = self.points.last();
+        let is_correction = match latest {
             Some(latest) if observation.at < latest.at => {
                 let is_behind = observation.is_by_machine && self.is_ahead_of(observation.at);
                 return if is_behind { Added::ClockBehind } else { Added::Late };
             }
-            Some(latest) if observation.at == latest.at && observation.number == latest.number => {
-                return Added::Known;
+            Some(latest) if observation.at == latest.at => {
+                if observation.number == latest.number {
+                    return Added::Known;
+                }
+                true
             }
-            _ => {}
-        }
-        let is_correction = self.latest().is_some_and(|latest| latest.at == observation.at);
+            _ => false,
+        };
         if is_correction {
-            self.points.pop_back();
+            self.points.truncate(self.points.len() - 1);
         }
-        let level = level(self.over_time, self.points.back(), observation);
-        let first_kept = observation.at.saturating_sub(self.lookback);
-        while self.points.front().is_some_and(|point| point.observation.at < first_kept) {
-            self.points.pop_front();
+        let Observation { at, number, period, is_by_machine } = observation;
+        let level = self.level(self.points.last(), at, number, period);
+        if self.points.len() >= self.limit {
+            self.thin(at);
         }
-        if self.points.len() == MAX_SAMPLES {
-            let mut number = 0;
-            self.points.retain(|_| {
-                number += 1;
-                number % 2 == 0
-            });
-        }
-        self.points.push_back(Point { observation, level });
+        self.points.push(Point { at, number, level, is_by_machine });
+        self.period = period;
         if is_correction { Added::Corrected } else { Added::Latest }
+    }
+
+    /// Drops observations that are too old at `now`, and some of the others.
+    fn thin(&mut self, now: i64) {
+        self.points.drop_first(self.points.count_before(now.saturating_sub(self.lookback)));
+        for attempts in 0..=30 {
+            let gaps = Gaps::after_attempts(attempts, self.rate_over);
+            self.points.thin(|age| gaps.longest(age));
+            if self.points.len() <= MAX_KEPT {
+                break;
+            }
+        }
+        let kept = self.points.len();
+        self.limit = (kept + MIN_GROWTH.max(kept / GROWTH_SHARE)).min(MAX_POINTS);
+        self.points.set_capacity(self.limit);
     }
 
     /// Moves the observations that were dated by this machine's clock after it was set by `step` seconds. Returns
     /// the time of the earliest of them before.
     pub(super) fn redate(&mut self, step: i64) -> Option<i64> {
-        let by_machine = |point: &&mut Point| point.observation.is_by_machine;
-        let mut first = None;
-        for Point { observation, .. } in self.points.iter_mut().filter(by_machine) {
-            first = first.or(Some(observation.at));
-            observation.at = observation.at.saturating_add(step);
+        let before: Vec<Point> = self.points.iter_from(0).collect();
+        let first = before.iter().find(|point| point.is_by_machine)?.at;
+        let mut moved: Vec<(usize, Point)> = before.iter().copied().enumerate().collect();
+        for (_, point) in moved.iter_mut().filter(|(_, point)| point.is_by_machine) {
+            point.at = point.at.saturating_add(step);
         }
         // Recorded observations may be among them now. Of two at the same time, the later added one stays.
-        let points = self.points.make_contiguous();
-        points.sort_by_key(|point| point.observation.at);
-        let mut sorted: VecDeque<Point> = VecDeque::with_capacity(self.points.len());
-        for mut point in self.points.drain(..) {
-            if sorted.back().is_some_and(|last| last.observation.at == point.observation.at) {
-                sorted.pop_back();
+        moved.sort_by_key(|(_, point)| point.at);
+        self.points.truncate(0);
+        let mut last: Option<usize> = None;
+        for (index, mut point) in moved {
+            if self.points.last().is_some_and(|last| last.at == point.at) {
+                self.points.truncate(self.points.len() - 1);
+                last = None;
             }
-            point.level = level(self.over_time, sorted.back(), point.observation);
-            sorted.push_back(point);
+            let follows = last.filter(|&last| last + 1 == index).and_then(|last| before.get(last));
+            let (earlier, unmoved) = (self.points.last(), before.get(index));
+            point.level = match (follows, earlier, unmoved) {
+                // The observations between the two may have been dropped, but not what they added.
+                (Some(before), Some(earlier), Some(unmoved))
+                    if before.is_by_machine == point.is_by_machine =>
+                {
+                    earlier.level + (unmoved.level - before.level)
+                }
+                _ => self.level(earlier, point.at, point.number, self.period),
+            };
+            self.points.push(point);
+            last = Some(index);
         }
-        self.points = sorted;
-        first
+        Some(first)
     }
 
     /// Returns the rate per hour over the latest `over`. A direction has none.
@@ -166,23 +259,21 @@ impl Samples {
     /// Returns the slope per hour of the least-squares line through the observations of the latest `over`
     /// seconds.
     fn slope(&self, over: f64) -> Option<f64> {
-        let last = self.latest()?.at;
-        let within = || {
-            let age = move |point: &&Point| (last - point.observation.at) as f64 <= over;
-            self.points.iter().rev().take_while(age)
-        };
-        let count = within().count();
-        let first = within().last().map_or(last, |point| point.observation.at);
-        if count < MIN_RATE_SAMPLES || ((last - first) as f64) < over * MIN_COVERAGE {
+        let last = self.points.last()?.at;
+        let first = self.points.count_before((last as f64 - over).ceil() as i64);
+        let within = || self.points.iter_from(first);
+        let count = self.points.len() - first;
+        let covered = (last - within().next()?.at) as f64;
+        if count < MIN_RATE_SAMPLES || covered < over * MIN_COVERAGE {
             return None;
         }
-        let hours = |point: &Point| (point.observation.at - last) as f64 / 3600.0;
+        let hours = |point: &Point| (point.at - last) as f64 / 3600.0;
         let n = count as f64;
-        let mean_at = within().map(hours).sum::<f64>() / n;
+        let mean_at = within().map(|point| hours(&point)).sum::<f64>() / n;
         let mean = within().map(|point| point.level).sum::<f64>() / n;
         let (mut covariance, mut variance) = (0.0, 0.0);
         for point in within() {
-            let distance = hours(point) - mean_at;
+            let distance = hours(&point) - mean_at;
             covariance += distance * (point.level - mean);
             variance += distance * distance;
         }
@@ -192,16 +283,19 @@ impl Samples {
     /// Returns the latest level minus the one `over` ago, which is interpolated between the two
     /// observations around that time. For a direction it is the angle, from -180° to 180°.
     pub(super) fn change(&self, over: Duration) -> Option<f64> {
-        let latest = self.points.back()?;
+        let latest = self.points.last()?;
         let over = over.as_secs_f64();
-        let then = latest.observation.at as f64 - over;
+        let then = latest.at as f64 - over;
         let max_distance = (over * MAX_DISTANCE_SHARE).max(MIN_DISTANCE).min(over / 2.0);
-        let at = |point: &Point| point.observation.at as f64;
-        let before = self.points.iter().rev().find(|point| at(point) <= then);
-        let after = self.points.iter().find(|point| at(point) > then);
-        let is_near = |point: &&Point| (at(point) - then).abs() <= max_distance;
+        let at = |point: &Point| point.at as f64;
+        let after = self.points.count_before(then.floor() as i64 + 1);
+        let before = after.checked_sub(1).and_then(|before| self.points.get(before));
+        let after = self.points.get(after);
+        let is_near = |point: &Point| (at(point) - then).abs() <= max_distance;
         let past = match (before.filter(is_near), after.filter(is_near)) {
-            (Some(a), Some(b)) => a.level + (b.level - a.level) * (then - at(a)) / (at(b) - at(a)),
+            (Some(a), Some(b)) => {
+                a.level + (b.level - a.level) * (then - at(&a)) / (at(&b) - at(&a))
+            }
             (Some(point), None) | (None, Some(point)) => point.level,
             (None, None) => return None,
         };
@@ -209,26 +303,33 @@ impl Samples {
         Some(if self.over_time == OverTime::Circular { angle(change) } else { change })
     }
 
-    fn latest(&self) -> Option<&Observation> {
-        self.points.back().map(|point| &point.observation)
+    /// Returns the level of an observation after the one before it.
+    fn level(&self, before: Option<Point>, at: i64, number: f64, period: Option<Duration>) -> f64 {
+        let Some(before) = before else { return number };
+        match self.over_time {
+            OverTime::Increase => before.level + rise(before.number, number),
+            OverTime::Sum => {
+                let passed = (at - before.at) as f64;
+                // Amounts of overlapping periods count once.
+                let new_share = period.map_or(1.0, |period| passed / period.as_secs_f64());
+                before.level + number * new_share.min(1.0)
+            }
+            OverTime::Circular => before.level + angle(number - before.number),
+            OverTime::Mean | OverTime::Max | OverTime::Last => number,
+        }
     }
 }
 
-/// Returns the level of an observation after the one before it.
-fn level(over_time: OverTime, before: Option<&Point>, observation: Observation) -> f64 {
-    let number = observation.number;
-    let Some(before) = before else { return number };
-    let earlier = before.observation;
-    match over_time {
-        OverTime::Increase => before.level + rise(earlier.number, number),
-        OverTime::Sum => {
-            let passed = (observation.at - earlier.at) as f64;
-            // Amounts of overlapping periods count once.
-            let new_share = observation.period.map_or(1.0, |period| passed / period.as_secs_f64());
-            before.level + number * new_share.min(1.0)
-        }
-        OverTime::Circular => before.level + angle(number - earlier.number),
-        OverTime::Mean | OverTime::Max | OverTime::Last => number,
+#[cfg(test)]
+impl Samples {
+    /// Returns the observations that are kept.
+    pub(super) fn kept(&self) -> impl Iterator<Item = Point> {
+        self.points.iter_from(0)
+    }
+
+    /// Returns the allocated bytes.
+    pub(super) fn allocated(&self) -> usize {
+        self.points.allocated()
     }
 }
 
@@ -245,7 +346,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn samples(over_time: OverTime, numbers: &[(i64, f64)]) -> Samples {
-        let mut samples = Samples::new(over_time, 24 * HOUR);
+        let mut samples = Samples::new(over_time, 2 * HOUR, 24 * HOUR);
         for &(minute, number) in numbers {
             samples.push(observation(minute, number));
         }
@@ -286,7 +387,7 @@ mod tests {
         assert_eq!(rounded(amounts.rate(HOUR)), Some(5.5));
         assert_eq!(rounded(amounts.rate(HOUR / 2)), Some(7.0));
         // The amount of the last hour, sent each quarter of an hour.
-        let mut hourly = Samples::new(OverTime::Sum, 24 * HOUR);
+        let mut hourly = Samples::new(OverTime::Sum, 2 * HOUR, 24 * HOUR);
         for minute in (-180..=0).step_by(15) {
             hourly.push(Observation { period: Some(HOUR), ..observation(minute, 4.0) });
         }
@@ -328,7 +429,7 @@ mod tests {
         const STEP: i64 = 1_000_000;
         let by_machine =
             |minute, number| Observation { is_by_machine: true, ..observation(minute, number) };
-        let mut counter = Samples::new(OverTime::Increase, 24 * HOUR);
+        let mut counter = Samples::new(OverTime::Increase, 2 * HOUR, 24 * HOUR);
         // Recorded before the start of this process, by a clock that was right.
         counter.push(observation(STEP / 60 - 60, 5.0));
         assert_eq!(counter.push(by_machine(0, 6.0)), Added::ClockBehind);
@@ -339,7 +440,7 @@ mod tests {
         }
         let change = counter.change(HOUR);
         assert_eq!(counter.redate(STEP), Some(0));
-        assert_eq!(counter.latest().unwrap().at, STEP + 3600);
+        assert_eq!(counter.points.last().unwrap().at, STEP + 3600);
         assert_eq!((counter.change(HOUR), change), (Some(1.5), Some(1.5)));
     }
 }

@@ -1,5 +1,9 @@
 //! Trends of simulated tanks.
 
+mod thinned;
+
+use std::time::Duration;
+
 use super::*;
 use crate::board::Finite;
 use crate::timestamp::Rfc3339;
