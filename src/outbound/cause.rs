@@ -231,12 +231,12 @@ mod tests {
         let resolve = |error: ResolveError| other(error);
         let proxy = |error: ureq::Error| other(ProxyError::Unreachable(error));
         for error in [
-            resolve(ResolveError::NoThread(io(Errno::AGAIN))),
-            resolve(ResolveError::Failed(io(Errno::MFILE))),
+            resolve(ResolveError::NoThread(io(Errno::AGAIN).into())),
+            resolve(ResolveError::Failed(io(Errno::MFILE).into())),
             ureq::Error::Io(io(Errno::MFILE)),
             ureq::Error::Io(io(Errno::NFILE)),
             proxy(ureq::Error::Io(io(Errno::MFILE))),
-            proxy(resolve(ResolveError::NoThread(io(Errno::AGAIN)))),
+            proxy(resolve(ResolveError::NoThread(io(Errno::AGAIN).into()))),
         ] {
             assert_eq!(Cause::of(&error), Cause::LocalShortage, "{error:?}");
         }
@@ -244,9 +244,9 @@ mod tests {
             (proxy(ureq::Error::Io(io(Errno::CONNREFUSED))), Cause::Refused),
             (other(ProxyError::Closed), Cause::Server),
             (resolve(ResolveError::Unanswered), Cause::Lookup),
-            (resolve(ResolveError::Busy), Cause::Lookup),
+            (resolve(ResolveError::Panicked), Cause::Lookup),
             (resolve(ResolveError::NoAddress), Cause::Lookup),
-            (resolve(ResolveError::Failed(io::Error::other("no such name"))), Cause::Lookup),
+            (resolve(ResolveError::Failed(io::Error::other("no such name").into())), Cause::Lookup),
             (resolve(ResolveError::NoHost), Cause::Request),
             (ureq::Error::HostNotFound, Cause::Lookup),
             (ureq::Error::Io(io(Errno::CONNREFUSED)), Cause::Refused),

@@ -140,7 +140,7 @@ mod tests {
             (io(io::ErrorKind::UnexpectedEof), FailureKind::Connect),
             (ureq::Error::ConnectionFailed, FailureKind::Connect),
             (ureq::Error::HostNotFound, FailureKind::Dns),
-            (ureq::Error::Other(Box::new(ResolveError::Busy)), FailureKind::Dns),
+            (ureq::Error::Other(Box::new(ResolveError::Panicked)), FailureKind::Dns),
             (ureq::Error::Other("else".into()), FailureKind::Connect),
             (ureq::Error::Rustls(tls.clone()), FailureKind::Tls),
             (ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, tls)), FailureKind::Tls),

@@ -287,7 +287,7 @@ mod tests {
 
     fn localhost() -> Probed {
         let target = "https://localhost:6443".parse().unwrap();
-        let resolver = crate::outbound::ThreadedResolver::system("test");
+        let resolver = crate::outbound::ThreadedResolver::system();
         Probed { target, way: Way::Url(resolver), tls: tls::trusting(&[]) }
     }
 

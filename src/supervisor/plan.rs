@@ -30,9 +30,6 @@ use crate::outbound::tls::{self, ClientTls};
 use crate::outbound::{Endpoint, Target, ThreadedResolver};
 use crate::timestamp::Rfc3339;
 
-/// Names of the resolvers, and so of their threads.
-const PROBE_LOOKUP: &str = "probe";
-
 /// Admin listener without a configuration.
 const DEFAULT_ADMIN: &str = "http://127.0.0.1:6480";
 
@@ -179,9 +176,9 @@ pub struct Planner {
     settings: ProbeSettings,
     /// Configuration, once one was found or named. It has to exist from then on.
     file: Option<PathBuf>,
-    /// Resolvers of the admin listener and of the URLs. A plan shares them with the next one, so that a
+    /// Resolver of the admin listener and of the URLs. A plan shares it with the next one, so that a
     /// lookup that hangs costs one thread, however often the plan changes.
-    resolvers: Vec<ThreadedResolver>,
+    resolver: ThreadedResolver,
     inputs: Option<Inputs>,
     /// Inputs that the latest reads have found, if they differ, and the number of these reads.
     unconfirmed: Option<(Inputs, u32)>,
@@ -194,12 +191,10 @@ pub struct Planner {
 impl Planner {
     /// Returns a planner that has read nothing yet.
     pub fn new(settings: ProbeSettings) -> Planner {
-        let count = 1 + settings.urls.len();
-        let resolvers = (0..count).map(|_| ThreadedResolver::system(PROBE_LOOKUP)).collect();
         Planner {
             settings,
             file: None,
-            resolvers,
+            resolver: ThreadedResolver::system(),
             inputs: None,
             unconfirmed: None,
             seen: Vec::new(),
@@ -207,9 +202,10 @@ impl Planner {
         }
     }
 
-    /// Returns the names of the threads that look up host names.
+    /// Returns the names of the threads that look up host names: that of the admin listener, and those of the
+    /// URLs.
     pub fn lookup_threads(&self) -> impl Iterator<Item = String> {
-        self.resolvers.iter().map(|_| ThreadedResolver::thread_name(PROBE_LOOKUP))
+        ThreadedResolver::thread_names(1 + self.settings.urls.len())
     }
 
     /// Reads the files. Returns the plan if it differs from the previous one. Files are not replaced in one
@@ -325,12 +321,9 @@ impl Planner {
 
     fn plan(&mut self, inputs: &Inputs) -> Plan {
         let (of_urls, of_listeners) = self.trust(inputs);
-        let mut resolvers = self.resolvers.iter();
-        let mut by_url = |target: Target| {
-            // There is one for the admin listener and one for each URL.
-            let resolver = resolvers.next().cloned();
-            let resolver = resolver.unwrap_or_else(|| ThreadedResolver::system(PROBE_LOOKUP));
-            Probed { target, way: Way::Url(resolver), tls: of_urls.clone() }
+        let by_url = |target: Target| {
+            let way = Way::Url(self.resolver.clone());
+            Probed { target, way, tls: of_urls.clone() }
         };
         let admin = inputs.admin.as_ref().map(|admin| by_url(Target::health(admin)));
         let mut public: Vec<Probed> = self.settings.urls.iter().cloned().map(by_url).collect();

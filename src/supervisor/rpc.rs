@@ -165,7 +165,7 @@ impl Supervisord {
     /// Returns a client of the supervisord at that address. A user without a password has an empty one.
     pub fn new(endpoint: Endpoint, user: Option<(&str, &Secret)>) -> Supervisord {
         // supervisord speaks no TLS.
-        let (tls, resolver) = (tls::trusting(&[]), ThreadedResolver::system("rpc"));
+        let (tls, resolver) = (tls::trusting(&[]), ThreadedResolver::system());
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
         if let Some((user, password)) = user {
             let pair = STANDARD.encode(format!("{user}:{}", password.expose()));

@@ -7,7 +7,7 @@
 //! | body, before and after decompression | [`MAX_BODY`] each |
 //! | head | [`outbound::agent`] |
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
-//! | threads | one for each source, for lookups ([`ThreadedResolver`]) |
+//! | threads | one for each host whose lookup is in flight ([`ThreadedResolver`]) |
 //!
 //! Proxies in the environment are ignored unless the source says `proxy = "env"`: a poll goes to the configured
 //! host. Connections are not reused, since the next poll is minutes away.

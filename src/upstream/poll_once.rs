@@ -73,6 +73,7 @@ pub fn poll_all(
     let needs_system = sources.iter().any(|source| source.trusts_system());
     let authorities = needs_system.then(Authorities::of_system).unwrap_or_default();
     let system_tls = tls::trusting_system(&authorities);
+    let resolver = ThreadedResolver::system();
     for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {
         if let Some(limiter) = limiter {
             let now = Instant::now();
@@ -82,7 +83,7 @@ pub fn poll_all(
             Some(ca_certs) => tls::trusting_ca_file(ca_certs),
             None => system_tls.clone(),
         };
-        let resolver = ThreadedResolver::system(&source.name);
+        let resolver = resolver.clone();
         report(
             source,
             poll(

@@ -59,7 +59,7 @@ pub(super) struct Parts {
     pub(super) system_tls: ClientTls,
     /// TLS settings that trust no certificate: redirects from http to https are not followed.
     pub(super) no_tls: ClientTls,
-    pub(super) resolver: Box<dyn Fn(&str) -> ThreadedResolver + Send>,
+    pub(super) resolver: ThreadedResolver,
     pub(super) request: fn(&config::Source) -> Request,
 }
 
@@ -88,11 +88,10 @@ struct Running {
 /// Returns the names of the threads that polls need. Further ones are created while polls are in flight, if the
 /// system allows them.
 pub fn thread_names() -> impl Iterator<Item = String> {
-    let pollers = (1..=CORE_POLLERS).flat_map(|number| {
-        // A lookup takes a thread, too.
-        [crew::thread_name(number), ThreadedResolver::thread_name(&number.to_string())]
-    });
-    [threads::SCHEDULER.to_owned()].into_iter().chain(pollers)
+    let pollers = (1..=CORE_POLLERS).map(crew::thread_name);
+    // A lookup takes a thread, too.
+    let lookups = ThreadedResolver::thread_names(CORE_POLLERS);
+    [threads::SCHEDULER.to_owned()].into_iter().chain(pollers).chain(lookups)
 }
 
 impl Pollers {
@@ -110,7 +109,7 @@ impl Pollers {
         let parts = Parts {
             system_tls: tls::trusting_system(&authorities),
             no_tls: tls::trusting(&[]),
-            resolver: Box::new(ThreadedResolver::system),
+            resolver: ThreadedResolver::system(),
             request: kind::request,
         };
         let spawn = crew::system_threads();
@@ -247,7 +246,7 @@ impl Pollers {
             route: Route {
                 user_agent: Arc::clone(&self.user_agent),
                 tls,
-                resolver: (self.parts.resolver)(name),
+                resolver: self.parts.resolver.clone(),
                 request: self.parts.request,
             },
             reporter: self.reporter.clone(),

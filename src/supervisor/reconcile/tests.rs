@@ -10,7 +10,7 @@ const LISTENING: &str =
 
 fn admin(port: u16) -> Probed {
     let target = Target::health(&Endpoint::Web(format!("http://127.0.0.1:{port}")));
-    let way = Way::Url(ThreadedResolver::system("test"));
+    let way = Way::Url(ThreadedResolver::system());
     Probed { target, way, tls: tls::trusting(&[]) }
 }
 

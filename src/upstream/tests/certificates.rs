@@ -138,7 +138,7 @@ fn check(
             "test",
             tls::trusting_or_pinning(ca_file),
             None,
-            ThreadedResolver::system("x"),
+            ThreadedResolver::system(),
         );
         let url = format!("https://{ADDRESS}:{}/", upstream.address.port());
         match fetcher.fetch(&request(url), None) {

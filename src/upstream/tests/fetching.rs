@@ -23,7 +23,7 @@ pub(super) const BOUND: Duration = Duration::from_secs(10);
 
 pub(super) fn fetcher(timeout: Duration) -> Fetcher {
     let tls = tls::trusting(&[]);
-    Fetcher::new(timeout, "pumphouse-web/test", tls, None, ThreadedResolver::system("x"))
+    Fetcher::new(timeout, "pumphouse-web/test", tls, None, ThreadedResolver::system())
 }
 
 pub(super) fn request(url: String) -> Request {

@@ -76,7 +76,7 @@ pub(super) fn start_with(
     let parts = Parts {
         system_tls: tls::trusting(&[]),
         no_tls: tls::trusting(&[]),
-        resolver: Box::new(ThreadedResolver::system),
+        resolver: ThreadedResolver::system(),
         request,
     };
     Pollers::start_with(fleet(sources), &KeptReadings::new(), reporter, parts, spawn).unwrap()

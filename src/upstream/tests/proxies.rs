@@ -31,7 +31,7 @@ fn fetcher(
 ) -> (Fetcher, Arc<Mutex<Vec<String>>>) {
     let looked_up = Arc::new(Mutex::new(Vec::new()));
     let names = Arc::clone(&looked_up);
-    let lookup: Lookup = Arc::new(move |name, _| {
+    let lookup: Lookup = Arc::new(move |name| {
         names.lock().unwrap().push(name.to_owned());
         Ok(vec![address])
     });
@@ -40,7 +40,7 @@ fn fetcher(
     let config = config::parse("p".as_ref(), text, &|_| None).unwrap();
     let proxy = kind::proxy(&config.sources[0]);
     assert!(proxy.is_some());
-    let resolver = ThreadedResolver::with_lookup("x", lookup);
+    let resolver = ThreadedResolver::with_lookup(lookup);
     (Fetcher::new(timeout, "test", tls::trusting(trusted), proxy, resolver), looked_up)
 }
 
@@ -233,7 +233,7 @@ fn proxy_that_fails_is_named_in_the_error() {
         "test",
         tls::trusting(&[]),
         Some(ureq::Proxy::new(&format!("http://127.0.0.1:{port}")).unwrap()),
-        ThreadedResolver::system("x"),
+        ThreadedResolver::system(),
     );
     for url in ["http://sensor.test/", "https://sensor.test/"] {
         let error = fetcher.fetch(&request(url.to_owned()), None).unwrap_err().error;

@@ -19,7 +19,7 @@ use crate::upstream::kind;
 const BOUND: Duration = Duration::from_secs(20);
 
 fn fetcher(timeout: Duration) -> Fetcher {
-    Fetcher::new(timeout, "test", tls::trusting(&[]), None, ThreadedResolver::system("x"))
+    Fetcher::new(timeout, "test", tls::trusting(&[]), None, ThreadedResolver::system())
 }
 
 /// Returns the request of a source with these keys.
