@@ -23,6 +23,7 @@
 mod agent;
 #[cfg(test)]
 pub(crate) mod blackhole;
+mod buffers;
 mod cause;
 mod client;
 mod connect;
@@ -33,6 +34,7 @@ mod pinned;
 mod proxy;
 mod race;
 mod resolve;
+mod sessions;
 mod target;
 pub(crate) mod tls;
 mod tls_transport;

@@ -4,8 +4,12 @@
 //! to the settings of a client by [`ClientTls::trust`]. Clones of the settings share them, so one call is in force
 //! for all clients from their next connection on, without a lock; a connection that is open or in its handshake
 //! keeps the authorities that it began with. Sessions are not resumed across it.
+//!
+//! Sources share settings, which take a few KiB: one for the authorities of the system, and one for each content of a
+//! `ca_file`. The sessions that these keep are bounded: see [`super::sessions`].
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use rustls::client::Resumption;
@@ -14,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 
 use super::pinned::PinnedOrTrusted;
+use super::sessions::Sessions;
 use super::trust_error::is_untrusted;
 
 /// TLS settings of an HTTP client. They are cheap to clone; clones share them.
@@ -144,11 +149,18 @@ fn without_resumption(config: Arc<ClientConfig>) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// Returns settings that resume the latest session of a host.
+fn with_bounded_sessions(mut config: ClientConfig) -> Arc<ClientConfig> {
+    config.resumption = Resumption::store(Arc::new(Sessions::default()));
+    Arc::new(config)
+}
+
 fn trusting_config(authorities: &[CertificateDer<'_>]) -> Arc<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(ALL_VERSIONS)
         .expect("the provider has cipher suites of every version");
-    Arc::new(builder.with_root_certificates(roots(authorities)).with_no_client_auth())
+    let config = builder.with_root_certificates(roots(authorities)).with_no_client_auth();
+    with_bounded_sessions(config)
 }
 
 /// Returns the settings that trust these certificates and no others: as authorities, and each as the
@@ -179,7 +191,7 @@ fn verifying(verifier: PinnedOrTrusted, provider: Arc<CryptoProvider>) -> Client
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    ClientTls::new(Arc::new(config), None)
+    ClientTls::new(with_bounded_sessions(config), None)
 }
 
 /// Returns the settings of a source that trusts the certificates in its `ca_file`, as [`trusting_or_pinning`] does.
@@ -188,9 +200,28 @@ pub(crate) fn trusting_ca_file(certificates: &[CertificateDer<'static>]) -> Clie
     ClientTls::new(config, Some(Origin::File))
 }
 
+/// TLS settings of all sources with a `ca_file`: those whose files have the same content share them.
+#[derive(Debug, Default)]
+pub(crate) struct CaFiles(HashMap<Arc<[CertificateDer<'static>]>, ClientTls>);
+
+impl CaFiles {
+    /// Returns the settings of a source whose `ca_file` has these certificates.
+    pub(crate) fn trusting(&mut self, certificates: &Arc<[CertificateDer<'static>]>) -> ClientTls {
+        let settings = self.0.entry(Arc::clone(certificates));
+        settings.or_insert_with(|| trusting_ca_file(certificates)).clone()
+    }
+
+    /// Forgets the settings that no source has any more.
+    pub(crate) fn forget_unused(&mut self) {
+        self.0.retain(|_, settings| Arc::strong_count(&settings.0) > 1);
+    }
+}
+
 /// Returns the cryptography. It is named explicitly, so that nothing depends on a default of the process.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+        LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    Arc::clone(&PROVIDER)
 }
 
 /// Returns the certificates as trust anchors, without those that cannot be one.
@@ -198,4 +229,29 @@ fn roots(certificates: &[CertificateDer<'_>]) -> Arc<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates.iter().cloned().map(CertificateDer::into_owned));
     Arc::new(roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificates(name: &str) -> Arc<[CertificateDer<'static>]> {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        [made.cert.der().clone()].into()
+    }
+
+    #[test]
+    fn sources_with_the_same_content_of_a_ca_file_share_settings_as_long_as_they_have_it() {
+        let mut files = CaFiles::default();
+        let (one, other) = (certificates("one.test"), certificates("other.test"));
+        let settings: Vec<ClientTls> =
+            [&one, &Arc::from(&*one), &other].map(|content| files.trusting(content)).into();
+        assert!(Arc::ptr_eq(&settings[0].config(), &settings[1].config()));
+        assert!(!Arc::ptr_eq(&settings[0].config(), &settings[2].config()));
+        files.forget_unused();
+        assert_eq!(files.0.len(), 2);
+        drop(settings);
+        files.forget_unused();
+        assert!(files.0.is_empty());
+    }
 }

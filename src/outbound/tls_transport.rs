@@ -10,10 +10,10 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-    TransportAdapter,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport, TransportAdapter,
 };
 
+use super::buffers::GrowingBuffers;
 use super::tls::ClientTls;
 use super::transport::remaining;
 
@@ -42,10 +42,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(remaining(details)?);
         connection.complete_io(&mut socket).map_err(|error| self.explained(error))?;
-        let config = details.config;
-        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let stream = StreamOwned::new(connection, socket);
-        Ok(Some(Either::B(TlsTransport { buffers, stream })))
+        Ok(Some(Either::B(TlsTransport { buffers: GrowingBuffers::new(details), stream })))
     }
 }
 
@@ -63,7 +61,7 @@ impl TlsConnector {
 
 /// Encrypted connection.
 pub(super) struct TlsTransport {
-    buffers: LazyBuffers,
+    buffers: GrowingBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
 }
 
@@ -80,6 +78,7 @@ impl Transport for TlsTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.stream.get_mut().set_timeout(timeout);
+        self.buffers.free_output();
         let read = self.stream.read(self.buffers.input_append_buf())?;
         self.buffers.input_appended(read);
         Ok(read > 0)

@@ -12,9 +12,10 @@ use socket2::Socket;
 use ureq::Error;
 use ureq::unversioned::transport::time;
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport,
 };
 
+use super::buffers::GrowingBuffers;
 use super::connect::connect;
 use super::proxy::ProxyConnector;
 use super::tls::ClientTls;
@@ -73,14 +74,12 @@ pub(super) fn remaining(details: &ConnectionDetails<'_>) -> Result<NextTimeout, 
 /// Connected stream socket in blocking mode, over TCP or a unix socket.
 pub(super) struct SocketTransport {
     socket: Socket,
-    buffers: LazyBuffers,
+    buffers: GrowingBuffers,
 }
 
 impl SocketTransport {
     pub(super) fn new(socket: Socket, details: &ConnectionDetails<'_>) -> SocketTransport {
-        let config = details.config;
-        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        SocketTransport { socket, buffers }
+        SocketTransport { socket, buffers: GrowingBuffers::new(details) }
     }
 
     /// Sends bytes that are not in the output buffer.
@@ -123,6 +122,7 @@ impl Transport for SocketTransport {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let begun = Instant::now();
         let wait = Self::time_left(timeout)?;
+        self.buffers.free_output();
         let read = loop {
             let left = match wait.map(|wait| wait.checked_sub(begun.elapsed())) {
                 Some(Some(left)) if !left.is_zero() => Some(left),

@@ -8,6 +8,7 @@
 //! | head | [`outbound::agent`] |
 //! | redirects | [`MAX_REDIRECTS`], within the configured origin |
 //! | threads | one for each host whose lookup is in flight ([`ThreadedResolver`]) |
+//! | memory while the upstream hangs | a few KiB, beside the thread's stack: the buffers grow with the response |
 //!
 //! Proxies in the environment are ignored unless the source says `proxy = "env"`: a poll goes to the configured
 //! host. Connections are not reused, since the next poll is minutes away.

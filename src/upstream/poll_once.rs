@@ -17,7 +17,7 @@ use super::{json, kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
 use crate::outbound::ThreadedResolver;
-use crate::outbound::tls::{self, Authorities};
+use crate::outbound::tls::{self, Authorities, CaFiles};
 
 /// Most raw fields reported of a response.
 const MAX_FIELDS: usize = 100;
@@ -73,14 +73,14 @@ pub fn poll_all(
     let needs_system = sources.iter().any(|source| source.trusts_system());
     let authorities = needs_system.then(Authorities::of_system).unwrap_or_default();
     let system_tls = tls::trusting_system(&authorities);
-    let resolver = ThreadedResolver::system();
+    let (resolver, mut ca_files) = (ThreadedResolver::system(), CaFiles::default());
     for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {
         if let Some(limiter) = limiter {
             let now = Instant::now();
             std::thread::sleep(limiter.reserve(now).saturating_duration_since(now));
         }
         let tls = match &source.ca_certs {
-            Some(ca_certs) => tls::trusting_ca_file(ca_certs),
+            Some(ca_certs) => ca_files.trusting(ca_certs),
             None => system_tls.clone(),
         };
         let resolver = resolver.clone();

@@ -26,7 +26,7 @@ use super::stats::{PollStats, SchedulerStats};
 use crate::board::Reporter;
 use crate::config;
 use crate::outbound::ThreadedResolver;
-use crate::outbound::tls::{self, Authorities, ClientTls};
+use crate::outbound::tls::{self, Authorities, CaFiles, ClientTls};
 use crate::threads::{self, Limits, OwnedThread};
 
 /// Longest wait for polls in flight when pollers are stopped. A poll may last for its source's `timeout`, and
@@ -47,6 +47,7 @@ pub struct Pollers {
     /// Certificate authorities of the system; none before a source needs them.
     authorities: Authorities,
     parts: Parts,
+    ca_files: CaFiles,
     is_stopping: Arc<AtomicBool>,
     scheduler: OwnedThread,
     /// Disconnected once no poller thread is left.
@@ -147,6 +148,7 @@ impl Pollers {
             user_agent: fleet.user_agent.into(),
             authorities: Authorities::default(),
             parts,
+            ca_files: CaFiles::default(),
             is_stopping: Arc::default(),
             scheduler,
             ended,
@@ -205,6 +207,7 @@ impl Pollers {
                 }
             }
         }
+        self.ca_files.forget_unused();
         let removed = earlier.into_values().map(|removed| {
             removed.retirement.retire();
             removed.handle.key
@@ -235,7 +238,7 @@ impl Pollers {
             on_demand: Arc::new(OnDemand::new(source.interval)),
         };
         let tls = match &source.ca_certs {
-            Some(ca_certs) => tls::trusting_ca_file(ca_certs),
+            Some(ca_certs) => self.ca_files.trusting(ca_certs),
             None if source.trusts_system() => self.parts.system_tls.clone(),
             None => self.parts.no_tls.clone(),
         };

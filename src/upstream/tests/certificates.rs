@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::HandshakeKind;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -117,10 +118,35 @@ fn upstream(
         let mut tls = rustls::StreamOwned::new(connection, stream);
         // A client that rejects the certificate disconnects before it sends a request.
         if tls.read(&mut [0; 1024]).is_ok() {
-            let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+            let is_resumed = tls.conn.handshake_kind() == Some(HandshakeKind::Resumed);
+            let body = if is_resumed { RESUMED } else { FULL };
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = tls.write_all(&[head.as_bytes(), body].concat());
             let _ = tls.flush();
         }
     })
+}
+
+/// Bodies that the upstream sends after each kind of handshake.
+const FULL: &[u8] = b"full";
+const RESUMED: &[u8] = b"resumed";
+
+#[test]
+fn each_poll_resumes_the_session_of_the_one_before() {
+    let device = self_signed(&params(&[]), KeyPair::generate().unwrap());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let upstream = upstream(&device.certificate, &device.key, version);
+        let tls = tls::trusting_or_pinning(std::slice::from_ref(&device.certificate));
+        let url = format!("https://{ADDRESS}:{}/", upstream.address.port());
+        for expected in [FULL, RESUMED, RESUMED, RESUMED] {
+            let (timeout, resolver) = (Duration::from_secs(20), ThreadedResolver::system());
+            let fetcher = Fetcher::new(timeout, "test", tls.clone(), None, resolver);
+            let Ok(Fetched::Body { body, .. }) = fetcher.fetch(&request(url.clone()), None) else {
+                panic!("no body, {version:?}")
+            };
+            assert_eq!(body, expected, "{version:?}");
+        }
+    }
 }
 
 /// Fetches over every version of TLS with these certificates in `ca_file`, and checks that all are accepted
@@ -142,7 +168,7 @@ fn check(
         );
         let url = format!("https://{ADDRESS}:{}/", upstream.address.port());
         match fetcher.fetch(&request(url), None) {
-            Ok(Fetched::Body { body, .. }) if is_accepted => assert_eq!(body, b"hi", "{case}"),
+            Ok(Fetched::Body { body, .. }) if is_accepted => assert_eq!(body, FULL, "{case}"),
             Err(error) if !is_accepted => {
                 assert_eq!(error.error.kind, ErrorKind::Tls, "{case}, {version:?}");
             }

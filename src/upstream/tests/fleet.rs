@@ -251,7 +251,7 @@ fn source_whose_kept_reading_stays_fresh_waits_for_its_slot() {
     let parts = Parts {
         system_tls: tls::trusting(&[]),
         no_tls: tls::trusting(&[]),
-        resolver: Box::new(ThreadedResolver::system),
+        resolver: ThreadedResolver::system(),
         request: kind::request,
     };
     let sources = shared(&sources);
