@@ -72,13 +72,15 @@ fuzz: toolchain ## search for inputs that break an invariant (FUZZ_SECONDS, defa
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --workspace --lib fuzz:: -- --nocapture
 
 .PHONY: bench
-bench: build ## compare with nginx, axum and tiny_http (BENCH="--rounds 21", YEARS)
+bench: build ## compare with nginx, axum and tiny_http; fleets (BENCH="--only fleet", YEARS)
 	@command -v nginx >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			nginx-light >/dev/null; } || { \
 		echo "make: nginx is missing: apt-get install nginx-light" >&2; exit 1; }
 	$(CARGO) build $(AS_PROFILE) --manifest-path benches/peers/Cargo.toml --target-dir $(PEERS)
+	$(CARGO) build $(AS_PROFILE) --example fleet_day
 	$(PEERS)/$(notdir $(BUILT))/bench --ours $(BUILT)/pumphouse-web \
+		--fleet-day $(BUILT)/examples/fleet_day \
 		$(or $(BENCH),--output benches/RESULTS.md)
 	$(CARGO) run $(AS_PROFILE) --quiet --example years -- $(or $(YEARS),--output benches/HISTORY.md)
 

@@ -19,6 +19,8 @@ pub struct Load {
     pub address: SocketAddr,
     pub tls: Option<Arc<ClientConfig>>,
     pub path: &'static str,
+    /// Further fields of each request, each with its CRLF.
+    pub fields: &'static str,
     pub connections: usize,
     /// True: connections are kept alive; false: each request has its own connection, without TLS
     /// resumption.
@@ -70,7 +72,8 @@ struct Generator<'a> {
 
 pub fn run(load: &Load) -> io::Result<Outcome> {
     let close = if load.keep_alive { "" } else { "Connection: close\r\n" };
-    let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n{close}\r\n", load.path);
+    let Load { path, fields, .. } = load;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}{fields}\r\n");
     let mut generator = Generator {
         load,
         request: request.into_bytes(),

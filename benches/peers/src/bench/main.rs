@@ -5,6 +5,7 @@
 //! computed within each round. The load generator and the server share the machine.
 
 mod far;
+mod fleet;
 mod idle;
 mod load;
 mod median;
@@ -44,13 +45,25 @@ struct Arguments {
     #[argh(option, default = "11")]
     rounds: usize,
 
-    /// measure only kinds of requests whose name begins with this
+    /// measure only kinds of requests whose name begins with this, or only "fleet"
     #[argh(option)]
     only: Option<String>,
 
     /// number of idle TLS connections (default: 10000)
     #[argh(option, default = "10000")]
     idle: usize,
+
+    /// program that records a day of a fleet; without it the fleets begin without samples
+    #[argh(option)]
+    fleet_day: Option<PathBuf>,
+
+    /// largest number of sources of a fleet (default: 10000)
+    #[argh(option, default = "10_000")]
+    fleet_sources: usize,
+
+    /// seconds of the interval of the largest fleets, and of their measurement (default: 60)
+    #[argh(option, default = "60.0")]
+    fleet_seconds: f64,
 
     /// measure one large response over a line with a long round trip; the benchmark starts itself
     /// with this switch, in a network namespace
@@ -70,7 +83,7 @@ const FIRST_POLLS: Duration = Duration::from_secs(3);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Arguments = argh::from_env();
-    raise_descriptors(arguments.idle as u64 + 500)?;
+    raise_descriptors(arguments.idle.max(arguments.fleet_sources) as u64 + 500)?;
     let folder = tempfile::tempdir()?;
     let peers = std::env::current_exe()?;
     let peers = peers.parent().ok_or("the benchmark has no folder")?.to_owned();
@@ -82,6 +95,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let host = Ipv4Addr::LOCALHOST;
     let places = Places { folder: folder.path().to_owned(), ours, peers, host };
+    let fleet = || fleet_text(&arguments, &places);
+    if arguments.only.as_deref() == Some("fleet") {
+        return publish(&arguments, &fleet()?);
+    }
     let client = make_certificate(&places)?;
     let body = upstream::body();
     let sources = upstream::sources(upstream::answering(body.clone())?, "1h");
@@ -108,19 +125,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     let failed: u64 = figures.iter().map(|it| it.failed).sum();
     let text = format!(
         "Measured by `make bench` on {}; {} rounds of {} s each, {CONNECTIONS} connections, \
-         {failed} failed requests.\n\n{}\n{}",
+         {failed} failed requests.\n\n{}\n{}\n{}",
         report::machine(),
         arguments.rounds,
         arguments.seconds,
         report::goals_table(&figures, &own),
-        report::figures_table(&figures)
+        report::figures_table(&figures),
+        fleet()?
     );
+    publish(&arguments, &text)
+}
+
+/// Prints the tables, and writes them to the file of `--output`.
+fn publish(arguments: &Arguments, text: &str) -> Result<(), Box<dyn Error>> {
     println!("{text}");
     if let Some(output) = &arguments.output {
         std::fs::write(output, format!("# Benchmarks\n\n{text}"))
             .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
     }
     Ok(())
+}
+
+/// Measures the fleets.
+fn fleet_text(arguments: &Arguments, places: &Places) -> Result<String, Box<dyn Error>> {
+    let settings = fleet::Settings {
+        largest: arguments.fleet_sources,
+        interval: Duration::from_secs_f64(arguments.fleet_seconds),
+        recorder: arguments.fleet_day.clone(),
+    };
+    Ok(format!("## Fleets\n\n{}", fleet::measure(places, &settings)?.text()))
 }
 
 fn measure(
@@ -170,6 +203,7 @@ fn load_of(
         address: server.address,
         tls: request.tls.then(|| Arc::clone(client)),
         path: PATH,
+        fields: "",
         connections,
         keep_alive: request.keep_alive,
         time,

@@ -104,20 +104,8 @@ pub fn goals_table(all: &[Figures], own: &OwnFigures) -> String {
     let speed: fn(&Figures) -> f64 = |it| it.per_second;
     let cost: fn(&Figures) -> f64 = |it| it.cpu_micros;
     let mib = |kib: u64| kib as f64 / 1024.0;
-    let least = |name: &str, goal: f64, reached: f64| {
-        (name.to_owned(), format!("≥ {goal}"), format!("{reached:.2}"), reached >= goal)
-    };
-    let most = |name: &str, goal: f64, unit: &str, reached: f64| {
-        let digits = if reached < 10.0 { 2 } else { 1 };
-        (
-            name.to_owned(),
-            format!("≤ {goal}{unit}"),
-            format!("{reached:.digits$}{unit}"),
-            reached <= goal,
-        )
-    };
     let far = own.far.map(|Far { megabytes, ours_seconds, nginx_seconds }| {
-        most(
+        Goal::most(
             &format!(
                 "one response of {megabytes:.1} MB over a line of {ROUND_TRIP_MILLIS} ms, \
                  {ours_seconds:.1} s: time over nginx"
@@ -128,49 +116,87 @@ pub fn goals_table(all: &[Figures], own: &OwnFigures) -> String {
         )
     });
     let rows = [
-        least(
+        Goal::least(
             "http keep-alive: requests/s over the better of nginx and axum",
             1.0,
             ratio(http_keep, better_peer(http_keep), speed),
         ),
-        least("https keep-alive: the same", 1.0, ratio(https_keep, better_peer(https_keep), speed)),
-        least(
+        Goal::least(
+            "https keep-alive: the same",
+            1.0,
+            ratio(https_keep, better_peer(https_keep), speed),
+        ),
+        Goal::least(
             "http, connection per request: requests/s over nginx",
             1.0,
             ratio(http_close, Kind::Nginx, speed),
         ),
-        least(
+        Goal::least(
             "https, connection per request: requests/s over nginx",
             1.7,
             ratio(https_close, Kind::Nginx, speed),
         ),
-        most(
+        Goal::most(
             "http keep-alive: CPU per request over nginx",
             1.0,
             "",
             ratio(http_keep, Kind::Nginx, cost),
         ),
-        most(
+        Goal::most(
             "https keep-alive: CPU per request over nginx",
             1.0,
             "",
             ratio(https_keep, Kind::Nginx, cost),
         ),
-        most("p99 with all upstreams hung over all well", 1.1, "", own.hung_over_well),
-        most(
+        Goal::most("p99 with all upstreams hung over all well", 1.1, "", own.hung_over_well),
+        Goal::most(
             &format!("{} idle TLS connections: each", own.idle_connections),
             12.0,
             " KiB",
             own.idle_kib_each,
         ),
-        most("idle TLS connections: canary p99", 50.0, " ms", own.idle_canary_p99),
-        most("at rest: RSS", 12.0, " MiB", mib(own.at_rest_kib)),
-        most("start: exec to first byte", 50.0, " ms", own.start_millis),
-        most("binary", 12.0, " MB", own.binary_bytes as f64 / 1e6),
+        Goal::most("idle TLS connections: canary p99", 50.0, " ms", own.idle_canary_p99),
+        Goal::most("at rest: RSS", 12.0, " MiB", mib(own.at_rest_kib)),
+        Goal::most("start: exec to first byte", 50.0, " ms", own.start_millis),
+        Goal::most("binary", 12.0, " MB", own.binary_bytes as f64 / 1e6),
     ];
+    goals(rows.into_iter().chain(far))
+}
+
+/// A goal, and what was measured.
+pub struct Goal {
+    name: String,
+    wanted: String,
+    measured: String,
+    is_reached: bool,
+}
+
+impl Goal {
+    fn least(name: &str, goal: f64, reached: f64) -> Goal {
+        Goal {
+            name: name.to_owned(),
+            wanted: format!("≥ {goal}"),
+            measured: format!("{reached:.2}"),
+            is_reached: reached >= goal,
+        }
+    }
+
+    pub fn most(name: &str, goal: f64, unit: &str, reached: f64) -> Goal {
+        let digits = if reached < 10.0 { 2 } else { 1 };
+        Goal {
+            name: name.to_owned(),
+            wanted: format!("≤ {goal}{unit}"),
+            measured: format!("{reached:.digits$}{unit}"),
+            is_reached: reached <= goal,
+        }
+    }
+}
+
+/// Returns a table of goals.
+pub fn goals(rows: impl IntoIterator<Item = Goal>) -> String {
     let mut text = String::from("| goal | wanted | measured | |\n| --- | --- | --- | --- |\n");
-    for (name, wanted, measured, reached) in rows.into_iter().chain(far) {
-        let verdict = if reached { "reached" } else { "missed" };
+    for Goal { name, wanted, measured, is_reached } in rows {
+        let verdict = if is_reached { "reached" } else { "missed" };
         let _ = writeln!(text, "| {name} | {wanted} | {measured} | {verdict} |");
     }
     text

@@ -44,7 +44,7 @@ pub struct Places {
 
 /// A running server, killed when dropped.
 pub struct Server {
-    child: Child,
+    pub child: Child,
     pub address: SocketAddr,
 }
 
@@ -56,6 +56,9 @@ pub struct Ours<'a> {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest wait for a server to stop; then it is killed. It is longer than `drain_timeout`.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts a server that serves the file `status.json` at `/api/v1/status`.
 pub fn start(kind: Kind, places: &Places, tls: bool, sources: &str) -> io::Result<Server> {
@@ -221,7 +224,7 @@ impl Drop for Server {
             let _ = rustix::process::kill_process(pid, term);
         }
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(3) {
+        while begun.elapsed() < STOP_TIMEOUT {
             if let Ok(Some(_)) = self.child.try_wait() {
                 return;
             }
