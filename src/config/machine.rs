@@ -21,6 +21,9 @@ pub(super) const MACHINE: Environment<'static> =
 /// Limit for the lookup of a host that an error names.
 const MAX_LOOKUP: Duration = Duration::from_secs(2);
 
+/// Maximum number of secrets that a warning lists.
+const MAX_LISTED: usize = 20;
+
 /// Returns the addresses of a host; none if it is unknown, or if the lookup takes long.
 fn look_up(host: &str) -> Vec<IpAddr> {
     let (sender, found) = bounded(1);
@@ -49,15 +52,38 @@ pub(super) fn exposed_secrets(
     if secrets.is_empty() || mode & READABLE_BY_OTHERS == 0 {
         return None;
     }
-    let mut keys: Vec<(usize, &str)> =
-        secrets.iter().map(|(span, key)| (position(text, *span).0, key.as_str())).collect();
-    keys.sort_unstable();
-    let keys: Vec<String> =
-        keys.into_iter().map(|(line, key)| format!("\"{key}\" in line {line}")).collect();
+    let mut secrets: Vec<&(Span, String)> = secrets.iter().collect();
+    secrets.sort_unstable_by_key(|(span, _)| span.start);
+    let unlisted = secrets.len().saturating_sub(MAX_LISTED);
+    // The line of each is found by a pass over the text.
+    let listed = secrets.into_iter().take(MAX_LISTED);
+    let keys = listed.map(|(span, key)| format!("\"{key}\" in line {}", position(text, *span).0));
+    let more = (unlisted > 0).then(|| format!("and {unlisted} more"));
+    let keys: Vec<String> = keys.chain(more).collect();
     Some(format!(
         "{} contains secrets ({}), and other users can read it (mode {mode:04o}); run: chmod o-rwx {}",
         path.display(),
         keys.join(", "),
         quoted(path)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_a_fleet_are_listed_in_part() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let text = "key\n".repeat(50);
+        let spans = (0..50).rev().map(|line| Span::new(line * 4, line * 4 + 3));
+        let secrets: Vec<(Span, String)> = spans.map(|span| (span, "key".to_owned())).collect();
+        let warning = |secrets| exposed_secrets(file.path(), &text, secrets).unwrap();
+        let all = warning(&secrets);
+        assert!(all.contains("contains secrets (\"key\" in line 1, \"key\" in line 2, "), "{all}");
+        assert!(all.contains(", \"key\" in line 20, and 30 more), and other users"), "{all}");
+        let few = warning(&secrets[48..]);
+        assert!(few.contains("(\"key\" in line 1, \"key\" in line 2), and other"), "{few}");
+    }
 }

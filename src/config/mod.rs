@@ -5,6 +5,7 @@
 //! paths start at the working directory.
 
 mod auth;
+mod ca_file;
 mod configured_path;
 mod error_line;
 mod errors;

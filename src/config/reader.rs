@@ -1,6 +1,7 @@
 //! Collects the problems of one file, and expands the variables of the environment in it.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,8 @@ pub(super) struct Reader<'env> {
     environment: Environment<'env>,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    /// Names and values of the environment variables that were expanded.
-    expanded: RefCell<Vec<(String, String)>>,
+    /// Names and values of the environment variables that were expanded. Thousands of sources may use one.
+    expanded: RefCell<BTreeMap<String, String>>,
     /// Keys of secrets that the file contains.
     inline_secrets: RefCell<Vec<(Span, String)>>,
 }
@@ -88,7 +89,7 @@ impl<'env> Reader<'env> {
 
     fn redact(&self, mut message: String) -> String {
         for (name, value) in self.expanded.borrow().iter() {
-            if value.len() >= MIN_SECRET_BYTES {
+            if value.len() >= MIN_SECRET_BYTES && message.contains(value.as_str()) {
                 message = message.replace(value, &format!("${{{name}}}"));
             }
         }
@@ -141,7 +142,7 @@ impl<'env> Reader<'env> {
                 return None;
             };
             expanded.push_str(&value);
-            self.expanded.borrow_mut().push((name.to_owned(), value));
+            self.expanded.borrow_mut().insert(name.to_owned(), value);
             rest = &rest[start + 2 + end + 1..];
         }
         expanded.push_str(rest);

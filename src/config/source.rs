@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
 
+use super::ca_file::CaFiles;
 use super::group;
 use super::kind::{self, Kind};
 use super::name::is_name;
@@ -17,7 +17,6 @@ use super::secret::Secret;
 use super::section::{Section, Spanned};
 use super::source_fields;
 use super::trends::{self, TrendSettings};
-use crate::file_error::{FileError, MAX_TEXT_BYTES, Shown};
 use crate::units::{System, Unit};
 
 /// One `[[source]]`, checked.
@@ -101,24 +100,42 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Default of `stale_after`, in intervals.
 const STALE_INTERVALS: u32 = 3;
 
+/// Maximum number of warnings on sources that are listed. A fleet may have the same one for each source.
+const MAX_WARNINGS: usize = 100;
+
+/// State that the sources of a file share while they are read.
+struct Fleet<'a> {
+    names: BTreeSet<String>,
+    ca_files: CaFiles,
+    /// Default of `[site]`.
+    units: Option<System>,
+    warnings: &'a mut Vec<String>,
+}
+
 /// Reads all sources; `units` is the default of `[site]`.
 pub(super) fn read_all(
     sections: Vec<Section<'_, '_>>,
     units: Option<System>,
     warnings: &mut Vec<String>,
 ) -> Vec<Arc<Source>> {
-    let mut names = BTreeSet::new();
-    let read = |section| read(section, &mut names, units, warnings).map(Arc::new);
-    sections.into_iter().filter_map(read).collect()
+    let mut of_sources = Vec::new();
+    let (names, ca_files) = (BTreeSet::new(), CaFiles::default());
+    let mut fleet = Fleet { names, ca_files, units, warnings: &mut of_sources };
+    let sources = sections
+        .into_iter()
+        .filter_map(|section| read(section, &mut fleet).map(Arc::new))
+        .collect();
+    let unlisted = of_sources.len().saturating_sub(MAX_WARNINGS);
+    of_sources.truncate(MAX_WARNINGS);
+    warnings.append(&mut of_sources);
+    if unlisted > 0 {
+        warnings.push(format!("{unlisted} more notes on sources are not listed"));
+    }
+    sources
 }
 
-fn read(
-    mut section: Section<'_, '_>,
-    names: &mut BTreeSet<String>,
-    units: Option<System>,
-    warnings: &mut Vec<String>,
-) -> Option<Source> {
-    let name = name(&mut section, names);
+fn read(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Option<Source> {
+    let name = name(&mut section, &mut fleet.names);
     if let Some(name) = &name {
         section.rename(format!("[[source]] \"{name}\""));
     }
@@ -127,13 +144,13 @@ fn read(
     let interval = interval(&mut section);
     let timeout = timeout(&mut section, interval);
     let stale_after = stale_after(&mut section, interval);
-    let system = section.unit_system().or(units);
+    let system = section.unit_system().or(fleet.units);
     let mut names = Vec::new();
     let fields = section.section("fields", "[source.fields]".to_owned());
     let fields = fields.map(|fields| fields_of(fields, &mut names));
     let rate_limit = section.section("rate_limit", "\"rate_limit\"".to_owned());
     let rate_limit = rate_limit.and_then(rate_limit_of);
-    let ca_certs = ca_certs(&mut section);
+    let ca_certs = fleet.ca_files.read(&mut section);
     let mut show = shown(&mut section, &mut names);
     let trends = section.section("trends", "[source.trends]".to_owned());
     let trends = trends.map(|trends| {
@@ -156,7 +173,7 @@ fn read(
     let title = title.map_or_else(|| Arc::clone(&name), Arc::from);
     let kind = kind?;
     let of_kind = kind.warnings().into_iter();
-    warnings.extend(of_kind.map(|warning| format!("[[source]] \"{name}\": {warning}")));
+    fleet.warnings.extend(of_kind.map(|warning| format!("[[source]] \"{name}\": {warning}")));
     let system = match &kind {
         // The configuration names the unit of each value.
         Kind::Json(_) => system,
@@ -166,7 +183,7 @@ fn read(
     let rate_limit = rate_limit.or_else(|| documented_rate_limit(&kind));
     let mut trends = trends.unwrap_or_else(|| trends::defaults_of(&kind));
     let mut named = FieldSettings { show: &mut show, units: &mut units, trends: &mut trends };
-    renamed_fields::rename(&kind, &name, &mut named, warnings);
+    renamed_fields::rename(&kind, &name, &mut named, fleet.warnings);
     Some(Source {
         name,
         title,
@@ -235,40 +252,6 @@ fn shown(section: &mut Section<'_, '_>, names: &mut FieldNames) -> Vec<Arc<str>>
         names.push(("show", at));
     }
     shown
-}
-
-fn ca_certs(section: &mut Section<'_, '_>) -> Option<Arc<[CertificateDer<'static>]>> {
-    let Spanned { value, span } = section.path("ca_file")?;
-    let bytes = match FileError::read(&value, MAX_TEXT_BYTES) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            section.report_unreadable(span, "ca_file", &error);
-            return None;
-        }
-    };
-    let shown = Shown(&value);
-    let read = || -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-        CertificateDer::pem_slice_iter(&bytes).collect()
-    };
-    match read() {
-        Ok(found) if !found.is_empty() => return Some(found.into()),
-        Ok(_) => {
-            let reason = format_args!("{shown} contains no certificate (BEGIN CERTIFICATE)");
-            section.report_file(span, "ca_file", reason);
-        }
-        Err(error) => {
-            // The error repeats the line, which is the whole key if the file is one in a single line.
-            let reason = match error {
-                pem::Error::MissingSectionEnd { .. } => "an END line is missing".to_owned(),
-                pem::Error::IllegalSectionStart { .. } => {
-                    "a BEGIN line does not end with five dashes".to_owned()
-                }
-                error => error.to_string(),
-            };
-            section.report_file(span, "ca_file", format_args!("{shown} is not PEM: {reason}"));
-        }
-    }
-    None
 }
 
 fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<String> {

@@ -32,6 +32,7 @@ mod reload_thread;
 mod required_threads;
 mod setup;
 mod shed_log;
+mod source_changes;
 mod start;
 mod stop;
 pub mod systemd;

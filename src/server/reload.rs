@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::data::{backfill_trends, fleet, recorded_sources};
 use super::reload_thread::ReloadThread;
+use super::source_changes::SourceChanges;
 use super::{Running, Setup, admitted_connections, effective_limits, program_event};
 use crate::board::{EventKind, SourceInfo};
 use crate::certificates::CertificateInfo;
@@ -29,13 +30,15 @@ impl Running {
     pub(super) fn reload(&mut self, setup: Setup, reload_thread: &ReloadThread) {
         let Setup { mut config, certificates, authorities } = setup;
         share_unchanged(&self.config.sources, &mut config.sources);
-        let mut changes = source_changes(&self.config.sources, &config.sources);
+        let of_sources = SourceChanges::between(&self.config.sources, &config.sources);
+        let mut changes = of_sources.phrases();
+        let renewed = of_sources.new_and_changed();
         // First, so that new and changed sources are polled by them.
         if authorities.is_some_and(|authorities| self.pollers.trust(authorities)) {
             changes.push("certificate authorities of the system changed".to_owned());
         }
-        if self.config.site != config.site || self.config.sources != config.sources {
-            self.renew_sources(&config, reload_thread);
+        if self.config.site != config.site || !of_sources.is_empty() {
+            self.renew_sources(&config, renewed, reload_thread);
         }
         changes.extend(site_changes(&self.config.site, &config.site));
         if self.reload_auth(&config) {
@@ -95,17 +98,25 @@ impl Running {
         self.config.auth != config.auth
     }
 
-    /// Passes the sources and the site's title to the parts that use them.
-    fn renew_sources(&mut self, config: &Config, reload_thread: &ReloadThread) {
+    /// Passes the sources and the site's title to the parts that use them. The trends of `renewed` sources start
+    /// from the history; those of the others continue.
+    fn renew_sources(
+        &mut self,
+        config: &Config,
+        renewed: Vec<Arc<Source>>,
+        reload_thread: &ReloadThread,
+    ) {
         self.site.rename(&config.site.title);
         // The history and the board first: a new source has no values before its series are in order, and
         // the board ignores reports of sources that it does not know.
-        let sources = config.sources.clone();
-        self.history.renew_sources(recorded_sources(&sources));
+        let sources = &config.sources;
+        self.history.renew_sources(recorded_sources(sources));
         self.board.renew(sources.iter().map(|source| SourceInfo::from(&**source)).collect());
         self.pollers.renew(fleet(config, &user_agent(&config.site)));
-        let (history, reporter) = (self.history.clone(), self.reporter.clone());
-        reload_thread.run(move || backfill_trends(&history, &sources, &reporter));
+        if !renewed.is_empty() {
+            let (history, reporter) = (self.history.clone(), self.reporter.clone());
+            reload_thread.run(move || backfill_trends(&history, &renewed, &reporter));
+        }
     }
 
     /// Stores the configuration now in force. Keys that need a restart keep their running values, so
@@ -153,39 +164,13 @@ fn site_changes(before: &Site, after: &Site) -> impl Iterator<Item = String> {
 
 /// Takes sources that have not changed from the configuration in force, which other parts hold too.
 fn share_unchanged(before: &[Arc<Source>], after: &mut [Arc<Source>]) {
-    let before = by_name(before);
+    let before: HashMap<&str, &Arc<Source>> =
+        before.iter().map(|source| (&*source.name, source)).collect();
     for source in after {
         if let Some(earlier) = before.get(&*source.name).filter(|earlier| **earlier == source) {
             *source = Arc::clone(earlier);
         }
     }
-}
-
-fn by_name(sources: &[Arc<Source>]) -> HashMap<&str, &Arc<Source>> {
-    sources.iter().map(|source| (&*source.name, source)).collect()
-}
-
-/// Returns a phrase for each source that was added, changed or removed.
-fn source_changes(before: &[Arc<Source>], after: &[Arc<Source>]) -> Vec<String> {
-    let (earlier, later) = (by_name(before), by_name(after));
-    let mut changes = Vec::new();
-    for source in after {
-        match earlier.get(&*source.name) {
-            None => changes.push(format!("source {} added", source.name)),
-            Some(old) if *old != source => changes.push(format!("source {} changed", source.name)),
-            Some(_) => {}
-        }
-    }
-    for source in before.iter().filter(|source| !later.contains_key(&*source.name)) {
-        changes.push(format!("source {} removed", source.name));
-    }
-    let names = |sources: &[Arc<Source>]| -> Vec<_> {
-        sources.iter().map(|source| source.name.clone()).collect()
-    };
-    if changes.is_empty() && names(before) != names(after) {
-        changes.push("the order of the sources changed".to_owned());
-    }
-    changes
 }
 
 /// Returns the keys of the limits and deadlines that changed.

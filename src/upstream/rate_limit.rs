@@ -1,9 +1,10 @@
 //! Rate limits of sources that share an API key.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Secret};
+use crate::config;
 
 /// Assigns start times to requests, at least `every` apart.
 ///
@@ -38,38 +39,32 @@ impl RateLimiter {
 }
 
 /// Rate limiters of all groups. They survive a reload, so that frequent reloads cannot exceed a limit.
-#[derive(Debug, Default)]
-pub(super) struct RateLimiters(Vec<(Secret, Arc<RateLimiter>)>);
+///
+/// The names of groups may contain API keys, so there is no `Debug`.
+#[derive(Default)]
+pub(super) struct RateLimiters(HashMap<String, Arc<RateLimiter>>);
 
 impl RateLimiters {
     /// Returns the limiter of each source's group, in the order of the sources. If the sources of a group
     /// have different limits, the longest `every` applies to all.
     pub(super) fn of(&mut self, sources: &[Arc<config::Source>]) -> Vec<Option<Arc<RateLimiter>>> {
-        let limits = || sources.iter().filter_map(|source| source.rate_limit.as_ref());
-        let mut groups: Vec<(Secret, Arc<RateLimiter>)> = Vec::new();
-        for group in limits().map(|limit| &limit.group) {
-            if groups.iter().any(|(name, _)| name == group) {
-                continue;
-            }
-            let limits_of_group = limits().filter(|limit| limit.group == *group);
-            let every = limits_of_group.map(|limit| limit.every).max().unwrap_or_default();
-            let existing = self.0.iter().find(|(name, _)| name == group);
-            let limiter = match existing {
-                Some((_, limiter)) => {
+        let mut longest: HashMap<&str, Duration> = HashMap::new();
+        for limit in sources.iter().filter_map(|source| source.rate_limit.as_ref()) {
+            let every = longest.entry(limit.group.expose()).or_default();
+            *every = limit.every.max(*every);
+        }
+        let mut former = std::mem::take(&mut self.0);
+        for (group, every) in longest {
+            let limiter = match former.remove(group) {
+                Some(limiter) => {
                     limiter.state().every = every;
-                    Arc::clone(limiter)
+                    limiter
                 }
                 None => Arc::new(RateLimiter::new(every)),
             };
-            groups.push((group.clone(), limiter));
+            self.0.insert(group.to_owned(), limiter);
         }
-        self.0 = groups;
-        let limiter = |limit: &config::RateLimit| {
-            self.0
-                .iter()
-                .find(|(group, _)| *group == limit.group)
-                .map(|(_, limiter)| limiter.clone())
-        };
+        let limiter = |limit: &config::RateLimit| self.0.get(limit.group.expose()).cloned();
         sources.iter().map(|source| source.rate_limit.as_ref().and_then(limiter)).collect()
     }
 }

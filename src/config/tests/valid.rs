@@ -332,3 +332,33 @@ fn retired_key_is_accepted_with_a_warning() {
     let warnings = read("[server]\n").unwrap().warnings;
     assert!(!warnings.iter().any(|warning| warning.contains("\"queue\"")), "{warnings:?}");
 }
+
+#[test]
+fn sources_share_the_certificates_of_one_ca_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let made = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
+    std::fs::write(&path, made.cert.pem()).unwrap();
+    let source = |name: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\nkind = \"nws\"\nstation = \"KSFO\"\nca_file = {path:?}\n"
+        )
+    };
+    let config = read(&[source("a"), source("b")].concat()).unwrap();
+    let certs = |at: usize| config.sources[at].ca_certs.as_ref().unwrap();
+    assert!(std::sync::Arc::ptr_eq(certs(0), certs(1)), "the file was read twice");
+}
+
+#[test]
+fn notes_on_the_sources_of_a_fleet_are_listed_in_part() {
+    let renamed = |number: usize| {
+        format!(
+            "[[source]]\nname = \"s{number}\"\nkind = \"ambient\"\napi_key = \"a\"\n\
+             application_key = \"c\"\nshow = [\"rain\"]\n"
+        )
+    };
+    let config = read(&(0..150).map(renamed).collect::<String>()).unwrap();
+    let notes = config.warnings.iter().filter(|note| note.contains("is now named"));
+    assert_eq!(notes.count(), 100);
+    assert_eq!(config.warnings.last().unwrap(), "50 more notes on sources are not listed");
+}
