@@ -17,8 +17,8 @@ mod sources;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use prometheus::TextEncoder;
 
+use self::family::Family;
 pub use self::requests::RequestMetrics;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
@@ -60,29 +60,44 @@ pub struct Metrics {
 impl Metrics {
     /// Returns the text of a scrape at `now`.
     pub fn render(&self, now: Timestamp) -> String {
-        let mut families = self.requests.gather();
-        families.extend(connections::of_engine(&self.engine));
-        families.extend(program::access(&self.access));
-        families.extend(connections::accept_queues(&self.listeners.sockets()));
-        families.push(connections::listeners(&self.listeners.statuses()));
-        families.extend(sources::polls(&self.polls));
-        families.extend(sources::values(&self.board.load(), now));
-        families.extend(program::history(&self.history));
-        families.extend(program::heartbeats(&self.health));
+        let mut page = Page { text: self.requests.text(), started_at: self.start.at(), now };
+        page.add(connections::of_engine(&self.engine));
+        page.add(program::access(&self.access));
+        page.add(connections::accept_queues(&self.listeners.sockets()));
+        page.add([connections::listeners(&self.listeners.statuses())]);
+        page.add(sources::polls(&self.polls));
+        page.add(sources::values(&self.board.load(), now));
+        page.add(program::history(&self.history));
+        page.add(program::heartbeats(&self.health));
         if let Some(admin) = self.health.admin.get() {
-            families.extend(connections::of_admin(admin));
+            page.add(connections::of_admin(admin));
         }
-        families.extend(program::reloads(&self.configuration));
-        families.extend(program::log());
-        families.extend(program::certificates(self.certificates.as_deref()));
-        families.extend(process::families(self.start.at()));
-        families.push(program::build_info());
-        families.extend(deprecated::old_names(&families, self.start.at(), now));
-        // The encoder rejects families without samples, such as values before the first poll.
-        families.retain(|family| !family.get_metric().is_empty());
-        TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
-            log::error!("cannot encode the metrics: {error}");
-            String::new()
-        })
+        page.add(program::reloads(&self.configuration));
+        page.add(program::log());
+        page.add(program::certificates(self.certificates.as_deref()));
+        page.add(process::families(self.start.at()));
+        page.add([program::build_info()]);
+        // The page is kept until the next one.
+        page.text.shrink_to_fit();
+        page.text
+    }
+}
+
+/// Text of a scrape. Each family is dropped when it is written.
+struct Page {
+    text: String,
+    started_at: Timestamp,
+    now: Timestamp,
+}
+
+impl Page {
+    /// Writes families, and each also under its old name if it has one.
+    fn add(&mut self, families: impl IntoIterator<Item = Family>) {
+        for family in families {
+            family.write(&mut self.text);
+            if let Some(old) = deprecated::under_old_name(&family, self.started_at, self.now) {
+                old.write(&mut self.text);
+            }
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::proto::MetricFamily;
 use strum::VariantArray as _;
 
 use super::family::Family;
@@ -11,7 +10,7 @@ use crate::engine::{CloseReason, ConnectionState, ShedReason, Stats};
 use crate::kernel::listen_queue::{ListenQueue, ListenSocket, listen_losses, listen_queues};
 
 /// Returns the metrics of the public engine.
-pub(super) fn of_engine(stats: &Stats) -> Vec<MetricFamily> {
+pub(super) fn of_engine(stats: &Stats) -> Vec<Family> {
     let shed = Family::counter(
         "connections_shed_total",
         "Number of connections shed: refused with 503 or closed unanswered, by reason.",
@@ -19,7 +18,7 @@ pub(super) fn of_engine(stats: &Stats) -> Vec<MetricFamily> {
     let shed = ShedReason::VARIANTS.iter().fold(shed, |family, reason| {
         family.sample(&[("reason", reason.as_str())], stats.shed(*reason) as f64)
     });
-    let single = |family: Family, value: u64| family.sample(&[], value as f64).done();
+    let single = |family: Family, value: u64| family.sample(&[], value as f64);
     vec![
         by_state(stats, "connections", "Number of open connections, by state."),
         single(
@@ -35,7 +34,7 @@ pub(super) fn of_engine(stats: &Stats) -> Vec<MetricFamily> {
             "connections_closed_total",
             "Number of connections closed, by reason.",
         ),
-        shed.done(),
+        shed,
         single(
             Family::gauge(
                 "buffered_bytes",
@@ -60,7 +59,7 @@ pub(super) fn of_engine(stats: &Stats) -> Vec<MetricFamily> {
 
 /// Returns the metrics of the admin engine. A number of connections that grows without scrapes to
 /// match shows a local client that floods it.
-pub(super) fn of_admin(stats: &Stats) -> [MetricFamily; 2] {
+pub(super) fn of_admin(stats: &Stats) -> [Family; 2] {
     [
         by_state(
             stats,
@@ -75,24 +74,22 @@ pub(super) fn of_admin(stats: &Stats) -> [MetricFamily; 2] {
     ]
 }
 
-fn by_state(stats: &Stats, name: &str, help: &str) -> MetricFamily {
+fn by_state(stats: &Stats, name: &str, help: &str) -> Family {
     let family = Family::gauge(name, help);
-    let family = ConnectionState::VARIANTS.iter().fold(family, |family, state| {
+    ConnectionState::VARIANTS.iter().fold(family, |family, state| {
         family.sample(&[("state", state.as_str())], stats.connections(*state) as f64)
-    });
-    family.done()
+    })
 }
 
-fn by_close_reason(stats: &Stats, name: &str, help: &str) -> MetricFamily {
+fn by_close_reason(stats: &Stats, name: &str, help: &str) -> Family {
     let family = Family::counter(name, help);
-    let family = CloseReason::VARIANTS.iter().fold(family, |family, reason| {
+    CloseReason::VARIANTS.iter().fold(family, |family, reason| {
         family.sample(&[("reason", reason.as_str())], stats.closed(*reason) as f64)
-    });
-    family.done()
+    })
 }
 
 /// Returns whether the server listens on each configured address.
-pub(super) fn listeners(statuses: &[ListenerStatus]) -> MetricFamily {
+pub(super) fn listeners(statuses: &[ListenerStatus]) -> Family {
     // An address of which the kernel chooses the port may be configured twice.
     let mut up: BTreeMap<&str, bool> = BTreeMap::new();
     for status in statuses {
@@ -103,15 +100,14 @@ pub(super) fn listeners(statuses: &[ListenerStatus]) -> MetricFamily {
         "listener_up",
         "1 if the server listens on a configured address, 0 while it waits for it.",
     );
-    let family = up.into_iter().fold(family, |family, (address, is_up)| {
+    up.into_iter().fold(family, |family, (address, is_up)| {
         family.sample(&[("address", address)], f64::from(u8::from(is_up)))
-    });
-    family.done()
+    })
 }
 
 /// Returns the kernel's counts of lost connections, and the state of the fullest accept queue of
 /// these listeners.
-pub(super) fn accept_queues(listeners: &[ListenSocket]) -> Vec<MetricFamily> {
+pub(super) fn accept_queues(listeners: &[ListenSocket]) -> Vec<Family> {
     let losses = listen_losses();
     let share = |queue: &ListenQueue| f64::from(queue.depth) / f64::from(queue.limit.max(1));
     let fullest = listen_queues(listeners).into_iter().max_by(|a, b| share(a).total_cmp(&share(b)));
@@ -120,17 +116,15 @@ pub(super) fn accept_queues(listeners: &[ListenSocket]) -> Vec<MetricFamily> {
             "listen_overflows_total",
             "Number of connections lost to a full accept queue, on the whole host.",
         )
-        .sample(&[], losses.overflows as f64)
-        .done(),
+        .sample(&[], losses.overflows as f64),
         Family::counter(
             "listen_drops_total",
             "Number of connections dropped by listening sockets for any reason, on the whole host.",
         )
-        .sample(&[], losses.drops as f64)
-        .done(),
+        .sample(&[], losses.drops as f64),
     ];
     if let Some(queue) = fullest {
-        let of = |name, help, value| Family::gauge(name, help).sample(&[], f64::from(value)).done();
+        let of = |name, help, value| Family::gauge(name, help).sample(&[], f64::from(value));
         families.push(of(
             "accept_queue_depth",
             "Number of connections in the fullest accept queue.",

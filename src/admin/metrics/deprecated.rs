@@ -4,7 +4,8 @@
 //! text names the new one. Removing the names is deleting this file.
 
 use jiff::Timestamp;
-use prometheus::proto::{Gauge, MetricFamily};
+
+use super::family::Family;
 
 /// Conversion of a value to that of the old metric.
 enum Value {
@@ -29,45 +30,30 @@ const RENAMED: [(&str, &str, Value); 4] = [
     ),
 ];
 
-/// Returns the families among `families` that were renamed, under their old names.
-pub(super) fn old_names(
-    families: &[MetricFamily],
+/// Returns a family under its old name, if it was renamed.
+pub(super) fn under_old_name(
+    family: &Family,
     started_at: Timestamp,
     now: Timestamp,
-) -> Vec<MetricFamily> {
+) -> Option<Family> {
     const DAY: f64 = 24.0 * 60.0 * 60.0;
-    let old = RENAMED.iter().filter_map(|(old, new, value)| {
-        let mut family = families.iter().find(|family| family.name() == *new)?.clone();
-        family.set_name((*old).to_owned());
-        let successor = match value {
-            Value::Same | Value::StartedAt => format!("renamed to {new}"),
-            Value::DaysLeft => format!("replaced by {new}, a Unix time"),
-        };
-        family.set_help(format!("deprecated: {successor}; removed in the next release"));
-        let convert = |new: f64| match value {
-            Value::Same => None,
-            Value::DaysLeft => Some(((new - now.as_second() as f64) / DAY).floor()),
-            Value::StartedAt => Some(started_at.as_second() as f64),
-        };
-        for metric in family.mut_metric() {
-            if let Some(converted) = convert(metric.get_gauge().get_value()) {
-                let mut gauge = Gauge::default();
-                gauge.set_value(converted);
-                metric.set_gauge(gauge);
-            }
-        }
-        Some(family)
-    });
-    old.collect()
+    let (old, new, value) = RENAMED.iter().find(|(_, new, _)| *new == family.name())?;
+    let successor = match value {
+        Value::Same | Value::StartedAt => format!("renamed to {new}"),
+        Value::DaysLeft => format!("replaced by {new}, a Unix time"),
+    };
+    let help = format!("deprecated: {successor}; removed in the next release");
+    Some(family.renamed(old, &help, |current| match value {
+        Value::Same => current,
+        Value::DaysLeft => ((current - now.as_second() as f64) / DAY).floor(),
+        Value::StartedAt => started_at.as_second() as f64,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use prometheus::TextEncoder;
-    use prometheus::proto::MetricType;
-
     use super::*;
-    use crate::admin::metrics::family::Family;
+    use crate::admin::metrics::family::Kind;
 
     #[test]
     fn renamed_metric_is_served_under_its_old_name_with_a_note_in_its_help() {
@@ -75,31 +61,33 @@ mod tests {
         let started_at = Timestamp::from_second(999_000).unwrap();
         let at = |days: f64| 1_000_000.0 + days * 86_400.0;
         let families = [
-            Family::counter("polls_total", "Help.").sample(&[("source", "a")], 3.0).done(),
+            Family::counter("polls_total", "Help.").sample(&[("source", "a")], 3.0),
             Family::gauge("certificate_not_after_timestamp_seconds", "Help.")
                 .sample(&[("name", "a")], at(13.5))
-                .sample(&[("name", "b")], at(-0.5))
-                .done(),
-            Family::conventional(MetricType::GAUGE, "process_start_time_seconds", "Help.")
-                .sample(&[], 999_000.25)
-                .done(),
-            Family::counter("other_total", "Help.").sample(&[], 3.0).done(),
+                .sample(&[("name", "b")], at(-0.5)),
+            Family::conventional(Kind::Gauge, "process_start_time_seconds", "Help.")
+                .sample(&[], 999_000.25),
+            Family::counter("other_total", "Help.").sample(&[], 3.0),
         ];
-        let text =
-            TextEncoder::new().encode_to_string(&old_names(&families, started_at, now)).unwrap();
+        let mut text = String::new();
+        for family in &families {
+            if let Some(old) = under_old_name(family, started_at, now) {
+                old.write(&mut text);
+            }
+        }
         let expected = "\
 # HELP pumphouse_poll_total deprecated: renamed to pumphouse_polls_total; removed in the next release
 # TYPE pumphouse_poll_total counter
 pumphouse_poll_total{source=\"a\"} 3
-# HELP pumphouse_start_time_seconds deprecated: renamed to process_start_time_seconds; removed in the \
-next release
-# TYPE pumphouse_start_time_seconds gauge
-pumphouse_start_time_seconds 999000
 # HELP pumphouse_certificate_expiry_days deprecated: replaced by \
 pumphouse_certificate_not_after_timestamp_seconds, a Unix time; removed in the next release
 # TYPE pumphouse_certificate_expiry_days gauge
 pumphouse_certificate_expiry_days{name=\"a\"} 13
 pumphouse_certificate_expiry_days{name=\"b\"} -1
+# HELP pumphouse_start_time_seconds deprecated: renamed to process_start_time_seconds; removed in the \
+next release
+# TYPE pumphouse_start_time_seconds gauge
+pumphouse_start_time_seconds 999000
 ";
         assert_eq!(text, expected);
     }

@@ -1,22 +1,20 @@
 //! The `process_*` metrics that Prometheus client libraries define.
 
 use jiff::Timestamp;
-use prometheus::proto::{MetricFamily, MetricType};
 
-use super::family::Family;
+use super::family::{Family, Kind};
 use crate::kernel::process::ProcessInfo;
 
 /// Returns the metrics of this process. Without `/proc` there is only the time of the start, for
 /// which `started_at` stands in.
-pub(super) fn families(started_at: Timestamp) -> Vec<MetricFamily> {
-    let single = |kind, name, help, value: f64| {
-        Family::conventional(kind, name, help).sample(&[], value).done()
-    };
-    let gauge = |name, help, value: u64| single(MetricType::GAUGE, name, help, value as f64);
+pub(super) fn families(started_at: Timestamp) -> Vec<Family> {
+    let single =
+        |kind, name, help, value: f64| Family::conventional(kind, name, help).sample(&[], value);
+    let gauge = |name, help, value: u64| single(Kind::Gauge, name, help, value as f64);
     let info = ProcessInfo::of_this().ok();
     let start = info.as_ref().map_or(started_at.as_second() as f64, |info| info.start_time_seconds);
     let mut families = vec![single(
-        MetricType::GAUGE,
+        Kind::Gauge,
         "process_start_time_seconds",
         "Start time of the process since unix epoch in seconds.",
         start,
@@ -24,7 +22,7 @@ pub(super) fn families(started_at: Timestamp) -> Vec<MetricFamily> {
     let Some(info) = info else { return families };
     families.extend([
         single(
-            MetricType::COUNTER,
+            Kind::Counter,
             "process_cpu_seconds_total",
             "Total user and system CPU time spent in seconds.",
             info.cpu_seconds,

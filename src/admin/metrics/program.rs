@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::proto::MetricFamily;
 use strum::VariantArray as _;
 
 use super::family::Family;
@@ -15,7 +14,7 @@ use crate::kernel::pause;
 use crate::logging;
 
 /// Returns the number of refused requests and of verified passwords.
-pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
+pub(super) fn access(stats: &access::Stats) -> [Family; 3] {
     let mut failures =
         Family::counter("auth_failures_total", "Number of requests without access, by reason.");
     for &reason in FailureReason::VARIANTS {
@@ -33,24 +32,19 @@ pub(super) fn access(stats: &access::Stats) -> [MetricFamily; 3] {
         let count = stats.comparisons(caller) as f64;
         comparisons = comparisons.sample(&[("caller", caller.as_str())], count);
     }
-    [
-        failures.done(),
-        verifications.sample(&[], stats.verifications() as f64).done(),
-        comparisons.done(),
-    ]
+    [failures, verifications.sample(&[], stats.verifications() as f64), comparisons]
 }
 
 /// Returns the number of values and events written to the history, of errors, and of dropped ones; and whether
 /// this process may record it, and can.
-pub(super) fn history(history: &History) -> [MetricFamily; 5] {
+pub(super) fn history(history: &History) -> [Family; 5] {
     let gauge = |name, help, is_true: bool| {
         let family = Family::gauge(name, help);
         // Neither has a meaning without a history.
         let samples = history.is_enabled().then_some(f64::from(u8::from(is_true)));
-        samples.into_iter().fold(family, |family, value| family.sample(&[], value)).done()
+        samples.into_iter().fold(family, |family, value| family.sample(&[], value))
     };
-    let count =
-        |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64).done();
+    let count = |name, help, value: u64| Family::counter(name, help).sample(&[], value as f64);
     [
         count(
             "history_rows_total",
@@ -81,7 +75,7 @@ pub(super) fn history(history: &History) -> [MetricFamily; 5] {
 }
 
 /// Returns the age of each thread's heartbeat, and the age beyond which the thread is stuck.
-pub(super) fn heartbeats(health: &Health) -> [MetricFamily; 2] {
+pub(super) fn heartbeats(health: &Health) -> [Family; 2] {
     let mut age = Family::gauge("heartbeat_age_seconds", "Time since a thread's latest heartbeat.");
     let mut bound = Family::gauge(
         "heartbeat_bound_seconds",
@@ -92,11 +86,11 @@ pub(super) fn heartbeats(health: &Health) -> [MetricFamily; 2] {
         age = age.sample(&labels, thread.age.as_secs_f64());
         bound = bound.sample(&labels, thread.bound.as_secs_f64());
     }
-    [age.done(), bound.done()]
+    [age, bound]
 }
 
 /// Returns the outcomes of reloads.
-pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
+pub(super) fn reloads(configuration: &LiveConfiguration) -> [Family; 2] {
     let (applied, refused) = configuration.reloads();
     [
         Family::counter(
@@ -104,20 +98,18 @@ pub(super) fn reloads(configuration: &LiveConfiguration) -> [MetricFamily; 2] {
             "Number of configuration reloads requested by HUP, by outcome.",
         )
         .sample(&[("outcome", "ok")], applied as f64)
-        .sample(&[("outcome", "refused")], refused as f64)
-        .done(),
+        .sample(&[("outcome", "refused")], refused as f64),
         Family::gauge(
             "config_last_reload_successful",
             "1 if the last configuration reload succeeded, else 0; 0 while its read hangs.",
         )
-        .sample(&[], f64::from(u8::from(configuration.latest_succeeded())))
-        .done(),
+        .sample(&[], f64::from(u8::from(configuration.latest_succeeded()))),
     ]
 }
 
 /// Returns the end of each certificate's validity, its issuers' included, and the outcome of the latest load of
 /// the certificate files; no sample for plain HTTP.
-pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [MetricFamily; 2] {
+pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [Family; 2] {
     let mut not_after = Family::gauge(
         "certificate_not_after_timestamp_seconds",
         "End of the validity of a certificate and its issuers in the file, Unix time.",
@@ -142,38 +134,34 @@ pub(super) fn certificates(certificates: Option<&LiveCertificates>) -> [MetricFa
         let succeeded = live.renewal_failure().is_none();
         loaded = loaded.sample(&[], f64::from(u8::from(succeeded)));
     }
-    [not_after.done(), loaded.done()]
+    [not_after, loaded]
 }
 
 /// Returns the number of lines that are missing from the log, by cause, and the current wait for
 /// standard error.
-pub(super) fn log() -> [MetricFamily; 3] {
+pub(super) fn log() -> [Family; 3] {
     let log = logging::stats();
     [
         Family::counter(
             "log_lines_dropped_total",
             "Number of log lines dropped because standard error was too slow or failed.",
         )
-        .sample(&[], log.dropped as f64)
-        .done(),
+        .sample(&[], log.dropped as f64),
         Family::counter(
             "log_lines_suppressed_total",
             "Number of log lines suppressed because one place in the code logged too often.",
         )
-        .sample(&[], log.suppressed as f64)
-        .done(),
+        .sample(&[], log.suppressed as f64),
         Family::gauge(
             "log_blocked_seconds",
             "Duration of the current write to standard error; 0 between writes.",
         )
-        .sample(&[], pause::sure(log.blocked).as_secs_f64())
-        .done(),
+        .sample(&[], pause::sure(log.blocked).as_secs_f64()),
     ]
 }
 
 /// Returns the version as a label.
-pub(super) fn build_info() -> MetricFamily {
+pub(super) fn build_info() -> Family {
     Family::gauge("build_info", "Version of the running program; the value is always 1.")
         .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)
-        .done()
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::proto::MetricFamily;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
 use super::family::PREFIX;
 use crate::site::RequestObserver;
@@ -48,9 +47,15 @@ impl RequestMetrics {
         Ok(RequestMetrics { registry, requests, durations })
     }
 
-    /// Returns the current counts.
-    pub(super) fn gather(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
+    /// Returns the current counts as text.
+    pub(super) fn text(&self) -> String {
+        let mut families = self.registry.gather();
+        // The encoder rejects families without samples.
+        families.retain(|family| !family.get_metric().is_empty());
+        TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
+            log::error!("cannot encode the metrics of requests: {error}");
+            String::new()
+        })
     }
 }
 
@@ -73,8 +78,6 @@ fn code_label(code: u16, digits: &mut [u8; 3]) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use prometheus::TextEncoder;
-
     use super::*;
 
     #[test]
@@ -83,7 +86,7 @@ mod tests {
         for code in [200, 200, 404] {
             metrics.observe("/ping", "GET", code, Duration::from_micros(300));
         }
-        let text = TextEncoder::new().encode_to_string(&metrics.gather()).unwrap();
+        let text = metrics.text();
         for line in [
             r#"pumphouse_http_requests_total{code="200",method="GET",route="/ping"} 2"#,
             r#"pumphouse_http_requests_total{code="404",method="GET",route="/ping"} 1"#,

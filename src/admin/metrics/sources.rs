@@ -1,7 +1,6 @@
 //! Sources, their values, and the polls that fetch them.
 
 use jiff::Timestamp;
-use prometheus::proto::MetricFamily;
 use strum::VariantArray as _;
 
 use super::family::Family;
@@ -9,7 +8,7 @@ use crate::board::{Datum, Snapshot, State};
 use crate::upstream::{DURATION_BUCKETS, Outcome, PollerHandles};
 
 /// Returns the number of polls and their durations, by source.
-pub(super) fn polls(polls: &PollerHandles) -> [MetricFamily; 2] {
+pub(super) fn polls(polls: &PollerHandles) -> [Family; 2] {
     let mut total = Family::counter("polls_total", "Number of polls ended, by outcome.");
     let mut durations =
         Family::histogram("poll_duration_seconds", "Time from a poll's start to its outcome.");
@@ -26,11 +25,11 @@ pub(super) fn polls(polls: &PollerHandles) -> [MetricFamily; 2] {
             taken.seconds,
         );
     }
-    [total.done(), durations.done()]
+    [total, durations]
 }
 
 /// Returns the age and state of each source, and its values.
-pub(super) fn values(snapshot: &Snapshot, now: Timestamp) -> [MetricFamily; 3] {
+pub(super) fn values(snapshot: &Snapshot, now: Timestamp) -> [Family; 3] {
     let mut age = Family::gauge("source_age_seconds", "Age of a source's latest observation.");
     let mut state =
         Family::gauge("source_state", "1 for the state that a source is in, 0 for the others.");
@@ -55,5 +54,5 @@ pub(super) fn values(snapshot: &Snapshot, now: Timestamp) -> [MetricFamily; 3] {
             }
         }
     }
-    [age.done(), state.done(), value.done()]
+    [age, state, value]
 }
