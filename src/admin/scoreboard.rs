@@ -3,12 +3,14 @@
 //! `report` documents every member. All members are read at the time of the request from atomics,
 //! snapshots and `/proc`, without waiting for another thread.
 
+pub mod abridge;
 pub mod report;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use strum::VariantArray;
 
@@ -40,13 +42,29 @@ pub struct Scoreboard {
     pub start: Start,
 }
 
+/// Both forms of the document, as JSON.
+#[derive(Debug, Clone)]
+pub(super) struct Pages {
+    /// With every source.
+    pub(super) all: Bytes,
+    /// With the sources and pollers that may explain an incident.
+    pub(super) brief: Bytes,
+}
+
 impl Scoreboard {
-    /// Returns the document as JSON, with a newline at its end.
-    pub fn render(&self) -> String {
-        let report = self.report(Timestamp::now());
-        let json = serde_json::to_string(&report)
-            .expect("maps with text keys and finite numbers are always JSON");
-        json + "\n"
+    /// Returns both forms of the document.
+    pub(super) fn render(&self) -> Pages {
+        let mut report = self.report(Timestamp::now());
+        let all = json(&report).into();
+        report.abridge();
+        Pages { all, brief: json(&report).into() }
+    }
+
+    /// Returns the brief document as JSON, with a newline at its end.
+    pub fn render_brief(&self) -> String {
+        let mut report = self.report(Timestamp::now());
+        report.abridge();
+        json(&report)
     }
 
     /// Returns the document as of `now`.
@@ -54,6 +72,7 @@ impl Scoreboard {
         let Health { engine, board, .. } = &*self.health;
         let losses = listen_losses();
         let (ok, refused) = self.configuration.reloads();
+        let sources = sources(&board.load(), now);
         Report {
             service: report::Service {
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -81,7 +100,10 @@ impl Scoreboard {
             listen_drops_total: losses.drops,
             scheduler: self.scheduler(),
             pollers: self.pollers(),
-            sources: sources(&board.load(), now),
+            pollers_unlisted: 0,
+            source_counts: abridge::counts(&sources),
+            sources,
+            sources_unlisted: 0,
             certificates: self.certificates(now),
             admin: self.admin(),
             board: report::Board {
@@ -185,6 +207,13 @@ impl Scoreboard {
         });
         certificates.collect()
     }
+}
+
+/// Returns a document as JSON, with a newline at its end.
+fn json(report: &Report) -> String {
+    let json = serde_json::to_string(report)
+        .expect("maps with text keys and finite numbers are always JSON");
+    json + "\n"
 }
 
 fn workers(engine: &Stats) -> Vec<report::Worker> {

@@ -15,7 +15,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::health::Health;
 use super::metrics::Metrics;
-use super::scoreboard::Scoreboard;
+use super::scoreboard::{Pages, Scoreboard};
 use super::shared_page::{Busy, Rendered, SharedPage};
 use crate::access::names_this_machine;
 use crate::engine::{Activity, Body, Refusal, Reply, Request, RequestHead, Response, Service};
@@ -36,11 +36,14 @@ pub struct AdminPages {
 /// Number of pages that are rendered: `/metrics` and `/scoreboard`.
 pub(super) const RENDERED_PAGES: usize = 2;
 
+/// Query that selects the brief scoreboard.
+const BRIEF: &str = "brief";
+
 /// Service of the admin engine.
 pub(super) struct AdminService {
     pages: AdminPages,
-    metrics: SharedPage,
-    scoreboard: SharedPage,
+    metrics: SharedPage<Bytes>,
+    scoreboard: SharedPage<Pages>,
 }
 
 impl From<AdminPages> for AdminService {
@@ -92,7 +95,12 @@ impl AdminService {
                 shared("text/plain; version=0.0.4; charset=utf-8", page, path)
             }
             Route::Scoreboard => {
-                let page = self.scoreboard.get(|| self.pages.scoreboard.render().into());
+                let is_brief = request.target.query() == Some(BRIEF);
+                let pages = self.scoreboard.get(|| self.pages.scoreboard.render());
+                let page = pages.map(|Rendered { body: Pages { all, brief }, begun }| Rendered {
+                    body: if is_brief { brief } else { all },
+                    begun,
+                });
                 shared("application/json", page, path)
             }
         }
@@ -126,7 +134,7 @@ impl Service for AdminService {
 }
 
 /// Returns a shared page, or 503 if it is being rendered.
-fn shared(content_type: &'static str, page: Result<Rendered, Busy>, path: &str) -> Response {
+fn shared(content_type: &'static str, page: Result<Rendered<Bytes>, Busy>, path: &str) -> Response {
     match page {
         Ok(rendered) => {
             let mut response = plain(content_type, rendered.body);

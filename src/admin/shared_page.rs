@@ -10,8 +10,6 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 /// Minimum time between two renderings.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -26,8 +24,8 @@ pub(super) const MAX_WAITERS: usize = 1;
 
 /// A rendered page.
 #[derive(Debug, Clone)]
-pub(super) struct Rendered {
-    pub(super) body: Bytes,
+pub(super) struct Rendered<T> {
+    pub(super) body: T,
     /// Start of the rendering: no value on the page is older.
     pub(super) begun: Instant,
 }
@@ -37,33 +35,38 @@ pub(super) struct Rendered {
 pub(super) struct Busy;
 
 /// Renders a page at most once a second, by one caller at a time.
-#[derive(Default)]
-pub(super) struct SharedPage {
-    state: Mutex<State>,
+pub(super) struct SharedPage<T> {
+    state: Mutex<State<T>>,
     ended: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    latest: Option<Rendered>,
+struct State<T> {
+    latest: Option<Rendered<T>>,
     rendering: bool,
     waiting: usize,
 }
 
-impl State {
-    fn latest_within(&self, age: Duration, now: Instant) -> Option<Rendered> {
+impl<T> Default for SharedPage<T> {
+    fn default() -> SharedPage<T> {
+        let state = State { latest: None, rendering: false, waiting: 0 };
+        SharedPage { state: Mutex::new(state), ended: Condvar::new() }
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn latest_within(&self, age: Duration, now: Instant) -> Option<Rendered<T>> {
         let latest = self.latest.as_ref()?;
         (now.saturating_duration_since(latest.begun) < age).then(|| latest.clone())
     }
 }
 
-impl SharedPage {
+impl<T: Clone> SharedPage<T> {
     /// Returns the page, rendered by this call if no recent one can be shared.
-    pub(super) fn get(&self, render: impl FnOnce() -> Bytes) -> Result<Rendered, Busy> {
+    pub(super) fn get(&self, render: impl FnOnce() -> T) -> Result<Rendered<T>, Busy> {
         self.get_at(Instant::now(), render)
     }
 
-    fn get_at(&self, now: Instant, render: impl FnOnce() -> Bytes) -> Result<Rendered, Busy> {
+    fn get_at(&self, now: Instant, render: impl FnOnce() -> T) -> Result<Rendered<T>, Busy> {
         let mut state = self.lock();
         if let Some(recent) = state.latest_within(INTERVAL, now) {
             return Ok(recent);
@@ -85,7 +88,7 @@ impl SharedPage {
     }
 
     /// Waits for the rendering in progress, if fewer than [`MAX_WAITERS`] do so already.
-    fn wait(&self, mut state: MutexGuard<'_, State>, now: Instant) -> Result<Rendered, Busy> {
+    fn wait(&self, mut state: MutexGuard<'_, State<T>>, now: Instant) -> Result<Rendered<T>, Busy> {
         if state.waiting >= MAX_WAITERS {
             return Err(Busy);
         }
@@ -97,15 +100,15 @@ impl SharedPage {
         state.latest_within(MAX_AGE, now).ok_or(Busy)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Marks the rendering as ended when dropped.
-struct Ending<'a>(&'a SharedPage);
+struct Ending<'a, T: Clone>(&'a SharedPage<T>);
 
-impl Drop for Ending<'_> {
+impl<T: Clone> Drop for Ending<'_, T> {
     fn drop(&mut self) {
         self.0.lock().rendering = false;
         self.0.ended.notify_all();
@@ -118,6 +121,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
+    use bytes::Bytes;
     use crossbeam_channel::{Sender, bounded};
 
     use super::*;
@@ -125,10 +129,10 @@ mod tests {
     /// Renders a page in another thread until the returned sender is dropped.
     fn rendering_of<'scope>(
         scope: &'scope thread::Scope<'scope, '_>,
-        page: &'scope SharedPage,
+        page: &'scope SharedPage<Bytes>,
         now: Instant,
         body: &'static str,
-    ) -> (Sender<()>, thread::ScopedJoinHandle<'scope, Result<Rendered, Busy>>) {
+    ) -> (Sender<()>, thread::ScopedJoinHandle<'scope, Result<Rendered<Bytes>, Busy>>) {
         let (release, released) = bounded::<()>(0);
         let (begin, begun) = bounded::<()>(0);
         let rendering = scope.spawn(move || {
@@ -148,7 +152,7 @@ mod tests {
 
     #[test]
     fn page_requested_often_is_rendered_once_a_second() {
-        let page = SharedPage::default();
+        let page = SharedPage::<Bytes>::default();
         let renderings = AtomicUsize::new(0);
         let render = || {
             renderings.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn caller_during_a_rendering_gets_the_previous_page_while_it_is_recent() {
-        let page = SharedPage::default();
+        let page = SharedPage::<Bytes>::default();
         let start = Instant::now();
         page.get_at(start, || Bytes::from_static(b"first")).unwrap();
         thread::scope(|scope| {
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn callers_without_a_previous_page_wait_in_bounded_number_and_share_the_new_one() {
-        let page = SharedPage::default();
+        let page = SharedPage::<Bytes>::default();
         let start = Instant::now();
         thread::scope(|scope| {
             let (release, first) = rendering_of(scope, &page, start, "one");
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn rendering_that_hangs_holds_one_caller_and_no_other() {
-        let page = SharedPage::default();
+        let page = SharedPage::<Bytes>::default();
         let start = Instant::now();
         thread::scope(|scope| {
             let (release, _) = rendering_of(scope, &page, start, "late");
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn rendering_that_panics_leaves_the_next_caller_to_render() {
-        let page = SharedPage::default();
+        let page = SharedPage::<Bytes>::default();
         let panicked =
             catch_unwind(AssertUnwindSafe(|| page.get(|| panic!("a defect, for the test"))));
         assert!(panicked.is_err());

@@ -10,8 +10,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::ListenAddr;
 
-/// Longest response, bytes. The scoreboard of 1,000 workers and 1,000 sources is shorter.
-const MAX_RESPONSE: usize = 4 << 20;
+/// Longest response, bytes. The scoreboard of 1,000 workers and 10,000 failing sources is shorter.
+const MAX_RESPONSE: usize = 16 << 20;
 
 /// Most header fields of a response.
 const MAX_FIELDS: usize = 32;

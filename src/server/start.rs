@@ -288,7 +288,7 @@ fn watched(pages: &AdminPages, timeout: Duration) -> Watched {
     let scoreboard = pages.scoreboard.clone();
     Watched {
         health: pages.health.clone(),
-        scoreboard: Box::new(move || scoreboard.render()),
+        scoreboard: Box::new(move || scoreboard.render_brief()),
         timeout,
     }
 }

@@ -26,7 +26,7 @@ use crate::threads;
 /// Longest response, bytes; that of `/healthz` has one line. The page of a dashboard fits, too.
 const MAX_RESPONSE: u64 = 1024 * 1024;
 
-/// Longest scoreboard, bytes.
+/// Longest scoreboard, bytes. The brief one does not grow with the number of sources.
 const MAX_SCOREBOARD: u64 = 256 * 1024;
 
 /// Longest wait at a time for the end of the probes, so that a pause of this process is noticed.
@@ -38,8 +38,8 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(100);
 /// Part of the timeout that is left for the scoreboard, as a divisor: a listener may be silent to the end.
 const SCOREBOARD_SHARE: u32 = 5;
 
-/// Page of the admin listener about the whole server.
-const SCOREBOARD: &str = "/scoreboard";
+/// Page of the admin listener about the whole server. An older server ignores the query.
+const SCOREBOARD: &str = "/scoreboard?brief";
 
 /// Probes the addresses of a plan.
 #[derive(Debug)]

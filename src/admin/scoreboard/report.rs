@@ -19,8 +19,10 @@
 //!  "accept_queues": [{"listener": "0.0.0.0:6443", "depth": 0, "limit": 1024}],
 //!  "listen_overflows_total": 0, "listen_drops_total": 0,
 //!  "scheduler": {"silent_seconds": 0.4, "poller_threads": 4, "idle_poller_threads": 3},
-//!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}],
+//!  "pollers": [{"source": "tank", "phase": "waiting", "seconds": 42.0}], "pollers_unlisted": 0,
 //!  "sources": [{"source": "tank", "state": "fresh", "age_seconds": 242.0, "error": null}],
+//!  "sources_unlisted": 0,
+//!  "source_counts": {"waiting": 0, "fresh": 1, "stale": 0, "failing": 0},
 //!  "certificates": [{"names": ["pumphouse.example"], "not_before": "2026-01-01T00:00:00Z",
 //!                   "not_after": "2026-04-01T00:00:00Z", "expiring_issuer": null,
 //!                   "days_left": 59, "valid": true, "problems": [], "error": null, "since": null}],
@@ -32,6 +34,9 @@
 //!               "rows": 8123, "errors": 0, "dropped": 0, "trouble": null},
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
+//!
+//! `/scoreboard?brief` lists at most 20 sources and 20 pollers: of more, only sources that are not fresh or fail, and
+//! pollers that poll. `watch` and the watchdog log it.
 //!
 //! While the history cannot be written, `recorder.trouble` names the kind of the fault, a text and its duration:
 //!
@@ -106,8 +111,14 @@ pub struct Report {
     pub scheduler: Scheduler,
     /// The polls of each source, in the order of the configuration.
     pub pollers: Vec<Poller>,
+    /// Number of pollers that the brief scoreboard does not list.
+    pub pollers_unlisted: u64,
     /// The sources, in the order of the configuration.
     pub sources: Vec<Source>,
+    /// Number of sources that the brief scoreboard does not list.
+    pub sources_unlisted: u64,
+    /// Number of all sources by state, and of those whose latest poll failed (`failing`).
+    pub source_counts: BTreeMap<Name, u64>,
     /// Certificates in use, the default one first; empty for plain HTTP.
     pub certificates: Vec<Certificate>,
     /// The admin engine; `None` from a server older than this member.

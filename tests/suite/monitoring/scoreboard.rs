@@ -1,6 +1,6 @@
 //! `/scoreboard`: its members, and their values after reloads.
 
-use hostile::config::Config;
+use hostile::config::{Config, Source};
 use pumphouse_web::kernel::listen_queue::granted_backlog;
 use serde_json::Value;
 
@@ -49,6 +49,9 @@ fn scoreboard_has_the_documented_members() {
         "/log/blocked_seconds",
         "/sources/0/age_seconds",
         "/sources/1/error/failures",
+        "/source_counts/fresh",
+        "/sources_unlisted",
+        "/pollers_unlisted",
     ] {
         assert!(at(pointer).is_number(), "{pointer}: {}", at(pointer));
     }
@@ -81,6 +84,23 @@ fn scoreboard_has_the_documented_members() {
     }
     assert!(at("/process/threads").as_u64() >= Some(12), "{board}");
     assert!(at("/certificates/0/days_left").as_i64() > Some(14), "{board}");
+}
+
+#[test]
+fn brief_scoreboard_lists_troubled_sources_and_counts_all() {
+    let sources = (0..25).fold(Config::https(), |config, number| {
+        config
+            .source(Source::json(&format!("s{number}"), "http://127.0.0.1:1").value("v", "/v", ""))
+    });
+    let server = Server::start(&sources);
+    let brief = || json(&server.admin_get("/scoreboard?brief"));
+    eventually("every source has failed", || brief()["source_counts"]["failing"] == 25);
+    let board = brief();
+    assert_eq!(board["sources"].as_array().map(Vec::len), Some(20), "{board}");
+    assert_eq!(board["sources_unlisted"], 5);
+    assert_eq!(board["process"]["pid"], server.process());
+    let all = json(&server.admin_get("/scoreboard"));
+    assert_eq!(all["sources"].as_array().map(Vec::len), Some(25));
 }
 
 #[test]
