@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::descriptor_budget::{MAX_READERS, max_polls};
+use super::required_threads::polls_in_address_space;
 use super::{StartError, program_event};
 use crate::board::{
     Board, BoardReader, Change, ChangeSink, EventKind, Reporter, SavedReading, ServiceInfo,
@@ -20,7 +21,9 @@ use crate::history::{
 use crate::kernel::clock::Start;
 use crate::last_values::{self, Saver};
 use crate::outbound::tls::Authorities;
-use crate::upstream::{Fleet, KeptReadings, PollerHandles, Pollers, user_agent};
+use crate::upstream::{
+    Fleet, KeptReadings, MaxPolls, PollLimit, PollerHandles, Pollers, user_agent,
+};
 
 /// Interval in which the recorder wakes if no history is kept.
 const IDLE_FLUSH: Duration = Duration::from_secs(60);
@@ -75,7 +78,16 @@ impl Data {
 
 /// Returns the part of a configuration that concerns polls.
 pub(super) fn fleet<'a>(config: &'a Config, user_agent: &'a str) -> Fleet<'a> {
-    Fleet { sources: &config.sources, user_agent, max_polls: max_polls(config) }
+    Fleet { sources: &config.sources, user_agent, max_polls: most_polls(config) }
+}
+
+/// Returns the number of polls that may be in flight, by the limit that allows the fewest.
+fn most_polls(config: &Config) -> MaxPolls {
+    let by_files = MaxPolls { count: max_polls(config), limit: PollLimit::OpenFiles };
+    match polls_in_address_space() {
+        Some(count) if count < by_files.count => MaxPolls { count, limit: PollLimit::AddressSpace },
+        _ => by_files,
+    }
 }
 
 /// Returns the sources whose reading was saved under another configuration.

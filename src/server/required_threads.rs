@@ -1,5 +1,10 @@
 //! Names of the threads that a configuration needs, and the memory that they use, which
 //! [`threads::ensure`] checks before the start and before a reload.
+//!
+//! Polls in flight take further threads. Where the address space is limited, these get a share of it
+//! ([`polls_in_address_space`]): a process whose address space is used up is aborted at its next allocation.
+
+use rustix::process::{Resource, getrlimit};
 
 use super::redirect;
 use crate::access::Admission;
@@ -7,7 +12,14 @@ use crate::admin::Admin;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::threads;
-use crate::upstream::thread_names;
+use crate::upstream::{CORE_POLLERS, thread_names};
+
+/// Address space of a poll beyond the threads that always exist: the stacks of its thread and of its lookup, and
+/// the largest body that it may have to decompress.
+const PER_POLL: u64 = 2 * threads::STACK + (2 << 20);
+
+/// Divisor that gives the polls' share of a limit on the address space.
+const POLL_SHARE: u64 = 8;
 
 /// Returns the names of all threads of the server, in about the order in which they are created.
 pub(super) fn at_start(config: &Config) -> Vec<String> {
@@ -43,14 +55,27 @@ pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     starts_sessions.then(|| threads::SESSIONS.to_owned()).into_iter().collect()
 }
 
-/// Returns the maximum number of bytes that the threads allocate for connections' buffers and for
-/// verifications of passwords.
+/// Returns the number of polls that may be in flight under the limit on the address space, if there is one.
+pub(super) fn polls_in_address_space() -> Option<usize> {
+    getrlimit(Resource::As).current.map(polls_under)
+}
+
+fn polls_under(address_space: u64) -> usize {
+    let further = address_space / POLL_SHARE / PER_POLL;
+    CORE_POLLERS.saturating_add(usize::try_from(further).unwrap_or(usize::MAX))
+}
+
+/// Returns the maximum number of bytes that the threads allocate for connections' buffers, for
+/// verifications of passwords and for polls.
 pub(super) fn memory(config: &Config) -> usize {
     let verifications = match &config.auth.rules.admission {
         Admission::Open => 0,
         Admission::Restricted(restricted) => restricted.verification_memory(),
     };
-    config.server.engine.max_buffered_bytes.saturating_add(verifications)
+    let polls = polls_in_address_space().map_or(0, |polls| polls.min(config.sources.len()));
+    let per_poll = usize::try_from(PER_POLL).unwrap_or(usize::MAX);
+    let polls = polls.saturating_sub(CORE_POLLERS).saturating_mul(per_poll);
+    config.server.engine.max_buffered_bytes.saturating_add(verifications).saturating_add(polls)
 }
 
 /// Returns true if browser sessions are kept in a file: if accounts can sign in, or if an earlier
@@ -77,6 +102,15 @@ mod tests {
         assert!(!is_needed());
         std::fs::write(config.history.as_ref().unwrap().sessions(), "{}").unwrap();
         assert!(is_needed());
+    }
+
+    #[test]
+    fn polls_get_a_share_of_a_limited_address_space() {
+        for (mebibytes, polls) in [(0, 4), (100, 6), (300, 10), (4096, 89)] {
+            assert_eq!(polls_under(mebibytes << 20), polls, "{mebibytes} MiB");
+        }
+        let shared = PER_POLL * (polls_under(1 << 30) - CORE_POLLERS) as u64;
+        assert!(shared <= (1 << 30) / POLL_SHARE);
     }
 
     #[test]

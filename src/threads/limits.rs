@@ -28,6 +28,18 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Returns the limits with those that can be read again without a file, which a caller that must not block may
+    /// do.
+    pub fn refreshed(self) -> Limits {
+        Limits {
+            processes: getrlimit(Resource::Nproc).current,
+            address_space: getrlimit(Resource::As).current,
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let now = |limit: Option<u64>| match limit {

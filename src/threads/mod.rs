@@ -11,7 +11,7 @@ mod preflight;
 
 pub use self::limits::Limits;
 pub use self::owned::{OwnedThread, StillRunning, StopToken, spawn_detached, with_limits};
-pub use self::preflight::{Shortage, ensure, lacks_allocator_thread};
+pub use self::preflight::{STACK, Shortage, ensure, lacks_allocator_thread};
 
 /// Owns the state of the sources and publishes it.
 pub const BOARD: &str = "pw-board";

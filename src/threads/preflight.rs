@@ -34,7 +34,7 @@ const ALLOCATOR: &str = "jemalloc_bg_thd";
 const SPARE: usize = 2;
 
 /// Address space of one thread, at least: Rust's default stack.
-const STACK: u64 = 2 << 20;
+pub const STACK: u64 = 2 << 20;
 
 /// Address space that must remain while all threads exist, for their later allocations, in addition
 /// to the memory that the configuration allows.

@@ -20,7 +20,7 @@ use super::stats::SchedulerStats;
 
 /// Number of threads that always exist. With so many, a handful of upstreams that hang for their timeouts leave
 /// threads for the others where the system refuses further ones.
-pub(super) const CORE_POLLERS: usize = 4;
+pub(crate) const CORE_POLLERS: usize = 4;
 
 /// Time after which a further thread without a job ends.
 const IDLE_TIME: Duration = Duration::from_secs(5);

@@ -37,7 +37,7 @@
 //! | short | result |
 //! | --- | --- |
 //! | a thread for a poll | error `resources` of that poll; [`thread_names`] exist from the start |
-//! | descriptors | polls beyond [`Fleet::max_polls`] fail with `resources`; connections keep theirs |
+//! | descriptors, address space | polls beyond [`MaxPolls`] fail with `resources`; connections keep theirs |
 //! | room in the board's channel | the poller thread waits, the scheduler does not: it keeps its report and tries again |
 //! | time: the process or the machine was stopped | missed polls are paced |
 //!
@@ -71,6 +71,7 @@ mod interpret;
 mod json;
 mod kind;
 mod last_response;
+mod max_polls;
 mod nws;
 mod on_demand;
 mod open_meteo;
@@ -94,8 +95,10 @@ mod stats;
 mod tests;
 mod validators;
 
+pub(crate) use crew::CORE_POLLERS;
 pub(crate) use fetch::user_agent;
 pub use handles::PollerHandles;
+pub use max_polls::{MaxPolls, PollLimit};
 pub use on_demand::PollRequest;
 pub use pollers::{Fleet, KeptReadings, Pollers, thread_names};
 pub use stats::{DURATION_BUCKETS, Durations, Outcome, Phase, PollStats, SchedulerStats};

@@ -15,6 +15,7 @@ use super::crew::{self, CORE_POLLERS, Crew, Ended, Spawn};
 use super::fetch::Request;
 use super::handles::{PollerHandle, PollerHandles};
 use super::kind;
+use super::max_polls::MaxPolls;
 use super::on_demand::OnDemand;
 use super::poller::{Memory, Poller, Retirement, Route};
 use super::queue::{self, Key};
@@ -27,7 +28,7 @@ use crate::board::Reporter;
 use crate::config;
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::{self, Authorities, CaFiles, ClientTls};
-use crate::threads::{self, Limits, OwnedThread};
+use crate::threads::{self, OwnedThread};
 
 /// Longest wait for polls in flight when pollers are stopped. A poll may last for its source's `timeout`, and
 /// nothing needs its result any more. A thread that is still polling afterwards ends after the poll, or with the
@@ -71,8 +72,8 @@ pub struct Fleet<'a> {
     pub sources: &'a [Arc<config::Source>],
     /// `User-Agent` of requests.
     pub user_agent: &'a str,
-    /// Most polls that may be in flight at one time, by the limit on open files.
-    pub max_polls: usize,
+    /// Most polls that may be in flight at one time.
+    pub max_polls: MaxPolls,
 }
 
 /// Names of the sources whose kept reading stays fresh for a while, with the end of that time.
@@ -214,8 +215,7 @@ impl Pollers {
         });
         let removed = removed.collect();
         self.handles.store(self.running.iter().map(|running| running.handle.clone()).collect());
-        let limits = Limits::of_this_process();
-        self.handles.send(Message::Change(Change { removed, added, max_polls, limits }));
+        self.handles.send(Message::Change(Change { removed, added, max_polls }));
     }
 
     /// Creates the state of a source. Also returns the next point of its grid.

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 
 use super::crew::Crew;
+use super::max_polls::MaxPolls;
 use super::poller::Poller;
 use super::queue::{Key, Next, Queue, Source};
 use super::stats::{HEARTBEAT_INTERVAL, SchedulerStats};
 use crate::board::{Report, Reporter};
 use crate::kernel::clock::SuspendDetector;
-use crate::kernel::descriptors;
 use crate::threads::{Limits, StopToken};
 
 /// Wait before a report is sent again for which the board had no room.
@@ -50,10 +50,8 @@ pub(super) struct Done {
 pub(super) struct Change {
     pub(super) removed: Vec<Key>,
     pub(super) added: Vec<Added>,
-    /// Most polls that may be in flight at one time, by the limit on open files.
-    pub(super) max_polls: usize,
-    /// Limits on threads, for errors.
-    pub(super) limits: Limits,
+    /// Most polls that may be in flight at one time.
+    pub(super) max_polls: MaxPolls,
 }
 
 /// A source that is new or has changed.
@@ -73,7 +71,8 @@ pub(super) struct Scheduler {
     repoll_is_pending: Arc<AtomicBool>,
     /// Reports of polls that could not be started, until the board has room. Their polls count as in flight.
     unsent: VecDeque<(Done, Report)>,
-    max_polls: usize,
+    max_polls: MaxPolls,
+    /// Limits on threads at the start, for errors.
     limits: Limits,
     reporter: Reporter,
     stats: Arc<SchedulerStats>,
@@ -93,8 +92,8 @@ impl Scheduler {
             messages,
             repoll_is_pending,
             unsent: VecDeque::new(),
-            max_polls: usize::MAX,
-            limits: Limits::default(),
+            max_polls: MaxPolls::UNLIMITED,
+            limits: Limits::of_this_process(),
             reporter,
             stats,
         }
@@ -148,8 +147,8 @@ impl Scheduler {
                 self.repoll_is_pending.store(false, Ordering::Relaxed);
                 self.queue.repoll_all(now);
             }
-            Message::Change(Change { removed, added, max_polls, limits }) => {
-                (self.max_polls, self.limits) = (max_polls, limits);
+            Message::Change(Change { removed, added, max_polls }) => {
+                self.max_polls = max_polls;
                 for key in removed {
                     self.queue.remove(key);
                 }
@@ -170,12 +169,12 @@ impl Scheduler {
 
     /// Passes a poll to a thread. If the system lacks the resources, the poll fails and no other is delayed.
     fn start(&mut self, key: Key, poller: Box<Poller>) {
-        if self.queue.in_flight() > self.max_polls {
-            let message = too_many_polls(self.max_polls);
+        if self.queue.in_flight() > self.max_polls.count {
+            let message = self.max_polls.to_string();
             return self.refuse(key, poller, message);
         }
         if let Err(((key, poller), error)) = self.crew.assign((key, poller)) {
-            let message = no_thread(&error, &self.limits);
+            let message = no_thread(&error, &self.limits.refreshed());
             self.refuse(key, poller, message);
         }
     }
@@ -200,13 +199,4 @@ impl Scheduler {
 /// Returns the error of a poll for which no thread could be created.
 fn no_thread(error: &io::Error, limits: &Limits) -> String {
     format!("cannot create a thread for the poll: {error}; {limits}")
-}
-
-/// Returns the error of a poll beyond the share of the descriptors that polls may use.
-fn too_many_polls(max_polls: usize) -> String {
-    let limit = descriptors::limit().map(|limit| format!(" {limit}")).unwrap_or_default();
-    format!(
-        "{max_polls} polls are in flight, as many as RLIMIT_NOFILE{limit} leaves descriptors for; raise it: {}",
-        descriptors::SETTINGS
-    )
 }

@@ -15,7 +15,9 @@ use crate::config::Source;
 use crate::outbound::{ThreadedResolver, tls};
 use crate::upstream::crew::{CORE_POLLERS, Spawn, system_threads};
 use crate::upstream::pollers::Parts;
-use crate::upstream::{KeptReadings, Outcome, Phase, PollRequest, PollStats, Pollers, kind};
+use crate::upstream::{
+    Fleet, KeptReadings, MaxPolls, Outcome, Phase, PollRequest, PollStats, Pollers, kind,
+};
 
 const AMPLE: Duration = Duration::from_secs(60);
 
@@ -170,7 +172,10 @@ fn poll_beyond_the_share_of_descriptors_fails_and_names_the_limit() {
     ]);
     let (_board, reader, reporter) = board(&[(*sources[0]).clone(), (*sources[1]).clone()]);
     let mut pollers = start(&[], &reporter, system_threads());
-    pollers.renew(crate::upstream::Fleet { max_polls: 1, ..fleet(&sources) });
+    pollers.renew(Fleet {
+        max_polls: MaxPolls { count: 1, ..MaxPolls::UNLIMITED },
+        ..fleet(&sources)
+    });
     let failed = until(&reader, |snapshot| snapshot.sources[1].error.is_some());
     let failure = failed.sources[1].error.clone().unwrap();
     assert_eq!(failure.kind, ErrorKind::Resources);

@@ -22,7 +22,7 @@ use crate::upstream::crew::{Spawn, system_threads};
 use crate::upstream::fetch::Request;
 use crate::upstream::kind;
 use crate::upstream::pollers::Parts;
-use crate::upstream::{Fleet, KeptReadings, Outcome, Phase, PollRequest, Pollers};
+use crate::upstream::{Fleet, KeptReadings, MaxPolls, Outcome, Phase, PollRequest, Pollers};
 
 pub(super) fn source(name: &str, url: String) -> Source {
     let level = JsonValue::new("level", "/level", Some(Unit::Percent));
@@ -88,7 +88,7 @@ pub(super) fn shared(sources: &[Source]) -> Vec<Arc<Source>> {
 
 /// Returns a configuration that allows any number of polls in flight.
 pub(super) fn fleet(sources: &[Arc<Source>]) -> Fleet<'_> {
-    Fleet { sources, user_agent: "test", max_polls: usize::MAX }
+    Fleet { sources, user_agent: "test", max_polls: MaxPolls::UNLIMITED }
 }
 
 /// Waits for a snapshot that satisfies a predicate, for at most a minute.
