@@ -11,7 +11,7 @@ use super::place::Place;
 use crate::board::Datum;
 use crate::config;
 use crate::time_zone;
-use crate::upstream::poll_once::poll_all;
+use crate::upstream::poll_all;
 use crate::upstream::user_agent;
 
 /// API of Open-Meteo.

@@ -29,6 +29,8 @@ pub const CERTIFICATES: &str = "pw-certs";
 pub const SCHEDULER: &str = "pw-scheduler";
 /// Looks up a host that the configuration names.
 pub const LOOKUP: &str = "pw-lookup";
+/// Polls a source for `check --poll`.
+pub const CHECK_POLL: &str = "pw-check-poll";
 /// Runs the command of `watch --alarm-exec`.
 pub const ALARM: &str = "pw-alarm";
 /// Reads the files by which `watch` probes.

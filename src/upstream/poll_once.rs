@@ -1,7 +1,6 @@
-//! Polls each source once and outside the schedule, for `check --poll`. The fetcher and the decoders are those
+//! Polls a source once and outside the schedule, for `check --poll`. The fetcher and the decoders are those
 //! of the pollers, so a result here is the result that the server will get.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,13 +10,10 @@ use super::decode;
 use super::fetch::{Fetched, Fetcher};
 use super::interpret::{DecodeFailure, interpret};
 use super::json::Settling;
-use super::rate_limit::RateLimiters;
 use super::secrets::Secrets;
 use super::{json, kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
-use crate::outbound::ThreadedResolver;
-use crate::outbound::tls::{self, Authorities, CaFiles};
 
 /// Most raw fields reported of a response.
 const MAX_FIELDS: usize = 100;
@@ -64,37 +60,8 @@ impl RawFields {
     }
 }
 
-/// Polls each source once, one after the other, within the rate limits, and passes each result to `report`.
-pub fn poll_all(
-    sources: &[Arc<Source>],
-    user_agent: &str,
-    mut report: impl FnMut(&Source, SinglePoll),
-) {
-    let needs_system = sources.iter().any(|source| source.trusts_system());
-    let authorities = needs_system.then(Authorities::of_system).unwrap_or_default();
-    let system_tls = tls::trusting_system(&authorities);
-    let (resolver, mut ca_files) = (ThreadedResolver::system(), CaFiles::default());
-    for (source, limiter) in sources.iter().zip(RateLimiters::default().of(sources)) {
-        if let Some(limiter) = limiter {
-            let now = Instant::now();
-            std::thread::sleep(limiter.reserve(now).saturating_duration_since(now));
-        }
-        let tls = match &source.ca_certs {
-            Some(ca_certs) => ca_files.trusting(ca_certs),
-            None => system_tls.clone(),
-        };
-        let resolver = resolver.clone();
-        report(
-            source,
-            poll(
-                source,
-                &Fetcher::new(source.timeout, user_agent, tls, kind::proxy(source), resolver),
-            ),
-        );
-    }
-}
-
-fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
+/// Polls a source once.
+pub(super) fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
     let started = Instant::now();
     let request = kind::request(source);
     let fetched = fetcher.fetch(&request, None);

@@ -50,7 +50,9 @@ pub(super) fn sources(scoreboard: &Scoreboard) -> Vec<Finding> {
         Finding::note("source", detail).advise(NAMED_BY_JSON)
     }));
     let all = scoreboard.sources.len();
-    listed.push(Finding::well("source", format!("{well} of {all} sources are fresh and answer")));
+    let summary =
+        || Finding::well("source", format!("{well} of {all} sources are fresh and answer"));
+    listed.extend((well > 0).then(summary));
     listed
 }
 
