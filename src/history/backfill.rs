@@ -30,18 +30,16 @@ const ROUNDING: f64 = 1e-6;
 
 /// A span of time of one field that ends now.
 struct Lookback {
-    source: Arc<str>,
     field: Arc<str>,
     back: Duration,
     step: Step,
 }
 
-/// Returns the spans that the trends of these sources need. The longest and coarsest span of a field comes
+/// Returns the spans that the trends of a source need. The longest and coarsest span of a field comes
 /// first.
-fn lookbacks(sources: &[Arc<Source>]) -> Vec<Lookback> {
-    let of_field = |source: &Source, trend: &TrendSettings, field: &Arc<str>| {
-        let lookback =
-            |back, step| Lookback { source: source.name.clone(), field: field.clone(), back, step };
+fn lookbacks(source: &Source) -> Vec<Lookback> {
+    let of_field = |trend: &TrendSettings, field: &Arc<str>| {
+        let lookback = |back, step| Lookback { field: field.clone(), back, step };
         let longest = trend.changes.iter().copied().fold(trend.rate_over, Duration::max);
         let refills = trend.tank.map(|_| lookback(REFILL_LOOKBACK, Step::Seconds(QUARTER)));
         // A quarter longer, since the value at the start of a change is interpolated.
@@ -49,51 +47,85 @@ fn lookbacks(sources: &[Arc<Source>]) -> Vec<Lookback> {
         refills.into_iter().chain([recent])
     };
     let mut lookbacks = Vec::new();
-    for source in sources {
-        for trend in &source.trends {
-            lookbacks.extend(trend.fields.iter().flat_map(|field| of_field(source, trend, field)));
-        }
+    for trend in &source.trends {
+        lookbacks.extend(trend.fields.iter().flat_map(|field| of_field(trend, field)));
     }
     lookbacks
 }
 
-/// Returns the recorded samples that the trends of these sources start from.
-///
-/// A coarse span ends where the finer one of the same field begins. If the history cannot be read, the error
-/// is logged and the samples read so far are returned: the trends then start with fewer observations.
-pub fn trend_samples(history: &History, sources: &[Arc<Source>], now: Timestamp) -> Vec<Sample> {
-    let mut samples: Vec<Sample> = Vec::new();
-    for lookback in lookbacks(sources) {
-        let begin = now.as_second().saturating_sub_unsigned(lookback.back.as_secs());
-        samples.retain(|sample| {
-            sample.at.as_second() < begin
-                || (&sample.source, &sample.field) != (&lookback.source, &lookback.field)
-        });
-        let window = Window {
-            source: lookback.source.to_string(),
-            field: lookback.field.to_string(),
-            from: begin,
-            to: now.as_second() + 1,
-            step: lookback.step,
-        };
-        let (points, unit, over_time) = match read(history, window) {
-            Ok(Some(found)) => found,
-            Ok(None) => continue,
+/// Recorded samples that the trends of sources start from, read source by source: those of a tank are two months,
+/// so those of thousands of tanks would take gigabytes at once.
+#[derive(Debug)]
+pub struct TrendSamples {
+    /// The next source is the last.
+    sources: Vec<Arc<Source>>,
+    /// Attempts to read the next source for which no connection was free.
+    attempts: u32,
+}
+
+/// Most attempts to read a source while requests use all connections. Each waits for a quarter of a second.
+const MAX_ATTEMPTS: u32 = 20;
+
+impl TrendSamples {
+    /// Returns those of these sources.
+    pub fn new(sources: &[Arc<Source>]) -> TrendSamples {
+        let sources = sources.iter().rev().filter(|source| !source.trends.is_empty());
+        TrendSamples { sources: sources.cloned().collect(), attempts: 0 }
+    }
+
+    /// Reads the samples of the next source; returns `None` if there is no other.
+    ///
+    /// If the history cannot be read, the error is logged and nothing more is read: the trends of the other sources
+    /// start without observations.
+    pub fn next(&mut self, history: &History, now: Timestamp) -> Option<Vec<Sample>> {
+        let source = self.sources.last()?;
+        match trend_samples(history, source, now) {
+            Err(HistoryError::Busy) if self.attempts < MAX_ATTEMPTS => {
+                self.attempts += 1;
+                Some(Vec::new())
+            }
             Err(error) => {
                 log::warn!(
                     "cannot read the history for trends: {error}; trends start with new observations"
                 );
-                return samples;
+                None
             }
+            Ok(samples) => {
+                self.sources.pop();
+                self.attempts = 0;
+                Some(samples)
+            }
+        }
+    }
+}
+
+/// Returns the recorded samples that the trends of a source start from. A coarse span ends where the finer one of the
+/// same field begins.
+fn trend_samples(
+    history: &History,
+    source: &Source,
+    now: Timestamp,
+) -> Result<Vec<Sample>, HistoryError> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for Lookback { field, back, step } in lookbacks(source) {
+        let begin = now.as_second().saturating_sub_unsigned(back.as_secs());
+        samples.retain(|sample| sample.at.as_second() < begin || sample.field != field);
+        let window = Window {
+            source: source.name.to_string(),
+            field: field.to_string(),
+            from: begin,
+            to: now.as_second() + 1,
+            step,
         };
+        let Some((points, unit, over_time)) = read(history, window)? else { continue };
         samples.extend(points.into_iter().filter_map(|(at, number)| {
             let at = Timestamp::from_second(at).ok()?.min(now);
-            let (source, field) = (lookback.source.clone(), lookback.field.clone());
+            let (source, field) = (source.name.clone(), field.clone());
             let sample = Sample::new(source, field, at, Finite::new(number)?, unit);
             Some(Sample { over_time, ..sample })
         }));
     }
-    samples
+    Ok(samples)
 }
 
 /// Times and numbers of a trend, with the unit and the aggregation of the field.
@@ -185,9 +217,46 @@ mod tests {
         import(&path, &TimeZone::UTC, rows.iter().map(sample)).unwrap();
         let history = History::read_only(&path, TimeZone::UTC);
         let sources = config::parse("p".as_ref(), &text, &|_| None).unwrap().sources;
-        let samples = trend_samples(&history, &sources, now);
+        let samples = trend_samples(&history, &sources[0], now).unwrap();
         let minutes = |sample: &Sample| (now.as_second() - sample.at.as_second()).div_euclid(60);
         samples.iter().map(|sample| (minutes(sample), sample.value.get())).collect()
+    }
+
+    #[test]
+    fn samples_are_read_source_by_source_and_not_at_all_without_a_file() {
+        let source = |name: &str, trend: &str| {
+            format!(
+                "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"http://127.0.0.1:1/\"\n\
+                 values.x.pointer = \"/x\"\n{trend}"
+            )
+        };
+        let text = [
+            source("a", "trends.x = {}\n"),
+            source("b", ""),
+            source("c", "trends.x = {}\n"),
+            source("d", "trends.x = {}\n"),
+        ];
+        let sources = config::parse("p".as_ref(), &text.concat(), &|_| None).unwrap().sources;
+        let now: Timestamp = "2026-01-31T17:20:00Z".parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pumphouse.db");
+        let sample = |name: &str| {
+            let number = Finite::new(1.0).unwrap();
+            Change::Observed(vec![Sample::new(name.into(), "x".into(), now, number, None)])
+        };
+        import(&path, &TimeZone::UTC, ["a", "b", "d"].map(sample)).unwrap();
+        let read = |history: &History| {
+            let mut samples = TrendSamples::new(&sources);
+            let pieces = std::iter::from_fn(move || samples.next(history, now));
+            let names = |piece: Vec<Sample>| {
+                piece.iter().map(|sample| sample.source.to_string()).collect::<Vec<_>>()
+            };
+            pieces.map(names).collect::<Vec<_>>()
+        };
+        let history = History::read_only(&path, TimeZone::UTC);
+        assert_eq!(read(&history), [vec!["a"], vec![], vec!["d"]]);
+        let none = History::read_only(&folder.path().join("none.db"), TimeZone::UTC);
+        assert_eq!(read(&none), [[""; 0]; 0]);
     }
 
     #[test]
@@ -254,7 +323,7 @@ mod tests {
         let history = History::read_only(&path, TimeZone::UTC);
         let total = |text: &str| {
             let sources = config::parse("p".as_ref(), text, &|_| None).unwrap().sources;
-            let samples = trend_samples(&history, &sources, now);
+            let samples = trend_samples(&history, &sources[0], now).unwrap();
             assert!(samples.iter().all(|sample| sample.at <= now && sample.period.is_none()));
             let amounts = samples.iter().map(|sample| sample.value.get()).sum::<f64>();
             (samples.len(), (amounts * 1e6).round() / 1e6)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{Entry, StoredEvent};
-use super::sender::CAPACITY;
+use super::sender::MAX_BYTES;
 use super::shared::Shared;
 use crate::board::{Change, DatedBy, Event, Sample};
 use crate::kernel::clock::MIN_TIME;
@@ -25,6 +25,8 @@ pub(super) struct Batch {
     /// False without a file: then only the recent events are stored, in memory.
     stores_entries: bool,
     entries: VecDeque<Entry>,
+    /// Bytes of the entries, as they were added.
+    bytes: usize,
     next_id: i64,
     /// True once the ids continue those in the file.
     is_numbered: bool,
@@ -40,6 +42,7 @@ impl Batch {
         Batch {
             stores_entries,
             entries: VecDeque::new(),
+            bytes: 0,
             next_id: 1,
             is_numbered: false,
             recent: VecDeque::new(),
@@ -49,7 +52,8 @@ impl Batch {
         }
     }
 
-    /// Adds a change. If the batch is full, drops the oldest entry.
+    /// Adds a change. If the batch is full, drops the oldest entries. Its limits are those of the queue: see
+    /// [`super::sender`].
     pub(super) fn add(&mut self, change: Change) {
         let entry = match change {
             Change::Observed(samples) => Entry::Samples(self.bounded(samples)),
@@ -59,12 +63,24 @@ impl Batch {
         if !self.stores_entries {
             return;
         }
-        if self.entries.len() >= CAPACITY
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        while self.fills(1)
             && let Some(oldest) = self.entries.pop_front()
         {
+            self.bytes = self.bytes.saturating_sub(oldest.bytes());
             self.shared.dropped(oldest.rows());
         }
-        self.entries.push_back(entry);
+    }
+
+    /// Returns true if the batch should be written before its interval has passed.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.fills(2)
+    }
+
+    /// Returns true if there are more entries than this part of the limits.
+    fn fills(&self, divisor: usize) -> bool {
+        self.entries.len() > self.shared.max_changes() / divisor || self.bytes > MAX_BYTES / divisor
     }
 
     /// Drops samples with numbers that no sensor measures, and warns of the first. Decoders reject them already;
@@ -210,6 +226,8 @@ impl Batch {
 
     /// Removes all entries, after they have been written.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
+        // A backlog leaves no memory behind.
+        self.entries = VecDeque::new();
+        self.bytes = 0;
     }
 }

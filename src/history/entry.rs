@@ -21,6 +21,15 @@ pub(super) enum Entry {
 }
 
 impl Entry {
+    /// Returns the bytes that the record takes in memory, without texts that it shares with others.
+    pub(super) fn bytes(&self) -> usize {
+        let content = match self {
+            Entry::Samples(samples) => size_of_val(samples.as_slice()),
+            Entry::Event(stored) => stored.event.detail.len(),
+        };
+        size_of::<Entry>() + content
+    }
+
     /// Returns the number of rows that the record adds, without those of rollups.
     pub(super) fn rows(&self) -> u64 {
         match self {
@@ -28,6 +37,16 @@ impl Entry {
             Entry::Event(_) => 1,
         }
     }
+}
+
+/// Returns the bytes that a change takes in memory, without texts that it shares with others.
+pub(super) fn bytes_of(change: &Change) -> usize {
+    let content = match change {
+        Change::Observed(samples) => size_of_val(samples.as_slice()),
+        Change::Happened(event) => event.detail.len(),
+        Change::ClockStepped(_) => 0,
+    };
+    size_of::<Change>() + content
 }
 
 /// Returns the number of rows that a change adds, without those of rollups.

@@ -114,7 +114,7 @@ mod speeds;
 mod upgrade;
 mod writer;
 
-pub use backfill::trend_samples;
+pub use backfill::TrendSamples;
 pub use bucket::{Bucket, Merger, Tier, Total};
 pub use calendar::{Calendar, DAY, QUARTER};
 pub use direction::VectorSum;

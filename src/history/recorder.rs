@@ -1,7 +1,7 @@
 //! The recorder: the thread `pw-history`, which owns the connection that writes.
 //!
-//! It receives changes into a [`Batch`] and flushes the batch in one transaction per interval. A
-//! flush that fails keeps the batch, so the next one writes it. A file that cannot be opened is tried
+//! It receives changes into a [`Batch`] and flushes the batch in one transaction per interval, and earlier when it is
+//! half full. A flush that fails keeps the batch, so the next one writes it. A file that cannot be opened is tried
 //! again each minute. A file that another process records is not opened: the recorder keeps the batch, and
 //! tries to get the lock ([`DataLock`]) several times a second at first, since that process may be the former one
 //! that finishes its requests, and then each minute. Old rows are pruned once an hour, right after a flush.
@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
+use crossbeam_channel::select;
 use jiff::Timestamp;
 
 use super::batch::Batch;
@@ -18,7 +18,7 @@ use super::clock_guard::ClockGuard;
 use super::error::StoreError;
 use super::handle::History;
 use super::renames::SourceFields;
-use super::sender::ChangeSender;
+use super::sender::{ChangeSender, Changes};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::writer::Writer;
@@ -39,8 +39,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Interval between two flushes while the report of a step of the clock is awaited.
 const AWAIT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Function that the recorder's thread calls once the history is open.
-pub type OnOpen = Box<dyn FnOnce(&History) + Send>;
+/// Work that the recorder's thread does piece by piece, between its own, once the history is open. Returns false
+/// when it is done.
+pub type OnOpen = Box<dyn FnMut(&History) -> bool + Send>;
 
 /// Owner of the recorder's thread. Dropping it writes the unwritten changes and joins the thread.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub struct Recorder {
 pub struct Prepared {
     settings: Settings,
     shared: Arc<Shared>,
-    changes: Receiver<Box<Change>>,
+    changes: Changes,
     clock: Clock,
     /// The board begins after this, and reports each step since.
     setting: ReportedSetting,
@@ -71,7 +72,7 @@ pub fn prepare(settings: Settings) -> (Prepared, ChangeSender, History) {
 }
 
 impl Prepared {
-    /// Starts the recorder's thread, which opens the file and then calls `on_open`.
+    /// Starts the recorder's thread, which opens the file and then does the work `on_open`.
     ///
     /// # Errors
     /// The thread cannot be created.
@@ -81,7 +82,7 @@ impl Prepared {
         Ok(Recorder { _thread: OwnedThread::spawn(threads::HISTORY, run)? })
     }
 
-    fn into_thread(self, on_open: OnOpen) -> (RecorderThread, Receiver<Box<Change>>) {
+    fn into_thread(self, on_open: OnOpen) -> (RecorderThread, Changes) {
         let Prepared { settings, shared, changes, clock, setting } = self;
         let recorder = RecorderThread {
             on_open: Some(on_open),
@@ -98,6 +99,7 @@ impl Prepared {
             held_since: None,
             writer: None,
             pruned_at: Instant::now(),
+            waits_for_flush: false,
             settings,
         };
         (recorder, changes)
@@ -126,10 +128,12 @@ struct RecorderThread {
     /// Sources whose renamed fields have been moved.
     moved: Arc<Vec<SourceFields>>,
     pruned_at: Instant,
+    /// True if the batch was half full and could not be written, until the next flush is due.
+    waits_for_flush: bool,
 }
 
 impl RecorderThread {
-    fn run(mut self, changes: &Receiver<Box<Change>>, stop: &StopToken) {
+    fn run(mut self, changes: &Changes, stop: &StopToken) {
         self.open();
         let mut flush_at = Instant::now() + self.settings.flush;
         let mut open_at = Instant::now() + self.open_interval();
@@ -137,21 +141,28 @@ impl RecorderThread {
             self.shared.heartbeat.beat();
             let until_flush = flush_at.saturating_duration_since(Instant::now());
             let until_open = open_at.saturating_duration_since(Instant::now());
+            let wait = match self.has_work() {
+                true => Duration::ZERO,
+                false => until_flush.min(until_open),
+            };
             let stopping = select! {
                 recv(stop) -> _ => true,
-                recv(changes) -> change => match change {
+                recv(changes.channel()) -> change => match change {
                     Ok(change) => {
-                        self.add(*change);
+                        self.add(changes.received(change));
                         false
                     }
                     // All senders have been dropped, so the program is stopping.
                     Err(_) => true,
                 },
-                default(until_flush.min(until_open)) => false,
+                default(wait) => {
+                    self.do_piece_of_work();
+                    false
+                }
             };
             if stopping {
-                while let Ok(change) = changes.try_recv() {
-                    self.add(*change);
+                while let Some(change) = changes.try_next() {
+                    self.add(change);
                 }
                 if self.writer.is_none() {
                     // The other process may have just ended, or the fault of the path.
@@ -178,8 +189,34 @@ impl RecorderThread {
                 };
                 self.flush();
                 self.prune();
+                self.waits_for_flush = false;
                 flush_at = Instant::now() + interval;
+            } else {
+                self.flush_early();
             }
+        }
+    }
+
+    /// Flushes the batch if it is half full. What cannot be written now is tried again at the next flush.
+    fn flush_early(&mut self) {
+        if self.batch.is_half_full() && !self.waits_for_flush {
+            self.flush();
+            self.waits_for_flush = !self.batch.is_empty();
+        }
+    }
+
+    /// Returns true if work is left that needs the history.
+    fn has_work(&self) -> bool {
+        self.on_open.is_some() && self.writer.is_some()
+    }
+
+    /// Does a piece of the work that needs the history.
+    fn do_piece_of_work(&mut self) {
+        if self.has_work()
+            && let Some(work) = &mut self.on_open
+            && !work(&self.history)
+        {
+            self.on_open = None;
         }
     }
 

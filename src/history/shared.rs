@@ -19,7 +19,7 @@ use super::error::{HistoryError, ReadError};
 use super::fault::FaultKind;
 use super::pool::ReaderPool;
 use super::renames::SourceFields;
-use super::sender::CAPACITY;
+use super::sender::max_changes;
 use super::settings::Settings;
 use crate::data_lock::Holder;
 use crate::engine::Heartbeat;
@@ -98,11 +98,17 @@ impl Shared {
         }
     }
 
+    /// Returns the number of changes for which there is place, by the sources of the present configuration.
+    pub(super) fn max_changes(&self) -> usize {
+        max_changes(self.sources.load().len())
+    }
+
     /// Reports that another process records the history.
     pub(super) fn held_by(&self, holder: Holder) {
+        let max_changes = self.max_changes();
         let message = format!(
             "another process records the history: {holder}; this one serves without it, keeps up to \
-             {CAPACITY} observations and events in memory, and records them when that process ends"
+             {max_changes} observations and events in memory, and records them when that process ends"
         );
         self.holder.store(Some(Arc::new(holder)));
         self.report(Level::Warn, FaultKind::Held, &message, |current| current != Some(&message));

@@ -37,6 +37,19 @@ const START: i64 = 1_773_014_400;
 
 const FOREVER: Retention = Retention { raw: None, quarters: None, days: None };
 
+/// Returns the settings of a history without sources.
+pub(super) fn settings_of(path: Option<PathBuf>) -> Settings {
+    Settings {
+        lock: Arc::new(DataLock::none()),
+        path,
+        flush: Duration::from_millis(10),
+        keep: FOREVER,
+        zone: TimeZone::UTC,
+        readers: 2,
+        sources: Vec::new(),
+    }
+}
+
 struct Fixture {
     _folder: TempDir,
     path: PathBuf,
@@ -49,15 +62,7 @@ impl Fixture {
     }
 
     fn settings(&self) -> Settings {
-        Settings {
-            lock: Arc::new(DataLock::none()),
-            path: Some(self.path.clone()),
-            flush: Duration::from_millis(10),
-            keep: FOREVER,
-            zone: TimeZone::UTC,
-            readers: 2,
-            sources: Vec::new(),
-        }
+        settings_of(Some(self.path.clone()))
     }
 
     fn history(&self) -> History {
@@ -66,7 +71,7 @@ impl Fixture {
 
     fn recorder(&self) -> (Recorder, ChangeSender, History) {
         let (prepared, sender, history) = prepare(self.settings());
-        (prepared.start(Box::new(|_| {})).unwrap(), sender, history)
+        (prepared.start(Box::new(|_| false)).unwrap(), sender, history)
     }
 
     fn writer(&self) -> Writer {

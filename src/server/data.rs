@@ -16,7 +16,7 @@ use crate::board::{
 use crate::config::{self, Config, renamed_fields};
 use crate::data_lock::DataLock;
 use crate::history::{
-    self, ChangeSender, History, Recorder, RenamedSeries, Retention, SourceFields, trend_samples,
+    self, ChangeSender, History, Recorder, RenamedSeries, Retention, SourceFields, TrendSamples,
 };
 use crate::kernel::clock::Start;
 use crate::last_values::{self, Saver};
@@ -60,9 +60,9 @@ impl Data {
         let changes = record_changes(change_sender.clone(), Arc::clone(&handles));
         let (board, reader, reporter) = Board::start(infos, loaded, service(start), changes)?;
         // Trends start from recorded samples. The recorder's thread reads them, as the disk may be slow.
-        let (sources, trend_reporter) = (config.sources.clone(), reporter.clone());
+        let (mut samples, trend_reporter) = (TrendSamples::new(&config.sources), reporter.clone());
         let recorder = recorder.start(Box::new(move |history| {
-            backfill_trends(history, &sources, &trend_reporter);
+            backfill_next(history, &mut samples, &trend_reporter)
         }))?;
         let saver =
             file.map(|file| Saver::start(file, Arc::clone(lock), reader.clone())).transpose()?;
@@ -176,11 +176,16 @@ pub(super) fn recorded_sources(sources: &[Arc<config::Source>]) -> Vec<SourceFie
     sources.iter().map(fields).collect()
 }
 
-/// Sends the board the recorded samples that the trends of these sources start from.
-pub(super) fn backfill_trends(
+/// Sends the board the recorded samples that the trends of the next source start from. Returns false if there is
+/// no other source.
+pub(super) fn backfill_next(
     history: &History,
-    sources: &[Arc<config::Source>],
+    samples: &mut TrendSamples,
     reporter: &Reporter,
-) {
-    reporter.backfill(trend_samples(history, sources, Timestamp::now()));
+) -> bool {
+    match samples.next(history, Timestamp::now()) {
+        Some(none) if none.is_empty() => true,
+        Some(past) => reporter.backfill(past),
+        None => false,
+    }
 }

@@ -15,7 +15,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::data::{backfill_trends, fleet, recorded_sources};
+use super::data::{backfill_next, fleet, recorded_sources};
 use super::reload_thread::ReloadThread;
 use super::source_changes::SourceChanges;
 use super::{Running, Setup, admitted_connections, effective_limits, program_event};
@@ -23,6 +23,7 @@ use crate::board::{EventKind, SourceInfo};
 use crate::certificates::CertificateInfo;
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
+use crate::history::TrendSamples;
 use crate::upstream::user_agent;
 
 impl Running {
@@ -115,7 +116,8 @@ impl Running {
         self.pollers.renew(fleet(config, &user_agent(&config.site)));
         if !renewed.is_empty() {
             let (history, reporter) = (self.history.clone(), self.reporter.clone());
-            reload_thread.run(move || backfill_trends(&history, &renewed, &reporter));
+            let mut samples = TrendSamples::new(&renewed);
+            reload_thread.run(move || while backfill_next(&history, &mut samples, &reporter) {});
         }
     }
 

@@ -87,9 +87,6 @@ impl RecorderThread {
                 self.read_recent_events(&readers);
                 self.shared.opened(readers);
                 self.writer = Some(writer);
-                if let Some(on_open) = self.on_open.take() {
-                    on_open(&self.history);
-                }
             }
             Err(error) => {
                 let (kind, reason) = match write_fault(&path) {

@@ -25,7 +25,7 @@ fn events_recorded_before_the_file_is_open_get_ids_after_those_in_it() {
         let before = (0..stored).map(|_| happened(EventKind::Stale));
         super::super::writer::import(&path, &TimeZone::UTC, before).unwrap();
         let (prepared, _, history) = prepare(settings(&folder));
-        let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
+        let (mut thread, _) = prepared.into_thread(Box::new(|_| false));
         for _ in 0..3 {
             thread.add(happened(EventKind::Fresh));
         }
@@ -73,7 +73,7 @@ impl Held {
         let clock = FakeClock::new(time_point(Timestamp::from_second(now).unwrap(), 0));
         prepared.clock = clock.clock();
         prepared.setting = ReportedSetting::new(prepared.clock.now());
-        let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
+        let (mut thread, _) = prepared.into_thread(Box::new(|_| false));
         thread.open();
         Held { folder, clock, thread, history }
     }
@@ -168,7 +168,7 @@ fn recorder_whose_lock_was_taken_closes_the_file() {
     let lock = Arc::new(DataLock::of_database(&path));
     let settings = Settings { path: Some(path.clone()), lock, ..settings(&folder) };
     let (prepared, _sender, history) = prepare(settings);
-    let (mut recorder, _changes) = prepared.into_thread(Box::new(|_| {}));
+    let (mut recorder, _changes) = prepared.into_thread(Box::new(|_| false));
     recorder.open();
     recorder.check_lock();
     assert!(recorder.writer.is_some());
@@ -201,7 +201,7 @@ fn history_starts_within_a_minute_once_its_folder_exists() {
     let lock = Arc::new(DataLock::of_database(&path));
     let settings = Settings { path: Some(path.clone()), lock, ..settings(&folder) };
     let (prepared, _, history) = prepare(settings);
-    let (mut thread, _) = prepared.into_thread(Box::new(|_| {}));
+    let (mut thread, _) = prepared.into_thread(Box::new(|_| false));
     let kind = || history.health().error.as_ref().map(|error| error.kind);
     thread.open();
     assert_eq!((kind(), thread.writer.is_some()), (Some(FaultKind::NoPlace), false));
@@ -209,4 +209,62 @@ fn history_starts_within_a_minute_once_its_folder_exists() {
     std::fs::create_dir(path.parent().unwrap()).unwrap();
     thread.open();
     assert_eq!((kind(), thread.writer.is_some()), (None, true));
+}
+
+/// Returns a change with one value, `n` seconds after the record.
+fn observed(n: i64) -> Change {
+    let at = Timestamp::from_second(RECORD + n).unwrap();
+    Change::Observed(vec![Sample::new(
+        "tank".into(),
+        "level".into(),
+        at,
+        Finite::new(1.0).unwrap(),
+        None,
+    )])
+}
+
+#[test]
+fn batch_that_is_half_full_is_written_before_its_interval_has_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { lock: Arc::new(DataLock::none()), ..settings(&folder) };
+    let (prepared, _sender, history) = prepare(settings);
+    let (mut thread, _changes) = prepared.into_thread(Box::new(|_| false));
+    let half = thread.shared.max_changes() as i64 / 2;
+    // While the file is not open, nothing is tried again before the next flush.
+    (0..=half).for_each(|n| thread.add(observed(n)));
+    thread.flush_early();
+    assert!(thread.waits_for_flush);
+    thread.open();
+    thread.flush_early();
+    assert_eq!((history.rows(), thread.batch.len() as i64), (0, half + 1));
+    thread.flush();
+    assert_eq!((history.rows() as i64, thread.batch.len()), (half + 1, 0));
+    thread.waits_for_flush = false;
+    (0..half).for_each(|n| thread.add(observed(half + 1 + n)));
+    thread.flush_early();
+    assert_eq!(thread.batch.len() as i64, half, "it is not yet half full");
+    thread.add(observed(2 * half + 1));
+    thread.flush_early();
+    assert_eq!((history.rows() as i64, thread.batch.len()), (2 * half + 2, 0));
+    assert!(!thread.waits_for_flush);
+}
+
+#[test]
+fn changes_are_recorded_while_work_for_the_open_history_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let flush = Duration::from_millis(10);
+    let settings = Settings { flush, ..settings(&folder) };
+    let (prepared, sender, history) = prepare(settings);
+    let (done, is_done) = crossbeam_channel::bounded(1);
+    let recorder = prepared.start(Box::new(move |history| {
+        if history.rows() == 0 {
+            return true;
+        }
+        done.send(()).unwrap();
+        false
+    }));
+    sender.send(observed(0));
+    is_done.recv_timeout(Duration::from_secs(20)).expect("the change is recorded meanwhile");
+    drop(recorder);
+    assert_eq!(history.rows(), 1);
 }

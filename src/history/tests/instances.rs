@@ -6,7 +6,7 @@ use super::*;
 fn process(fixture: &Fixture) -> (Recorder, ChangeSender, History) {
     let lock = Arc::new(DataLock::of_database(&fixture.path));
     let (prepared, sender, history) = prepare(Settings { lock, ..fixture.settings() });
-    (prepared.start(Box::new(|_| {})).unwrap(), sender, history)
+    (prepared.start(Box::new(|_| false)).unwrap(), sender, history)
 }
 
 fn observe(sender: &ChangeSender, n: i64) {

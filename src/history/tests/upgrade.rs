@@ -307,7 +307,7 @@ fn migration_that_fails_changes_nothing_and_is_tried_again() {
     assert_eq!(before.0, 1);
     let settings = Settings { sources: ambient(), ..fixture.settings() };
     let (prepared, sender, history) = prepare(settings);
-    let recorder = prepared.start(Box::new(|_| {})).unwrap();
+    let recorder = prepared.start(Box::new(|_| false)).unwrap();
     wait_until("the recorder has tried", || history.health().error.is_some());
     let error = history.health().error.clone().unwrap();
     assert!(error.message.contains("the disk is full"), "{error:?}");
