@@ -107,7 +107,8 @@ fn insert(
         _ => QuarterDay::of(connection, calendar, id, over_time, quarter)?,
     };
     series.day = Some((quarter, day));
-    if let Some(last) = pruned(connection, series, new.at, quarter, day)? {
+    let is_newest = new.at > series.newest;
+    if !is_newest && let Some(last) = pruned(connection, series, new.at, quarter, day)? {
         let Some(value) = last.filter(|&value| value != new.value) else { return Ok(false) };
         if is_ordered && series.latest.flatten().is_some_and(|(latest, _)| latest == new.at) {
             series.latest = Some(Some((new.at, new.value)));
@@ -122,6 +123,7 @@ fn insert(
          ON CONFLICT DO NOTHING",
     )?;
     let is_inserted = insert.execute(params![id, at, value, qualifier])? > 0;
+    series.newest = series.newest.max(at);
     let latest = series.latest.flatten();
     let change = |before| Change { series: id, over_time, before, after: new };
     if is_ordered && latest.is_none_or(|(latest, _)| at >= latest) {
@@ -145,7 +147,7 @@ fn insert(
 }
 
 /// Returns `Some` if the rollups may have an observation at this time whose row was pruned: it must not be
-/// added again. The number is that of the observation, where it is the latest of its rollup.
+/// added again. None that is later than all others was. The number is that of the observation, where it is the latest of its rollup.
 ///
 /// Rows are pruned oldest first. Therefore an observation is new if it is later than the latest one of its
 /// quarter or its day, if one before it is left, or if these have all their finer rows. A quarter that was

@@ -28,6 +28,8 @@ pub(super) struct Series {
     pub(super) period: Option<f64>,
     /// Time and number of the latest observation; `None` if that has not been read.
     pub(super) latest: Option<Option<(i64, f64)>>,
+    /// Time that no recorded observation is later than, also of those that were pruned.
+    pub(super) newest: i64,
     /// Quarter and day of the observation written last.
     pub(super) day: Option<(i64, QuarterDay)>,
     /// True if the field's latest sample was in this unit.
@@ -156,18 +158,33 @@ fn load(connection: &Connection, sample: &Sample, unit: &str) -> Result<Series, 
          (SELECT max(recorded) FROM series WHERE source = ?1 AND field = ?2) \
          FROM series WHERE source = ?1 AND field = ?2 AND unit = ?3",
     )?;
-    let series = select.query_row(params![source, field, unit], |row| {
+    let mut series = select.query_row(params![source, field, unit], |row| {
         let name: String = row.get(1)?;
         Ok(Series {
             id: row.get(0)?,
             over_time: over_time_of(&name, field, sample.unit),
             period: row.get(2)?,
             latest: None,
+            newest: i64::MIN,
             day: None,
             is_current: row.get(3)?,
         })
     })?;
+    series.newest = newest(connection, series.id)?;
     Ok(series)
+}
+
+/// Returns the time of the latest observation of a series. Each tier may be kept for longer than the others. Days of
+/// another calendar may overlap with others, so the latest two are compared.
+fn newest(connection: &Connection, series: i64) -> Result<i64, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT max(at) FROM (\
+         SELECT * FROM (SELECT at FROM raw WHERE series = ?1 ORDER BY at DESC LIMIT 1) UNION ALL \
+         SELECT * FROM (SELECT last_at FROM quarter WHERE series = ?1 ORDER BY at DESC LIMIT 1) UNION ALL \
+         SELECT * FROM (SELECT last_at FROM day WHERE series = ?1 ORDER BY at DESC LIMIT 2))",
+    )?;
+    let newest: Option<i64> = select.query_row([series], |row| row.get(0))?;
+    Ok(newest.unwrap_or(i64::MIN))
 }
 
 /// Returns the ids and the aggregations of all series of a field.
