@@ -42,6 +42,8 @@ pub(super) struct SeriesTable {
     known: HashMap<Key, Series>,
     /// Series of directions by source.
     directions: HashMap<Arc<str>, Vec<i64>>,
+    /// Largest `recorded` of all series; `None` if that has not been read. Finding it takes a read of all.
+    recorded: Option<i64>,
 }
 
 /// Returns the aggregation with this name in the table.
@@ -54,6 +56,7 @@ impl SeriesTable {
     pub(super) fn clear(&mut self) {
         self.known.clear();
         self.directions.clear();
+        self.recorded = None;
     }
 
     /// Returns the series of a sample, and creates it if it does not exist. Adopts the sample's unit,
@@ -96,9 +99,17 @@ impl SeriesTable {
         // Its days may be recomputed.
         let mut adopted = Series { over_time: *over_time, is_current: true, day: None, ..series };
         if !series.is_current {
-            let sql = "UPDATE series SET recorded = \
-                       (SELECT coalesce(max(recorded), 0) + 1 FROM series) WHERE id = ?";
-            connection.execute(sql, [series.id])?;
+            let largest = match self.recorded {
+                Some(largest) => largest,
+                None => {
+                    let sql = "SELECT coalesce(max(recorded), 0) FROM series";
+                    connection.query_row(sql, [], |row| row.get(0))?
+                }
+            };
+            self.recorded = Some(largest + 1);
+            let mut update =
+                connection.prepare_cached("UPDATE series SET recorded = ? WHERE id = ?")?;
+            update.execute([largest + 1, series.id])?;
         }
         if let (None, Some(period)) = (series.period, period) {
             let seconds = period.as_secs_f64();

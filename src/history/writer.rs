@@ -28,6 +28,10 @@ use crate::units::{OverTime, Unit};
 /// delay the next flush.
 const MAX_DELETED: i64 = 5_000;
 
+/// Most rows that one `prune` deletes in all, which takes about a second. 10,000 sources with four values record fewer
+/// in a minute, so that pruning keeps up.
+const MAX_DELETED_IN_ALL: i64 = 100_000;
+
 /// Most events in the file.
 const MAX_EVENTS: i64 = 100_000;
 
@@ -217,9 +221,19 @@ impl Writer {
     /// A row must be too old both by the clock and by the number of recorded days after it. By the clock alone, a
     /// clock that is years ahead would delete years of rows. It cannot add more recorded days than a right one.
     pub(super) fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
+        self.prune_at_most(MAX_DELETED_IN_ALL, keep, now)
+    }
+
+    /// Deletes at most `limit` rows, as [`Writer::prune`] does.
+    fn prune_at_most(
+        &mut self,
+        limit: i64,
+        keep: &Retention,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
-        let mut done = true;
+        let (mut done, mut left) = (true, limit);
         for (table, keep) in [("raw", keep.raw), ("quarter", keep.quarters), ("day", keep.days)] {
             let Some(keep) = keep else { continue };
             let Ok(by_clock) = now.checked_sub(keep) else { continue };
@@ -231,8 +245,13 @@ impl Writer {
             );
             let mut delete = transaction.prepare_cached(&sql)?;
             for (series, _) in &all {
-                let deleted = delete.execute(params![series, before, MAX_DELETED])?;
-                done &= (deleted as i64) < MAX_DELETED;
+                let most = MAX_DELETED.min(left);
+                let deleted = delete.execute(params![series, before, most])? as i64;
+                left -= deleted;
+                done &= deleted < most;
+                if left == 0 {
+                    break;
+                }
             }
         }
         let sql = "DELETE FROM event WHERE id <= (SELECT max(id) FROM event) - ?";
@@ -321,49 +340,4 @@ fn start_of_latest_days(
 }
 
 #[cfg(test)]
-mod tests {
-    use rusqlite::ErrorCode;
-
-    use super::*;
-    use crate::board::{Finite, Sample};
-
-    fn samples(field: &str, number: i64) -> Entry {
-        let sample = |at| {
-            Sample::new(
-                "tank".into(),
-                field.into(),
-                Timestamp::from_second(1_773_014_400 + at).expect("a second of 2026"),
-                Finite::new(1.0).expect("1 is finite"),
-                None,
-            )
-        };
-        Entry::Samples((0..number).map(sample).collect())
-    }
-
-    #[test]
-    fn series_of_a_transaction_that_was_rolled_back_gets_a_new_id() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pumphouse.db");
-        let mut writer = Writer::open(&path, &TimeZone::UTC, &[], || {}).unwrap();
-        let pages: i64 =
-            writer.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        let most = |writer: &Writer, pages: i64| {
-            let limited = format!("PRAGMA max_page_count = {pages}");
-            writer.connection.query_row(&limited, [], |_| Ok(())).unwrap();
-        };
-        // The disk is full in the middle of a batch whose first row is of a new series.
-        most(&writer, pages + 2);
-        let error = writer.write([samples("level", 10_000)].iter()).unwrap_err();
-        let StoreError::Database(error) = error else { panic!("{error}") };
-        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
-        most(&writer, 1 << 20);
-        // Another series gets the id that was rolled back.
-        writer.write([samples("depth", 3)].iter()).unwrap();
-        writer.write([samples("level", 5)].iter()).unwrap();
-        let rows = |field| {
-            let sql = "SELECT count(*) FROM raw JOIN series ON series = id WHERE field = ?";
-            writer.connection.query_row(sql, [field], |row| row.get::<_, i64>(0)).unwrap()
-        };
-        assert_eq!((rows("depth"), rows("level")), (3, 5));
-    }
-}
+mod tests;
