@@ -11,6 +11,7 @@ mod error_line;
 mod errors;
 mod group;
 mod history;
+mod key_list;
 mod kind;
 mod listen_addr;
 mod load;

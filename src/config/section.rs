@@ -10,6 +10,7 @@ use toml_span::value::{Key, Table, ValueInner};
 use toml_span::{Span, Value};
 
 use super::configured_path::PathKey;
+use super::key_list::KeyList;
 use super::problem::located;
 use super::reader::Reader;
 use crate::file_error::FileError;
@@ -34,9 +35,9 @@ pub(super) struct Section<'reader, 'text> {
     span: Span,
     table: Table<'text>,
     /// Keys that were read, present or not.
-    known: Vec<String>,
+    known: KeyList,
     /// Keys that were read and present.
-    present: Vec<String>,
+    present: KeyList,
     /// Required keys that are absent, which are reported at the end: an unknown key may be a misspelt one
     /// of them.
     missing: RefCell<Vec<String>>,
@@ -79,7 +80,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
         span: Span,
         table: Table<'text>,
     ) -> Section<'reader, 'text> {
-        let (known, present) = (Vec::new(), Vec::new());
+        let (known, present) = (KeyList::default(), KeyList::default());
         Section { reader, title, span, table, known, present, missing: RefCell::default() }
     }
 
@@ -172,10 +173,10 @@ impl<'reader, 'text> Section<'reader, 'text> {
     }
 
     pub(super) fn take(&mut self, key: &str) -> Option<(Key<'text>, Value<'text>)> {
-        self.known.push(key.to_owned());
+        self.known.push(key);
         let entry = self.table.remove_entry(key);
         if entry.is_some() {
-            self.present.push(key.to_owned());
+            self.present.push(key);
         }
         entry
     }
@@ -183,9 +184,8 @@ impl<'reader, 'text> Section<'reader, 'text> {
     /// Notes a required key that is absent, to be reported at the end. One that is present but faulty has
     /// been reported already.
     pub(super) fn require<T>(&self, key: &str, value: Option<T>) -> Option<T> {
-        let file_key = format!("{key}_file");
-        let is_present = self.present.iter().any(|present| present == key || *present == file_key);
-        if value.is_none() && !is_present {
+        let is_present = || self.was_present(key) || self.was_present(&format!("{key}_file"));
+        if value.is_none() && !is_present() {
             self.missing.borrow_mut().push(key.to_owned());
         }
         value
@@ -238,12 +238,12 @@ impl<'reader, 'text> Section<'reader, 'text> {
 
     /// Returns true if a key was read, present or not.
     pub(super) fn knows(&self, key: &str) -> bool {
-        self.known.iter().any(|known| known == key)
+        self.known.contains(key)
     }
 
     /// Returns true if a key was read and present.
     pub(super) fn was_present(&self, key: &str) -> bool {
-        self.present.iter().any(|present| present == key)
+        self.present.contains(key)
     }
 
     /// Returns the position of a key that has not been read yet, if it is present.
@@ -283,7 +283,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
                 continue;
             }
             let name = &key.name;
-            let known = self.known.iter().chain(&missing).map(String::as_str);
+            let known = self.known.iter().chain(missing.iter().map(String::as_str));
             // A key that is set already is not meant, unless no other one is near.
             let unset = known.clone().filter(|known| !self.was_present(known));
             let written = name.to_lowercase();
@@ -294,7 +294,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
             }
             let hint = match near {
                 Some(near) => format!("; did you mean \"{near}\"?"),
-                None => format!("; known are {}", self.known.join(", ")),
+                None => format!("; known are {}", self.known.joined()),
             };
             if let Some(near) = near.map(str::to_owned) {
                 missing.retain(|key| *key != near);
