@@ -7,6 +7,7 @@
 mod explain;
 mod header;
 mod line;
+mod pieces;
 mod subject;
 
 use std::borrow::Cow;
@@ -24,6 +25,9 @@ const MAX_ERRORS: usize = 200;
 /// # Errors
 /// Faulty lines, at least the first one.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Vec<Problem>> {
+    if let Some(value) = pieces::parse(text) {
+        return Ok(value);
+    }
     let error = match toml_span::parse(text) {
         Ok(value) => return Ok(value),
         Err(error) => error,

@@ -27,6 +27,8 @@ pub const LAST_VALUES: &str = "pw-last-values";
 pub const CERTIFICATES: &str = "pw-certs";
 /// Starts the polls of all sources.
 pub const SCHEDULER: &str = "pw-scheduler";
+/// Parses a piece of a large configuration.
+pub const CONFIG: &str = "pw-config";
 /// Looks up a host that the configuration names.
 pub const LOOKUP: &str = "pw-lookup";
 /// Polls a source for `check --poll`.
