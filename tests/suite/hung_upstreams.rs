@@ -14,6 +14,7 @@ const HISTORY: &str = "/api/v1/history?field=well.pressure&hours=1";
 /// method, path of the document, target, status codes. A poll too soon after another gets 429.
 const OPERATIONS: &[(&str, &str, &str, &[u16])] = &[
     ("get", "/", "/", &[200]),
+    ("get", "/group/{group}", "/group/valley/north", &[200]),
     ("get", "/source/{source}", "/source/well", &[200]),
     ("get", "/chart/{source}.{field}.svg", "/chart/well.pressure.svg", &[200]),
     ("get", "/api/v1/status", "/api/v1/status", &[200]),
@@ -69,7 +70,7 @@ fn every_route_under_hung_upstreams_answers_and_adds_no_thread() {
     let spring = Upstream::hung();
     let config = Config::https()
         .set("history.flush", "200ms")
-        .source(source("well", &well))
+        .source(source("well", &well).set("group", "valley/north"))
         .source(source("spring", &spring));
     let server = Server::start(&config);
     server.eventually_status("the well has answered", |status| {
