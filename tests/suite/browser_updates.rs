@@ -117,7 +117,7 @@ fn updated_page_equals_a_loaded_one() {
 }
 
 /// A server without TLS, and its port.
-fn serve(folder: &std::path::Path, config: &Config) -> (Process, u16) {
+pub fn serve(folder: &std::path::Path, config: &Config) -> (Process, u16) {
     config.write(folder);
     let mut command = Command::new(BINARY);
     command
@@ -193,7 +193,7 @@ fn state(browser: &Browser) -> [String; 3] {
 }
 
 /// Waits until the title, the summary and the notices contain these words.
-fn wait_for(browser: &Browser, words: [&str; 3]) {
+pub fn wait_for(browser: &Browser, words: [&str; 3]) {
     let mut seen = Default::default();
     eventually(&format!("{words:?}"), || {
         seen = state(browser);
@@ -270,7 +270,7 @@ fn page_without_its_server_says_so_in_notice_summary_and_title() {
 }
 
 /// Script that sets the clock of the page ahead, and so its estimate of the server's.
-const AN_HOUR_LATER: &str = "const real = Date.now; Date.now = () => real() + 3600000";
+pub const AN_HOUR_LATER: &str = "const real = Date.now; Date.now = () => real() + 3600000";
 
 #[test]
 fn value_turns_stale_by_its_own_time_without_the_server() {

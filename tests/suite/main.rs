@@ -20,6 +20,7 @@ mod attack;
 mod authorities;
 mod browser;
 mod browser_charts;
+mod browser_fleets;
 mod browser_pages;
 mod browser_updates;
 mod certificates;

@@ -33,7 +33,7 @@ function morphAttributes(old, next) {
 }
 
 // Returns the child from `at` on that becomes `wanted`: one with the same content, or else the first that
-// is alike, unless that one comes later. The children before it go.
+// is alike, unless that one comes later.
 function findChild(at, wanted, later) {
   if (wanted.nodeType === Node.TEXT_NODE) return at?.nodeType === Node.TEXT_NODE ? at : null;
   let alike = null;
@@ -44,21 +44,43 @@ function findChild(at, wanted, later) {
   return alike && (keyOf(wanted) || !later.some((other) => alike.isEqualNode(other))) ? alike : null;
 }
 
+// True if the visitor's focus or selection is in this element, which a move would end.
+const isHeld = (element) => element.contains(document.activeElement) || element.contains(getSelection().anchorNode);
+
+// Returns true if `found` is moved before `at`; false if the siblings from `at` to `found` go, and are created
+// again where they are wanted. The row of a source that is now the worst moves, and those it passes stay.
+function isMoved(found, at, later) {
+  const key = keyOf(at);
+  const place = key ? later.findIndex((other) => other.nodeName === at.nodeName && keyOf(other) === key) : -1;
+  if (place < 0 || isHeld(found)) return false;
+  let passed = 0;
+  for (let node = at; node !== found; node = node.nextSibling) {
+    if (isHeld(node)) return true;
+    passed += 1;
+  }
+  return place < passed;
+}
+
 function morphChildren(old, next) {
   const wanted = [...next.childNodes];
   let at = old.firstChild;
   wanted.forEach((child, index) => {
-    const found = findChild(at, child, wanted.slice(index + 1));
+    const later = wanted.slice(index + 1);
+    const found = findChild(at, child, later);
     if (!found) {
       old.insertBefore(document.importNode(child, true), at);
       return;
     }
-    while (at !== found) {
-      const gone = at;
-      at = at.nextSibling;
-      gone.remove();
+    if (found !== at && isMoved(found, at, later)) {
+      old.insertBefore(found, at);
+    } else {
+      while (at !== found) {
+        const gone = at;
+        at = at.nextSibling;
+        gone.remove();
+      }
+      at = found.nextSibling;
     }
-    at = found.nextSibling;
     morph(found, child);
   });
   while (at) {
