@@ -32,6 +32,15 @@ pub(super) trait Builder {
 pub(in crate::site) struct Assembly<B> {
     latest: ArcSwapOption<Assembled>,
     progress: Mutex<Progress<B>>,
+    /// Cloned into each request that waits.
+    waiting: Arc<()>,
+}
+
+/// A request that waits for a body. While there is one, the body in progress is completed, however long that takes.
+pub(super) struct Waiting {
+    /// Time of the request, by which the lateness of a body is measured.
+    since: Instant,
+    _counted: Arc<()>,
 }
 
 /// A body of a snapshot.
@@ -66,7 +75,16 @@ pub(super) struct Wanted<'a> {
 impl<B: Builder> Assembly<B> {
     pub(in crate::site) fn new(builder: B) -> Assembly<B> {
         let progress = Mutex::new(Progress { builder, pass: None });
-        Assembly { latest: ArcSwapOption::default(), progress }
+        Assembly { latest: ArcSwapOption::default(), progress, waiting: Arc::default() }
+    }
+
+    /// Returns the handle of a request that waits from now on.
+    pub(super) fn wait(&self) -> Waiting {
+        self.wait_since(Instant::now())
+    }
+
+    fn wait_since(&self, since: Instant) -> Waiting {
+        Waiting { since, _counted: Arc::clone(&self.waiting) }
     }
 
     /// Returns the latest body if it satisfies the request.
@@ -95,29 +113,40 @@ impl<B: Builder> Assembly<B> {
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        self.advance_at(progress, wanted, Instant::now())
+        self.advance_at(progress, wanted, None, Instant::now())
     }
 
     /// Does a slice of work, after the slice of another request if one is at it. Returns the body if it is
     /// complete.
-    pub(super) fn advance(&self, wanted: Wanted<'_>) -> Option<Result<Arc<Assembled>, Problem>> {
+    pub(super) fn advance(
+        &self,
+        wanted: Wanted<'_>,
+        waiting: &Waiting,
+    ) -> Option<Result<Arc<Assembled>, Problem>> {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        self.advance_at(progress, wanted, Instant::now())
+        self.advance_at(progress, wanted, Some(waiting), Instant::now())
     }
 
     fn advance_at(
         &self,
         mut progress: MutexGuard<'_, Progress<B>>,
         wanted: Wanted<'_>,
+        waiting: Option<&Waiting>,
         now: Instant,
     ) -> Option<Result<Arc<Assembled>, Problem>> {
+        let since = waiting.map_or(now, |waiting| waiting.since);
         // Another request may have completed it meanwhile.
-        if let Some(latest) = self.latest_at(wanted, || now) {
+        if let Some(latest) = self.latest_at(wanted, || since) {
             return Some(Ok(latest));
         }
         let Progress { builder, pass } = &mut *progress;
-        // After a panic of the builder no pass is left, and the next one begins anew.
-        let pass_in_progress = pass.take().filter(|pass| pass.satisfies(wanted, now));
+        // Beside the handle of the assembly and that of this request.
+        let has_others = Arc::strong_count(&self.waiting) > 1 + usize::from(waiting.is_some());
+        // A pass that is too late for this request is completed for those that wait. If each newer request began it
+        // anew, none would be completed where that takes longer than a body may be late. After a panic of the
+        // builder no pass is left, and the next one begins anew.
+        let pass_in_progress =
+            pass.take().filter(|pass| has_others || pass.satisfies(wanted, since));
         let current = pass_in_progress.unwrap_or_else(|| {
             let Wanted { snapshot, is_compressed } = wanted;
             builder.begin(snapshot, is_compressed);
@@ -130,21 +159,22 @@ impl<B: Builder> Assembly<B> {
             }
             Some(Err(problem)) => Some(Err(problem)),
             Some(Ok(rendered)) => {
+                let is_satisfied = current.satisfies(wanted, since);
                 let Pass { snapshot, begun, is_compressed } = current;
                 let times = FleetTimes::of(&snapshot.sources, snapshot.published_at);
                 let version = snapshot.version;
                 let assembled = Assembled { rendered, times, version, begun, is_compressed };
                 let assembled = Arc::new(assembled);
                 self.latest.store(Some(Arc::clone(&assembled)));
-                Some(Ok(assembled))
+                is_satisfied.then_some(Ok(assembled))
             }
         }
     }
 }
 
 impl Pass {
-    fn satisfies(&self, wanted: Wanted<'_>, now: Instant) -> bool {
-        is_sufficient((self.snapshot.version, self.begun, self.is_compressed), wanted, || now)
+    fn satisfies(&self, wanted: Wanted<'_>, since: Instant) -> bool {
+        is_sufficient((self.snapshot.version, self.begun, self.is_compressed), wanted, || since)
     }
 }
 
@@ -213,7 +243,7 @@ mod tests {
         for slice in 1..100 {
             let progress = assembly.progress.lock().unwrap();
             let wanted = Wanted { snapshot, is_compressed };
-            if let Some(assembled) = assembly.advance_at(progress, wanted, now) {
+            if let Some(assembled) = assembly.advance_at(progress, wanted, None, now) {
                 let body = assembled.ok().unwrap().rendered.identity.body.clone();
                 return (String::from_utf8(body.to_vec()).unwrap(), slice);
             }
@@ -260,10 +290,46 @@ mod tests {
         let (assembly, start) = (assembly(2), Instant::now());
         let (old, new) = (fleet(40, 1), fleet(40, 2));
         let wanted = Wanted { snapshot: &old, is_compressed: false };
-        assert!(assembly.advance_at(assembly.progress.lock().unwrap(), wanted, start).is_none());
+        let progress = assembly.progress.lock().unwrap();
+        assert!(assembly.advance_at(progress, wanted, None, start).is_none());
         // Its clients are gone, and the next request comes seconds later.
         let later = start + Duration::from_secs(9);
         assert_eq!(complete(&assembly, &new, false, later), ("2".to_owned(), 2));
+    }
+
+    #[test]
+    fn body_that_takes_longer_than_it_may_be_late_is_completed_for_the_requests_that_wait() {
+        let (assembly, start) = (assembly(5), Instant::now());
+        let slice = Duration::from_millis(600);
+        let mut waiting: Vec<(u32, Waiting)> = Vec::new();
+        let mut answers = 0;
+        for step in 0..40 {
+            let now = start + slice * step;
+            let newest = fleet(40, u64::from(step) + 1);
+            let wanted = Wanted { snapshot: &newest, is_compressed: step % 4 == 0 };
+            if step % 2 == 0 {
+                waiting.push((step, assembly.wait_since(now)));
+            }
+            // The request that came last does the slice.
+            let progress = assembly.progress.lock().unwrap();
+            let (_, last) = waiting.last().unwrap();
+            let _ = assembly.advance_at(progress, wanted, Some(last), now);
+            let wanted = Wanted { is_compressed: false, ..wanted };
+            waiting.retain(|(asked, handle)| {
+                let body = assembly.latest_at(wanted, || handle.since);
+                if let Some(body) = &body {
+                    answers += 1;
+                    let late = handle.since.saturating_duration_since(body.begun);
+                    assert!(late < Duration::from_secs(1), "{late:?}");
+                    assert!(step - asked < 10, "request {asked} waited until {step}");
+                }
+                body.is_none()
+            });
+            if waiting.is_empty() {
+                waiting.push((step, assembly.wait_since(now)));
+            }
+        }
+        assert!(answers >= 15, "{answers}");
     }
 
     #[test]
@@ -281,7 +347,9 @@ mod tests {
         let (assembly, newest) = (assembly(1), fleet(1, 1));
         let wanted = Wanted { snapshot: &newest, is_compressed: false };
         assembly.progress.lock().unwrap().builder.is_broken = true;
-        let panicked = catch_unwind(AssertUnwindSafe(|| assembly.advance(wanted).is_some()));
+        let waiting = assembly.wait();
+        let panicked =
+            catch_unwind(AssertUnwindSafe(|| assembly.advance(wanted, &waiting).is_some()));
         assert!(panicked.is_err());
         // The lock is poisoned now.
         assembly.progress.lock().unwrap_or_else(PoisonError::into_inner).builder.is_broken = false;

@@ -14,7 +14,7 @@ mod selection;
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use self::assembly::{Assembled, Assembly, Builder, Wanted};
+use self::assembly::{Assembled, Assembly, Builder, Waiting, Wanted};
 use self::blocks::Blocks;
 use self::form::{Form, Named};
 use self::rendering::{Rendering, ShellStatus};
@@ -111,18 +111,23 @@ fn answer<B: Builder + Send + 'static>(
     let assembly = shared(&context.bodies);
     match assembly.latest(wanted).map(Ok).or_else(|| assembly.try_advance(wanted)) {
         Some(assembled) => respond(context, request, &query, form, &*assembled?),
-        None => Ok(wait(query, form, shared)),
+        None => Ok(wait(query, form, shared, assembly.wait())),
     }
 }
 
 /// Returns the work that is left until the body is complete. Another request may do some of it.
-fn wait<B: Builder + Send + 'static>(query: Query, form: Form, shared: SharedBody<B>) -> Answer {
+fn wait<B: Builder + Send + 'static>(
+    query: Query,
+    form: Form,
+    shared: SharedBody<B>,
+    waiting: Waiting,
+) -> Answer {
     Answer::unfinished(move |context, request| {
         let snapshot = context.snapshot();
         let wanted = Wanted { snapshot: &snapshot, is_compressed: is_compressed(request) };
-        match shared(&context.bodies).advance(wanted) {
+        match shared(&context.bodies).advance(wanted, &waiting) {
             Some(assembled) => respond(context, request, &query, form, &*assembled?),
-            None => Ok(wait(query, form, shared)),
+            None => Ok(wait(query, form, shared, waiting)),
         }
     })
 }
