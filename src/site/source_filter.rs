@@ -1,5 +1,7 @@
 //! Filter of sources by group and state, which the API and the overview share.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -8,7 +10,19 @@ use super::problem::Problem;
 use crate::board::{SourceView, SourceViews, State};
 
 /// Condition on a source: its state by the age of its reading, or whether its polls fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[strum(serialize_all = "lowercase")]
 pub(super) enum Condition {
     /// The latest poll failed. The reading may still be fresh.
@@ -43,7 +57,7 @@ impl Condition {
 pub(super) struct SourceFilter {
     /// The group, with those below it; `None` for all.
     pub(super) group: Option<String>,
-    /// Conditions, of which one has to hold; none for all sources.
+    /// Conditions, of which one has to hold, each once and in order; none for all sources.
     pub(super) conditions: Vec<Condition>,
 }
 
@@ -56,13 +70,15 @@ impl SourceFilter {
     }
 }
 
-/// Parses a list of conditions, such as `stale,failing`.
+/// Parses a list of conditions, such as `stale,failing`. Returns each once and in order: each is compared with each
+/// source, and equal lists share a page.
 ///
 /// # Errors
 /// One of them does not exist.
 pub(super) fn conditions(text: &str) -> Result<Vec<Condition>, Problem> {
     let conditions = text.split(',').map(|name| name.parse().ok());
-    conditions.collect::<Option<_>>().ok_or_else(|| {
+    let conditions: Option<BTreeSet<Condition>> = conditions.collect();
+    conditions.map(|conditions| conditions.into_iter().collect()).ok_or_else(|| {
         Problem::bad_request("state is one or more of failing, stale, waiting and fresh, such as state=stale,failing.")
     })
 }
@@ -134,6 +150,9 @@ mod tests {
         ] {
             assert_eq!(passing(text), expected, "{text}");
         }
+        // A client may repeat a condition thousands of times.
+        let many = vec!["fresh,failing"; 2000].join(",");
+        assert_eq!(conditions(&many).unwrap(), [Condition::Failing, Condition::Fresh]);
         for text in ["", "Stale", "stale,", "old", "stale fresh"] {
             assert!(conditions(text).is_err(), "{text}");
         }
