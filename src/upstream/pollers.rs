@@ -183,33 +183,33 @@ impl Pollers {
         };
         let slots = slots_of(sources, kept_slot);
         let limiters = self.limiters.of(sources);
-        let (now, mut added, mut hosts) = (Instant::now(), Vec::new(), HashSet::new());
+        let (now, mut hosts) = (Instant::now(), HashSet::new());
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
         for ((source, slot), limiter) in sources.iter().zip(slots).zip(limiters) {
             let earlier = earlier.remove(&source.name);
             match earlier {
                 Some(running) if is_unchanged(&running, source) => self.running.push(running),
                 earlier => {
-                    let replaces = earlier.map(|replaced| {
-                        replaced.retirement.retire();
-                        replaced.handle.key
-                    });
+                    removed.extend(earlier);
                     let (running, poller, point) = self.add(source, slot, now);
                     let wait = point.duration_since(now);
                     let source = queue::Source {
                         task: Box::new(poller),
+                        name: Arc::clone(&running.handle.name),
                         interval: source.interval,
                         slot: point,
                         is_early: !self.stays_fresh(kept.get(&source.name), wait),
                         host: host_of(source, &mut hosts),
                         limiter,
                     };
-                    added.push(Added { key: running.handle.key, source, replaces });
+                    added.push(Added { key: running.handle.key, source });
                     self.running.push(running);
                 }
             }
         }
         self.ca_files.forget_unused();
-        let removed = earlier.into_values().map(|removed| {
+        removed.extend(earlier.into_values());
+        let removed = removed.into_iter().map(|removed: Running| {
             removed.retirement.retire();
             removed.handle.key
         });

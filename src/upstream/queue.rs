@@ -5,8 +5,8 @@
 //!            ┌──────────── done ◄──────────────────────────┐
 //!            ▼                                             │
 //! insert ─► waiting ─ due, a request, or its turn ─► (reserved) ─► in flight
-//!            ▲         of the pacer                    until the rate limiter allows it
-//! replace ─► held until the poll of the earlier configuration has ended
+//!   │        ▲         of the pacer                    until the rate limiter allows it
+//!   └──────► held until the poll of the earlier configuration, which was removed, has ended
 //! ```
 //!
 //! Each step costs O(log n). Only `repoll_all` and `resume` look at all sources.
@@ -33,8 +33,8 @@ pub(super) struct Queue<T> {
     /// Sources that start at a time.
     due: BTreeSet<(Instant, Key)>,
     pacer: Pacer<Key>,
-    /// Polls in flight whose source was removed or changed, with the source that waits for their end.
-    retired: HashMap<Key, Option<Key>>,
+    /// Polls in flight whose source was removed or changed, by its name.
+    retired: HashMap<Arc<str>, Key>,
     in_flight: usize,
 }
 
@@ -42,6 +42,7 @@ pub(super) struct Queue<T> {
 #[derive(Debug)]
 pub(super) struct Source<T> {
     pub(super) task: T,
+    pub(super) name: Arc<str>,
     pub(super) interval: Duration,
     /// Its next slot, at which it is polled at the latest.
     pub(super) slot: Instant,
@@ -66,6 +67,7 @@ pub(super) struct Next {
 struct Entry<T> {
     /// `None` while its poll is in flight.
     task: Option<T>,
+    name: Arc<str>,
     phase: Phase,
     due: Instant,
     interval: Duration,
@@ -90,6 +92,8 @@ enum Phase {
     InFlight,
     /// Waits for the end of this poll, of its earlier configuration.
     Held(Key),
+    /// Was removed while its poll is in flight. At the end of the poll, this source of the same name is polled.
+    Retired(Option<Key>),
 }
 
 impl<T> Default for Queue<T> {
@@ -105,18 +109,13 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Adds a source. If it replaces one whose poll is in flight, its first poll waits for the end of that.
-    pub(super) fn insert(
-        &mut self,
-        key: Key,
-        source: Source<T>,
-        replaces: Option<Key>,
-        now: Instant,
-    ) {
-        let predecessor = replaces.and_then(|replaced| self.remove(replaced));
-        let Source { task, interval, slot, is_early, host, limiter } = source;
+    /// Adds a source. If the poll of an earlier source of the name is in flight, the first poll waits for its end.
+    pub(super) fn insert(&mut self, key: Key, source: Source<T>, now: Instant) {
+        let Source { task, name, interval, slot, is_early, host, limiter } = source;
+        let predecessor = self.retired.get(&name).copied();
         let entry = Entry {
             task: Some(task),
+            name,
             phase: predecessor.map_or(Phase::Waiting, Phase::Held),
             due: slot,
             interval,
@@ -130,24 +129,32 @@ impl<T> Queue<T> {
         };
         self.entries.insert(key, entry);
         match predecessor {
-            Some(predecessor) => {
-                self.retired.insert(predecessor, Some(key));
-            }
+            Some(predecessor) => self.retire(predecessor, Some(key)),
             None => self.wait(key, now),
         }
     }
 
-    /// Removes a source. Returns the poll that is still in flight for it, if there is one.
-    pub(super) fn remove(&mut self, key: Key) -> Option<Key> {
-        let entry = self.entries.remove(&key)?;
+    /// Removes a source. A poll that is in flight for it goes on.
+    pub(super) fn remove(&mut self, key: Key) {
+        let Some(entry) = self.entries.get(&key) else { return };
         self.due.remove(&(entry.due, key));
-        let poll = match entry.phase {
-            Phase::Waiting | Phase::Reserved => return None,
-            Phase::InFlight => key,
-            Phase::Held(predecessor) => predecessor,
-        };
-        self.retired.insert(poll, None);
-        Some(poll)
+        match entry.phase {
+            Phase::InFlight => {
+                self.retired.insert(Arc::clone(&entry.name), key);
+                return self.retire(key, None);
+            }
+            Phase::Retired(_) => return,
+            Phase::Held(predecessor) => self.retire(predecessor, None),
+            Phase::Waiting | Phase::Reserved => {}
+        }
+        self.entries.remove(&key);
+    }
+
+    /// Notes which source is polled at the end of a poll whose source was removed.
+    fn retire(&mut self, key: Key, successor: Option<Key>) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.phase = Phase::Retired(successor);
+        }
     }
 
     /// Starts a poll that was requested at `at`, unless the coming or current poll satisfies the request. Returns the
@@ -171,7 +178,7 @@ impl<T> Queue<T> {
             match entry.phase {
                 Phase::Waiting if entry.may_advance => pace(&mut self.pacer, *key, entry, now),
                 Phase::InFlight => entry.repoll = true,
-                Phase::Waiting | Phase::Reserved | Phase::Held(_) => {}
+                Phase::Waiting | Phase::Reserved | Phase::Held(_) | Phase::Retired(_) => {}
             }
         }
     }
@@ -261,12 +268,15 @@ impl<T> Queue<T> {
     /// meanwhile, which this one has satisfied, or which starts now if it was requested after the end.
     pub(super) fn done(&mut self, key: Key, task: T, next: Next, now: Instant) -> bool {
         self.in_flight -= 1;
-        let Some(entry) = self.entries.get_mut(&key) else {
-            if let Some(successor) = self.retired.remove(&key).flatten() {
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        if let Phase::Retired(successor) = entry.phase {
+            self.retired.remove(&entry.name);
+            self.entries.remove(&key);
+            if let Some(successor) = successor {
                 self.wait(successor, now);
             }
             return false;
-        };
+        }
         entry.task = Some(task);
         (entry.due, entry.may_advance) = (next.due, next.may_advance);
         let requested = entry.requested.take();

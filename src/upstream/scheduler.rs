@@ -46,7 +46,8 @@ pub(super) struct Done {
     pub(super) next: Next,
 }
 
-/// Difference between two configurations. Sources that are in neither list are not touched.
+/// Difference between two configurations. Sources that are in neither list are not touched, and one that has
+/// changed is in both.
 pub(super) struct Change {
     pub(super) removed: Vec<Key>,
     pub(super) added: Vec<Added>,
@@ -58,8 +59,6 @@ pub(super) struct Change {
 pub(super) struct Added {
     pub(super) key: Key,
     pub(super) source: Source<Box<Poller>>,
-    /// The source with its earlier configuration.
-    pub(super) replaces: Option<Key>,
 }
 
 /// State of the thread.
@@ -152,8 +151,8 @@ impl Scheduler {
                 for key in removed {
                     self.queue.remove(key);
                 }
-                for Added { key, source, replaces } in added {
-                    self.queue.insert(key, source, replaces, now);
+                for Added { key, source } in added {
+                    self.queue.insert(key, source, now);
                 }
                 self.queue.compact(now);
             }

@@ -46,13 +46,14 @@ impl Fleet {
             fleet.slots.push(slot.duration_since(now));
             let source = Source {
                 task: Schedule::new(INTERVAL, slot),
+                name: format!("tank_{number}").into(),
                 interval: INTERVAL,
                 slot,
                 is_early: !is_fresh(number),
                 host: format!("host{}", number % hosts).into(),
                 limiter: None,
             };
-            fleet.queue.insert(number as Key, source, None, now);
+            fleet.queue.insert(number as Key, source, now);
         }
         fleet
     }
@@ -148,6 +149,7 @@ fn early_starts_at_one_host_are_five_a_second() {
     let mut mixed = Fleet::new(200, 1, |_| false);
     let now = mixed.now;
     let lone = Source {
+        name: "lone".into(),
         task: Schedule::new(INTERVAL, now + INTERVAL),
         interval: INTERVAL,
         slot: now + INTERVAL,
@@ -156,7 +158,7 @@ fn early_starts_at_one_host_are_five_a_second() {
         limiter: None,
     };
     mixed.slots.push(INTERVAL);
-    mixed.queue.insert(200, lone, None, now);
+    mixed.queue.insert(200, lone, now);
     mixed.run(SECOND);
     assert!(mixed.starts.iter().any(|(key, _)| *key == 200));
 }
@@ -233,7 +235,7 @@ fn missed_polls_are_paced() {
 /// Returns a queue with one source, which is due after an hour.
 fn single(limiter: Option<Arc<RateLimiter>>) -> (Queue<&'static str>, Instant) {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.insert(1, source("one", now, limiter), None, now);
+    queue.insert(1, source("one", now, limiter), now);
     (queue, now)
 }
 
@@ -244,7 +246,7 @@ fn source(
 ) -> Source<&'static str> {
     let interval = seconds(3600);
     let slot = now + interval;
-    Source { task, interval, slot, is_early: false, host: "h".into(), limiter }
+    Source { task, name: task.into(), interval, slot, is_early: false, host: "h".into(), limiter }
 }
 
 fn in_an_hour(now: Instant) -> Next {
@@ -304,7 +306,7 @@ fn wait_that_the_upstream_requested_is_not_cut_short_by_a_repoll() {
 fn limited_source_starts_at_its_reservation_and_reserves_once() {
     let limiter = Arc::new(RateLimiter::new(seconds(10)));
     let (mut queue, now) = single(Some(Arc::clone(&limiter)));
-    queue.insert(2, source("two", now, Some(Arc::clone(&limiter))), None, now);
+    queue.insert(2, source("two", now, Some(Arc::clone(&limiter))), now);
     queue.request(1, now);
     queue.request(2, now);
     assert_eq!(queue.take(now), Some((1, "one")));
@@ -320,33 +322,64 @@ fn limited_source_starts_at_its_reservation_and_reserves_once() {
 #[test]
 fn changed_source_waits_for_its_poll_in_flight() {
     let (mut queue, now) = single(None);
-    let early = |task| Source { is_early: true, ..source(task, now, None) };
+    let changed = |task| Source { is_early: true, name: "one".into(), ..source(task, now, None) };
     queue.request(1, now);
     assert_eq!(queue.take(now), Some((1, "one")));
-    // Changed twice, and another source removed while its poll is in flight.
-    queue.insert(2, early("two"), Some(1), now);
+    // Changed twice while its poll is in flight.
+    queue.remove(1);
+    queue.insert(2, changed("two"), now);
     assert_eq!(queue.request(2, now), None);
-    queue.insert(3, early("three"), Some(2), now);
+    queue.remove(2);
+    queue.insert(3, changed("three"), now);
     assert_eq!((queue.take(now + seconds(7200)), queue.in_flight()), (None, 1));
     assert!(!queue.done(1, "one", in_an_hour(now), now));
     assert_eq!(queue.take(now), Some((3, "three")));
-    assert_eq!((queue.remove(3), queue.in_flight()), (Some(3), 1));
+    queue.remove(3);
+    assert_eq!(queue.in_flight(), 1);
     queue.done(3, "three", in_an_hour(now), now);
     assert_eq!((queue.in_flight(), queue.next_start()), (0, None));
-    assert!(queue.retired.is_empty());
+    assert!(queue.retired.is_empty() && queue.entries.is_empty());
     // Without a poll in flight it starts at once.
-    queue.insert(4, source("four", now, None), None, now);
-    queue.insert(5, early("five"), Some(4), now + SECOND);
+    queue.insert(4, source("one", now, None), now);
+    queue.remove(4);
+    queue.insert(5, changed("five"), now + SECOND);
     assert_eq!(queue.take(now + SECOND), Some((5, "five")));
-    assert_eq!(queue.remove(4), None);
+}
+
+#[test]
+fn source_that_is_removed_and_added_again_waits_for_its_poll_in_flight() {
+    let (mut queue, now) = single(None);
+    let early = |task| Source { is_early: true, ..source(task, now, None) };
+    queue.request(1, now);
+    assert_eq!(queue.take(now), Some((1, "one")));
+    // Two configurations without the source, then two with it, and another source meanwhile.
+    queue.remove(1);
+    queue.remove(1);
+    queue.repoll_all(now);
+    queue.resume(SECOND, now);
+    assert_eq!(queue.request(1, now), None);
+    queue.insert(2, early("one"), now);
+    queue.insert(3, early("other"), now);
+    assert_eq!((queue.take(now), queue.take(now + SECOND)), (Some((3, "other")), None));
+    queue.remove(2);
+    queue.insert(4, early("one"), now);
+    queue.remove(4);
+    assert_eq!((queue.take(now + seconds(7200)), queue.in_flight()), (None, 2));
+    queue.insert(5, early("one"), now);
+    assert_eq!(queue.take(now + SECOND), None);
+    queue.done(1, "one", in_an_hour(now), now + SECOND);
+    assert_eq!(queue.take(now + SECOND), Some((5, "one")));
+    assert!(queue.retired.is_empty());
+    assert_eq!(queue.entries.keys().collect::<Vec<_>>(), [&3, &5]);
 }
 
 #[test]
 fn removed_source_is_polled_no_more() {
     let (mut queue, now) = single(None);
-    queue.insert(2, Source { is_early: true, ..source("two", now, None) }, None, now);
+    queue.insert(2, Source { is_early: true, ..source("two", now, None) }, now);
     queue.repoll_all(now);
-    assert_eq!((queue.remove(1), queue.remove(2)), (None, None));
+    queue.remove(1);
+    queue.remove(2);
     assert_eq!(queue.take(now + seconds(7200)), None);
     assert_eq!(queue.next_start(), None);
 }

@@ -291,5 +291,6 @@ fn many_requests_for_a_poll_cost_one_poll() {
     let after = stats[1].durations().count;
     assert!(after > before, "{after}");
     eventually("the other is polled on", || stats[1].durations().count > after + 5);
-    assert_eq!((stats[0].durations().count, stats[0].phase().0), (1, Phase::Waiting));
+    // One more is in flight if a request came between the end of the poll and its report.
+    assert_eq!(stats[0].durations().count, 1);
 }
