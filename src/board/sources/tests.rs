@@ -13,6 +13,7 @@ use crate::kernel::clock::tests::time_point;
 use crate::units::Unit;
 
 mod clock;
+mod expiry;
 mod identity;
 mod order;
 mod property;
