@@ -64,7 +64,8 @@ impl FleetTimes {
         let latest = source.reading.as_ref().map(|reading| reading.observed.at);
         self.latest = self.latest.max(latest);
         self.is_incomplete |= times.is_none();
-        let mut next = source.next_poll_at;
+        // A source that has not been polled since the start, or a reload, may be polled at any moment.
+        let mut next = Some(source.next_poll_at.unwrap_or(self.now));
         if let Some(Times { observed_at, stale_at }) = times {
             self.oldest = earlier(self.oldest, Some(observed_at));
             if self.now >= stale_at {
@@ -74,10 +75,8 @@ impl FleetTimes {
                 next = earlier(next, Some(stale_at));
             }
         }
-        if next.is_some() {
-            self.next = earlier(self.next, next);
-            self.interval = self.interval.min(source.interval);
-        }
+        self.next = earlier(self.next, next);
+        self.interval = self.interval.min(source.interval);
     }
 
     /// Returns true if every source has answered, and none is older than `max_age` seconds at `now`.

@@ -31,6 +31,11 @@ fn max_age_ends_at_the_next_poll_or_when_a_reading_turns_stale() {
         let expected = format!("max-age={max_age}, stale-if-error=86400");
         assert_eq!(cache_control(&[source]), expected, "{next_poll} {stale}");
     }
+    // Its reading was kept over a restart, and its slot is known to the scheduler only.
+    let kept = SourceView { next_poll_at: None, ..source_at(-100, 800, 61) };
+    let expected = "max-age=0, stale-if-error=86400";
+    assert_eq!(cache_control(std::slice::from_ref(&kept)), expected);
+    assert_eq!(cache_control(&[source_at(-100, 800, 61), kept]), expected);
 }
 
 #[test]
@@ -106,6 +111,7 @@ fn times_of_a_fleet_give_the_headers_of_its_sources() {
             };
             source.name = format!("tank_{number}").into();
             source.interval = Duration::from_secs(random.u64(1..400));
+            source.next_poll_at = source.next_poll_at.filter(|_| random.u8(..4) > 0);
             if random.bool() {
                 source = crate::site::fixture::failing(source, crate::board::ErrorKind::Dns, "x");
             }
