@@ -108,12 +108,14 @@ impl Running {
         reload_thread: &ReloadThread,
     ) {
         self.site.rename(&config.site.title);
-        // The history and the board first: a new source has no values before its series are in order, and
-        // the board ignores reports of sources that it does not know.
-        let sources = &config.sources;
+        // The history and the board before the polls: a new source has no values before its series are in order,
+        // and the board ignores reports of sources that it does not know. Those of the earlier configuration end
+        // first.
+        let (sources, user_agent) = (&config.sources, user_agent(&config.site));
+        self.pollers.retire_changed(fleet(config, &user_agent));
         self.history.renew_sources(recorded_sources(sources));
         self.board.renew(sources.iter().map(|source| SourceInfo::from(&**source)).collect());
-        self.pollers.renew(fleet(config, &user_agent(&config.site)));
+        self.pollers.renew(fleet(config, &user_agent));
         if !renewed.is_empty() {
             let (history, reporter) = (self.history.clone(), self.reporter.clone());
             let mut samples = TrendSamples::new(&renewed);

@@ -158,10 +158,24 @@ impl Pollers {
         Ok(pollers)
     }
 
-    /// Applies a new configuration. Unchanged sources keep their schedule and all else, and their polls are not
+    /// Applies a new configuration, after the board. Unchanged sources keep their schedule and all else, and their polls are not
     /// interrupted. Removed ones report nothing any more; new and changed ones are polled at once, paced.
     pub fn renew(&mut self, fleet: Fleet<'_>) {
         self.apply(fleet, &KeptReadings::new());
+    }
+
+    /// Ends the reports of the sources that a new configuration removes or changes. Called before the board has it:
+    /// a response of the earlier configuration must not become a reading of the new one.
+    pub fn retire_changed(&self, fleet: Fleet<'_>) {
+        let by_name: HashMap<&str, &Arc<config::Source>> =
+            fleet.sources.iter().map(|source| (&*source.name, source)).collect();
+        let same_agent = *self.user_agent == *fleet.user_agent;
+        let is_unchanged = |running: &&Running| {
+            let source = by_name.get(&*running.source.name);
+            same_agent && source.is_some_and(|source| running.has_settings_of(source))
+        };
+        let changed = self.running.iter().filter(|running| !is_unchanged(running));
+        changed.for_each(|running| running.retirement.retire());
     }
 
     fn apply(&mut self, fleet: Fleet<'_>, kept: &KeptReadings) {
@@ -175,7 +189,7 @@ impl Pollers {
             .map(|running| (running.handle.name.clone(), running))
             .collect();
         let is_unchanged = |running: &Running, source: &Arc<config::Source>| {
-            same_agent && (Arc::ptr_eq(&running.source, source) || running.source == *source)
+            same_agent && running.has_settings_of(source)
         };
         let kept_slot = |source: &Arc<config::Source>| {
             let running = earlier.get(&source.name)?;
@@ -296,6 +310,13 @@ impl Pollers {
     pub fn begin_stop(&mut self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         self.scheduler.stop();
+    }
+}
+
+impl Running {
+    /// Returns true if a configuration has the same settings of the source.
+    fn has_settings_of(&self, source: &Arc<config::Source>) -> bool {
+        Arc::ptr_eq(&self.source, source) || self.source == *source
     }
 }
 

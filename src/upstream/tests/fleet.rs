@@ -234,6 +234,35 @@ fn reload_that_changes_one_source_leaves_the_polls_of_the_others_alone() {
 }
 
 #[test]
+fn response_to_a_source_that_a_reload_changes_is_dropped_before_the_board_has_the_new_one() {
+    let server = Everywhere::start();
+    let slow = |name: &str, number| Source {
+        interval: Duration::from_secs(864_000),
+        timeout: Duration::from_secs(600),
+        ..server.source(name, number)
+    };
+    let mut sources = vec![slow("hung_0", 0), slow("hung_1", 1), slow("hung_2", 2)];
+    let (_board, reader, reporter) = board(&sources);
+    let pollers = start(&shared(&sources), &reporter, system_threads());
+    eventually("all are in flight", || server.connections().len() == 3);
+    // The first is changed, and the second removed.
+    sources.remove(1);
+    sources[0].timeout = Duration::from_secs(601);
+    pollers.retire_changed(fleet(&shared(&sources)));
+    for name in ["/hung_0", "/hung_1", "/hung_2"] {
+        let mut held = server.held.lock().unwrap();
+        held.get_mut(name).unwrap().pop().unwrap().write_all(&response(50)).unwrap();
+    }
+    let stats = pollers.handles().stats();
+    eventually("all polls end", || stats.iter().all(|stats| stats.durations().count == 1));
+    let after = until(&reader, |snapshot| snapshot.sources[2].state == State::Fresh);
+    drop(pollers);
+    for snapshot in [&after, &reader.load()] {
+        assert!(snapshot.sources.iter().take(2).all(|source| source.state == State::Waiting));
+    }
+}
+
+#[test]
 fn source_whose_kept_reading_stays_fresh_waits_for_its_slot() {
     let server = Everywhere::start();
     let names = ["well_kept", "well_ages", "well_new"];
