@@ -180,15 +180,19 @@ impl SaverThread {
         self.is_urgent |= new.flat_map(ahead_of).any(|stamp| !self.ahead.contains(&stamp));
     }
 
-    /// Writes the readings if they differ from the file. Returns true if a write was attempted; one that failed
-    /// is attempted again.
+    /// Writes the readings if they differ from the file. Returns true if there are some, so that the next look at
+    /// all of them comes after the interval between two writes; a write that failed is then attempted again.
     fn save(&mut self, snapshot: &Snapshot) -> bool {
-        let bytes = file::encode(snapshot);
-        let is_empty = snapshot.sources.iter().all(|source| source.reading.is_none());
-        let content = Some((bytes.len() as u64, hash(&bytes)));
-        if is_empty || self.written == content {
+        if snapshot.sources.iter().all(|source| source.reading.is_none()) {
             self.saved = snapshot.version;
             return false;
+        }
+        let bytes = file::encode(snapshot);
+        let content = Some((bytes.len() as u64, hash(&bytes)));
+        if self.written == content {
+            // Polls that fail publish snapshots without a new reading, with thousands of sources all the time.
+            self.saved = snapshot.version;
+            return true;
         }
         match file::write(&self.path, &bytes) {
             Ok(()) => {
@@ -231,7 +235,8 @@ fn ahead_of(source: &SourceView) -> impl Iterator<Item = StampAhead> {
 mod tests {
     use super::*;
     use crate::board::{
-        Board, Observed, Polled, Reading, Report, ServiceInfo, SourceInfo, State, Value,
+        Board, ErrorKind, Observed, PollError, Polled, Reading, Report, ServiceInfo, SourceInfo,
+        State, Value,
     };
     use crate::kernel::clock::Clock;
     use crate::units::Unit;
@@ -364,6 +369,31 @@ mod tests {
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         assert!(saver.save(&snapshot));
         assert_eq!((saver.saved, load(&path, &DataLock::none()).len()), (2, 1));
+    }
+
+    #[test]
+    fn snapshots_without_a_new_reading_are_compared_with_the_file_once_an_interval() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.last.json");
+        let (_board, reader, reporter) = start(Vec::new());
+        let mut saver = saver(&path, &reader);
+        assert!(!saver.save(&reader.load()), "the first reading is saved at once");
+        let now = Timestamp::now();
+        let failed = || Report {
+            outcome: Err(PollError::new(ErrorKind::Timeout, "it failed")),
+            ..report(50.0, now)
+        };
+        for (report, version) in [(report(50.0, now), 2), (failed(), 3), (failed(), 4)] {
+            assert!(reporter.send(report));
+            while reader.load().version < version {
+                std::thread::yield_now();
+            }
+            assert!(saver.save(&reader.load()));
+            assert_eq!(saver.saved, version);
+            // Only the first one is written.
+            assert_eq!(path.exists(), version == 2);
+            let _ = std::fs::remove_file(&path);
+        }
     }
 
     #[test]
