@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::section::{Section, Spanned};
 
 /// Maximum length in bytes. A group is part of URLs and of each page that shows it.
-const MAX_BYTES: usize = 128;
+pub const MAX_GROUP_BYTES: usize = 128;
 
 /// Maximum number of names in a path.
 const MAX_LEVELS: usize = 8;
@@ -13,10 +13,10 @@ const MAX_LEVELS: usize = 8;
 /// Reads `group`, such as `north/ridge`.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Arc<str>> {
     let Spanned { value, span } = section.string("group")?;
-    if value.len() > MAX_BYTES {
+    if value.len() > MAX_GROUP_BYTES {
         let length = value.len();
         let message =
-            format_args!("\"group\" has {length} bytes; it must have at most {MAX_BYTES}");
+            format_args!("\"group\" has {length} bytes; it must have at most {MAX_GROUP_BYTES}");
         section.report(span, message);
         return None;
     }

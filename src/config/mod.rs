@@ -49,6 +49,7 @@ pub use auth::Auth;
 pub use configured_path::ConfiguredPath;
 pub use error_line::ErrorLine;
 pub use errors::ConfigErrors;
+pub use group::MAX_GROUP_BYTES;
 pub use history::History;
 pub use kind::{
     Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList,

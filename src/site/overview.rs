@@ -19,6 +19,7 @@ use super::rendered::Rendered;
 use super::source_filter::{SourceFilter, conditions, is_group};
 use super::target;
 use crate::board::Snapshot;
+use crate::config::MAX_GROUP_BYTES;
 
 /// Most characters of words. Longer ones are cut.
 pub(super) const MAX_WORDS: usize = 100;
@@ -93,11 +94,12 @@ fn key(query: &OverviewQuery, request: &RouteRequest<'_>) -> PageKey {
     PageKey::Overview { query: query.clone(), by_session: request.by_session }
 }
 
-/// Returns the moment of an overview. Of many sources it is the same for all snapshots of a second.
+/// Returns the moment of an overview. Of many sources it is the same for all snapshots of a second. The time of the
+/// start moves with the clock, so that the pages of a later time are not shown after the clock was set back.
 fn moment(snapshot: &Snapshot, request: &RouteRequest<'_>) -> Moment {
     let version = match max_lateness(snapshot.sources.len()).is_zero() {
         true => snapshot.version,
-        false => 0,
+        false => snapshot.service.started_at.as_second().unsigned_abs(),
     };
     Moment { version, second: request.now.as_second() }
 }
@@ -110,7 +112,10 @@ fn parse(request: &RouteRequest<'_>) -> OverviewQuery {
         let Some(value) = decoded_words(value) else { continue };
         match name {
             "state" => query.filter.conditions = conditions(&value).unwrap_or_default(),
-            "group" if !value.is_empty() => query.filter.group = Some(value),
+            // No group is longer, and each query has a place in the cache of pages.
+            "group" if (1..=MAX_GROUP_BYTES).contains(&value.len()) => {
+                query.filter.group = Some(value);
+            }
             "q" => query.words = words(&value),
             "page" => query.page = value.parse::<usize>().map_or(0, |page| page.saturating_sub(1)),
             _ => {}
