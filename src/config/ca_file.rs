@@ -1,9 +1,8 @@
 //! `ca_file` of sources: each file is read once for all sources that name it.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
@@ -16,18 +15,20 @@ type CaCerts = Arc<[CertificateDer<'static>]>;
 
 /// Files that were read. A fleet of thousands may name one bundle.
 #[derive(Debug, Default)]
-pub(super) struct CaFiles(RefCell<BTreeMap<PathBuf, CaCerts>>);
+pub(super) struct CaFiles(Mutex<BTreeMap<PathBuf, CaCerts>>);
 
 impl CaFiles {
     /// Reads the certificates of `ca_file` in a section.
     pub(super) fn read(&self, section: &mut Section<'_, '_>) -> Option<CaCerts> {
         let at = section.path("ca_file")?;
-        if let Some(known) = self.0.borrow().get(&at.value) {
+        // Locked while the file is read: threads that read other sources of it wait for the one copy.
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = files.get(&at.value) {
             return Some(known.clone());
         }
         let path = at.value.clone();
         let read = read(section, at)?;
-        self.0.borrow_mut().insert(path, read.clone());
+        files.insert(path, read.clone());
         Some(read)
     }
 }

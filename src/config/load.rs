@@ -12,7 +12,7 @@ use super::reader::{Environment, Findings, Reader};
 use super::section::{Section, Spanned};
 use super::{
     Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, TlsFiles, auth, history, log,
-    placeholders, server, site_url, socket_paths, source, syntax, text_file, tls,
+    placeholders, server, site_url, socket_paths, sources, syntax, text_file, tls,
 };
 use crate::time_zone;
 use crate::units::System;
@@ -145,7 +145,7 @@ fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
 pub fn parse(
     path: &Path,
     text: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &(dyn Fn(&str) -> Option<String> + Sync),
 ) -> Result<Config, ConfigErrors> {
     let environment = Environment { variable: environment, lookup: &|_| Vec::new() };
     parse_for(path, text, environment, Purpose::Read).map(|(config, _)| config)
@@ -158,7 +158,7 @@ pub fn parse(
 pub fn parse_to_serve(
     path: &Path,
     text: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &(dyn Fn(&str) -> Option<String> + Sync),
     listen: &[ListenAddr],
 ) -> Result<Config, ConfigErrors> {
     let environment = Environment { variable: environment, lookup: &|_| Vec::new() };
@@ -259,7 +259,7 @@ fn read<'reader>(
     }
     warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
-    let sources = source::read_all(root.sections("source"), units, &mut warnings);
+    let sources = sources::read(reader, root.sections("source"), units, &mut warnings);
     // Otherwise the addresses, or whether access is configured, are unknown. The error that says so is enough.
     let is_access_known = is_listen_known
         && is_auth_valid

@@ -35,6 +35,7 @@ mod socket_paths;
 mod source;
 mod source_fields;
 mod source_url;
+mod sources;
 mod syntax;
 mod text_file;
 mod tls;

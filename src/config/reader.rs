@@ -1,34 +1,35 @@
 //! Collects the problems of one file, and expands the variables of the environment in it.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use toml_span::Span;
 
 use super::problem::{Problem, position};
 
-/// State that the sections of one file share: the environment and the problems found so far.
+/// State that the sections of one file share: the environment and the problems found so far. The sources of a large
+/// file are read by several threads.
 pub(super) struct Reader<'env> {
     path: &'env Path,
     text: &'env str,
     environment: Environment<'env>,
-    problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<Problem>>,
+    problems: Mutex<Vec<Problem>>,
+    warnings: Mutex<Vec<Problem>>,
     /// Names and values of the environment variables that were expanded. Thousands of sources may use one.
-    expanded: RefCell<BTreeMap<String, String>>,
+    expanded: Mutex<BTreeMap<String, String>>,
     /// Keys of secrets that the file contains.
-    inline_secrets: RefCell<Vec<(Span, String)>>,
+    inline_secrets: Mutex<Vec<(Span, String)>>,
 }
 
 /// The machine, as far as a configuration refers to it.
 #[derive(Clone, Copy)]
 pub(super) struct Environment<'env> {
     /// Returns a variable.
-    pub(super) variable: &'env dyn Fn(&str) -> Option<String>,
+    pub(super) variable: &'env (dyn Fn(&str) -> Option<String> + Sync),
     /// Returns the addresses of a host; none if it is unknown.
-    pub(super) lookup: &'env dyn Fn(&str) -> Vec<IpAddr>,
+    pub(super) lookup: &'env (dyn Fn(&str) -> Vec<IpAddr> + Sync),
 }
 
 /// Result of reading a file.
@@ -53,10 +54,10 @@ impl<'env> Reader<'env> {
             path,
             text,
             environment,
-            problems: RefCell::default(),
-            warnings: RefCell::default(),
-            expanded: RefCell::default(),
-            inline_secrets: RefCell::default(),
+            problems: Mutex::default(),
+            warnings: Mutex::default(),
+            expanded: Mutex::default(),
+            inline_secrets: Mutex::default(),
         }
     }
 
@@ -64,31 +65,29 @@ impl<'env> Reader<'env> {
     /// a message may quote a secret that was configured in a wrong key.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        self.problems.borrow_mut().push(Problem::new(span, message));
+        locked(&self.problems).push(Problem::new(span, message));
     }
 
     /// Returns the number of problems recorded so far.
     pub(super) fn problem_count(&self) -> usize {
-        self.problems.borrow().len()
+        locked(&self.problems).len()
     }
 
     /// Records a problem that another process may not have: it has other variables, rights, or another
     /// working directory.
     pub(super) fn report_of_process(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        self.problems
-            .borrow_mut()
-            .push(Problem { is_of_process: true, ..Problem::new(span, message) });
+        locked(&self.problems).push(Problem { is_of_process: true, ..Problem::new(span, message) });
     }
 
     /// Records a setting that is valid but probably unintended.
     pub(super) fn warn(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        self.warnings.borrow_mut().push(Problem::new(span, message));
+        locked(&self.warnings).push(Problem::new(span, message));
     }
 
     fn redact(&self, mut message: String) -> String {
-        for (name, value) in self.expanded.borrow().iter() {
+        for (name, value) in locked(&self.expanded).iter() {
             if value.len() >= MIN_SECRET_BYTES && message.contains(value.as_str()) {
                 message = message.replace(value, &format!("${{{name}}}"));
             }
@@ -97,7 +96,7 @@ impl<'env> Reader<'env> {
     }
 
     pub(super) fn note_inline_secret(&self, span: Span, key: &str) {
-        self.inline_secrets.borrow_mut().push((span, key.to_owned()));
+        locked(&self.inline_secrets).push((span, key.to_owned()));
     }
 
     /// Returns the path of the file, and the line and column of the start of a span.
@@ -107,9 +106,9 @@ impl<'env> Reader<'env> {
 
     pub(super) fn into_findings(self) -> Findings {
         Findings {
-            problems: self.problems.into_inner(),
-            warnings: self.warnings.into_inner(),
-            inline_secrets: self.inline_secrets.into_inner(),
+            problems: unlocked(self.problems),
+            warnings: unlocked(self.warnings),
+            inline_secrets: unlocked(self.inline_secrets),
         }
     }
 
@@ -142,10 +141,19 @@ impl<'env> Reader<'env> {
                 return None;
             };
             expanded.push_str(&value);
-            self.expanded.borrow_mut().insert(name.to_owned(), value);
+            locked(&self.expanded).insert(name.to_owned(), value);
             rest = &rest[start + 2 + end + 1..];
         }
         expanded.push_str(rest);
         Some(expanded)
     }
+}
+
+/// Locks a list for a few steps in memory.
+fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unlocked<T>(list: Mutex<T>) -> T {
+    list.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

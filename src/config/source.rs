@@ -1,6 +1,5 @@
 //! `[[source]]`: an upstream, with the keys that all kinds share.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,45 +99,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Default of `stale_after`, in intervals.
 const STALE_INTERVALS: u32 = 3;
 
-/// Maximum number of warnings on sources that are listed. A fleet may have the same one for each source.
-const MAX_WARNINGS: usize = 100;
-
 /// State that the sources of a file share while they are read.
-struct Fleet<'a> {
-    names: BTreeSet<String>,
-    ca_files: CaFiles,
+pub(super) struct Fleet<'a> {
+    pub(super) ca_files: &'a CaFiles,
     /// Default of `[site]`.
-    units: Option<System>,
-    warnings: &'a mut Vec<String>,
+    pub(super) units: Option<System>,
+    pub(super) warnings: Vec<String>,
 }
 
-/// Reads all sources; `units` is the default of `[site]`.
-pub(super) fn read_all(
-    sections: Vec<Section<'_, '_>>,
-    units: Option<System>,
-    warnings: &mut Vec<String>,
-) -> Vec<Arc<Source>> {
-    let mut of_sources = Vec::new();
-    let (names, ca_files) = (BTreeSet::new(), CaFiles::default());
-    let mut fleet = Fleet { names, ca_files, units, warnings: &mut of_sources };
-    let sources = sections
-        .into_iter()
-        .filter_map(|section| read(section, &mut fleet).map(Arc::new))
-        .collect();
-    let unlisted = of_sources.len().saturating_sub(MAX_WARNINGS);
-    of_sources.truncate(MAX_WARNINGS);
-    warnings.append(&mut of_sources);
-    if unlisted > 0 {
-        warnings.push(format!("{unlisted} more notes on sources are not listed"));
-    }
-    sources
-}
-
-fn read(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Option<Source> {
-    let name = name(&mut section, &mut fleet.names);
-    if let Some(name) = &name {
-        section.rename(format!("[[source]] \"{name}\""));
-    }
+/// Reads a source. `name` is absent if it has an error, which is reported.
+pub(super) fn read(
+    mut section: Section<'_, '_>,
+    name: Option<&str>,
+    fleet: &mut Fleet<'_>,
+) -> Option<Source> {
     let title = section.string("title").map(|at| at.value);
     let group = group::read(&mut section);
     let interval = interval(&mut section);
@@ -183,7 +157,7 @@ fn read(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Option<Source> {
     let rate_limit = rate_limit.or_else(|| documented_rate_limit(&kind));
     let mut trends = trends.unwrap_or_else(|| trends::defaults_of(&kind));
     let mut named = FieldSettings { show: &mut show, units: &mut units, trends: &mut trends };
-    renamed_fields::rename(&kind, &name, &mut named, fleet.warnings);
+    renamed_fields::rename(&kind, &name, &mut named, &mut fleet.warnings);
     Some(Source {
         name,
         title,
@@ -254,10 +228,12 @@ fn shown(section: &mut Section<'_, '_>, names: &mut FieldNames) -> Vec<Arc<str>>
     shown
 }
 
-fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<String> {
+/// Reads the name of a source.
+pub(super) fn name(section: &mut Section<'_, '_>) -> Option<Spanned<String>> {
     let name = section.string("name");
-    let Spanned { value, span } = section.require("name", name)?;
-    if !is_name(&value) {
+    let name = section.require("name", name)?;
+    if !is_name(&name.value) {
+        let Spanned { value, span } = name;
         section.report(
             span,
             format_args!(
@@ -267,11 +243,7 @@ fn name(section: &mut Section<'_, '_>, names: &mut BTreeSet<String>) -> Option<S
         );
         return None;
     }
-    if !names.insert(value.clone()) {
-        section.report(span, format_args!("the name \"{value}\" is taken by another source"));
-        return None;
-    }
-    Some(value)
+    Some(name)
 }
 
 fn interval(section: &mut Section<'_, '_>) -> Duration {

@@ -1,0 +1,175 @@
+//! Reads all sources of a file, those of a large one by several threads.
+
+use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use super::ca_file::CaFiles;
+use super::problem::located;
+use super::reader::Reader;
+use super::section::{Section, Spanned};
+use super::source::{self, Fleet, Source};
+use crate::threads;
+use crate::units::System;
+
+/// Maximum number of warnings on sources that are listed. A fleet may have the same one for each source.
+const MAX_WARNINGS: usize = 100;
+
+/// Number of sources from which on several threads read them. Fewer take some milliseconds.
+const MIN_SHARED: usize = 256;
+
+/// Maximum number of threads that read sources.
+const MAX_THREADS: usize = 4;
+
+/// A source that was read.
+struct Read {
+    /// Its name, also of a source with errors.
+    name: Option<Spanned<String>>,
+    source: Option<Arc<Source>>,
+}
+
+/// Reads all sources; `units` is the default of `[site]`.
+pub(super) fn read(
+    reader: &Reader<'_>,
+    sections: Vec<Section<'_, '_>>,
+    units: Option<System>,
+    warnings: &mut Vec<String>,
+) -> Vec<Arc<Source>> {
+    let (parts, ca_files) = (parts(sections), CaFiles::default());
+    let (threads, left, results) = (parts.len(), Mutex::new(parts), Mutex::new(Vec::new()));
+    let read_parts = || {
+        while let Some((position, sections)) = pop(&left) {
+            let mut fleet = Fleet { ca_files: &ca_files, units, warnings: Vec::new() };
+            let read: Vec<Read> =
+                sections.into_iter().map(|section| read_one(section, &mut fleet)).collect();
+            push(&results, (position, read, fleet.warnings));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where the system refuses a thread, this one reads all parts.
+            let _ = thread::Builder::new()
+                .name(threads::CONFIG.to_owned())
+                .spawn_scoped(scope, read_parts);
+        }
+        read_parts();
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(position, ..)| *position);
+    let (mut names, mut sources, mut of_sources) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for (_, read, warnings) in results {
+        of_sources.extend(warnings);
+        for Read { name, source } in read {
+            match name {
+                Some(name) if names.contains(&name.value) => {
+                    let message = format!("the name \"{}\" is taken by another source", name.value);
+                    reader.report(name.span, located(&message, "[[source]]"));
+                }
+                name => {
+                    names.extend(name.map(|name| name.value));
+                    sources.extend(source);
+                }
+            }
+        }
+    }
+    let unlisted = of_sources.len().saturating_sub(MAX_WARNINGS);
+    of_sources.truncate(MAX_WARNINGS);
+    warnings.append(&mut of_sources);
+    if unlisted > 0 {
+        warnings.push(format!("{unlisted} more notes on sources are not listed"));
+    }
+    sources
+}
+
+/// Sections of some sources, with their position among all.
+type Part<'reader, 'text> = (usize, Vec<Section<'reader, 'text>>);
+
+/// Divides the sources among threads.
+fn parts<'reader, 'text>(mut sections: Vec<Section<'reader, 'text>>) -> Vec<Part<'reader, 'text>> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
+    let count = if sections.len() < MIN_SHARED { 1 } else { processors };
+    let length = sections.len().div_ceil(count).max(1);
+    let mut parts = Vec::new();
+    while sections.len() > length {
+        let rest = sections.split_off(length);
+        parts.push((parts.len(), std::mem::replace(&mut sections, rest)));
+    }
+    parts.push((parts.len(), sections));
+    parts
+}
+
+fn pop<T>(list: &Mutex<Vec<T>>) -> Option<T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+fn push<T>(list: &Mutex<Vec<T>>, item: T) {
+    list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+}
+
+fn read_one(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Read {
+    let name = source::name(&mut section);
+    if let Some(name) = &name {
+        section.rename(format!("[[source]] \"{}\"", name.value));
+    }
+    let source = source::read(section, name.as_ref().map(|name| name.value.as_str()), fleet);
+    Read { name, source: source.map(Arc::new) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse;
+
+    #[test]
+    fn errors_of_a_fleet_are_those_of_its_sources_in_their_order() {
+        let source = |number: usize| {
+            let name = match number {
+                250 | 599 => 7,
+                number => number,
+            };
+            let interval = if number == 400 { "1ms" } else { "1m" };
+            format!(
+                "[[source]]\nname = \"s{name}\"\ninterval = \"{interval}\"\nkind = \"json\"\n\
+                 url = \"http://h/\"\n[source.values.v]\npointer = \"/v\"\n"
+            )
+        };
+        let text = |count: usize| {
+            let sources: String = (0..count).map(source).collect();
+            format!("[auth]\nopen = true\n{sources}")
+        };
+        let fleet = parse("p.toml".as_ref(), &text(250), &|_| None).unwrap();
+        let names: Vec<&str> = fleet.sources.iter().map(|source| &*source.name).collect();
+        let expected: Vec<String> = (0..250).map(|number| format!("s{number}")).collect();
+        assert_eq!(names, expected);
+        let errors = parse("p.toml".as_ref(), &text(600), &|_| None).unwrap_err();
+        let errors: Vec<String> =
+            errors.lines().into_iter().map(|error| error.text.to_string()).collect();
+        assert_eq!(errors.len(), 3, "{errors:?}");
+        let line = |number: usize| 3 + 7 * number;
+        for (error, (at, part)) in errors.iter().zip([
+            (line(250) + 1, "the name \"s7\" is taken by another source"),
+            (line(400) + 2, "\"interval\" must be at least 1s"),
+            (line(599) + 1, "the name \"s7\" is taken by another source"),
+        ]) {
+            assert!(error.contains(&format!(":{at}:")) && error.contains(part), "{at}: {error}");
+        }
+    }
+
+    #[test]
+    fn sources_are_divided_without_loss() {
+        let fleet = |count: usize| -> String {
+            let source = |number| {
+                format!(
+                    "[[source]]\nname = \"s{number}\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+                     [source.values.v]\npointer = \"/v\"\n"
+                )
+            };
+            ["[auth]\nopen = true\n".to_owned(), (0..count).map(source).collect()].concat()
+        };
+        for count in [1, super::MIN_SHARED - 1, super::MIN_SHARED, 1001] {
+            let config = parse("p.toml".as_ref(), &fleet(count), &|_| None).unwrap();
+            let names = config.sources.iter().map(|source| source.name.to_string());
+            assert!(names.eq((0..count).map(|number| format!("s{number}"))), "{count}");
+        }
+    }
+}
