@@ -56,7 +56,9 @@ fn file_for_supervisord_works_under_one_of_a_user() {
     }
     // Where that user can run it.
     let binary = path.join("pumphouse-web");
-    fs::copy(BINARY, &binary).unwrap();
+    // By a process of its own: a child that another test starts meanwhile would inherit the descriptor that writes
+    // it, and a program that is open for writing cannot be run (ETXTBSY).
+    assert!(Command::new("cp").arg(BINARY).arg(&binary).status().unwrap().success());
     let run_as_user = |arguments: &[&str]| {
         let words = [&as_user, arguments].concat();
         let mut command = Command::new(words[0]);
