@@ -1,7 +1,9 @@
 //! The parts between the upstreams and the disk: history, board and pollers.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,6 +23,7 @@ use crate::history::{
 use crate::kernel::clock::Start;
 use crate::last_values::{self, Saver};
 use crate::outbound::tls::Authorities;
+use crate::threads;
 use crate::upstream::{
     Fleet, KeptReadings, MaxPolls, PollLimit, PollerHandles, Pollers, user_agent,
 };
@@ -49,10 +52,8 @@ impl Data {
         start: &Start,
         authorities: Authorities,
     ) -> Result<Data, StartError> {
-        let infos: Vec<SourceInfo> =
-            config.sources.iter().map(|source| SourceInfo::from(&**source)).collect();
         let file = config.history.as_ref().map(config::History::last_values);
-        let loaded = file.as_deref().map(|file| last_values::load(file, lock)).unwrap_or_default();
+        let (infos, loaded) = infos_and_last_values(config, file.as_deref(), lock);
         let changed = changed_since(&infos, &loaded);
         let (recorder, change_sender, history) = history::prepare(history_settings(config, lock));
         change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
@@ -74,6 +75,28 @@ impl Data {
         let _ = handles.set(pollers.handles());
         Ok(Data { pollers, reporter, saver, board, reader, history, change_sender, recorder })
     }
+}
+
+/// Returns the settings of the sources, and their last values, which a thread of its own reads meanwhile: thousands
+/// of either take as long as the rest of a start.
+fn infos_and_last_values(
+    config: &Config,
+    file: Option<&Path>,
+    lock: &DataLock,
+) -> (Vec<SourceInfo>, Vec<SavedReading>) {
+    let load = || file.map(|file| last_values::load(file, lock)).unwrap_or_default();
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().name(threads::LAST_VALUES.to_owned());
+        let loading = builder.spawn_scoped(scope, load);
+        let infos = config.sources.iter().map(|source| SourceInfo::from(&**source)).collect();
+        let loaded = match loading.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // The system refuses the thread.
+            Err(_) => load(),
+        };
+        (infos, loaded)
+    })
 }
 
 /// Returns the part of a configuration that concerns polls.
