@@ -1,6 +1,7 @@
 //! Percent-encoding (RFC 3986 2.1).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Decodes the escapes of a text; `None` if one is incomplete or the result is not UTF-8.
 pub(crate) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
@@ -20,6 +21,20 @@ pub(crate) fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
         }
     }
     String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+/// Encodes a text as a part of a query: every byte but those that need no escape anywhere (RFC 3986 2.3).
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// Returns true if a text has this escape, in upper or lower case.

@@ -9,7 +9,7 @@ use super::freshness::state_at;
 use super::source_filter::{SourceFilter, group_below};
 use crate::board::{SourceView, SourceViews, State};
 
-/// How bad the state of a source is, the worst first.
+/// Severity of a source's state, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Severity {
     /// The reading is too old, and the latest poll failed.

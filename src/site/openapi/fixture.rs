@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use strum::VariantArray as _;
 
 use super::schema_check::Operation;
+use crate::access::percent::percent_encoded;
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
 use crate::engine::{Activity, Response};
 use crate::history::{History, import};
@@ -77,12 +78,7 @@ pub(super) fn encoded(value: &Json) -> String {
         Json::Array(items) => return items.iter().map(encoded).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     };
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let coded = |byte: u8| match is_plain(byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(coded).collect()
+    percent_encoded(&text)
 }
 
 /// Returns the operation's path with the examples of its parameters. `asset` is an existing file.

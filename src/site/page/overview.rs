@@ -7,6 +7,7 @@ use super::layout::LivePage;
 use super::time::{AgeFormat, Clock, time};
 use super::view::View;
 use super::{events, notice, status, trend};
+use crate::access::percent::percent_encoded;
 use crate::board::{SourceView, Value};
 use crate::history::StoredEvent;
 use crate::site::format::{field_label, whole};
@@ -271,7 +272,7 @@ fn href(view: &View<'_>, query: &OverviewQuery, conditions: &[Condition], page: 
     let (words, states) = (&query.words, states(conditions));
     let parts = [
         (!states.is_empty()).then(|| format!("state={states}")),
-        (!words.is_empty()).then(|| format!("q={}", encoded(words))),
+        (!words.is_empty()).then(|| format!("q={}", percent_encoded(words))),
         (page > 0).then(|| format!("page={}", page + 1)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -282,15 +283,4 @@ fn href(view: &View<'_>, query: &OverviewQuery, conditions: &[Condition], page: 
 fn states(conditions: &[Condition]) -> String {
     let names: Vec<&str> = conditions.iter().map(|condition| condition.as_str()).collect();
     names.join(",")
-}
-
-/// Percent-encodes a text for a query.
-fn encoded(text: &str) -> String {
-    let coded = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(coded).collect()
 }
