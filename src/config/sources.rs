@@ -1,11 +1,11 @@
 //! Reads all sources of a file, those of a large one by several threads.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::ca_file::CaFiles;
+use super::machine::reading_threads;
 use super::problem::located;
 use super::reader::Reader;
 use super::section::{Section, Spanned};
@@ -18,9 +18,6 @@ const MAX_WARNINGS: usize = 100;
 
 /// Number of sources from which on several threads read them. Fewer take some milliseconds.
 const MIN_SHARED: usize = 256;
-
-/// Maximum number of threads that read sources.
-const MAX_THREADS: usize = 4;
 
 /// A source that was read.
 struct Read {
@@ -87,8 +84,7 @@ type Part<'reader, 'text> = (usize, Vec<Section<'reader, 'text>>);
 
 /// Divides the sources among threads.
 fn parts<'reader, 'text>(mut sections: Vec<Section<'reader, 'text>>) -> Vec<Part<'reader, 'text>> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-    let count = if sections.len() < MIN_SHARED { 1 } else { processors };
+    let count = if sections.len() < MIN_SHARED { 1 } else { reading_threads() };
     let length = sections.len().div_ceil(count).max(1);
     let mut parts = Vec::new();
     while sections.len() > length {

@@ -9,14 +9,12 @@ use std::thread;
 use toml_span::value::{Key, ValueInner};
 use toml_span::{Span, Value};
 
+use crate::config::machine::reading_threads;
 use crate::config::section::into_inner;
 use crate::threads;
 
 /// Size from which on a text is parsed in pieces, bytes. A smaller one takes about a millisecond.
 const MIN_SIZE: usize = 64 * 1024;
-
-/// Maximum number of pieces.
-const MAX_PIECES: usize = 4;
 
 /// Line that begins a source.
 const HEADER: &[u8] = b"\n[[source]]";
@@ -25,8 +23,7 @@ const SOURCE: &str = "source";
 
 /// Parses a text in pieces; `None` if it must be parsed as a whole.
 pub(super) fn parse(text: &str) -> Option<Value<'_>> {
-    let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    parse_in(text, processors.min(MAX_PIECES))
+    parse_in(text, reading_threads())
 }
 
 fn parse_in(text: &str, count: usize) -> Option<Value<'_>> {
@@ -124,7 +121,7 @@ mod tests {
         for text in [fleet(800), fleet(800).replace('\n', "\r\n")] {
             assert!(text.len() > MIN_SIZE);
             let whole = format!("{:?}", toml_span::parse(&text).unwrap());
-            for count in 2..=MAX_PIECES {
+            for count in 2..=4 {
                 assert_eq!(starts(&text, count).len(), count - 1);
                 let joined = parse_in(&text, count).unwrap();
                 assert_eq!(format!("{joined:?}"), whole, "{count}");
