@@ -1,5 +1,6 @@
 //! Messages to the board: configuration of sources, results of polls, saved readings.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,9 +58,21 @@ impl From<&config::Source> for SourceInfo {
 /// Returns the checksum of the settings by which answers are requested and decoded.
 fn configuration(source: &config::Source) -> u32 {
     let config::Source { kind, units, .. } = source;
-    // The debug format omits secrets. Those of the URL may distinguish one device from another.
-    let settings = format!("{} {kind:?} {units:?}", kind.url().as_str());
-    crc32fast::hash(settings.as_bytes())
+    let mut checksum = Checksum(crc32fast::Hasher::new());
+    // The debug format omits secrets. Those of the URL may distinguish one device from another. A checksum refuses
+    // no text.
+    let _ = write!(checksum, "{} {kind:?} {units:?}", kind.url().as_str());
+    checksum.0.finalize()
+}
+
+/// Checksum of a text that is not kept.
+struct Checksum(crc32fast::Hasher);
+
+impl fmt::Write for Checksum {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text.as_bytes());
+        Ok(())
+    }
 }
 
 /// Result of a poll.

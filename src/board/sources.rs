@@ -17,6 +17,10 @@ use super::report::{Report, SavedReading, SourceInfo};
 use super::source::Source;
 use super::source_views::{Roster, SourceViews};
 use crate::kernel::clock::{StepDetector, TimePoint};
+use crate::threads::{self, divide, map_shared};
+
+/// Number of sources that a thread restores at a time, which takes about a millisecond.
+const RESTORED: usize = 128;
 
 /// All sources in the order of the configuration.
 #[derive(Debug)]
@@ -87,12 +91,25 @@ impl Sources {
 
     /// Restores readings from before a restart. Those of unknown sources are dropped.
     pub(super) fn restore(&mut self, saved: Vec<SavedReading>, now: TimePoint) {
+        let mut readings: Vec<Option<SavedReading>> = Vec::new();
+        readings.resize_with(self.sources.len(), || None);
         for saved in saved {
-            let Some(position) = self.roster.position(&saved.source) else { continue };
-            if self.sources[position].view().kind == saved.kind {
-                self.update(position, |source| source.restore(saved, now.wall));
+            if let Some(position) = self.roster.position(&saved.source) {
+                readings[position] = Some(saved);
             }
         }
+        let parts = self.sources.chunks_mut(RESTORED).zip(divide(readings, RESTORED)).collect();
+        let restored = map_shared(threads::RESTORE, parts, |(sources, saved)| {
+            let pairs = sources.iter_mut().zip(saved);
+            let restore = |(source, saved): (&mut Source, Option<SavedReading>)| {
+                let saved = saved.filter(|saved| saved.kind == source.view().kind)?;
+                Some(source.restore(saved, now.wall))
+            };
+            pairs.filter_map(restore).flatten().collect::<Vec<Change>>()
+        });
+        self.changes.extend(restored.into_iter().flatten());
+        self.changed = Changed::All;
+        self.requeue();
     }
 
     /// Restarts the trends of the sources that have recorded samples among `past`. The samples of a source are

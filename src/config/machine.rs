@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, ToSocketAddrs as _};
-use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -19,14 +17,6 @@ use crate::threads;
 /// The machine that the program runs on.
 pub(super) const MACHINE: Environment<'static> =
     Environment { variable: &|name| std::env::var(name).ok(), lookup: &look_up };
-
-/// Maximum number of threads that read one configuration.
-const MAX_READING_THREADS: usize = 4;
-
-/// Returns the number of threads that read a large configuration.
-pub(super) fn reading_threads() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get).min(MAX_READING_THREADS)
-}
 
 /// Limit for the lookup of a host that an error names.
 const MAX_LOOKUP: Duration = Duration::from_secs(2);

@@ -1,23 +1,21 @@
 //! Reads all sources of a file, those of a large one by several threads.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 
 use super::ca_file::CaFiles;
-use super::machine::reading_threads;
 use super::problem::located;
 use super::reader::Reader;
 use super::section::{Section, Spanned};
 use super::source::{self, Fleet, Source};
-use crate::threads;
+use crate::threads::{self, divide, map_shared};
 use crate::units::System;
 
 /// Maximum number of warnings on sources that are listed. A fleet may have the same one for each source.
 const MAX_WARNINGS: usize = 100;
 
-/// Number of sources from which on several threads read them. Fewer take some milliseconds.
-const MIN_SHARED: usize = 256;
+/// Number of sources that a thread reads at a time, which takes about a millisecond.
+const PART: usize = 64;
 
 /// A source that was read.
 struct Read {
@@ -33,29 +31,16 @@ pub(super) fn read(
     units: Option<System>,
     warnings: &mut Vec<String>,
 ) -> Vec<Arc<Source>> {
-    let (parts, ca_files) = (parts(sections), CaFiles::default());
-    let (threads, left, results) = (parts.len(), Mutex::new(parts), Mutex::new(Vec::new()));
-    let read_parts = || {
-        while let Some((position, sections)) = pop(&left) {
-            let mut fleet = Fleet { ca_files: &ca_files, units, warnings: Vec::new() };
-            let read: Vec<Read> =
-                sections.into_iter().map(|section| read_one(section, &mut fleet)).collect();
-            push(&results, (position, read, fleet.warnings));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads {
-            // Where the system refuses a thread, this one reads all parts.
-            let _ = thread::Builder::new()
-                .name(threads::CONFIG.to_owned())
-                .spawn_scoped(scope, read_parts);
-        }
-        read_parts();
+    let ca_files = CaFiles::default();
+    let parts = divide(sections, PART);
+    let parts = map_shared(threads::CONFIG, parts, |sections| {
+        let mut fleet = Fleet { ca_files: &ca_files, units, warnings: Vec::new() };
+        let read: Vec<Read> =
+            sections.into_iter().map(|section| read_one(section, &mut fleet)).collect();
+        (read, fleet.warnings)
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(position, ..)| *position);
     let (mut names, mut sources, mut of_sources) = (BTreeSet::new(), Vec::new(), Vec::new());
-    for (_, read, warnings) in results {
+    for (read, warnings) in parts {
         of_sources.extend(warnings);
         for Read { name, source } in read {
             match name {
@@ -77,30 +62,6 @@ pub(super) fn read(
         warnings.push(format!("{unlisted} more notes on sources are not listed"));
     }
     sources
-}
-
-/// Sections of some sources, with their position among all.
-type Part<'reader, 'text> = (usize, Vec<Section<'reader, 'text>>);
-
-/// Divides the sources among threads.
-fn parts<'reader, 'text>(mut sections: Vec<Section<'reader, 'text>>) -> Vec<Part<'reader, 'text>> {
-    let count = if sections.len() < MIN_SHARED { 1 } else { reading_threads() };
-    let length = sections.len().div_ceil(count).max(1);
-    let mut parts = Vec::new();
-    while sections.len() > length {
-        let rest = sections.split_off(length);
-        parts.push((parts.len(), std::mem::replace(&mut sections, rest)));
-    }
-    parts.push((parts.len(), sections));
-    parts
-}
-
-fn pop<T>(list: &Mutex<Vec<T>>) -> Option<T> {
-    list.lock().unwrap_or_else(PoisonError::into_inner).pop()
-}
-
-fn push<T>(list: &Mutex<Vec<T>>, item: T) {
-    list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
 
 fn read_one(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Read {
@@ -162,7 +123,7 @@ mod tests {
             };
             ["[auth]\nopen = true\n".to_owned(), (0..count).map(source).collect()].concat()
         };
-        for count in [1, super::MIN_SHARED - 1, super::MIN_SHARED, 1001] {
+        for count in [1, super::PART, super::PART + 1, 1001] {
             let config = parse("p.toml".as_ref(), &fleet(count), &|_| None).unwrap();
             let names = config.sources.iter().map(|source| source.name.to_string());
             assert!(names.eq((0..count).map(|number| format!("s{number}"))), "{count}");

@@ -40,10 +40,10 @@ pub fn raise_limit(wanted: u64) {
 
 /// Grows the process's descriptor table to hold descriptors up to the number `highest`.
 ///
-/// Call it before any thread serves. Otherwise the table grows by doubling while the server
-/// runs, and in a process with several threads each growth waits for an RCU grace period
-/// (`expand_files` in fs/file.c of Linux), which blocked the acceptor for tens of milliseconds in a
-/// burst of connections.
+/// Call it before the server serves. Otherwise the table grows by doubling while it runs, and in a process with
+/// several threads each growth waits for an RCU grace period (`expand_files` in fs/file.c of Linux), which blocked
+/// the acceptor for tens of milliseconds in a burst of connections. The caller waits for one, too; threads that
+/// need no descriptor beyond the present table do not.
 ///
 /// # Errors
 /// The limit does not allow that number; the table then grows on demand.

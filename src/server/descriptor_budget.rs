@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::engine::DESCRIPTORS_BEYOND_CAP;
 use crate::kernel::descriptors::{SETTINGS, limit, raise_limit, reserve_table};
 use crate::outbound::MAX_PENDING;
+use crate::threads::{self, spawn_detached};
 
 /// Standard streams, epoll instances, wakers, the signal pipe and a file being read; and the
 /// history's database with its log and index (SQLite's WAL), for its writer and each of
@@ -152,15 +153,28 @@ pub(super) fn max_polls(config: &Config) -> usize {
     usize::try_from(DescriptorDemand::of(config).polls(limit())).unwrap_or(usize::MAX)
 }
 
-/// Raises the limit, and grows the descriptor table to what the configuration can come to need. Returns the limit
-/// then in force.
-pub(super) fn reserve(config: &Config) -> DescriptorLimits {
+/// Raises the limit to what the configuration can use. Returns the limit then in force.
+pub(super) fn raise(config: &Config) -> DescriptorLimits {
+    admitted_connections(config);
+    DescriptorDemand::of(config).limits()
+}
+
+/// Grows the descriptor table to what the configuration can come to need.
+///
+/// It grows on a thread of its own: the start need not wait for the ten milliseconds that this takes, as the
+/// descriptors of the present table are handed out meanwhile.
+pub(super) fn reserve(config: &Config) {
     let demand = DescriptorDemand::of(config);
-    let admitted = admitted_connections(config) as u64;
-    if let Err(error) = reserve_table(admitted + demand.beside_connections(limit())) {
-        log::debug!("cannot reserve the descriptor table, so it grows on demand: {error}");
+    let highest = admitted_connections(config) as u64 + demand.beside_connections(limit());
+    let grow = move || {
+        if let Err(error) = reserve_table(highest) {
+            log::debug!("cannot reserve the descriptor table, so it grows on demand: {error}");
+        }
+    };
+    // Nothing depends on its end, which the kernel bounds.
+    if spawn_detached(threads::DESCRIPTORS, grow).is_err() {
+        grow();
     }
-    demand.limits()
 }
 
 /// Returns the number of connections that the admin listener may hold. They are its own: they

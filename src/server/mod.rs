@@ -125,7 +125,7 @@ pub fn start_log(format: Option<logging::Format>, loader: &SetupLoader) -> Resul
 /// # Errors
 /// The server cannot start. Once it runs, no error ends it.
 pub fn run(setup: Setup, loader: Option<SetupLoader>) -> Result<(), StartError> {
-    let limits = descriptor_budget::reserve(&setup.config);
+    let limits = descriptor_budget::raise(&setup.config);
     let (mut running, requests, mut reload_thread) =
         start(setup, loader).map_err(|error| error.with_descriptor_limits(limits))?;
     running.notify_ready();
@@ -141,6 +141,7 @@ fn start(
 ) -> Result<(Running, Receiver<Request>, Option<ReloadThread>), StartError> {
     let memory = required_threads::memory(&setup.config);
     threads::ensure(&required_threads::at_start(&setup.config), memory)?;
+    descriptor_budget::reserve(&setup.config);
     if threads::lacks_allocator_thread() {
         log::warn!(
             "the allocator has no thread, so freed memory returns to the system late; if a limit on \

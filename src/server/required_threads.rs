@@ -24,6 +24,7 @@ const POLL_SHARE: u64 = 8;
 /// Returns the names of all threads of the server, in about the order in which they are created.
 pub(super) fn at_start(config: &Config) -> Vec<String> {
     let always = [
+        threads::DESCRIPTORS,
         threads::SIGNALS,
         threads::TEARDOWN,
         threads::RELOAD,

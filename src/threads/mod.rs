@@ -8,13 +8,17 @@
 mod limits;
 mod owned;
 mod preflight;
+mod shared_work;
 
 pub use self::limits::Limits;
 pub use self::owned::{OwnedThread, StillRunning, StopToken, spawn_detached, with_limits};
 pub use self::preflight::{STACK, Shortage, ensure, lacks_allocator_thread};
+pub use self::shared_work::{divide, map_shared};
 
 /// Owns the state of the sources and publishes it.
 pub const BOARD: &str = "pw-board";
+/// Restores the readings of some sources at the start.
+pub const RESTORE: &str = "pw-restore";
 /// Writes the history.
 pub const HISTORY: &str = "pw-history";
 /// Writes the log to standard error. It exists before the configuration is read.
@@ -27,7 +31,7 @@ pub const LAST_VALUES: &str = "pw-last-values";
 pub const CERTIFICATES: &str = "pw-certs";
 /// Starts the polls of all sources.
 pub const SCHEDULER: &str = "pw-scheduler";
-/// Parses a piece of a large configuration.
+/// Parses and reads parts of a large configuration.
 pub const CONFIG: &str = "pw-config";
 /// Looks up a host that the configuration names.
 pub const LOOKUP: &str = "pw-lookup";
@@ -49,6 +53,8 @@ pub const PROBE: &str = "pw-probe";
 pub const SCOREBOARD: &str = "pw-scoreboard";
 /// Checks the heartbeats of the other threads.
 pub const WATCHDOG: &str = "pw-watchdog";
+/// Grows the table of descriptors at the start.
+pub const DESCRIPTORS: &str = "pw-descriptors";
 /// Receives signals.
 pub const SIGNALS: &str = "pw-signals";
 /// Reads the files of a reload.

@@ -1,20 +1,18 @@
-//! Parses a large text in pieces, each on a thread of its own: a fleet of 3,000 sources is over a megabyte of TOML.
+//! Parses a large text in pieces on several threads: a fleet of 3,000 sources is over a megabyte of TOML.
 //!
 //! A piece begins with the header of a `[[source]]`. It has nothing but sources, so the value of the whole text is
 //! that of the first piece with the sources of the others. A text that does not come apart in this way, or that
 //! has an error, is parsed as a whole by the caller.
 
-use std::thread;
-
+use memchr::memmem;
 use toml_span::value::{Key, ValueInner};
 use toml_span::{Span, Value};
 
-use crate::config::machine::reading_threads;
 use crate::config::section::into_inner;
-use crate::threads;
+use crate::threads::{self, map_shared};
 
-/// Size from which on a text is parsed in pieces, bytes. A smaller one takes about a millisecond.
-const MIN_SIZE: usize = 64 * 1024;
+/// Size of a piece, bytes. It takes about a millisecond.
+const SIZE: usize = 64 * 1024;
 
 /// Line that begins a source.
 const HEADER: &[u8] = b"\n[[source]]";
@@ -23,46 +21,40 @@ const SOURCE: &str = "source";
 
 /// Parses a text in pieces; `None` if it must be parsed as a whole.
 pub(super) fn parse(text: &str) -> Option<Value<'_>> {
-    parse_in(text, reading_threads())
-}
-
-fn parse_in(text: &str, count: usize) -> Option<Value<'_>> {
-    let starts = starts(text, count);
-    let (&first_end, _) = starts.split_first()?;
-    let ends = starts.iter().copied().skip(1).chain([text.len()]);
-    let (first, others) = thread::scope(|scope| {
-        let spawn = |(start, end): (usize, usize)| {
-            let parse = move || sources(text.get(start..end)?, start);
-            thread::Builder::new().name(threads::CONFIG.to_owned()).spawn_scoped(scope, parse).ok()
-        };
-        let others: Vec<_> = starts.iter().copied().zip(ends).map(spawn).collect();
-        let first = toml_span::parse(text.get(..first_end)?).ok()?;
-        // A piece that panics is parsed again with the whole text.
-        let joined = others.into_iter().map(|piece| piece?.join().ok()?);
-        Some((first, joined.collect::<Option<Vec<_>>>()?))
-    })?;
-    let ValueInner::Table(mut root) = into_inner(first) else { return None };
+    let pieces = pieces(text);
+    if pieces.len() < 2 {
+        return None;
+    }
+    let parsed = map_shared(threads::CONFIG, pieces, |(start, piece)| match start {
+        0 => toml_span::parse(piece).ok(),
+        start => Some(Value::new(ValueInner::Array(sources(piece, start)?))),
+    });
+    let mut parsed = parsed.into_iter();
+    let ValueInner::Table(mut root) = into_inner(parsed.next()??) else { return None };
     let (key, all) = root.remove_entry(SOURCE)?;
     let span = all.span;
     let ValueInner::Array(mut sources) = into_inner(all) else { return None };
-    sources.extend(others.into_iter().flatten());
+    for others in parsed {
+        let ValueInner::Array(others) = into_inner(others?) else { return None };
+        sources.extend(others);
+    }
     root.insert(key, Value::with_span(ValueInner::Array(sources), span));
     Some(Value::with_span(ValueInner::Table(root), Span::new(0, text.len())))
 }
 
-/// Returns the positions of the headers with which the pieces but the first begin.
-fn starts(text: &str, count: usize) -> Vec<usize> {
-    if text.len() < MIN_SIZE {
-        return Vec::new();
+/// Divides a text before headers. Returns the pieces with their positions.
+fn pieces(text: &str) -> Vec<(usize, &str)> {
+    let mut pieces = Vec::new();
+    let (mut start, mut rest) = (0, text);
+    while let Some(tail) = rest.as_bytes().get(SIZE..)
+        && let Some(distance) = memmem::find(tail, HEADER)
+    {
+        let (piece, others) = rest.split_at(SIZE + distance + 1);
+        pieces.push((start, piece));
+        (start, rest) = (start + piece.len(), others);
     }
-    let near = |piece: usize| {
-        let from = text.len() * piece / count;
-        let found = text.as_bytes()[from..].windows(HEADER.len()).position(|at| at == HEADER);
-        found.map(|distance| from + distance + 1)
-    };
-    let mut starts: Vec<usize> = (1..count).filter_map(near).collect();
-    starts.dedup();
-    starts
+    pieces.push((start, rest));
+    pieces
 }
 
 /// Parses a piece that begins at `start` of the whole text. Returns its sources; `None` if it has an error or
@@ -118,21 +110,20 @@ mod tests {
 
     #[test]
     fn value_and_positions_are_those_of_the_whole_text() {
-        for text in [fleet(800), fleet(800).replace('\n', "\r\n")] {
-            assert!(text.len() > MIN_SIZE);
+        for text in [fleet(4000), fleet(4000).replace('\n', "\r\n")] {
+            let pieces = pieces(&text);
+            assert!(pieces.len() > 4 && pieces.iter().all(|(_, piece)| piece.len() < SIZE + 1000));
+            let joined: String = pieces.iter().map(|(_, piece)| *piece).collect();
+            assert_eq!(joined, text);
             let whole = format!("{:?}", toml_span::parse(&text).unwrap());
-            for count in 2..=4 {
-                assert_eq!(starts(&text, count).len(), count - 1);
-                let joined = parse_in(&text, count).unwrap();
-                assert_eq!(format!("{joined:?}"), whole, "{count}");
-            }
+            assert_eq!(format!("{:?}", parse(&text).unwrap()), whole);
         }
     }
 
     #[test]
     fn text_that_does_not_come_apart_is_left_to_the_caller() {
-        let fleet_text = fleet(800);
-        let middle = starts(&fleet_text, 2)[0];
+        let fleet_text = fleet(1200);
+        let middle = pieces(&fleet_text)[1].0;
         let with = |at: usize, text: &str| [&fleet_text[..at], text, &fleet_text[at..]].concat();
         for text in [
             fleet(10),
@@ -148,8 +139,8 @@ mod tests {
             ]
             .concat(),
         ] {
-            assert!(parse_in(&text, 2).is_none(), "{}", &text[..60]);
+            assert!(parse(&text).is_none(), "{}", &text[..60]);
         }
-        assert!(parse_in(&fleet_text, 1).is_none());
+        assert!(parse(&fleet_text).is_some());
     }
 }
