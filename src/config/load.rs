@@ -10,6 +10,7 @@ use super::errors::ConfigErrors;
 use super::machine::{MACHINE, exposed_secrets};
 use super::reader::{Environment, Findings, Reader};
 use super::section::{Section, Spanned};
+use super::syntax::Piece;
 use super::{
     Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, TlsFiles, auth, history, log,
     placeholders, server, site_url, socket_paths, sources, syntax, text_file, tls,
@@ -175,13 +176,22 @@ pub(super) fn parse_for(
     environment: Environment<'_>,
     purpose: Purpose<'_>,
 ) -> Result<(Config, InlineSecrets), ConfigErrors> {
-    let root = parse_toml(path, text)?;
-    let reader = Reader::new(path, text, environment);
-    for (span, message) in placeholders::find(&root) {
-        reader.warn(span, message);
-    }
-    let config = Section::new(&reader, "the file", root).map(|root| read(&reader, root, purpose));
-    let Findings { problems, warnings, inline_secrets } = reader.into_findings();
+    let read = |root, pieces| {
+        let reader = Reader::new(path, text, environment);
+        placeholders::warn(&reader, &root);
+        let config = match Section::new(&reader, "the file", root) {
+            Some(root) => Some(read(&reader, root, pieces, purpose)?),
+            None => None,
+        };
+        Some((config, reader.into_findings()))
+    };
+    let in_pieces = syntax::divide(text).and_then(|(root, pieces)| read(root, pieces));
+    let (config, findings) = match in_pieces {
+        Some(found) => found,
+        // A file as a whole has no piece that could fail.
+        None => read(parse_toml(path, text)?, Vec::new()).unwrap_or_default(),
+    };
+    let Findings { problems, warnings, inline_secrets } = findings;
     match (config, problems) {
         (Some(mut config), problems) if problems.is_empty() => {
             let located = ConfigErrors::in_text(path, text, warnings);
@@ -222,11 +232,14 @@ fn read_server<'reader>(
     ReadServer { server, listen_key, is_listen_known: is_table && is_valid }
 }
 
+/// Reads the sections of the file; `pieces` have its further sources. Returns `None` if one of them cannot be parsed
+/// by itself.
 fn read<'reader>(
     reader: &'reader Reader<'reader>,
     mut root: Section<'reader, '_>,
+    pieces: Vec<Piece<'_>>,
     purpose: Purpose<'_>,
-) -> Config {
+) -> Option<Config> {
     let mut warnings = Vec::new();
     let ReadServer { mut server, listen_key, is_listen_known } =
         read_server(reader, &mut root, &mut warnings);
@@ -259,7 +272,8 @@ fn read<'reader>(
     }
     warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
-    let sources = sources::read(reader, root.sections("source"), units, &mut warnings);
+    let sources = root.sections("source");
+    let sources = sources::read(reader, sources, pieces, units, &mut warnings)?;
     // Otherwise the addresses, or whether access is configured, are unknown. The error that says so is enough.
     let is_access_known = is_listen_known
         && is_auth_valid
@@ -273,7 +287,7 @@ fn read<'reader>(
     if sources.is_empty() {
         warnings.push("no [[source]]: the dashboard is empty".to_owned());
     }
-    Config { site, server, tls, auth, sources, history, log, warnings }
+    Some(Config { site, server, tls, auth, sources, history, log, warnings })
 }
 
 /// Reports an address at which other machines reach the server, if nothing says who may read.

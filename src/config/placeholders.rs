@@ -6,6 +6,8 @@ use memchr::memmem;
 use toml_span::value::{Table, ValueInner};
 use toml_span::{Span, Value};
 
+use super::reader::Reader;
+
 /// Values of the examples that stand for those of the user, by key.
 const EXAMPLES: [(&str, &str); 5] = [
     ("device", "200"),
@@ -21,15 +23,15 @@ const RESERVED_DOMAINS: [&str; 4] = [".example", "example.com", "example.net", "
 /// Networks for documents (RFC 5737, RFC 3849).
 const DOCUMENTATION_NETWORKS: [&str; 4] = ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"];
 
-/// Returns a warning for each value that an example has left to the user. A warning repeats no value that
-/// may be a secret.
-pub(super) fn find(root: &Value<'_>) -> Vec<(Span, String)> {
+/// Warns of each value that an example has left to the user. A warning repeats no value that may be a secret.
+pub(super) fn warn(reader: &Reader<'_>, root: &Value<'_>) {
     let mut found = Vec::new();
     if let ValueInner::Table(table) = root.as_ref() {
         in_table(table, &mut found);
     }
-    found.sort_by_key(|(span, _)| span.start);
-    found
+    for (span, message) in found {
+        reader.warn(span, message);
+    }
 }
 
 fn in_table(table: &Table<'_>, found: &mut Vec<(Span, String)>) {

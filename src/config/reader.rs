@@ -3,18 +3,28 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use toml_span::Span;
 
 use super::problem::{Problem, position};
 
-/// State that the sections of one file share: the environment and the problems found so far. The sources of a large
-/// file are read by several threads.
+/// State that the sections of one file share: the environment and the problems found so far.
+///
+/// The sources of a large file are read by several threads, piece by piece. Each piece has a reader of its own, with
+/// the same state, which takes the positions in it to those in the file.
 pub(super) struct Reader<'env> {
     path: &'env Path,
     text: &'env str,
     environment: Environment<'env>,
+    /// Position of the piece in the text.
+    start: usize,
+    found: Arc<Found>,
+}
+
+/// What was found in a file so far.
+#[derive(Default)]
+struct Found {
     problems: Mutex<Vec<Problem>>,
     warnings: Mutex<Vec<Problem>>,
     /// Names and values of the environment variables that were expanded. Thousands of sources may use one.
@@ -33,6 +43,7 @@ pub(super) struct Environment<'env> {
 }
 
 /// Result of reading a file.
+#[derive(Default)]
 pub(super) struct Findings {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
@@ -50,44 +61,47 @@ impl<'env> Reader<'env> {
         text: &'env str,
         environment: Environment<'env>,
     ) -> Reader<'env> {
-        Reader {
-            path,
-            text,
-            environment,
-            problems: Mutex::default(),
-            warnings: Mutex::default(),
-            expanded: Mutex::default(),
-            inline_secrets: Mutex::default(),
-        }
+        Reader { path, text, environment, start: 0, found: Arc::default() }
+    }
+
+    /// Returns the reader of the piece of the text that begins at `start`.
+    pub(super) fn of_piece(&self, start: usize) -> Reader<'env> {
+        Reader { start, found: Arc::clone(&self.found), ..*self }
+    }
+
+    /// Returns the position in the file of a span of the piece.
+    pub(super) fn in_file(&self, span: Span) -> Span {
+        Span::new(self.start + span.start, self.start + span.end)
     }
 
     /// Records a problem. In its message, values of environment variables are replaced by the variables' names:
     /// a message may quote a secret that was configured in a wrong key.
     pub(super) fn report(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        locked(&self.problems).push(Problem::new(span, message));
+        locked(&self.found.problems).push(Problem::new(self.in_file(span), message));
     }
 
     /// Returns the number of problems recorded so far.
     pub(super) fn problem_count(&self) -> usize {
-        locked(&self.problems).len()
+        locked(&self.found.problems).len()
     }
 
     /// Records a problem that another process may not have: it has other variables, rights, or another
     /// working directory.
     pub(super) fn report_of_process(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        locked(&self.problems).push(Problem { is_of_process: true, ..Problem::new(span, message) });
+        let problem = Problem::new(self.in_file(span), message);
+        locked(&self.found.problems).push(Problem { is_of_process: true, ..problem });
     }
 
     /// Records a setting that is valid but probably unintended.
     pub(super) fn warn(&self, span: Span, message: impl Into<String>) {
         let message = self.redact(message.into());
-        locked(&self.warnings).push(Problem::new(span, message));
+        locked(&self.found.warnings).push(Problem::new(self.in_file(span), message));
     }
 
     fn redact(&self, mut message: String) -> String {
-        for (name, value) in locked(&self.expanded).iter() {
+        for (name, value) in locked(&self.found.expanded).iter() {
             if value.len() >= MIN_SECRET_BYTES && message.contains(value.as_str()) {
                 message = message.replace(value, &format!("${{{name}}}"));
             }
@@ -96,19 +110,20 @@ impl<'env> Reader<'env> {
     }
 
     pub(super) fn note_inline_secret(&self, span: Span, key: &str) {
-        locked(&self.inline_secrets).push((span, key.to_owned()));
+        locked(&self.found.inline_secrets).push((self.in_file(span), key.to_owned()));
     }
 
     /// Returns the path of the file, and the line and column of the start of a span.
     pub(super) fn position(&self, span: Span) -> (PathBuf, (usize, usize)) {
-        (self.path.to_owned(), position(self.text, span))
+        (self.path.to_owned(), position(self.text, self.in_file(span)))
     }
 
     pub(super) fn into_findings(self) -> Findings {
+        let Found { problems, warnings, expanded: _, inline_secrets } = &*self.found;
         Findings {
-            problems: unlocked(self.problems),
-            warnings: unlocked(self.warnings),
-            inline_secrets: unlocked(self.inline_secrets),
+            problems: std::mem::take(&mut locked(problems)),
+            warnings: std::mem::take(&mut locked(warnings)),
+            inline_secrets: std::mem::take(&mut locked(inline_secrets)),
         }
     }
 
@@ -141,7 +156,7 @@ impl<'env> Reader<'env> {
                 return None;
             };
             expanded.push_str(&value);
-            locked(&self.expanded).insert(name.to_owned(), value);
+            locked(&self.found.expanded).insert(name.to_owned(), value);
             rest = &rest[start + 2 + end + 1..];
         }
         expanded.push_str(rest);
@@ -152,8 +167,4 @@ impl<'env> Reader<'env> {
 /// Locks a list for a few steps in memory.
 fn locked<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn unlocked<T>(list: Mutex<T>) -> T {
-    list.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

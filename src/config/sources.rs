@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ca_file::CaFiles;
+use super::placeholders;
 use super::problem::located;
 use super::reader::Reader;
 use super::section::{Section, Spanned};
 use super::source::{self, Fleet, Source};
+use super::syntax::Piece;
 use crate::threads::{self, divide, map_shared};
 use crate::units::System;
 
@@ -19,28 +21,41 @@ const PART: usize = 64;
 
 /// A source that was read.
 struct Read {
-    /// Its name, also of a source with errors.
+    /// Its name with its position in the file, also of a source with errors.
     name: Option<Spanned<String>>,
     source: Option<Arc<Source>>,
 }
 
-/// Reads all sources; `units` is the default of `[site]`.
+/// Some sources of a file.
+enum Part<'reader, 'text> {
+    Sections(Vec<Section<'reader, 'text>>),
+    /// They are parsed where they are read, so that few of them are in memory at a time.
+    Piece(Piece<'text>),
+}
+
+/// Reads all sources, those of the beginning of the file and those of its other pieces; `units` is the default of
+/// `[site]`. Returns `None` if a piece cannot be parsed by itself.
 pub(super) fn read(
     reader: &Reader<'_>,
     sections: Vec<Section<'_, '_>>,
+    pieces: Vec<Piece<'_>>,
     units: Option<System>,
     warnings: &mut Vec<String>,
-) -> Vec<Arc<Source>> {
+) -> Option<Vec<Arc<Source>>> {
     let ca_files = CaFiles::default();
-    let parts = divide(sections, PART);
-    let parts = map_shared(threads::CONFIG, parts, |sections| {
+    let sections = divide(sections, PART).into_iter().map(Part::Sections);
+    let parts = sections.chain(pieces.into_iter().map(Part::Piece)).collect();
+    let parts = map_shared(threads::CONFIG, parts, |part| {
         let mut fleet = Fleet { ca_files: &ca_files, units, warnings: Vec::new() };
-        let read: Vec<Read> =
-            sections.into_iter().map(|section| read_one(section, &mut fleet)).collect();
-        (read, fleet.warnings)
+        let read = match part {
+            Part::Sections(sections) => read_each(reader, sections, &mut fleet),
+            Part::Piece(piece) => read_piece(&reader.of_piece(piece.start), &piece, &mut fleet)?,
+        };
+        Some((read, fleet.warnings))
     });
     let (mut names, mut sources, mut of_sources) = (BTreeSet::new(), Vec::new(), Vec::new());
-    for (read, warnings) in parts {
+    for part in parts {
+        let (read, warnings) = part?;
         of_sources.extend(warnings);
         for Read { name, source } in read {
             match name {
@@ -61,7 +76,25 @@ pub(super) fn read(
     if unlisted > 0 {
         warnings.push(format!("{unlisted} more notes on sources are not listed"));
     }
-    sources
+    Some(sources)
+}
+
+/// Reads the sources of a piece; `None` if it cannot be parsed by itself.
+fn read_piece(reader: &Reader<'_>, piece: &Piece<'_>, fleet: &mut Fleet<'_>) -> Option<Vec<Read>> {
+    let root = piece.parse()?;
+    placeholders::warn(reader, &root);
+    let sections = Section::new(reader, "the file", root)?.sections("source");
+    Some(read_each(reader, sections, fleet))
+}
+
+fn read_each(
+    reader: &Reader<'_>,
+    sections: Vec<Section<'_, '_>>,
+    fleet: &mut Fleet<'_>,
+) -> Vec<Read> {
+    let read = sections.into_iter().map(|section| read_one(section, fleet));
+    let in_file = |name: Spanned<String>| Spanned { span: reader.in_file(name.span), ..name };
+    read.map(|Read { name, source }| Read { name: name.map(in_file), source }).collect()
 }
 
 fn read_one(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Read {

@@ -10,6 +10,8 @@ mod line;
 mod pieces;
 mod subject;
 
+pub(super) use self::pieces::{Piece, divide};
+
 use std::borrow::Cow;
 
 use toml_span::{Error, ErrorKind, Span, Value};
@@ -25,9 +27,6 @@ const MAX_ERRORS: usize = 200;
 /// # Errors
 /// Faulty lines, at least the first one.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Vec<Problem>> {
-    if let Some(value) = pieces::parse(text) {
-        return Ok(value);
-    }
     let error = match toml_span::parse(text) {
         Ok(value) => return Ok(value),
         Err(error) => error,

@@ -1,15 +1,12 @@
-//! Parses a large text in pieces on several threads: a fleet of 3,000 sources is over a megabyte of TOML.
+//! Divides a large text into pieces that are parsed on their own: a fleet of 3,000 sources is over a megabyte of TOML,
+//! which takes fifteen times its size in memory once it is parsed.
 //!
-//! A piece begins with the header of a `[[source]]`. It has nothing but sources, so the value of the whole text is
-//! that of the first piece with the sources of the others. A text that does not come apart in this way, or that
-//! has an error, is parsed as a whole by the caller.
+//! The first piece has the beginning of the file. Each of the others begins with the header of a `[[source]]` and
+//! has nothing but sources.
 
 use memchr::memmem;
-use toml_span::value::{Key, ValueInner};
-use toml_span::{Span, Value};
-
-use crate::config::section::into_inner;
-use crate::threads::{self, map_shared};
+use toml_span::Value;
+use toml_span::value::ValueInner;
 
 /// Size of a piece, bytes. It takes about a millisecond.
 const SIZE: usize = 64 * 1024;
@@ -17,79 +14,58 @@ const SIZE: usize = 64 * 1024;
 /// Line that begins a source.
 const HEADER: &[u8] = b"\n[[source]]";
 
-const SOURCE: &str = "source";
+/// Beginnings of the tables that a source may have.
+const OF_SOURCE: [&[u8]; 3] = [b"[source]]", b"[source.", b"source."];
 
-/// Parses a text in pieces; `None` if it must be parsed as a whole.
-pub(super) fn parse(text: &str) -> Option<Value<'_>> {
-    let pieces = pieces(text);
-    if pieces.len() < 2 {
-        return None;
-    }
-    let parsed = map_shared(threads::CONFIG, pieces, |(start, piece)| match start {
-        0 => toml_span::parse(piece).ok(),
-        start => Some(Value::new(ValueInner::Array(sources(piece, start)?))),
-    });
-    let mut parsed = parsed.into_iter();
-    let ValueInner::Table(mut root) = into_inner(parsed.next()??) else { return None };
-    let (key, all) = root.remove_entry(SOURCE)?;
-    let span = all.span;
-    let ValueInner::Array(mut sources) = into_inner(all) else { return None };
-    for others in parsed {
-        let ValueInner::Array(others) = into_inner(others?) else { return None };
-        sources.extend(others);
-    }
-    root.insert(key, Value::with_span(ValueInner::Array(sources), span));
-    Some(Value::with_span(ValueInner::Table(root), Span::new(0, text.len())))
+/// A piece of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) struct Piece<'text> {
+    /// Its position in the text.
+    pub(in crate::config) start: usize,
+    text: &'text str,
 }
 
-/// Divides a text before headers. Returns the pieces with their positions.
-fn pieces(text: &str) -> Vec<(usize, &str)> {
+impl<'text> Piece<'text> {
+    /// Parses the piece, which is not the first one. Returns `None` if it has a fault, or anything but sources.
+    pub(in crate::config) fn parse(&self) -> Option<Value<'text>> {
+        let root = toml_span::parse(self.text).ok()?;
+        let ValueInner::Table(table) = root.as_ref() else { return None };
+        let has_sources = table.get("source").is_some_and(|sources| sources.as_array().is_some());
+        (has_sources && table.len() == 1).then_some(root)
+    }
+}
+
+/// Divides a text before headers of sources. Returns the value of the first piece, and the others; `None` if the text
+/// is small, or must be parsed as a whole.
+pub(in crate::config) fn divide(text: &str) -> Option<(Value<'_>, Vec<Piece<'_>>)> {
     let mut pieces = Vec::new();
     let (mut start, mut rest) = (0, text);
     while let Some(tail) = rest.as_bytes().get(SIZE..)
         && let Some(distance) = memmem::find(tail, HEADER)
     {
-        let (piece, others) = rest.split_at(SIZE + distance + 1);
-        pieces.push((start, piece));
-        (start, rest) = (start + piece.len(), others);
+        let (text, others) = rest.split_at(SIZE + distance + 1);
+        pieces.push(Piece { start, text });
+        (start, rest) = (start + text.len(), others);
     }
-    pieces.push((start, rest));
-    pieces
-}
-
-/// Parses a piece that begins at `start` of the whole text. Returns its sources; `None` if it has an error or
-/// anything else.
-fn sources(text: &str, start: usize) -> Option<Vec<Value<'_>>> {
-    let ValueInner::Table(mut root) = into_inner(toml_span::parse(text).ok()?) else { return None };
-    let sources = root.remove(SOURCE)?;
-    match into_inner(sources) {
-        ValueInner::Array(sources) if root.is_empty() => {
-            Some(sources.into_iter().map(|source| moved(source, start)).collect())
-        }
-        _ => None,
+    pieces.push(Piece { start, text: rest });
+    let first = pieces.remove(0);
+    if pieces.is_empty() || !pieces.iter().all(has_only_sources) {
+        return None;
     }
+    let root = toml_span::parse(first.text).ok()?;
+    // The header of another piece would add to anything else of this name.
+    let is_list = root.as_table()?.get("source")?.as_array().is_some();
+    is_list.then_some((root, pieces))
 }
 
-/// Returns a value of a piece with the positions that it has in the whole text.
-fn moved<'text>(mut value: Value<'text>, start: usize) -> Value<'text> {
-    let span = moved_span(value.span, start);
-    let inner = match value.take() {
-        ValueInner::Array(items) => {
-            ValueInner::Array(items.into_iter().map(|item| moved(item, start)).collect())
-        }
-        ValueInner::Table(table) => {
-            let entry = |(key, value): (Key<'text>, Value<'text>)| {
-                (Key { span: moved_span(key.span, start), ..key }, moved(value, start))
-            };
-            ValueInner::Table(table.into_iter().map(entry).collect())
-        }
-        plain => plain,
-    };
-    Value::with_span(inner, span)
-}
-
-fn moved_span(span: Span, start: usize) -> Span {
-    Span::new(span.start + start, span.end + start)
+/// Returns true if no header of a piece is that of another section. A source is read with all that it names, such as
+/// files, so a piece that does not stand on its own should be known before that.
+fn has_only_sources(piece: &Piece<'_>) -> bool {
+    let text = piece.text.as_bytes();
+    memmem::find_iter(text, b"\n[").all(|at| {
+        let header = &text[at + 2..];
+        OF_SOURCE.iter().any(|beginning| header.starts_with(beginning))
+    })
 }
 
 #[cfg(test)]
@@ -108,39 +84,59 @@ mod tests {
         [head.to_owned(), (0..count).map(source).collect()].concat()
     }
 
+    fn sources<'value>(root: &'value Value<'_>) -> &'value [Value<'value>] {
+        root.as_table().unwrap().get("source").unwrap().as_array().unwrap()
+    }
+
     #[test]
-    fn value_and_positions_are_those_of_the_whole_text() {
+    fn pieces_have_all_sources_at_their_positions() {
         for text in [fleet(4000), fleet(4000).replace('\n', "\r\n")] {
-            let pieces = pieces(&text);
-            assert!(pieces.len() > 4 && pieces.iter().all(|(_, piece)| piece.len() < SIZE + 1000));
-            let joined: String = pieces.iter().map(|(_, piece)| *piece).collect();
-            assert_eq!(joined, text);
-            let whole = format!("{:?}", toml_span::parse(&text).unwrap());
-            assert_eq!(format!("{:?}", parse(&text).unwrap()), whole);
+            let whole = toml_span::parse(&text).unwrap();
+            let mut whole = sources(&whole).iter();
+            let (root, pieces) = divide(&text).unwrap();
+            assert!(pieces.len() > 4 && pieces.iter().all(|piece| piece.text.len() < SIZE + 1000));
+            assert_eq!(root.as_table().unwrap().len(), 3);
+            let first = (0, root);
+            let others = pieces.iter().map(|piece| (piece.start, piece.parse().unwrap()));
+            for (start, root) in [first].into_iter().chain(others) {
+                for source in sources(&root) {
+                    let same = whole.next().unwrap();
+                    assert_eq!(same.span.start, start + source.span.start);
+                    let name = |source: &Value<'_>| {
+                        source.pointer("/name").unwrap().as_str().map(str::to_owned)
+                    };
+                    assert_eq!(name(source), name(same));
+                }
+            }
+            assert!(whole.next().is_none());
         }
     }
 
     #[test]
-    fn text_that_does_not_come_apart_is_left_to_the_caller() {
+    fn text_that_does_not_come_apart_is_parsed_as_a_whole() {
         let fleet_text = fleet(1200);
-        let middle = pieces(&fleet_text)[1].0;
+        let middle = divide(&fleet_text).unwrap().1[0].start;
         let with = |at: usize, text: &str| [&fleet_text[..at], text, &fleet_text[at..]].concat();
         for text in [
             fleet(10),
             "# no source\n".repeat(10_000),
             with(fleet_text.len(), "[site]\ntitle = \"behind the sources\"\n"),
-            with(fleet_text.len(), "name = \n"),
+            with(fleet_text.len(), "[[auth.user]]\nname = \"x\"\n"),
             with(0, "= 1\n"),
-            // The header is within a text of several lines.
-            [
-                &fleet_text[..middle],
-                "[source.headers]\nX = \"\"\"\n[[source]]\n\"\"\"\n",
-                &fleet_text[middle..],
-            ]
-            .concat(),
+            with(0, "source = 1\n"),
         ] {
-            assert!(parse(&text).is_none(), "{}", &text[..60]);
+            assert!(divide(&text).is_none(), "{}", &text[..60]);
         }
-        assert!(parse(&fleet_text).is_some());
+        for text in [
+            with(fleet_text.len(), "name = \n"),
+            with(fleet_text.len(), " [site]\ntitle = \"behind the sources\"\n"),
+            // The header is within a text of several lines.
+            with(middle, "[source.headers]\nX = \"\"\"\n[[source]]\n\"\"\"\n"),
+        ] {
+            let divided = divide(&text);
+            let parses =
+                |pieces: Vec<Piece<'_>>| pieces.iter().all(|piece| piece.parse().is_some());
+            assert!(divided.is_none_or(|(_, pieces)| !parses(pieces)), "{}", &text[..60]);
+        }
     }
 }
