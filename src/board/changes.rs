@@ -98,6 +98,7 @@ mod tests {
             }),
             configuration: 0,
             version: 0,
+            changed_at: t(0),
         }
     }
 

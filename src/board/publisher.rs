@@ -261,7 +261,7 @@ fn snapshot(
     Snapshot {
         version,
         service: ServiceInfo { started_at, ..service.clone() },
-        sources: sources.publish(version),
+        sources: sources.publish(version, now.wall),
         published_at: now.wall,
         next_due: sources.next_due(),
     }

@@ -64,6 +64,8 @@ pub struct SourceView {
     pub configuration: u32,
     /// Version of the first snapshot with this state.
     pub version: u64,
+    /// Time of that snapshot.
+    pub changed_at: Timestamp,
 }
 
 impl SourceView {

@@ -81,9 +81,10 @@ impl Source {
         &self.view
     }
 
-    /// Returns the view for the snapshot of that version, the first with its latest change.
-    pub(super) fn published(&mut self, version: u64) -> Arc<SourceView> {
-        self.view_mut().version = version;
+    /// Returns the view for the snapshot of that version and time, the first with its latest change.
+    pub(super) fn published(&mut self, version: u64, now: Timestamp) -> Arc<SourceView> {
+        let view = self.view_mut();
+        (view.version, view.changed_at) = (version, now);
         self.view.clone()
     }
 
@@ -361,6 +362,7 @@ fn waiting(info: &SourceInfo) -> SourceView {
         error: None,
         configuration: info.configuration,
         version: 0,
+        changed_at: Timestamp::UNIX_EPOCH,
     }
 }
 

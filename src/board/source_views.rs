@@ -165,6 +165,7 @@ mod tests {
             error: None,
             configuration: 0,
             version: 1,
+            changed_at: jiff::Timestamp::UNIX_EPOCH,
         }
     }
 

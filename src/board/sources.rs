@@ -167,16 +167,17 @@ impl Sources {
         self.stepped
     }
 
-    /// Returns the views of all sources for the snapshot of that version.
-    pub(super) fn publish(&mut self, version: u64) -> SourceViews {
+    /// Returns the views of all sources for the snapshot of that version and time.
+    pub(super) fn publish(&mut self, version: u64, now: Timestamp) -> SourceViews {
         match std::mem::replace(&mut self.changed, Changed::Some(Vec::new())) {
             Changed::All => {
-                let views = self.sources.iter_mut().map(|source| source.published(version));
+                let views = self.sources.iter_mut().map(|source| source.published(version, now));
                 self.published = SourceViews::new(self.roster.clone(), views);
             }
             Changed::Some(positions) => {
                 for position in positions {
-                    self.published.replace(position, self.sources[position].published(version));
+                    self.published
+                        .replace(position, self.sources[position].published(version, now));
                 }
             }
         }

@@ -108,16 +108,16 @@ fn read_one(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Read {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::parse;
+    use crate::config::{parse, syntax};
 
     #[test]
     fn errors_of_a_fleet_are_those_of_its_sources_in_their_order() {
         let source = |number: usize| {
             let name = match number {
-                250 | 599 => 7,
+                250 | 2399 => 7,
                 number => number,
             };
-            let interval = if number == 400 { "1ms" } else { "1m" };
+            let interval = if number == 1400 { "1ms" } else { "1m" };
             format!(
                 "[[source]]\nname = \"s{name}\"\ninterval = \"{interval}\"\nkind = \"json\"\n\
                  url = \"http://h/\"\n[source.values.v]\npointer = \"/v\"\n"
@@ -131,15 +131,17 @@ mod tests {
         let names: Vec<&str> = fleet.sources.iter().map(|source| &*source.name).collect();
         let expected: Vec<String> = (0..250).map(|number| format!("s{number}")).collect();
         assert_eq!(names, expected);
-        let errors = parse("p.toml".as_ref(), &text(600), &|_| None).unwrap_err();
+        let large = text(2400);
+        assert!(syntax::divide(&large).is_some());
+        let errors = parse("p.toml".as_ref(), &large, &|_| None).unwrap_err();
         let errors: Vec<String> =
             errors.lines().into_iter().map(|error| error.text.to_string()).collect();
         assert_eq!(errors.len(), 3, "{errors:?}");
         let line = |number: usize| 3 + 7 * number;
         for (error, (at, part)) in errors.iter().zip([
             (line(250) + 1, "the name \"s7\" is taken by another source"),
-            (line(400) + 2, "\"interval\" must be at least 1s"),
-            (line(599) + 1, "the name \"s7\" is taken by another source"),
+            (line(1400) + 2, "\"interval\" must be at least 1s"),
+            (line(2399) + 1, "the name \"s7\" is taken by another source"),
         ]) {
             assert!(error.contains(&format!(":{at}:")) && error.contains(part), "{at}: {error}");
         }
@@ -156,10 +158,36 @@ mod tests {
             };
             ["[auth]\nopen = true\n".to_owned(), (0..count).map(source).collect()].concat()
         };
-        for count in [1, super::PART, super::PART + 1, 1001] {
-            let config = parse("p.toml".as_ref(), &fleet(count), &|_| None).unwrap();
-            let names = config.sources.iter().map(|source| source.name.to_string());
-            assert!(names.eq((0..count).map(|number| format!("s{number}"))), "{count}");
+        // A file with its settings behind the sources is read as a whole.
+        for (end, title) in [("", "Pumphouse"), (" [site]\ntitle = \"North\"\n", "North")] {
+            for count in [1, super::PART, super::PART + 1, 2001] {
+                let text = fleet(count) + end;
+                let config = parse("p.toml".as_ref(), &text, &|_| None).unwrap();
+                let names = config.sources.iter().map(|source| source.name.to_string());
+                assert!(names.eq((0..count).map(|number| format!("s{number}"))), "{count}");
+                assert_eq!(config.site.title, title);
+            }
+        }
+    }
+
+    #[test]
+    fn faults_of_pieces_are_those_of_the_whole_text() {
+        let source = |number: usize| {
+            format!(
+                "[[source]]\nname = \"s{number}\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+                 [source.values.v]\npointer = \"/v\"\n"
+            )
+        };
+        let sources: String = (0..3000).map(source).collect();
+        for (fault, expected) in [
+            ("[source.values.w]\npointer = \"/w\"\nunit = \n", ":18005:"),
+            ("[source.values.w]\npointer = \"w\"\n", ":18004:"),
+            ("[source.basic]\nuser = \"u\"\npasword = \"p\"\n", ":18005:"),
+            ("[auth]\nopen = true\n", ":18003:"),
+        ] {
+            let text = format!("[auth]\nopen = true\n{sources}{fault}");
+            let errors = parse("p.toml".as_ref(), &text, &|_| None).unwrap_err();
+            assert!(errors.to_string().contains(expected), "{errors}");
         }
     }
 }

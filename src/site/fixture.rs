@@ -56,6 +56,7 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         error: None,
         configuration: 0,
         version: 1,
+        changed_at: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -113,6 +114,7 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
         error: None,
         configuration: 0,
         version: 1,
+        changed_at: Timestamp::UNIX_EPOCH,
     }
 }
 

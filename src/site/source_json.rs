@@ -130,6 +130,7 @@ mod tests {
             error: None,
             configuration: 0,
             version: 1,
+            changed_at: at("2026-01-31T17:16:00Z"),
         }
     }
 

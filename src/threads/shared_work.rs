@@ -79,7 +79,7 @@ mod tests {
     fn list_is_divided_without_loss() {
         assert_eq!(divide(vec![1, 2, 3, 4, 5], 2), [vec![1, 2], vec![3, 4], vec![5]]);
         assert_eq!(divide(vec![1, 2], 2), [vec![1, 2]]);
-        assert_eq!(divide(Vec::<()>::new(), 2), [vec![]; 0]);
+        assert!(divide(Vec::<()>::new(), 2).is_empty());
         assert_eq!(divide(vec![1, 2], 0), [vec![1], vec![2]]);
     }
 

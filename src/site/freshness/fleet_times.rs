@@ -22,7 +22,7 @@ pub(in crate::site) struct FleetTimes {
     is_incomplete: bool,
     oldest: Option<Timestamp>,
     latest: Option<Timestamp>,
-    /// Latest time at which a source began to fail or turned stale.
+    /// Latest time at which anything of a source changed.
     changed: Option<Timestamp>,
     /// Next poll, or time at which a reading turns stale.
     next: Option<Timestamp>,
@@ -60,7 +60,7 @@ impl FleetTimes {
 
     /// Adds a source, with the times of its values that the body has.
     pub(super) fn add(&mut self, source: &SourceView, times: Option<Times>) {
-        self.changed = self.changed.max(source.error.as_ref().map(|failure| failure.since));
+        self.changed = self.changed.max(Some(source.changed_at));
         let latest = source.reading.as_ref().map(|reading| reading.observed.at);
         self.latest = self.latest.max(latest);
         self.is_incomplete |= times.is_none();

@@ -58,8 +58,14 @@ fn if_modified_since_after_a_change_of_state_gets_the_new_representation() {
     let mut broken = failing(stale(tank(), 7200), ErrorKind::Dns, "no such name");
     broken.reading.as_mut().unwrap().stale_at = at(60);
     broken.state = State::Fresh;
+    broken.changed_at = broken.error.as_ref().unwrap().since;
     let date = since(&get(&site(vec![broken.clone()]), "/api/v1/status", &[]));
     assert_eq!(send(broken, &date), StatusCode::OK, "it has begun to fail since");
+
+    let mut corrected = tank();
+    let date = since(&get(&site(vec![corrected.clone()]), "/api/v1/status", &[]));
+    corrected.changed_at = at(-30);
+    assert_eq!(send(corrected, &date), StatusCode::OK, "a value of an earlier time has come since");
 }
 
 #[test]

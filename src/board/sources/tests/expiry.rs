@@ -94,7 +94,7 @@ fn snapshot_and_next_expiry_are_those_of_a_naive_scan_over_random_reports_reload
             if random.bool() {
                 continue;
             }
-            let published = sources.publish(version);
+            let published = sources.publish(version, point.wall);
             let views: Vec<&SourceView> = published.iter().collect();
             assert_eq!(views.len(), sources.sources.len());
             assert!(published.by_name().is_sorted_by_key(|view| view.name.clone()));
