@@ -8,7 +8,7 @@ use crate::screens::{ABSOLUTE_LINKS, WIDTHS};
 use crate::webdriver::{Browser, Engine};
 
 /// States that differ in their layout.
-const STATES: [&str; 14] = [
+const STATES: [&str; 16] = [
     "fresh",
     "source-tank-24h",
     "source-weather",
@@ -23,6 +23,8 @@ const STATES: [&str; 14] = [
     "millimetres",
     "huge",
     "tiny",
+    "overview",
+    "overview-group",
 ];
 
 /// Width of a screen that is almost large.
@@ -44,14 +46,21 @@ const FAULTS: &str = "
         if (box(text).right > box(text.closest('.card') ?? page).right) faults.push(`cut: ${text.textContent}`);
     }
     // Rows of cards begin and end where the grid does, and have no gap.
-    const grid = box(document.querySelector('.cards'));
+    const grid = document.querySelector('.cards');
     const rows = Map.groupBy([...document.querySelectorAll('.card')].map(box), (card) => Math.round(card.top));
     for (const [top, cards] of rows) {
         const width = cards.reduce((sum, card) => sum + card.width, 0);
         const gaps = 24 * (cards.length - 1);
-        if (grid.width - width > gaps + 1) faults.push(`a hole of ${grid.width - width} in the row at ${top}`);
+        const hole = box(grid).width - width;
+        if (hole > gaps + 1) faults.push(`a hole of ${hole} in the row at ${top}`);
         const heights = new Set(cards.map((card) => Math.round(card.height)));
         if (heights.size > 1) faults.push(`heights ${[...heights]} in the row at ${top}`);
+    }
+    // Rows of the overview and what selects them are whole.
+    for (const part of document.querySelectorAll('.fleet :is(th, td), .groups li, .filters a, .search > *')) {
+        const { left, right } = box(part);
+        if (getComputedStyle(part).position === 'absolute') continue;
+        if (left < -1 || right > innerWidth + 1 || part.scrollWidth > part.clientWidth + 1) faults.push(`cut: ${part.textContent}`);
     }
     // Neighbours in a row are about as high.
     for (const card of document.querySelectorAll('.card')) {
