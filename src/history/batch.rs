@@ -65,22 +65,23 @@ impl Batch {
         }
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
-        while self.fills(1)
-            && let Some(oldest) = self.entries.pop_front()
-        {
-            self.bytes = self.bytes.saturating_sub(oldest.bytes());
-            self.shared.dropped(oldest.rows());
+        if self.entries.len() > self.shared.max_changes() {
+            self.drop_oldest();
         }
+        while self.bytes > MAX_BYTES && self.drop_oldest() {}
+    }
+
+    /// Drops the oldest entry, and counts its rows; returns false if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.entries.pop_front() else { return false };
+        self.bytes = self.bytes.saturating_sub(oldest.bytes());
+        self.shared.dropped(oldest.rows());
+        true
     }
 
     /// Returns true if the batch should be written before its interval has passed.
     pub(super) fn is_half_full(&self) -> bool {
-        self.fills(2)
-    }
-
-    /// Returns true if there are more entries than this part of the limits.
-    fn fills(&self, divisor: usize) -> bool {
-        self.entries.len() > self.shared.max_changes() / divisor || self.bytes > MAX_BYTES / divisor
+        self.entries.len() > self.shared.max_changes() / 2 || self.bytes > MAX_BYTES / 2
     }
 
     /// Drops samples with numbers that no sensor measures, and warns of the first. Decoders reject them already;

@@ -71,11 +71,11 @@ impl ChangeSender {
         self.queue.bytes.fetch_add(bytes_of(&change), Ordering::Relaxed);
         // The receiver is not disconnected, since this value has one.
         let _ = self.sender.send(Box::new(change));
-        while self.queue.is_over_limit()
-            && let Some(dropped) = self.queue.try_next()
-        {
-            self.queue.shared.dropped(rows_of(&dropped));
+        // One for the new one: after a reload with fewer sources the queue may be longer, and keeps its length.
+        if self.queue.receiver.len() > self.queue.shared.max_changes() {
+            self.queue.drop_oldest();
         }
+        while self.queue.bytes.load(Ordering::Relaxed) > MAX_BYTES && self.queue.drop_oldest() {}
     }
 }
 
@@ -96,9 +96,13 @@ impl Changes {
         self.receiver.try_recv().ok().map(|change| self.received(change))
     }
 
-    fn is_over_limit(&self) -> bool {
-        self.receiver.len() > self.shared.max_changes()
-            || self.bytes.load(Ordering::Relaxed) > MAX_BYTES
+    /// Drops the oldest change, and counts its rows; returns false if there is none.
+    fn drop_oldest(&self) -> bool {
+        let dropped = self.try_next();
+        if let Some(dropped) = &dropped {
+            self.shared.dropped(rows_of(dropped));
+        }
+        dropped.is_some()
     }
 }
 
@@ -153,6 +157,16 @@ mod tests {
         changes.shared.sources.store(Arc::new(fields(1_000)));
         (0..1_000).for_each(|_| sender.send(observed(1)));
         assert_eq!(changes.channel().len(), MIN_CHANGES + 1_000);
+    }
+
+    #[test]
+    fn reload_with_fewer_sources_keeps_what_is_queued() {
+        let (sender, changes) = queue(1_000);
+        (0..10_000).for_each(|_| sender.send(observed(1)));
+        changes.shared.sources.store(Arc::new(fields(10)));
+        (0..100).for_each(|_| sender.send(observed(1)));
+        assert_eq!(changes.channel().len(), 10_000);
+        assert_eq!(changes.shared.dropped.load(Ordering::Relaxed), 100, "one for each new one");
     }
 
     #[test]

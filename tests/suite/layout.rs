@@ -57,7 +57,7 @@ const FAULTS: &str = "
         if (heights.size > 1) faults.push(`heights ${[...heights]} in the row at ${top}`);
     }
     // Rows of the overview and what selects them are whole.
-    for (const part of document.querySelectorAll('.fleet :is(th, td), .groups li, .filters a, .search > *')) {
+    for (const part of document.querySelectorAll('.fleet tbody :is(th, td), .groups li, .filters a, .search > *')) {
         const { left, right } = box(part);
         if (getComputedStyle(part).position === 'absolute') continue;
         if (left < -1 || right > innerWidth + 1 || part.scrollWidth > part.clientWidth + 1) faults.push(`cut: ${part.textContent}`);
