@@ -55,6 +55,25 @@ impl From<&config::Source> for SourceInfo {
     }
 }
 
+#[cfg(test)]
+impl SourceInfo {
+    /// Returns the settings of a source for tests.
+    pub(crate) fn example(name: &str) -> SourceInfo {
+        SourceInfo {
+            name: name.into(),
+            title: name.into(),
+            group: None,
+            kind: "json",
+            interval: Duration::from_secs(300),
+            stale_after: Duration::from_secs(600),
+            show: [].into(),
+            trends: Vec::new(),
+            over_time: Vec::new(),
+            configuration: 1,
+        }
+    }
+}
+
 /// Returns the checksum of the settings by which answers are requested and decoded.
 fn configuration(source: &config::Source) -> u32 {
     let config::Source { kind, units, .. } = source;

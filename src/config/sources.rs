@@ -92,23 +92,33 @@ fn read_each(
     sections: Vec<Section<'_, '_>>,
     fleet: &mut Fleet<'_>,
 ) -> Vec<Read> {
-    let read = sections.into_iter().map(|section| read_one(section, fleet));
-    let in_file = |name: Spanned<String>| Spanned { span: reader.in_file(name.span), ..name };
-    read.map(|Read { name, source }| Read { name: name.map(in_file), source }).collect()
+    sections.into_iter().map(|section| read_one(reader, section, fleet)).collect()
 }
 
-fn read_one(mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Read {
+fn read_one(reader: &Reader<'_>, mut section: Section<'_, '_>, fleet: &mut Fleet<'_>) -> Read {
     let name = source::name(&mut section);
     if let Some(name) = &name {
         section.rename(format!("[[source]] \"{}\"", name.value));
     }
     let source = source::read(section, name.as_ref().map(|name| name.value.as_str()), fleet);
+    let name = name.map(|name| Spanned { span: reader.in_file(name.span), ..name });
     Read { name, source: source.map(Arc::new) }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::config::{parse, syntax};
+
+    /// Returns the sources of a fleet, six lines each.
+    fn sources(count: usize) -> String {
+        let source = |number| {
+            format!(
+                "[[source]]\nname = \"s{number}\"\nkind = \"json\"\nurl = \"http://h/\"\n\
+                 [source.values.v]\npointer = \"/v\"\n"
+            )
+        };
+        (0..count).map(source).collect()
+    }
 
     #[test]
     fn errors_of_a_fleet_are_those_of_its_sources_in_their_order() {
@@ -149,15 +159,7 @@ mod tests {
 
     #[test]
     fn sources_are_divided_without_loss() {
-        let fleet = |count: usize| -> String {
-            let source = |number| {
-                format!(
-                    "[[source]]\nname = \"s{number}\"\nkind = \"json\"\nurl = \"http://h/\"\n\
-                     [source.values.v]\npointer = \"/v\"\n"
-                )
-            };
-            ["[auth]\nopen = true\n".to_owned(), (0..count).map(source).collect()].concat()
-        };
+        let fleet = |count: usize| format!("[auth]\nopen = true\n{}", sources(count));
         // A file with its settings behind the sources is read as a whole.
         for (end, title) in [("", "Pumphouse"), (" [site]\ntitle = \"North\"\n", "North")] {
             for count in [1, super::PART, super::PART + 1, 2001] {
@@ -172,13 +174,7 @@ mod tests {
 
     #[test]
     fn faults_of_pieces_are_those_of_the_whole_text() {
-        let source = |number: usize| {
-            format!(
-                "[[source]]\nname = \"s{number}\"\nkind = \"json\"\nurl = \"http://h/\"\n\
-                 [source.values.v]\npointer = \"/v\"\n"
-            )
-        };
-        let sources: String = (0..3000).map(source).collect();
+        let sources = sources(3000);
         for (fault, expected) in [
             ("[source.values.w]\npointer = \"/w\"\nunit = \n", ":18005:"),
             ("[source.values.w]\npointer = \"w\"\n", ":18004:"),

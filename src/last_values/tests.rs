@@ -14,18 +14,8 @@ fn unlocked() -> Arc<DataLock> {
 }
 
 fn info() -> SourceInfo {
-    SourceInfo {
-        name: "tank".into(),
-        title: "Cistern".into(),
-        group: None,
-        kind: "json",
-        interval: Duration::from_secs(300),
-        stale_after: Duration::from_secs(900),
-        show: [].into(),
-        trends: Vec::new(),
-        over_time: Vec::new(),
-        configuration: 1,
-    }
+    let stale_after = Duration::from_secs(900);
+    SourceInfo { title: "Cistern".into(), stale_after, ..SourceInfo::example("tank") }
 }
 
 fn start(saved: Vec<SavedReading>) -> (Board, BoardReader, crate::board::Reporter) {

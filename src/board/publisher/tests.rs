@@ -18,18 +18,8 @@ fn service() -> ServiceInfo {
 }
 
 fn info() -> SourceInfo {
-    SourceInfo {
-        name: "tank".into(),
-        title: "Cistern".into(),
-        group: None,
-        kind: "json",
-        interval: Duration::from_secs(300),
-        stale_after: Duration::from_secs(600),
-        show: [].into(),
-        trends: Vec::new(),
-        over_time: Vec::new(),
-        configuration: 1,
-    }
+    let stale_after = Duration::from_secs(600);
+    SourceInfo { title: "Cistern".into(), stale_after, ..SourceInfo::example("tank") }
 }
 
 fn message(at: i64, observed: Timestamp) -> Option<Message> {

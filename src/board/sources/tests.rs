@@ -31,18 +31,8 @@ fn m(seconds: i64) -> TimePoint {
 }
 
 fn info(name: &str) -> SourceInfo {
-    SourceInfo {
-        name: name.into(),
-        title: name.into(),
-        group: None,
-        kind: "json",
-        interval: Duration::from_secs(300),
-        stale_after: Duration::from_secs(STALE_AFTER as u64),
-        show: [].into(),
-        trends: Vec::new(),
-        over_time: Vec::new(),
-        configuration: 1,
-    }
+    let stale_after = Duration::from_secs(STALE_AFTER as u64);
+    SourceInfo { stale_after, ..SourceInfo::example(name) }
 }
 
 impl Sources {
