@@ -52,6 +52,8 @@ pub(in crate::config) fn divide(text: &str) -> Option<(Value<'_>, Vec<Piece<'_>>
     if pieces.is_empty() || !pieces.iter().all(has_only_sources) {
         return None;
     }
+    // No header may add to `source = [{…}]`, which only the parser of both can tell.
+    memmem::find(first.text.as_bytes(), HEADER)?;
     let root = toml_span::parse(first.text).ok()?;
     // The header of another piece would add to anything else of this name.
     let is_list = root.as_table()?.get("source")?.as_array().is_some();
@@ -124,6 +126,7 @@ mod tests {
             with(fleet_text.len(), "[[auth.user]]\nname = \"x\"\n"),
             with(0, "= 1\n"),
             with(0, "source = 1\n"),
+            format!("source = [{{}}]\n{}\n[[source]]\n", "# no source\n".repeat(10_000)),
         ] {
             assert!(divide(&text).is_none(), "{}", &text[..60]);
         }
