@@ -27,10 +27,18 @@ pub mod supervisor;
 pub mod admin;
 pub mod site;
 
+// Alerts: the channels that carry their messages, and the rules that fire them.
+pub mod notify;
+// Above the history, from which the windows of rules start.
+pub mod alert;
+
 // Data: recorded history, last good values, and the pollers that fetch readings.
 pub mod history;
 pub mod last_values;
 pub mod upstream;
+
+// Texts for people.
+mod format;
 
 // The state of the sources, certificates, and the configuration of all above.
 pub mod board;

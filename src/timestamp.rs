@@ -2,7 +2,7 @@
 //!
 //! Every timestamp that a program may parse has one of these forms: in JSON, in the log, in shell
 //! assignments, in HTML attributes and in the texts of events. Ages and local times, which only
-//! people read, are formatted in `site::format`.
+//! people read, are formatted in `format`.
 
 use std::fmt;
 

@@ -42,6 +42,12 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Arc<str>> {
     None
 }
 
+/// Returns true if a source of the group `own` is in `group` or in a group below it: `north/ridge` is in `north`.
+pub fn is_within(own: &str, group: &str) -> bool {
+    let rest = own.strip_prefix(group);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Returns true for one name of a path, which begins with a letter or a digit.
 fn is_segment(text: &str) -> bool {
     let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

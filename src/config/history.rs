@@ -51,6 +51,11 @@ impl History {
         self.companion("sessions.json")
     }
 
+    /// Returns the path of the states of alerts and of their messages, beside the database: `pumphouse.alerts.db`.
+    pub fn alerts(&self) -> PathBuf {
+        self.companion("alerts.db")
+    }
+
     /// Returns the path of a file beside the database. Two databases in one folder never share one:
     /// `pump.db` has `pump.last.json`, `pump.north` has `pump.north-last.json`.
     fn companion(&self, name: &str) -> PathBuf {

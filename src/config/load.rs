@@ -287,7 +287,22 @@ fn read<'reader>(
     if sources.is_empty() {
         warnings.push("no [[source]]: the dashboard is empty".to_owned());
     }
-    Some(Config { site, server, tls, auth, sources, history, log, warnings })
+    let alert_file = history.as_ref().map_or_else(|| History::default().alerts(), History::alerts);
+    let (alerts, channels, heartbeat) = (Vec::new(), Vec::new(), None);
+    Some(Config {
+        site,
+        server,
+        tls,
+        auth,
+        sources,
+        history,
+        alerts,
+        channels,
+        heartbeat,
+        alert_file,
+        log,
+        warnings,
+    })
 }
 
 /// Reports an address at which other machines reach the server, if nothing says who may read.

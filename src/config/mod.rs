@@ -4,12 +4,14 @@
 //! lists every error with its line and column. A [`Config`] is therefore valid as a whole. Relative
 //! paths start at the working directory.
 
+mod alert;
 mod auth;
 mod ca_file;
 mod configured_path;
 mod error_line;
 mod errors;
 mod group;
+mod heartbeat;
 mod history;
 mod key_list;
 mod kind;
@@ -18,6 +20,7 @@ mod load;
 mod log;
 mod machine;
 mod name;
+mod notify;
 mod paths;
 mod placeholders;
 mod problem;
@@ -42,15 +45,22 @@ mod tls;
 mod trends;
 mod values;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+pub use alert::{
+    Alert, AlertRule, DailySpan, DailySpanError, FieldCondition, Limit, Placeholder,
+    ServerCondition, Severity, SourceCondition, SourceSelection, Template, TemplateError,
+    TemplatePart,
+};
 pub use auth::Auth;
 pub use configured_path::ConfiguredPath;
 pub use error_line::ErrorLine;
 pub use errors::ConfigErrors;
-pub use group::MAX_GROUP_BYTES;
+pub use group::{MAX_GROUP_BYTES, is_within};
+pub use heartbeat::Heartbeat;
 pub use history::History;
 pub use kind::{
     Ambient, BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList,
@@ -65,6 +75,7 @@ pub use load::{
 };
 pub use log::Log;
 pub(crate) use name::is_name;
+pub use notify::{Channel, ChannelKind, Ntfy, Pushover, Smtp, SmtpSecurity, Telegram, Webhook};
 pub use proxy::{HttpProxy, Proxy};
 pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
 pub use scalar::{parse_duration, written_duration};
@@ -94,6 +105,14 @@ pub struct Config {
     pub sources: Vec<Arc<Source>>,
     /// `[history]`; `None`: nothing is written to disk.
     pub history: Option<History>,
+    /// `[[alert]]`, in the order of the file; then the server's own rules, if there is a channel.
+    pub alerts: Vec<Arc<Alert>>,
+    /// `[[notify]]`, in the order of the file.
+    pub channels: Vec<Arc<Channel>>,
+    /// `[heartbeat]`
+    pub heartbeat: Option<Heartbeat>,
+    /// File of the states of alerts and of their messages, beside the history, also if that is disabled.
+    pub alert_file: PathBuf,
     /// `[log]`
     pub log: Log,
     /// Settings that are valid but probably unintended, as texts for people.
@@ -110,6 +129,10 @@ impl Default for Config {
             auth: Auth::default(),
             sources: Vec::new(),
             history: Some(History::default()),
+            alerts: Vec::new(),
+            channels: Vec::new(),
+            heartbeat: None,
+            alert_file: History::default().alerts(),
             log: Log::default(),
             warnings: Vec::new(),
         }

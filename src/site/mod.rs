@@ -22,7 +22,6 @@
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
 //! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `document_cache`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log` |
 //! | requests and results | `content`, `query`, `history_query`, `history_problem`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
-//! | texts | `format` (numbers, units, times) |
 
 mod answer;
 mod asset_files;
@@ -38,7 +37,7 @@ mod events;
 mod exchange;
 mod export;
 mod finish;
-mod format;
+
 mod freshness;
 mod health;
 mod history;

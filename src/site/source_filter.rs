@@ -8,6 +8,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 use super::freshness::state_at;
 use super::problem::Problem;
 use crate::board::{SourceView, SourceViews, State};
+use crate::config;
 
 /// Condition on a source: its state by the age of its reading, or whether its polls fail.
 #[derive(
@@ -85,8 +86,7 @@ pub(super) fn conditions(text: &str) -> Result<Vec<Condition>, Problem> {
 
 /// Returns true if the source is in the group or in one below it: `north/ridge` is in `north`.
 pub(super) fn is_in_group(source: &SourceView, group: &str) -> bool {
-    let rest = source.group.as_deref().and_then(|own| own.strip_prefix(group));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    source.group.as_deref().is_some_and(|own| config::is_within(own, group))
 }
 
 /// Returns the group directly below `group` that the source is in: of `north/ridge/upper`, `north/ridge` is below

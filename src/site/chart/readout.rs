@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 
 use super::legend::aggregate;
 use super::plot::Plot;
+use crate::format::{fixed, scientific, suffix};
 use crate::history::DAY;
-use crate::site::format::{fixed, scientific, suffix};
 use crate::time_zone;
 use crate::units::OverTime;
 
@@ -162,7 +162,7 @@ mod tests {
     use super::super::plot::Frame;
     use super::super::point::Point;
     use super::*;
-    use crate::site::format::local_time;
+    use crate::format::local_time;
     use crate::units::Unit;
 
     fn second(text: &str) -> i64 {

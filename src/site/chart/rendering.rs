@@ -13,8 +13,8 @@ use super::size::{Canvas, NARROW, Size, WIDE};
 use super::svg::{self, Caption};
 use super::table;
 use super::theme::Theme;
+use crate::format::field_label;
 use crate::history::Bucket;
-use crate::site::format::field_label;
 use crate::site::rendered::Rendered;
 
 /// Media type of a picture.

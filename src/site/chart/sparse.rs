@@ -8,8 +8,8 @@ use super::legend::span_in_words;
 use super::plot::{Frame, Plot, Shape};
 use super::range::Range;
 use crate::board::{Datum, Finite};
+use crate::format::{clock_time, datum, row_time, suffix};
 use crate::history::{Bucket, DAY};
-use crate::site::format::{clock_time, datum, row_time, suffix};
 
 /// Observations of a window, as far as they are known.
 pub(super) struct Recorded<'a> {

@@ -14,7 +14,7 @@ use super::point::Point;
 use super::readout::displayed;
 use super::size::Canvas;
 use super::text_width::width;
-use crate::site::format::{fixed, suffix};
+use crate::format::{fixed, suffix};
 
 /// Mean distance between least and most, as a share of the axis, beyond which the line through the
 /// means is drawn thin: the band is then the larger part of the chart.

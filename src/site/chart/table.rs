@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::legend::aggregate;
 use super::plot::Frame;
 use super::range::Range;
+use crate::format::{compact, row_time, symbol};
 use crate::history::{Bucket, Calendar, Merger};
-use crate::site::format::{compact, row_time, symbol};
 use crate::units::OverTime;
 
 /// Renders the table, latest row first.

@@ -2,7 +2,7 @@
 
 use super::text_width::width;
 use super::tick::Tick;
-use crate::site::format::{fixed, scientific};
+use crate::format::{fixed, scientific};
 use crate::units::{Quantity, Unit};
 
 /// Axis of values, which begins and ends at a tick.

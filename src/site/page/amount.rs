@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::time::{AgeFormat, Clock, time};
 use crate::board::{Datum, SourceView, Value};
-use crate::site::format::{compact, datum, headline, is_sign, suffix, symbol, unit_name};
+use crate::format::{compact, datum, headline, is_sign, suffix, symbol, unit_name};
 use crate::site::freshness::{is_later, stale_at};
 use crate::units::Unit;
 

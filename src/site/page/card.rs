@@ -8,7 +8,7 @@ use super::icon::Icon;
 use super::time::Clock;
 use super::{status, trend};
 use crate::board::{FieldName, SourceView, Value};
-use crate::site::format::{field_label, last};
+use crate::format::{field_label, last};
 use crate::site::freshness::state_at;
 use crate::units::{Quantity, Unit};
 

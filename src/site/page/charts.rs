@@ -7,8 +7,8 @@ use super::card::Placement;
 use super::grid::Width;
 use super::view::View;
 use crate::board::{Datum, SourceView};
+use crate::format::{field_label, symbol};
 use crate::site::chart::{Chart, Missing, Outcome, Range, Subject};
-use crate::site::format::{field_label, symbol};
 
 /// Returns the drawn chart of a field, or the reason for its absence.
 fn drawn(view: &View<'_>, source: &SourceView, field: &str) -> Outcome {

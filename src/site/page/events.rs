@@ -11,8 +11,8 @@ use super::icon::Icon;
 use super::status::in_words;
 use super::time::{AgeFormat, Clock, time};
 use crate::board::{ErrorKind, Event, EventKind, SourceViews};
+use crate::format::local_time;
 use crate::history::StoredEvent;
-use crate::site::format::local_time;
 
 /// Renders the latest `limit` events, latest first; nothing if there are none.
 ///

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::icon::Icon;
 use super::layout::Layout;
-use crate::site::format::wait;
+use crate::format::wait;
 
 /// Message above the fields of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

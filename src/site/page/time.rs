@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use strum::IntoStaticStr;
 
-use crate::site::format::{coarse_duration, duration, full_time, humanize, is_ahead};
+use crate::format::{coarse_duration, duration, full_time, humanize, is_ahead};
 use crate::timestamp::Rfc3339;
 
 /// Time of a page, and the zone in which the page shows times.

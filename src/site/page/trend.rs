@@ -10,7 +10,7 @@ use super::icon::Icon;
 use super::number::shown_number;
 use super::time::{AgeFormat, Clock, time};
 use crate::board::{Datum, SourceView, State, Value};
-use crate::site::format::{coarse_duration, compact, field_label, signed, suffix};
+use crate::format::{coarse_duration, compact, field_label, signed, suffix};
 use crate::site::freshness::{is_value_stale, state_at};
 use crate::units::Unit;
 

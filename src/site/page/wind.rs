@@ -6,7 +6,7 @@ use super::amount::{amount, remarks};
 use super::number::number;
 use super::time::Clock;
 use crate::board::{Datum, SourceView};
-use crate::site::format::{compass_point, datum, is_compass_point, suffix, whole};
+use crate::format::{compass_point, datum, is_compass_point, suffix, whole};
 use crate::units::{Quantity, Unit};
 
 /// Renders the direction of the wind; nothing if the source has or shows none.

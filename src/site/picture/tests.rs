@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::board::{Change, Finite, Sample, Value};
+use crate::format::suffix;
 use crate::history::{History, import};
 use crate::site::chart::fixture::recorded_site;
 use crate::site::fixture::{get, now, site_with, stale, tank, text, values};
-use crate::site::format::suffix;
 use crate::units::Unit;
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::units::Unit;
 
 /// Returns the symbol that is printed behind a number in this unit; empty for codes and truths.
-pub(in crate::site) fn symbol(unit: Unit) -> &'static str {
+pub(crate) fn symbol(unit: Unit) -> &'static str {
     match unit {
         Unit::Fahrenheit => "°F",
         Unit::Celsius => "°C",
@@ -37,13 +37,13 @@ fn rate_symbol(label: &'static str) -> &'static str {
 
 /// Returns true for a symbol that follows its number directly: `85%`, `52°F`, `2.4%/h`. Other symbols follow
 /// after a space: `84 mm`.
-pub(in crate::site) fn is_sign(symbol: &str) -> bool {
+pub(crate) fn is_sign(symbol: &str) -> bool {
     symbol.starts_with(['%', '°'])
 }
 
 /// Returns the symbol of a unit as it follows a number in a text, with the space before it: `%`, ` mm`; empty
 /// without a unit, and for codes and truths.
-pub(in crate::site) fn suffix(unit: Option<Unit>) -> String {
+pub(crate) fn suffix(unit: Option<Unit>) -> String {
     match unit.map_or("", symbol) {
         "" => String::new(),
         sign if is_sign(sign) => sign.to_owned(),
@@ -52,7 +52,7 @@ pub(in crate::site) fn suffix(unit: Option<Unit>) -> String {
 }
 
 /// Returns the unit's name where a tank has one, for places with room, and else its symbol.
-pub(in crate::site) fn unit_name(unit: Unit) -> &'static str {
+pub(crate) fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::UsGallon => "gallons",
         Unit::Litre => "litres",
@@ -62,7 +62,7 @@ pub(in crate::site) fn unit_name(unit: Unit) -> &'static str {
 }
 
 /// Returns the label of a field: `Wind speed` for `wind_speed`.
-pub(in crate::site) fn field_label(field: &str) -> String {
+pub(crate) fn field_label(field: &str) -> String {
     let mut text = field.replace('_', " ");
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -77,12 +77,12 @@ const POINTS: [&str; 16] = [
 ];
 
 /// Returns true for the abbreviation of a point of the compass, in upper or lower case.
-pub(in crate::site) fn is_compass_point(text: &str) -> bool {
+pub(crate) fn is_compass_point(text: &str) -> bool {
     POINTS.iter().any(|point| point.eq_ignore_ascii_case(text.trim()))
 }
 
 /// Returns the nearest of the sixteen points of the compass.
-pub(in crate::site) fn compass_point(degrees: f64) -> &'static str {
+pub(crate) fn compass_point(degrees: f64) -> &'static str {
     // The remainder is from 0 to 360, so the quotient is at most 16 and the cast is exact.
     POINTS[(degrees.rem_euclid(360.0) / 22.5).round() as usize % POINTS.len()]
 }

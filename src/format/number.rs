@@ -4,12 +4,12 @@ use crate::board::Datum;
 use crate::units::Unit;
 
 /// Returns a number without decimals: `1,185`.
-pub(in crate::site) fn whole(number: f64) -> String {
+pub(crate) fn whole(number: f64) -> String {
     fixed(number, 0)
 }
 
 /// Returns a number with exactly `decimals` decimals: `29.90`.
-pub(in crate::site) fn fixed(number: f64, decimals: usize) -> String {
+pub(crate) fn fixed(number: f64, decimals: usize) -> String {
     grouped(&format!("{number:.decimals$}"))
 }
 
@@ -24,7 +24,7 @@ const POWERS_BELOW: f64 = 1e-6;
 ///
 /// A number below 0.1 has three significant digits, so that only 0 is `0`: `0.0017`. A very large or
 /// very small one has its power of ten: `1.2 × 10¹⁵`.
-pub(in crate::site) fn compact(number: f64) -> String {
+pub(crate) fn compact(number: f64) -> String {
     let decimals = match number.abs() {
         size if size >= POWERS_FROM => return scientific(number, 2),
         size if size >= 1000.0 => 0,
@@ -38,7 +38,7 @@ pub(in crate::site) fn compact(number: f64) -> String {
 
 /// Returns a number for large digits: whole from 10 on, with one decimal from 1 on, and
 /// [`compact`] below.
-pub(in crate::site) fn headline(number: f64) -> String {
+pub(crate) fn headline(number: f64) -> String {
     match number.abs() {
         size if size >= POWERS_FROM => scientific(number, 2),
         size if size >= 10.0 => whole(number),
@@ -57,7 +57,7 @@ fn trimmed(text: &str) -> &str {
 
 /// Returns a number as a product of a mantissa, with at most `decimals` decimals, and a power of ten:
 /// `1.2 × 10¹⁵`.
-pub(in crate::site) fn scientific(number: f64, decimals: usize) -> String {
+pub(crate) fn scientific(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$e}");
     // Rust writes an exponent behind every finite number in this format.
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -75,13 +75,13 @@ pub(super) fn superscript(integer: &str) -> String {
 }
 
 /// Returns a change with its sign, without decimals from 100 on: `+540`, `−0.4`.
-pub(in crate::site) fn signed(change: f64) -> String {
+pub(crate) fn signed(change: f64) -> String {
     let size = if change.abs() >= 100.0 { whole(change) } else { compact(change) };
     if change > 0.0 { format!("+{size}") } else { size }
 }
 
 /// Returns a datum without its unit: the number, or the text as the upstream sent it.
-pub(in crate::site) fn datum(datum: &Datum, unit: Option<Unit>) -> String {
+pub(crate) fn datum(datum: &Datum, unit: Option<Unit>) -> String {
     match (datum, unit) {
         (Datum::Number(number), Some(Unit::Bool)) if number.get() == 1.0 => "On".to_owned(),
         (Datum::Number(number), Some(Unit::Bool)) if number.get() == 0.0 => "Off".to_owned(),

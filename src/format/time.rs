@@ -20,7 +20,7 @@ const DAY: i64 = 24 * HOUR;
 ///
 /// The age of a time in the future is negative: `2 hours ahead of the server's clock`. One of the two clocks
 /// is wrong then.
-pub(in crate::site) fn humanize(age: SignedDuration) -> String {
+pub(crate) fn humanize(age: SignedDuration) -> String {
     if is_ahead(age) {
         let ahead = duration(age.checked_neg().unwrap_or(SignedDuration::MAX));
         return format!("{ahead} ahead of the server's clock");
@@ -29,12 +29,12 @@ pub(in crate::site) fn humanize(age: SignedDuration) -> String {
 }
 
 /// Returns true for the age of a time in the future.
-pub(in crate::site) fn is_ahead(age: SignedDuration) -> bool {
+pub(crate) fn is_ahead(age: SignedDuration) -> bool {
     age < -CLOCK_TOLERANCE
 }
 
 /// Returns a duration: `less than a minute`, `4 minutes`, `3 hours 5 minutes`, `2 days`.
-pub(in crate::site) fn duration(length: SignedDuration) -> String {
+pub(crate) fn duration(length: SignedDuration) -> String {
     let seconds = length.as_secs();
     let (hours, minutes) = (seconds / HOUR, seconds % HOUR / MINUTE);
     match seconds {
@@ -47,7 +47,7 @@ pub(in crate::site) fn duration(length: SignedDuration) -> String {
 }
 
 /// Returns a duration in its largest unit only: `4 minutes`, `3 hours`, `2 days`.
-pub(in crate::site) fn coarse_duration(length: SignedDuration) -> String {
+pub(crate) fn coarse_duration(length: SignedDuration) -> String {
     match length.as_secs() {
         seconds @ HOUR..DAY => count(seconds / HOUR, "hour"),
         _ => duration(length),
@@ -55,13 +55,13 @@ pub(in crate::site) fn coarse_duration(length: SignedDuration) -> String {
 }
 
 /// Returns the time that an amount covers: `last hour`, `last 15 minutes`.
-pub(in crate::site) fn last(period: Duration) -> String {
+pub(crate) fn last(period: Duration) -> String {
     let length = duration(SignedDuration::try_from(period).unwrap_or(SignedDuration::MAX));
     format!("last {}", length.strip_prefix("1 ").unwrap_or(&length))
 }
 
 /// Returns the time to wait before a retry: `a second`, `64 seconds`, `2 minutes`.
-pub(in crate::site) fn wait(seconds: u64) -> String {
+pub(crate) fn wait(seconds: u64) -> String {
     match seconds {
         ..=1 => "a second".to_owned(),
         2..120 => format!("{seconds} seconds"),
@@ -71,18 +71,18 @@ pub(in crate::site) fn wait(seconds: u64) -> String {
 
 /// Returns a point in time by the clocks of `zone`: `Sat 31 Jan 2026, 17:00`. A time that occurs twice,
 /// because the clocks are set back, has its abbreviation: `Sun 1 Nov 2026, 01:00 PDT`.
-pub(in crate::site) fn local_time(second: i64, zone: &TimeZone) -> String {
+pub(crate) fn local_time(second: i64, zone: &TimeZone) -> String {
     local("%a %-d %b %Y, %H:%M", second, zone)
 }
 
 /// Returns a time of day by the clocks of `zone`: `13:39`.
-pub(in crate::site) fn clock_time(second: i64, zone: &TimeZone) -> String {
+pub(crate) fn clock_time(second: i64, zone: &TimeZone) -> String {
     local("%H:%M", second, zone)
 }
 
 /// Returns the start of a row of a table in short, by the time to the next row and by that to the last:
 /// `Sat 31, 17:00`, from a day on `Sat 31 Jan`, and over more than a month `31 Jan 2026`.
-pub(in crate::site) fn row_time(second: i64, step: i64, window: i64, zone: &TimeZone) -> String {
+pub(crate) fn row_time(second: i64, step: i64, window: i64, zone: &TimeZone) -> String {
     let form = match (step, window) {
         (..DAY, _) => "%a %-d, %H:%M",
         (_, window) if window <= 31 * DAY => "%a %-d %b",
@@ -104,7 +104,7 @@ fn local(form: &str, second: i64, zone: &TimeZone) -> String {
 
 /// Returns a point in time in full, by the clocks of `zone` and with its name:
 /// `Saturday, 31 January 2026, 10:16:00 America/Denver`.
-pub(in crate::site) fn full_time(at: Timestamp, zone: &TimeZone) -> String {
+pub(crate) fn full_time(at: Timestamp, zone: &TimeZone) -> String {
     let time = local("%A, %-d %B %Y, %H:%M:%S", at.as_second(), zone);
     format!("{time} {}", time_zone::label(zone, at))
 }

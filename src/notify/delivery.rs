@@ -1,0 +1,48 @@
+//! One message of a channel, and the result of sending it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::alert::Notice;
+
+/// A message to send: all notices of a channel that are due, at least one, oldest first.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The notices. Those of one incident have been joined: of a fire and its end, both are here, in that order.
+    pub notices: Vec<Arc<Notice>>,
+    /// Identity of the message: the same at each attempt to send the same notices.
+    pub key: Arc<str>,
+    /// Number of further notices that were dropped because too many waited.
+    pub dropped: u64,
+    /// True if a notice could not be saved before it was sent, since the disk did not take it in time.
+    pub unsaved: bool,
+    /// Present, by which ages are computed.
+    pub now: Timestamp,
+}
+
+/// A message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DeliveryError {
+    /// What follows from it.
+    pub fault: DeliveryFault,
+    /// Text for people, without secrets.
+    pub message: Arc<str>,
+    /// Time that the server asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// Consequence of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum DeliveryFault {
+    /// It may pass: the message is sent again.
+    Transient,
+    /// The channel is configured wrongly, such as by a token that is not valid. The message waits for another
+    /// configuration, and is sent again now and then.
+    Refused,
+    /// The server does not take this message, whenever it is sent. It is dropped.
+    Undeliverable,
+}

@@ -1,0 +1,5 @@
+//! Notifications: the channels that carry the messages of alerts.
+
+mod delivery;
+
+pub use delivery::{Delivery, DeliveryError, DeliveryFault};
