@@ -46,7 +46,7 @@ pub struct Notice {
     pub key: NoticeKey,
     /// The incident as of the notice.
     pub incident: Arc<Incident>,
-    /// First line of the message as `message` of the rule makes it; `None`: the default.
+    /// Template of the first line, `message` of the rule; `None`: the default.
     pub message: Option<Arc<str>>,
     /// Time of the notice by our clock.
     pub at: Timestamp,

@@ -44,6 +44,12 @@ pub enum EventKind {
     HistorySetAside,
     /// The clock of this machine was set.
     ClockStepped,
+    /// An alert fired.
+    AlertFired,
+    /// A person acknowledged an alert.
+    AlertAcknowledged,
+    /// An alert ended.
+    AlertEnded,
 }
 
 impl EventKind {

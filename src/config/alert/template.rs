@@ -1,6 +1,7 @@
 //! Text of messages with placeholders: `"{title}: {value}, {rate}"`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
@@ -8,7 +9,10 @@ use crate::suggestion::advice;
 
 /// Text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(Vec<TemplatePart>);
+pub struct Template {
+    text: Arc<str>,
+    parts: Vec<TemplatePart>,
+}
 
 /// Part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +74,14 @@ pub enum TemplateError {
 }
 
 impl Template {
+    /// Returns the text, as it was written.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// Returns its parts in order.
     pub fn parts(&self) -> &[TemplatePart] {
-        &self.0
+        &self.parts
     }
 }
 
@@ -106,7 +115,7 @@ impl FromStr for Template {
         if !plain.is_empty() {
             parts.push(TemplatePart::Text(plain));
         }
-        Ok(Template(parts))
+        Ok(Template { text: text.into(), parts })
     }
 }
 
@@ -127,6 +136,7 @@ mod tests {
             text("}!"),
         ];
         assert_eq!(template.parts(), expected);
+        assert_eq!(&**template.text(), "{title}: {value}, {{{rate}}}!");
         assert_eq!("".parse::<Template>().unwrap().parts(), []);
     }
 

@@ -116,6 +116,9 @@ const fn description(kind: EventKind) -> (Icon, &'static str, &'static str) {
             (Icon::Failing, "bad", "The history file was damaged and set aside")
         }
         EventKind::ClockStepped => (Icon::Waiting, "plain", "The clock of this machine was set"),
+        EventKind::AlertFired => (Icon::Failing, "bad", "Alert"),
+        EventKind::AlertAcknowledged => (Icon::Waiting, "plain", "Alert acknowledged"),
+        EventKind::AlertEnded => (Icon::Fresh, "good", "Alert ended"),
     }
 }
 

@@ -1,0 +1,124 @@
+//! Commands of people: acknowledge, silence.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::command::CommandError;
+use super::super::monitor::Phase;
+use super::place::Place;
+use super::Evaluator;
+use crate::board::EventKind;
+
+impl Evaluator {
+    /// Notes that a person knows of the incidents of an alert, or of that of one source. Repeated, the first
+    /// acknowledgement stays.
+    ///
+    /// # Errors
+    /// There is no such alert, or it does not fire.
+    pub fn acknowledge(
+        &mut self,
+        alert: &str,
+        source: Option<&str>,
+        by: &Arc<str>,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let rule = self.rule_named(alert)?;
+        let firing: Vec<Place> = (0..self.rules[rule].subjects.len())
+            .map(|subject| Place { rule, subject })
+            .filter(|&place| {
+                let subject = self.subject(place);
+                let is_meant = source.is_none() || subject.key.source.as_deref() == source;
+                is_meant && matches!(subject.monitor.state(), Phase::Firing)
+            })
+            .collect();
+        if firing.is_empty() {
+            return Err(CommandError::NotFiring);
+        }
+        for place in firing {
+            if !self.subject_mut(place).monitor.acknowledge(by.clone(), now) {
+                continue;
+            }
+            self.rules[rule].view = None;
+            let incident = self.subject(place).monitor.incident().cloned();
+            if let Some(incident) = incident.filter(|_| self.is_active) {
+                self.record(EventKind::AlertAcknowledged, &incident, now);
+                self.effects.incidents.push(incident);
+            }
+            self.save(place);
+            self.requeue(place, now);
+        }
+        Ok(())
+    }
+
+    /// Silences an alert until a time: it fires and ends, and no channel is told that it fires.
+    ///
+    /// # Errors
+    /// There is no such alert.
+    pub fn silence(
+        &mut self,
+        alert: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
+        let rule = self.rule_named(alert)?;
+        self.set_silence(rule, Some(until), now);
+        Ok(())
+    }
+
+    /// Ends the silence of an alert, if there is one.
+    ///
+    /// # Errors
+    /// There is no such alert.
+    pub fn unsilence(&mut self, alert: &str, now: Timestamp) -> Result<(), CommandError> {
+        let rule = self.rule_named(alert)?;
+        if self.rules[rule].silenced_until.is_some() {
+            self.end_silence(rule, now);
+        }
+        Ok(())
+    }
+
+    /// Ends the silences whose time has passed.
+    pub(super) fn end_silences(&mut self, now: Timestamp) {
+        for rule in 0..self.rules.len() {
+            if self.rules[rule].silenced_until.is_some_and(|until| until <= now) {
+                self.end_silence(rule, now);
+            }
+        }
+    }
+
+    /// Ends a silence, and sends what fires still: as new if it fired during the silence, else as a reminder.
+    fn end_silence(&mut self, rule: usize, now: Timestamp) {
+        self.set_silence(rule, None, now);
+        for subject in 0..self.rules[rule].subjects.len() {
+            let place = Place { rule, subject };
+            let subject = self.subject(place);
+            let Some(incident) = subject.monitor.incident() else { continue };
+            if subject.announced.latest.is_none() {
+                self.announce(place, now, &[]);
+                self.save(place);
+            } else if incident.acknowledged.is_none() {
+                self.send_reminder(place, now);
+            }
+            self.requeue(place, now);
+        }
+    }
+
+    fn set_silence(&mut self, rule: usize, until: Option<Timestamp>, now: Timestamp) {
+        let state = &mut self.rules[rule];
+        state.silenced_until = until;
+        state.view = None;
+        let name = state.rule.alert().name.clone();
+        if self.is_active {
+            self.effects.silences.push((name, until));
+        }
+        for subject in 0..self.rules[rule].subjects.len() {
+            self.requeue(Place { rule, subject }, now);
+        }
+    }
+
+    fn rule_named(&self, name: &str) -> Result<usize, CommandError> {
+        let is_named = |state: &super::RuleState| *state.rule.alert().name == *name;
+        self.rules.iter().position(is_named).ok_or(CommandError::UnknownAlert)
+    }
+}

@@ -1,0 +1,335 @@
+//! All rules on all their subjects: pure, without threads, I/O or a clock of its own.
+//!
+//! Inputs are snapshots, states of the server, commands, configurations, and the times at which they come. A look
+//! at a snapshot costs what has changed since the last one: sources have the version of their latest change, and a
+//! queue orders the times at which rules change by the clock. What follows from an input is collected as
+//! [`Effects`].
+//!
+//! # Announcements
+//! An incident is announced once, when it fires, or when the silence that it fired in ends. Reminders follow while
+//! nobody acknowledges it. Its end is sent to the channels that were told of it, also during a silence: an alarm on
+//! a phone must not stay there for ever.
+//!
+//! # Standby
+//! Until the states of the last run are known, and while another process has the lock on them, rules are applied
+//! and shown, but nothing is announced or saved. At the takeover the saved states replace those in memory, and
+//! incidents that nobody announced are announced.
+
+mod announce;
+mod command;
+mod place;
+mod publish;
+mod renew;
+mod sights;
+mod subject;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::place::Place;
+use self::sights::sight;
+use self::subject::Subject;
+use super::describe::describe;
+use super::effects::Effects;
+use super::incident::{Incident, IncidentId};
+use super::monitor::{Names, Transition};
+use super::rule::Rule;
+use super::settings::Settings;
+use super::sight::{ServerSight, Sight};
+use super::view::{AlertView, MAX_RECENT};
+use crate::board::{Event, EventKind, Finite, Snapshot, SourceView};
+use crate::config::{AlertRule, ServerCondition};
+use crate::kernel::clock::{StepDetector, TimePoint};
+use crate::units::Unit;
+
+/// Source of the ids of incidents.
+pub type Ids = Box<dyn FnMut() -> IncidentId + Send>;
+
+/// State of the server, as one of its own rules sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ServerState {
+    /// True if the condition holds; `None`: it is not known.
+    pub is_met: Option<bool>,
+    /// Time since which it holds.
+    pub since: Option<Timestamp>,
+    /// Number on which it decides, such as days, with its unit and the threshold.
+    pub value: Option<Finite>,
+    /// Unit of the number.
+    pub unit: Option<Unit>,
+    /// Threshold.
+    pub threshold: Option<Finite>,
+    /// Detail for people.
+    pub detail: Option<Arc<str>>,
+    /// Channels that cannot carry a message about it.
+    pub channels: Vec<Arc<str>>,
+}
+
+/// All rules with their states.
+pub struct Evaluator {
+    settings: Settings,
+    rules: Vec<RuleState>,
+    /// Subjects of each source, as the rules and subjects at these places.
+    by_source: HashMap<Arc<str>, Arc<[Place]>>,
+    /// Positions of the sources in the settings.
+    facts: HashMap<Arc<str>, usize>,
+    /// Times at which subjects are looked at again.
+    due: BTreeSet<(Timestamp, Place)>,
+    /// Version of the latest snapshot that was looked at.
+    seen: u64,
+    is_active: bool,
+    clock: StepDetector,
+    /// Start of the process, by the present setting of the clock.
+    started_at: Timestamp,
+    /// Latest incidents that have ended, newest first.
+    recent: VecDeque<Arc<Incident>>,
+    ids: Ids,
+    effects: Effects,
+    published: u64,
+}
+
+/// A rule with the states of its subjects.
+struct RuleState {
+    rule: Rule,
+    silenced_until: Option<Timestamp>,
+    subjects: Vec<Subject>,
+    /// View as of the latest change; `None`: it has changed since.
+    view: Option<Arc<AlertView>>,
+}
+
+impl Evaluator {
+    /// Returns an evaluator in standby, whose subjects are all inactive.
+    pub fn new(settings: Settings, started_at: Timestamp, now: TimePoint, ids: Ids) -> Evaluator {
+        let mut evaluator = Evaluator {
+            settings: settings.clone(),
+            rules: Vec::new(),
+            by_source: HashMap::new(),
+            facts: HashMap::new(),
+            due: BTreeSet::new(),
+            seen: 0,
+            is_active: false,
+            clock: StepDetector::new(now),
+            started_at,
+            recent: VecDeque::new(),
+            ids,
+            effects: Effects::default(),
+            published: 0,
+        };
+        evaluator.renew(settings, now);
+        evaluator
+    }
+
+    /// Returns what followed from the inputs since the last call.
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Returns the time at which a subject changes by the clock.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let silences = self.rules.iter().filter_map(|rule| rule.silenced_until);
+        self.due.first().map(|&(at, _)| at).into_iter().chain(silences).min()
+    }
+
+    /// Applies the rules to the sources that have changed since the last snapshot, and to those that are due.
+    pub fn look(&mut self, snapshot: &Snapshot, now: TimePoint) {
+        self.notice_step(now);
+        let now = now.wall;
+        for source in snapshot.sources.iter().filter(|source| source.version > self.seen) {
+            let Some(places) = self.by_source.get(&source.name).cloned() else { continue };
+            places.iter().for_each(|&place| self.observe(place, source, now));
+        }
+        self.seen = snapshot.version;
+        while let Some((at, place)) = self.due.first().copied()
+            && at <= now
+        {
+            self.due.pop_first();
+            self.subject_mut(place).queued = None;
+            self.look_again(place, snapshot, now);
+        }
+        self.end_silences(now);
+    }
+
+    /// Applies the server's own rules.
+    pub fn look_at_server(
+        &mut self,
+        state: impl Fn(ServerCondition) -> ServerState,
+        now: TimePoint,
+    ) {
+        self.notice_step(now);
+        for at in 0..self.rules.len() {
+            let AlertRule::Server(condition) = self.rules[at].rule.alert().rule else { continue };
+            let state = state(condition);
+            let sight = Sight::Server(ServerSight {
+                is_met: state.is_met,
+                since: state.since,
+                value: state.value,
+                unit: state.unit,
+                threshold: state.threshold,
+                detail: state.detail.as_deref(),
+            });
+            self.step(Place { rule: at, subject: 0 }, &sight, now.wall, &state.channels);
+        }
+    }
+
+    fn observe(&mut self, place: Place, source: &SourceView, now: Timestamp) {
+        let Some(&facts) = self.facts.get(&source.name) else { return };
+        let rule = self.rules[place.rule].rule.alert().clone();
+        let facts = &self.settings.sources[facts];
+        let sight = sight(&rule.rule, source, facts, self.started_at, now);
+        if let Some(sight) = sight {
+            self.step(place, &sight, now, &[]);
+        }
+    }
+
+    /// Looks at a subject that changes by the clock.
+    fn look_again(&mut self, place: Place, snapshot: &Snapshot, now: Timestamp) {
+        let source = self.subject(place).key.source.clone();
+        if let Some(source) = source.and_then(|source| snapshot.sources.get(&source)) {
+            self.observe(place, source, now);
+        }
+        let RuleState { rule, subjects, view, .. } = &mut self.rules[place.rule];
+        let Subject { key, title, monitor, .. } = &mut subjects[place.subject];
+        let names = names(rule, key, title);
+        let zone = &self.settings.zone;
+        if let Some(transition) = monitor.tick(rule, now, zone, &mut self.ids, &names) {
+            *view = None;
+            self.apply(place, transition, now, &[]);
+        }
+        self.remind(place, now);
+        self.requeue(place, now);
+    }
+
+    /// Shows a subject to its rule. `except` cannot carry a message about it.
+    fn step(&mut self, place: Place, sight: &Sight<'_>, now: Timestamp, except: &[Arc<str>]) {
+        let RuleState { rule, subjects, view, .. } = &mut self.rules[place.rule];
+        let Subject { key, title, monitor, .. } = &mut subjects[place.subject];
+        let names = names(rule, key, title);
+        let before = monitor.evidence().cloned();
+        let zone = &self.settings.zone;
+        let transition = monitor.observe(rule, sight, now, zone, &mut self.ids, &names);
+        if transition.is_some() || before.as_ref() != monitor.evidence() {
+            *view = None;
+        }
+        if let Some(transition) = transition {
+            self.apply(place, transition, now, except);
+        }
+        self.requeue(place, now);
+    }
+
+    /// Draws the consequences of a transition.
+    fn apply(
+        &mut self,
+        place: Place,
+        transition: Transition,
+        now: Timestamp,
+        except: &[Arc<str>],
+    ) {
+        match transition {
+            Transition::Pending | Transition::Cleared => {}
+            Transition::Fired(incident) => {
+                if self.is_active {
+                    self.record(EventKind::AlertFired, &incident, incident.fired_at);
+                    self.effects.incidents.push(incident);
+                }
+                self.announce(place, now, except);
+            }
+            Transition::Ended(incident) => self.end(place, incident, now),
+        }
+        self.save(place);
+    }
+
+    /// Announces and records the end of an incident.
+    fn end(&mut self, place: Place, incident: Arc<Incident>, now: Timestamp) {
+        if self.is_active {
+            self.record_end(&incident, now);
+        }
+        self.announce_end(place, &incident, now);
+    }
+
+    /// Records the end of an incident.
+    fn record_end(&mut self, incident: &Arc<Incident>, now: Timestamp) {
+        let at = incident.ended.map_or(now, |ended| ended.at);
+        self.record(EventKind::AlertEnded, incident, at);
+        self.effects.incidents.push(incident.clone());
+        self.recent.push_front(incident.clone());
+        self.recent.truncate(MAX_RECENT);
+    }
+
+    fn record(&mut self, kind: EventKind, incident: &Incident, at: Timestamp) {
+        let source = incident.subject.source.clone();
+        self.effects.events.push(Event { at, kind, source, detail: describe(incident).into() });
+    }
+
+    /// Saves the state of a subject.
+    fn save(&mut self, place: Place) {
+        if self.is_active {
+            let RuleState { rule, subjects, .. } = &self.rules[place.rule];
+            let subject = &subjects[place.subject];
+            self.effects.states.push((subject.key.clone(), subject.saved(rule)));
+        }
+    }
+
+    /// Queues a subject by the time at which it changes next.
+    fn requeue(&mut self, place: Place, now: Timestamp) {
+        let RuleState { rule, subjects, silenced_until, .. } = &mut self.rules[place.rule];
+        let subject = &mut subjects[place.subject];
+        let by_rule = subject.monitor.due(rule, &self.settings.zone);
+        let reminder = announce::reminder_due(rule, subject, silenced_until.is_some());
+        let next = by_rule.into_iter().chain(reminder).min();
+        // One that is due already has just been looked at: by rounding, not more often than this.
+        let soonest = now.saturating_add(MIN_WAIT).unwrap_or(now);
+        let next = next.map(|at| at.max(soonest));
+        if next == subject.queued {
+            return;
+        }
+        subject.queued.map(|at| self.due.remove(&(at, place)));
+        subject.queued = next;
+        self.due.extend(next.map(|at| (at, place)));
+    }
+
+    /// Moves the times that were read from the clock of this machine, if it was set since the last call.
+    fn notice_step(&mut self, now: TimePoint) {
+        let Some(step) = self.clock.step(now) else { return };
+        self.started_at = self.started_at.saturating_add(step).unwrap_or(self.started_at);
+        for place in self.places() {
+            self.subject_mut(place).redate(step);
+            self.requeue(place, now.wall);
+        }
+        self.rules.iter_mut().for_each(|rule| rule.view = None);
+    }
+
+    /// Returns all places.
+    fn places(&self) -> Vec<Place> {
+        let subjects = |(rule, state): (usize, &RuleState)| {
+            (0..state.subjects.len()).map(move |subject| Place { rule, subject })
+        };
+        self.rules.iter().enumerate().flat_map(subjects).collect()
+    }
+
+    fn subject(&self, place: Place) -> &Subject {
+        &self.rules[place.rule].subjects[place.subject]
+    }
+
+    fn subject_mut(&mut self, place: Place) -> &mut Subject {
+        &mut self.rules[place.rule].subjects[place.subject]
+    }
+}
+
+/// Shortest time between two looks at a subject by the clock.
+const MIN_WAIT: SignedDuration = SignedDuration::from_millis(100);
+
+fn names<'a>(
+    rule: &'a Rule,
+    key: &'a super::incident::SubjectKey,
+    title: &'a Arc<str>,
+) -> Names<'a> {
+    let field = match &rule.alert().rule {
+        AlertRule::Field { field, .. } => Some(field),
+        _ => None,
+    };
+    Names { key, title, field }
+}
+
+#[cfg(test)]
+mod tests;

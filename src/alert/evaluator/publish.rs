@@ -1,0 +1,58 @@
+//! The view of all alerts.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use super::super::view::{AlertView, AlertsView, SubjectView};
+use super::{Evaluator, RuleState};
+use crate::config::{AlertRule, SourceSelection};
+
+impl Evaluator {
+    /// Returns the view of all alerts; `None` if nothing has changed since the last one.
+    pub fn publish(&mut self) -> Option<AlertsView> {
+        if self.published > 0 && self.rules.iter().all(|rule| rule.view.is_some()) {
+            return None;
+        }
+        self.published += 1;
+        let view = |state: &mut RuleState| {
+            let view = state.view.take().unwrap_or_else(|| Arc::new(view(state)));
+            state.view = Some(view.clone());
+            view
+        };
+        Some(AlertsView {
+            version: self.published,
+            alerts: self.rules.iter_mut().map(view).collect(),
+            recent: self.recent.iter().cloned().collect(),
+        })
+    }
+}
+
+fn view(state: &RuleState) -> AlertView {
+    let is_silenced = state.silenced_until.is_some();
+    let mut subjects: Vec<SubjectView> =
+        state.subjects.iter().filter_map(|subject| subject.view(is_silenced)).collect();
+    subjects.sort_by(|a, b| {
+        (Reverse(a.state), a.since, &a.key).cmp(&(Reverse(b.state), b.since, &b.key))
+    });
+    let alert = state.rule.alert();
+    let (sources, field) = match &alert.rule {
+        AlertRule::Field { sources, field, .. } => (Some(sources), Some(field.clone())),
+        AlertRule::Source { sources, .. } => (Some(sources), None),
+        AlertRule::Server(_) => (None, None),
+    };
+    let source = match sources {
+        Some(SourceSelection::One(source)) => Some(source.clone()),
+        _ => None,
+    };
+    AlertView {
+        name: alert.name.clone(),
+        severity: alert.severity,
+        source,
+        field,
+        condition: state.rule.condition_text(),
+        silenced_until: state.silenced_until,
+        fault: state.subjects.iter().find_map(|subject| subject.monitor.fault()),
+        inactive: state.subjects.len() - subjects.len(),
+        subjects,
+    }
+}

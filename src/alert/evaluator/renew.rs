@@ -1,0 +1,224 @@
+//! New configurations, and states of an earlier run.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::effects::{Loaded, SavedState};
+use super::super::incident::{EndReason, Ended, Incident, IncidentId, SubjectKey};
+use super::super::monitor::{Phase, Transition};
+use super::super::rule::Rule;
+use super::super::settings::Settings;
+use super::place::Place;
+use super::subject::Subject;
+use super::{Evaluator, MAX_RECENT, RuleState};
+use crate::config::{Alert, AlertRule};
+use crate::kernel::clock::TimePoint;
+
+impl Evaluator {
+    /// Applies a new configuration. A rule that has not changed keeps its states; an incident of one that was
+    /// changed or removed, or whose source was, is withdrawn.
+    pub fn renew(&mut self, settings: Settings, now: TimePoint) {
+        self.notice_step(now);
+        let now = now.wall;
+        let new = settings.alerts.iter().map(|alert| Rule::new(alert.clone()));
+        let new: Vec<(Rule, Vec<Subject>)> =
+            new.map(|rule| { let subjects = subjects(rule.alert(), &settings); (rule, subjects) }).collect();
+        self.withdraw_changed(&new, now);
+        let mut before: HashMap<SubjectKey, Subject> = HashMap::new();
+        let mut silences: HashMap<Arc<str>, Option<Timestamp>> = HashMap::new();
+        for state in std::mem::take(&mut self.rules) {
+            silences.insert(state.rule.alert().name.clone(), state.silenced_until);
+            let kept = state.subjects.into_iter();
+            before.extend(kept.map(|subject| (subject.key.clone(), subject)));
+        }
+        self.facts = (settings.sources.iter().map(|facts| facts.name.clone())).zip(0..).collect();
+        self.settings = settings;
+        self.rules = new
+            .into_iter()
+            .map(|(rule, subjects)| {
+                let kept = |subject: Subject| match before.remove(&subject.key) {
+                    Some(earlier) => Subject { title: subject.title, queued: None, ..earlier },
+                    None => subject,
+                };
+                let silenced_until = silences.remove(&rule.alert().name).flatten();
+                let subjects = subjects.into_iter().map(kept).collect();
+                RuleState { rule, silenced_until, subjects, view: None }
+            })
+            .collect();
+        for (name, until) in silences {
+            if until.is_some() && self.is_active {
+                self.effects.silences.push((name, None));
+            }
+        }
+        self.index(now);
+        // What the rules say of the present is not known yet.
+        self.seen = 0;
+    }
+
+    /// Takes over the states of an earlier run, or of the process that had the lock until now: they replace those in
+    /// memory. From now on incidents are announced and saved.
+    pub fn activate(&mut self, loaded: Loaded, now: TimePoint) {
+        self.notice_step(now);
+        let now = now.wall;
+        let was_active = std::mem::replace(&mut self.is_active, true);
+        let Loaded { states, incidents, silences, notices: _ } = loaded;
+        let places: HashMap<SubjectKey, Place> =
+            self.places().into_iter().map(|place| (self.subject(place).key.clone(), place)).collect();
+        let (open, ended): (Vec<_>, Vec<_>) =
+            incidents.into_iter().partition(|incident| incident.ended.is_none());
+        self.recent.extend(ended);
+        self.recent.truncate(MAX_RECENT);
+        let mut open: HashMap<IncidentId, (Arc<Incident>, Vec<Arc<str>>)> = open
+            .into_iter()
+            .map(|incident| (incident.id, (incident, self.settings.channels.clone())))
+            .collect();
+        for (key, saved) in states {
+            let place = places.get(&key).copied();
+            // After a start without the file, what fires in memory was announced.
+            let is_firing = place.is_some_and(|place| was_active && self.is_firing(place));
+            match place.filter(|&place| !is_firing && self.restore(place, &saved)) {
+                Some(place) => {
+                    let incident = self.subject(place).monitor.incident();
+                    incident.map(|incident| incident.id).map(|id| open.remove(&id));
+                }
+                None => {
+                    let told = Subject::channels_in(&saved.state);
+                    let of_subject = open.values_mut().filter(|(i, _)| i.subject == key);
+                    of_subject.for_each(|(_, channels)| channels.clone_from(&told));
+                    if !is_firing {
+                        self.effects.states.push((key, None));
+                    }
+                }
+            }
+        }
+        for (incident, channels) in open.into_values() {
+            self.withdraw_saved(&incident, &channels, now);
+        }
+        for (name, until) in silences {
+            match self.rules.iter_mut().find(|state| state.rule.alert().name == name) {
+                Some(state) => state.silenced_until = Some(until),
+                None => self.effects.silences.push((name, None)),
+            }
+        }
+        for place in self.places() {
+            self.rules[place.rule].view = None;
+            if self.is_firing(place) {
+                self.announce_unknown(place, now);
+            }
+            self.requeue(place, now);
+        }
+        self.seen = 0;
+    }
+
+    /// Returns true if states are saved and incidents announced.
+    pub fn is_active(&self) -> bool {
+        self.is_active
+    }
+
+    /// Stops to announce and to save: another process does.
+    pub fn stand_by(&mut self) {
+        self.is_active = false;
+    }
+
+    /// Announces an incident that began in standby.
+    fn announce_unknown(&mut self, place: Place, now: Timestamp) {
+        let subject = self.subject(place);
+        let is_announced = subject.announced.latest.is_some();
+        if let Some(incident) = subject.monitor.incident().cloned().filter(|_| !is_announced) {
+            self.record(crate::board::EventKind::AlertFired, &incident, incident.fired_at);
+            self.effects.incidents.push(incident);
+            self.announce(place, now, &[]);
+            self.save(place);
+        }
+    }
+
+    /// Replaces the state of a subject by a saved one. Returns false if that is of another rule, or not readable.
+    fn restore(&mut self, place: Place, saved: &SavedState) -> bool {
+        let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
+        let subject = &mut subjects[place.subject];
+        if saved.fingerprint != rule.fingerprint() {
+            return false;
+        }
+        let restored = subject.restore(&saved.state);
+        if let Err(error) = &restored {
+            let name = &subject.key.alert;
+            log::error!("cannot read the saved state of the alert {name}: {error}; it starts anew");
+        }
+        restored.is_ok()
+    }
+
+    /// Ends an incident in the file whose rule or source is not the same any more. `channels` know of it.
+    fn withdraw_saved(&mut self, incident: &Incident, channels: &[Arc<str>], now: Timestamp) {
+        let ended = Some(Ended { at: now, reason: EndReason::Withdrawn });
+        let incident = Arc::new(Incident { ended, ..incident.clone() });
+        self.record_end(&incident, now);
+        self.announce_withdrawal(&incident, channels, now);
+    }
+
+    fn is_firing(&self, place: Place) -> bool {
+        matches!(self.subject(place).monitor.state(), Phase::Firing)
+    }
+
+    /// Withdraws the incidents of rules and sources that are gone or were changed, and drops their states.
+    fn withdraw_changed(&mut self, new: &[(Rule, Vec<Subject>)], now: Timestamp) {
+        let kept: BTreeSet<(u64, &SubjectKey)> = new
+            .iter()
+            .flat_map(|(rule, subjects)| subjects.iter().map(|s| (rule.fingerprint(), &s.key)))
+            .collect();
+        for place in self.places() {
+            let fingerprint = self.rules[place.rule].rule.fingerprint();
+            let subject = self.subject_mut(place);
+            if kept.contains(&(fingerprint, &subject.key)) {
+                continue;
+            }
+            let had_state = subject.monitor.saved().is_some();
+            match subject.monitor.withdraw(now) {
+                Some(Transition::Ended(incident)) => self.end(place, incident, now),
+                _ if had_state => {}
+                _ => continue,
+            }
+            let key = self.subject(place).key.clone();
+            if self.is_active {
+                self.effects.states.push((key, None));
+            }
+            // A changed rule of that name starts anew.
+            let title = self.subject(place).title.clone();
+            *self.subject_mut(place) = Subject::new(self.subject(place).key.clone(), title);
+        }
+    }
+
+    /// Finds the places of all subjects, and queues them.
+    fn index(&mut self, now: Timestamp) {
+        self.due.clear();
+        let mut by_source: HashMap<Arc<str>, Vec<Place>> = HashMap::new();
+        for place in self.places() {
+            if let Some(source) = self.subject(place).key.source.clone() {
+                by_source.entry(source).or_default().push(place);
+            }
+            self.subject_mut(place).queued = None;
+            self.requeue(place, now);
+        }
+        let shared = by_source.into_iter();
+        self.by_source = shared.map(|(source, places)| (source, places.into())).collect();
+    }
+}
+
+/// Returns the subjects of a rule.
+fn subjects(alert: &Alert, settings: &Settings) -> Vec<Subject> {
+    let sources = match &alert.rule {
+        AlertRule::Server(_) => {
+            let key = SubjectKey { alert: alert.name.clone(), source: None };
+            return vec![Subject::new(key, settings.title.clone())];
+        }
+        AlertRule::Field { sources, .. } | AlertRule::Source { sources, .. } => sources,
+    };
+    let selected = settings.sources.iter().filter(|facts| sources.selects(&facts.name, facts.group.as_deref()));
+    selected
+        .map(|facts| {
+            let key = SubjectKey { alert: alert.name.clone(), source: Some(facts.name.clone()) };
+            Subject::new(key, facts.title.clone())
+        })
+        .collect()
+}

@@ -1,0 +1,135 @@
+//! A subject of a rule: its state, and what the channels know of its incident.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::super::effects::SavedState;
+use super::super::incident::SubjectKey;
+use super::super::monitor::{Monitor, Phase};
+use super::super::rule::Rule;
+use super::super::view::{AlertState, SubjectView};
+
+/// A source, or the server, as the subject of a rule.
+pub(super) struct Subject {
+    pub(super) key: SubjectKey,
+    /// Title of the source, or of the site.
+    pub(super) title: Arc<str>,
+    pub(super) monitor: Monitor,
+    pub(super) announced: Announced,
+    /// Time at which it is queued.
+    pub(super) queued: Option<Timestamp>,
+}
+
+/// What the channels know of the open incident.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Announced {
+    /// Channels that got a notice of the fire. Empty: none has.
+    pub(super) channels: Vec<Arc<str>>,
+    /// Number of reminders so far.
+    pub(super) reminders: u32,
+    /// Time of the latest notice.
+    pub(super) latest: Option<Timestamp>,
+}
+
+/// State of a subject in the file.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    monitor: String,
+    #[serde(default)]
+    channels: Vec<String>,
+    #[serde(default)]
+    reminders: u32,
+    /// Seconds since 1970.
+    #[serde(default)]
+    latest: Option<i64>,
+}
+
+/// A state in the file that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct RestoreError(String);
+
+impl Subject {
+    pub(super) fn new(key: SubjectKey, title: Arc<str>) -> Subject {
+        Subject {
+            key,
+            title,
+            monitor: Monitor::new(),
+            announced: Announced::default(),
+            queued: None,
+        }
+    }
+
+    /// Returns the state to save; `None` if there is nothing to save.
+    pub(super) fn saved(&self, rule: &Rule) -> Option<SavedState> {
+        let monitor = self.monitor.saved()?;
+        let Announced { channels, reminders, latest } = &self.announced;
+        let saved = Saved {
+            monitor,
+            channels: channels.iter().map(|channel| channel.as_ref().to_owned()).collect(),
+            reminders: *reminders,
+            latest: latest.map(Timestamp::as_second),
+        };
+        let state = serde_json::to_string(&saved).expect("strings and numbers are valid JSON");
+        Some(SavedState { fingerprint: rule.fingerprint(), state })
+    }
+
+    /// Replaces the state by a saved one.
+    pub(super) fn restore(&mut self, saved: &str) -> Result<(), RestoreError> {
+        let Saved { monitor, channels, reminders, latest } =
+            serde_json::from_str(saved).map_err(|error| RestoreError(error.to_string()))?;
+        self.monitor =
+            Monitor::restore(&monitor).map_err(|error| RestoreError(error.to_string()))?;
+        self.announced = Announced {
+            channels: channels.into_iter().map(Arc::from).collect(),
+            reminders,
+            latest: latest.and_then(|second| Timestamp::from_second(second).ok()),
+        };
+        Ok(())
+    }
+
+    /// Returns the channels that know of the incident of a saved state; none if it cannot be read.
+    pub(super) fn channels_in(saved: &str) -> Vec<Arc<str>> {
+        let saved = serde_json::from_str(saved).map(|Saved { channels, .. }| channels);
+        saved.unwrap_or_default().into_iter().map(Arc::from).collect()
+    }
+
+    /// Moves the times that were read from the clock of this machine, after it was set by `step`.
+    pub(super) fn redate(&mut self, step: SignedDuration) {
+        self.monitor.redate(step);
+        let moved = |at: Timestamp| at.saturating_add(step).unwrap_or(at);
+        self.announced.latest = self.announced.latest.map(moved);
+    }
+
+    /// Returns the state as people see it.
+    pub(super) fn state(&self, is_silenced: bool) -> AlertState {
+        match (self.monitor.state(), self.monitor.incident()) {
+            (Phase::Inactive, _) => AlertState::Inactive,
+            (Phase::Pending { .. }, _) => AlertState::Pending,
+            (Phase::Firing, _) if is_silenced => AlertState::Silenced,
+            (Phase::Firing, Some(incident)) if incident.acknowledged.is_some() => {
+                AlertState::Acknowledged
+            }
+            (Phase::Firing, _) => AlertState::Firing,
+        }
+    }
+
+    /// Returns the view of a subject that is not inactive.
+    pub(super) fn view(&self, is_silenced: bool) -> Option<SubjectView> {
+        let incident = self.monitor.incident().cloned();
+        let since = match self.monitor.state() {
+            Phase::Inactive => return None,
+            Phase::Pending { since } => since,
+            Phase::Firing => incident.as_ref()?.since,
+        };
+        Some(SubjectView {
+            key: self.key.clone(),
+            state: self.state(is_silenced),
+            since,
+            evidence: self.monitor.evidence().cloned().unwrap_or_default(),
+            incident,
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Handle to the alerts: the latest view, and commands.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::{Sender, bounded};
+
+use super::command::{Command, CommandError};
+use super::incident::Incident;
+use super::view::AlertsView;
+
+/// Longest wait for the thread of the alerts, which handles a command within microseconds.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Most commands that wait. A flood of them is refused.
+#[allow(dead_code)]
+pub(super) const MAX_COMMANDS: usize = 64;
+
+/// A command with the channel for its result.
+pub(super) struct Request {
+    pub(super) command: Command,
+    pub(super) reply: Sender<Result<(), CommandError>>,
+}
+
+/// Handle to the alerts. Cheap to clone.
+#[derive(Clone)]
+pub struct AlertsHandle {
+    view: Arc<ArcSwap<AlertsView>>,
+    commands: Sender<Request>,
+    past: PastIncidents,
+}
+
+/// Returns incidents of an alert that have ended, newest first, at most the number given. Reads the disk: callers
+/// hold a permit.
+pub type PastIncidents =
+    Arc<dyn Fn(&str, usize) -> Result<Vec<Arc<Incident>>, PastError> + Send + Sync>;
+
+/// The incidents of the past cannot be read now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the file of the alerts cannot be read: {0}")]
+pub struct PastError(pub Arc<str>);
+
+impl AlertsHandle {
+    pub(super) fn new(
+        view: Arc<ArcSwap<AlertsView>>,
+        commands: Sender<Request>,
+        past: PastIncidents,
+    ) -> AlertsHandle {
+        AlertsHandle { view, commands, past }
+    }
+
+    /// Returns the latest view.
+    pub fn view(&self) -> Arc<AlertsView> {
+        self.view.load_full()
+    }
+
+    /// Carries out a command, and returns the view after it.
+    ///
+    /// # Errors
+    /// There is no such alert, or it does not fire; or the thread of the alerts does not answer within a second.
+    pub fn command(&self, command: Command) -> Result<Arc<AlertsView>, CommandError> {
+        let (reply, result) = bounded(1);
+        let request = Request { command, reply };
+        self.commands.try_send(request).map_err(|_| CommandError::Unavailable)?;
+        result.recv_timeout(COMMAND_TIMEOUT).map_err(|_| CommandError::Unavailable)??;
+        Ok(self.view())
+    }
+
+    /// Returns the latest incidents of an alert that have ended, newest first. Reads the disk: the caller holds a
+    /// permit.
+    ///
+    /// # Errors
+    /// The file cannot be read now.
+    pub fn past(&self, alert: &str, limit: usize) -> Result<Vec<Arc<Incident>>, PastError> {
+        (self.past)(alert, limit)
+    }
+
+    /// Returns a handle with a fixed view, for tests of what shows it. Commands are refused.
+    #[cfg(test)]
+    pub(crate) fn fixed(view: AlertsView) -> AlertsHandle {
+        let (commands, _) = bounded(0);
+        let view = Arc::new(ArcSwap::from_pointee(view));
+        AlertsHandle::new(view, commands, Arc::new(|_, _| Ok(Vec::new())))
+    }
+}
+
+/// A site without alerts.
+impl Default for AlertsHandle {
+    fn default() -> AlertsHandle {
+        let (commands, _) = bounded(0);
+        AlertsHandle::new(Arc::default(), commands, Arc::new(|_, _| Ok(Vec::new())))
+    }
+}
+
+impl fmt::Debug for AlertsHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlertsHandle").field("view", &self.view().version).finish_non_exhaustive()
+    }
+}
