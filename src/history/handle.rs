@@ -18,6 +18,7 @@ use super::renames::SourceFields;
 use super::settings::{Retention, Settings};
 use super::shared::{Health, Shared};
 use crate::data_lock::{DataLock, Holder};
+use crate::kernel::disk_space::DiskSpace;
 
 /// Handle to the history. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -138,6 +139,11 @@ impl History {
     /// Returns why this process records the history without the lock, if it does.
     pub fn unlocked(&self) -> Option<Arc<str>> {
         self.0.unlocked.load().as_deref().cloned()
+    }
+
+    /// Returns the space of the file system that holds the history, as of the latest flush; `None`: not known.
+    pub fn disk_space(&self) -> Option<DiskSpace> {
+        self.0.space.load().as_deref().copied()
     }
 
     /// Returns the time zone whose days are rolled up.

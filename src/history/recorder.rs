@@ -7,6 +7,7 @@
 //! that finishes its requests, and then each minute. Old rows are pruned once an hour, right after a flush.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use super::writer::Writer;
 use crate::board::Change;
 use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
+use crate::kernel::disk_space::DiskSpace;
 use crate::threads::{self, OwnedThread, StopToken};
 
 mod file;
@@ -135,6 +137,7 @@ struct RecorderThread {
 impl RecorderThread {
     fn run(mut self, changes: &Changes, stop: &StopToken) {
         self.open();
+        self.measure_space();
         let mut flush_at = Instant::now() + self.settings.flush;
         let mut open_at = Instant::now() + self.open_interval();
         loop {
@@ -189,12 +192,20 @@ impl RecorderThread {
                 };
                 self.flush();
                 self.prune();
+                self.measure_space();
                 self.waits_for_flush = false;
                 flush_at = Instant::now() + interval;
             } else {
                 self.flush_early();
             }
         }
+    }
+
+    /// Measures the space of the file system, on this thread, which waits for that disk in any case.
+    fn measure_space(&self) {
+        let Some(folder) = self.settings.path.as_deref().and_then(Path::parent) else { return };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        self.shared.space.store(DiskSpace::of(folder).ok().map(Arc::new));
     }
 
     /// Flushes the batch if it is half full. What cannot be written now is tried again at the next flush.

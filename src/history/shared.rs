@@ -23,6 +23,7 @@ use super::sender::max_changes;
 use super::settings::Settings;
 use crate::data_lock::Holder;
 use crate::engine::Heartbeat;
+use crate::kernel::disk_space::DiskSpace;
 use crate::logging::OnChange;
 
 /// Interval at which a persistent read error is logged again.
@@ -73,6 +74,8 @@ pub(super) struct Shared {
     read_failure: Mutex<OnChange<String>>,
     /// True if a read has returned an error that means damage, until the recorder checks the file.
     damage_suspected: AtomicBool,
+    /// Space of the file system, as of the latest flush; `None`: not known.
+    pub(super) space: ArcSwapOption<DiskSpace>,
     pub(super) heartbeat: Heartbeat,
 }
 
@@ -94,6 +97,7 @@ impl Shared {
             version: AtomicU64::new(0),
             read_failure: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
             damage_suspected: AtomicBool::new(false),
+            space: ArcSwapOption::empty(),
             heartbeat: Heartbeat::new(),
         }
     }

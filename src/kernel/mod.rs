@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod addresses;
 pub mod clock;
 pub mod descriptors;
+pub mod disk_space;
 pub mod file_size;
 pub mod listen_queue;
 pub mod pause;

@@ -21,6 +21,10 @@ pub const BOARD: &str = "pw-board";
 pub const RESTORE: &str = "pw-restore";
 /// Writes the history.
 pub const HISTORY: &str = "pw-history";
+/// Applies the rules of alerts.
+pub const ALERTS: &str = "pw-alerts";
+/// Pings the dead man's switch of `[heartbeat]`.
+pub const HEARTBEAT: &str = "pw-heartbeat";
 /// Writes the log to standard error. It exists before the configuration is read.
 pub const LOG: &str = "pw-log";
 /// Writes the sessions of browsers to their file.

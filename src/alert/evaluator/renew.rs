@@ -10,6 +10,7 @@ use super::super::incident::{EndReason, Ended, Incident, IncidentId, SubjectKey}
 use super::super::monitor::{Phase, Transition};
 use super::super::rule::Rule;
 use super::super::settings::Settings;
+use super::super::windows::WindowSamples;
 use super::place::Place;
 use super::subject::Subject;
 use super::{Evaluator, MAX_RECENT, RuleState};
@@ -110,6 +111,17 @@ impl Evaluator {
             self.requeue(place, now);
         }
         self.seen = 0;
+    }
+
+    /// Starts windows from recorded observations. Subjects that exist no more are ignored.
+    pub fn backfill(&mut self, samples: Vec<WindowSamples>) {
+        for WindowSamples { key, unit, samples } in samples {
+            let rule = self.rules.iter_mut().find(|state| state.rule.alert().name == key.alert);
+            let Some(RuleState { rule, subjects, .. }) = rule else { continue };
+            if let Some(subject) = subjects.iter_mut().find(|subject| subject.key == key) {
+                subject.monitor.backfill(rule, samples.into_iter(), unit);
+            }
+        }
     }
 
     /// Returns true if states are saved and incidents announced.
