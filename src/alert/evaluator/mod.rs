@@ -66,6 +66,13 @@ pub struct ServerState {
     pub channels: Vec<Arc<str>>,
 }
 
+impl ServerState {
+    /// Returns the state of a condition that holds, or does not.
+    pub fn met(is_met: bool) -> ServerState {
+        ServerState { is_met: Some(is_met), ..ServerState::default() }
+    }
+}
+
 /// All rules with their states.
 pub struct Evaluator {
     settings: Settings,
