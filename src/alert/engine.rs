@@ -276,7 +276,7 @@ impl EngineThread {
             }
             Command::Silence { alert, length } => {
                 let until = now.saturating_add(*length).unwrap_or(Timestamp::MAX);
-                self.evaluator.silence(alert, until, now)
+                self.evaluator.silence(alert, until)
             }
             Command::Unsilence { alert } => self.evaluator.unsilence(alert, now),
         }

@@ -55,12 +55,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// There is no such alert.
-    pub fn silence(
-        &mut self,
-        alert: &str,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), CommandError> {
+    pub fn silence(&mut self, alert: &str, until: Timestamp) -> Result<(), CommandError> {
         let rule = self.rule_named(alert)?;
         self.set_silence(rule, Some(until));
         Ok(())

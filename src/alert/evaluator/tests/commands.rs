@@ -40,7 +40,7 @@ fn acknowledgement_survives_a_restart() {
 #[test]
 fn nothing_is_sent_of_what_fires_and_ends_in_a_silence() {
     let mut world = World::new(vec![low(one("a"))]);
-    world.evaluator.silence("tank_low", t(60), t(0)).unwrap();
+    world.evaluator.silence("tank_low", t(60)).unwrap();
     world.save();
     world.report("a", 100.0);
     assert_eq!(world.shown(), [("a".into(), "silenced")]);
@@ -53,7 +53,7 @@ fn nothing_is_sent_of_what_fires_and_ends_in_a_silence() {
 #[test]
 fn what_fires_at_the_end_of_a_silence_is_announced_then() {
     let mut world = World::new(vec![low(one("a"))]);
-    world.evaluator.silence("tank_low", t(60), t(0)).unwrap();
+    world.evaluator.silence("tank_low", t(60)).unwrap();
     world.report("a", 100.0);
     world.restart(vec![low(one("a"))]);
     world.pass(59);
@@ -69,8 +69,8 @@ fn what_was_announced_before_a_silence_is_not_forgotten() {
     let mut world = World::new(vec![low(one("a")), low_named("other")]);
     world.report("a", 100.0);
     assert_eq!(world.sent("phone").len(), 2);
-    world.evaluator.silence("tank_low", t(60), t(0)).unwrap();
-    world.evaluator.silence("other", t(60), t(0)).unwrap();
+    world.evaluator.silence("tank_low", t(60)).unwrap();
+    world.evaluator.silence("other", t(60)).unwrap();
     world.save();
     world.pass(30);
     world.evaluator.unsilence("other", t(30)).unwrap();

@@ -141,7 +141,7 @@ proptest! {
                 Step::Silence(minutes) => {
                     let now = world.now().wall;
                     let until = now + SignedDuration::from_mins(minutes);
-                    let _ = world.evaluator.silence("tank_low", until, now);
+                    let _ = world.evaluator.silence("tank_low", until);
                     world.save();
                 }
                 Step::Unsilence => {
