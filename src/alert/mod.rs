@@ -2,6 +2,8 @@
 
 mod incident;
 mod notice;
+#[cfg(test)]
+pub(crate) mod test_notices;
 mod view;
 
 pub use incident::{
