@@ -2,6 +2,7 @@
 
 mod incident;
 mod notice;
+pub mod store;
 #[cfg(test)]
 pub(crate) mod test_notices;
 mod view;
