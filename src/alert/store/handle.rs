@@ -11,7 +11,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 
-use super::changes::{Changes, Opened};
+use super::changes::{Changes, Loaded, Opened};
 use super::health::{StoreFault, StoreHealth};
 use super::pending::Pending;
 use super::read::{self, IncidentsError};
@@ -207,6 +207,12 @@ impl Shared {
         let discarded = waiting.pending.put_back(pending);
         waiting.discarded += discarded;
         waiting.since = waiting.in_flight.take().map(|(_, since)| since).or(waiting.since);
+    }
+
+    /// Removes the notices whose deletion waits: they were sent while the file was not open.
+    pub(super) fn remove_done(&self, loaded: &mut Loaded) {
+        let waiting = self.waiting();
+        loaded.notices.retain(|notice| !waiting.pending.deletes(&notice.key));
     }
 
     /// Returns the number of changes that wait.

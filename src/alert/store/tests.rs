@@ -361,3 +361,48 @@ fn path_at_which_no_file_can_be_is_reported() {
     let Opened::Failed(reason) = running.opened() else { panic!("it is open") };
     assert!(reason.contains("cannot open the file of the alerts"), "{reason}");
 }
+
+#[test]
+fn notice_that_was_sent_while_the_file_was_not_open_is_not_loaded_again() {
+    let (folder, hidden) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, other) = (path(&folder), hidden.path().join("a.db"));
+    let running = Running::start(&path);
+    running.loaded();
+    running.save(changes());
+    drop(running.store);
+    // A file that cannot be opened, until the stop.
+    fs::rename(&path, &other).unwrap();
+    fs::create_dir(&path).unwrap();
+    let running = Running::with_lock(&path, DataLock::none());
+    assert!(matches!(running.opened(), Opened::Failed(_)));
+    let sent = notice(2, NoticeKind::Fired, 0, 5).key;
+    running.save(Changes { done: vec![sent], ..Changes::default() });
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&other, &path).unwrap();
+    let opened = running.opened.clone();
+    drop(running.store);
+    let Ok(Opened::Loaded(loaded)) = opened.recv_timeout(AMPLE) else { panic!("it is not open") };
+    assert_eq!(loaded.notices, [notice(2, NoticeKind::Ended, 0, 7)]);
+    assert_eq!(load(&path).notices.len(), 1);
+}
+
+#[test]
+fn damage_that_a_read_meets_is_repaired_by_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = path(&folder);
+    let first = Running::start(&path);
+    first.loaded();
+    let incidents = (0..2000).map(|id| Arc::new(incident(id, 0, Some(1)))).collect();
+    first.save(Changes { incidents, ..Changes::default() });
+    drop(first.store);
+    let running = Running::start(&path);
+    running.loaded();
+    // All pages but the first one, which has the schema.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096..].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    assert!(running.handle.incidents("tank_low", None, 9).is_err());
+    assert!(matches!(running.opened(), Opened::Replaced));
+    running.save_now(changes());
+    assert_eq!(running.handle.incidents("tank_low", None, 9).unwrap().len(), 3);
+}

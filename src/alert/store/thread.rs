@@ -101,8 +101,8 @@ impl StoreThread {
                 default(wait) => {}
             }
         }
-        if self.file.is_none() {
-            // The other process may have just ended, or the fault of the disk.
+        if self.file.is_none() && self.shared.count() > 0 {
+            // The fault of the disk may have just ended.
             self.open();
         }
         self.write();
@@ -143,6 +143,8 @@ impl StoreThread {
             }
             Claim::NoPlace(fault) => {
                 self.close();
+                self.held_since = None;
+                self.shared.end_standby();
                 let message = format!("alerts are not saved: {fault}");
                 self.fail(FaultKind::NoPlace, message);
                 false
@@ -190,7 +192,8 @@ impl StoreThread {
             other => other,
         };
         match opened {
-            Ok((file, loaded)) => {
+            Ok((file, mut loaded)) => {
+                self.shared.remove_done(&mut loaded);
                 self.adopt(file);
                 (self.on_open)(Opened::Loaded(loaded));
             }

@@ -113,6 +113,11 @@ impl CourierHandle {
         self.wake();
     }
 
+    /// Returns the notices that are not sent yet, to save them in a new file.
+    pub fn notices(&self) -> Vec<Arc<Notice>> {
+        self.shared.lock().outbox.notices()
+    }
+
     /// Returns the present state of the channel.
     pub fn status(&self) -> OutboxStatus {
         let now = self.shared.clock.now();

@@ -62,13 +62,18 @@ const OUTBOX: OutboxSettings = OutboxSettings { group_wait: Duration::ZERO, max_
 /// Starts a courier whose clock can be advanced.
 fn start_with(behaviors: Vec<Behavior>, clock: Clock) -> Running {
     let (deliver, attempted) = fake(behaviors);
+    Running { attempted, ..start_over(deliver, clock) }
+}
+
+/// Starts a courier over a channel, whose attempts it does not report.
+fn start_over(deliver: Box<dyn Deliver>, clock: Clock) -> Running {
     let (send, done) = unbounded();
     let settings = CourierSettings { name: "phone".into(), outbox: OUTBOX, timeout: AMPLE };
     let on_done = Box::new(move |keys| {
         let _ = send.send(keys);
     });
     let courier = Courier::start(1, settings, deliver, on_done, clock).unwrap();
-    Running { handle: courier.handle(), courier, attempted, done }
+    Running { handle: courier.handle(), courier, attempted: crossbeam_channel::never(), done }
 }
 
 fn start(behaviors: Vec<Behavior>) -> Running {
@@ -134,6 +139,7 @@ fn channel_that_hangs_holds_up_neither_its_handles_nor_a_stop() {
     let status = running.handle.status();
     let max = super::super::outbox::MAX_WAITING;
     assert_eq!((status.waiting, status.dropped), (max + 1, 2998 - max as u64));
+    assert_eq!(running.handle.notices().len(), max + 1);
     let busy = running.handle.send_test(fired(9), Duration::from_millis(10));
     assert!(matches!(busy, Err(TestError::Busy)));
     let Running { courier, handle, done, .. } = running;
@@ -182,17 +188,17 @@ fn settings_that_come_during_an_attempt_that_is_refused_end_the_wait() {
             Err(DeliveryError { fault, message: "no".into(), retry_after: None })
         }
     }
-    let running = start(Vec::new());
     let (release, hang) = bounded(0);
     let (begin, begun) = bounded(1);
-    running.courier.renew(OUTBOX, AMPLE, Box::new(Refusing(hang, begin)));
+    let running = start_over(Box::new(Refusing(hang, begin)), Clock::system());
     running.handle.restore([fired(1)]);
-    if begun.recv_timeout(AMPLE).is_ok() {
-        let (deliver, attempted) = fake(Vec::new());
-        running.courier.renew(OUTBOX, AMPLE, deliver);
-        drop(release);
-        assert_eq!(attempted.recv_timeout(AMPLE).unwrap().0.notices, [fired(1)]);
-    }
+    begun.recv_timeout(AMPLE).unwrap();
+    let (deliver, attempted) = fake(Vec::new());
+    running.courier.renew(OUTBOX, AMPLE, deliver);
+    drop(release);
+    assert_eq!(attempted.recv_timeout(AMPLE).unwrap().0.notices, [fired(1)]);
+    assert_eq!(running.done(), [key(1)]);
+    assert!(running.handle.notices().is_empty());
 }
 
 #[test]

@@ -220,6 +220,12 @@ impl Outbox {
         Failed::Retry(self.backoff.failed(fault, retry_after, now.boot))
     }
 
+    /// Returns the notices that are not sent yet.
+    pub fn notices(&self) -> Vec<Arc<Notice>> {
+        let entries = self.in_flight.iter().chain(&self.waiting);
+        entries.map(|entry| Arc::clone(&entry.notice)).collect()
+    }
+
     /// Returns the notices that are to be deleted from the disk: those that were sent, superseded or dropped
     /// since the latest call.
     pub fn take_done(&mut self) -> Vec<NoticeKey> {
