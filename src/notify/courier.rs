@@ -1,7 +1,7 @@
-//! The courier of a channel: a thread that sends what the channel's [`Outbox`] decides to send.
+//! The courier of a channel: a thread that sends what the channel's [`Outbox`](super::outbox::Outbox) decides to send.
 //!
-//! The outbox is behind a mutex that no thread holds while it waits for a disk or a network, so whoever
-//! pushes notices or reads the status is never delayed by a channel that hangs. A message is sent with a total
+//! The outbox is behind a mutex that no thread holds while it waits for a disk or a network, so a
+//! channel that hangs delays no thread that pushes notices or reads the status. A message is sent with a total
 //! deadline. A stop ends the thread at once, unless a delivery is in progress: the thread is then left to end with
 //! that delivery, and the message is sent again after the restart if it could not be marked as sent.
 

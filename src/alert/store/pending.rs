@@ -122,7 +122,7 @@ mod tests {
         pending.add(silence(Some(Timestamp::UNIX_EPOCH)));
         pending.add(Changes { notices: vec![fired.clone()], ..Changes::default() });
         let taken = std::mem::take(&mut pending);
-        assert_eq!(taken.saved_notices(), [fired.key.clone()]);
+        assert_eq!(taken.saved_notices(), std::slice::from_ref(&fired.key));
         pending.add(silence(None));
         pending.add(Changes { done: vec![fired.key.clone()], ..Changes::default() });
         pending.put_back(taken);

@@ -121,7 +121,7 @@ fn notice_is_sent_with_a_deadline_and_reported_as_done() {
     let (delivery, left) = running.attempted.recv_timeout(AMPLE).unwrap();
     assert!(left <= AMPLE && !delivery.unsaved);
     assert_eq!(delivery.notices, [Arc::clone(&pushed)]);
-    assert_eq!(running.done(), [pushed.key.clone()]);
+    assert_eq!(running.done(), std::slice::from_ref(&pushed.key));
     let status = running.handle.status();
     assert_eq!((status.sent, status.waiting), (1, 0));
     assert!(running.courier.stop(Instant::now() + AMPLE).is_ok());

@@ -1,6 +1,6 @@
 //! The outbox of a channel: a queue of notices that decides what is sent, and when.
 //!
-//! It is a pure state machine without a clock, a thread or a file: [`courier`](super::courier) drives it.
+//! It is a pure state machine without a clock, a thread or a file: [`Courier`](super::Courier) drives it.
 //!
 //! ```text
 //! push, restore ──► waiting ──next──► in flight ──sent──► done

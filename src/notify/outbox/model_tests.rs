@@ -126,7 +126,7 @@ impl Model {
             Step::Save => self.save(),
             Step::Pass(seconds) => self.pass(seconds),
             Step::SetClock(seconds) => {
-                self.now.wall = self.now.wall + SignedDuration::from_secs(seconds);
+                self.now.wall += SignedDuration::from_secs(seconds);
             }
             Step::Deliver(answer) => self.deliver(answer),
             Step::Restart => self.restart(),
@@ -145,7 +145,7 @@ impl Model {
     fn pass(&mut self, seconds: u64) {
         let passed = Duration::from_secs(seconds);
         self.now.boot += passed;
-        self.now.wall = self.now.wall + passed;
+        self.now.wall += passed;
     }
 
     fn delete_done(&mut self) {

@@ -58,7 +58,7 @@ fn notice_is_sent_once_it_is_saved_or_after_two_seconds_and_marked() {
         assert_eq!(delivery.unsaved, expected_unsaved);
         assert!(next(&mut outbox, 2).is_none(), "it is in flight");
         outbox.sent(t(2));
-        assert_eq!(outbox.take_done(), [notice.key.clone()]);
+        assert_eq!(outbox.take_done(), std::slice::from_ref(&notice.key));
         assert!(next(&mut outbox, 9).is_none());
     }
 }
