@@ -19,6 +19,9 @@ mod run;
 mod settings;
 mod sight;
 mod step;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod test_notices;
 mod view;
 mod window;
 mod windows;
