@@ -2,6 +2,7 @@
 
 mod incident;
 mod notice;
+pub mod text;
 mod view;
 
 pub use incident::{

@@ -1,5 +1,33 @@
 //! Notifications: the channels that carry the messages of alerts.
+//!
+//! ```text
+//! Delivery ─► message (title, lines, link) ─► ntfy · pushover · telegram · discord · slack ─► http ─► outbound
+//!         │                                └► mail ─► smtp ─────────────────────────────────────────► outbound
+//!         ├─► alertmanager, or a template of the configuration ─► webhook ──────────────────► http ─► outbound
+//!         └─► document (JSON of all fields) ─► home_assistant ──────────────────────────────► http ─► outbound
+//!                                           └► exec ─► a command
+//! ```
+//!
+//! A channel sends one message at a time and keeps nothing: its caller queues messages, waits and tries again. Each
+//! delivery has one deadline for everything from the lookup of the name to the last byte.
 
+mod alertmanager;
+mod channel;
+mod cut;
 mod delivery;
+mod document;
+mod exec;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod fixture;
+mod http;
+mod message;
+mod phone;
+mod ping;
+mod smtp;
+mod webhook;
 
-pub use delivery::{Delivery, DeliveryError, DeliveryFault};
+pub use channel::{ChannelContext, channel};
+pub use delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
+pub use ping::Ping;
