@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::delivery::Delivery;
 use super::message::{Item, Message};
 use crate::access::SiteUrl;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::delivery::Delivery;
 use super::message::{Item, Message};
 use crate::alert::{Evidence, Incident, text};

@@ -15,7 +15,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
 use serde_json::Value;
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
+use super::cut::{Measure, cut_title};
 use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
 use super::document::document;
 use crate::kernel::child::wait_or_kill;
@@ -130,9 +131,7 @@ fn variables(document: &Value) -> impl Iterator<Item = (String, String)> {
             Some(other) => other.to_string(),
         };
         // No variable of an environment holds a NUL, and the kernel bounds its length.
-        let mut value = value.replace('\0', " ");
-        let end = value.floor_char_boundary(MAX_VARIABLE);
-        value.truncate(end);
+        let value = cut_title(&value.replace('\0', " "), MAX_VARIABLE, Measure::Bytes);
         (format!("PUMPHOUSE_{}", name.to_ascii_uppercase()), value)
     })
 }

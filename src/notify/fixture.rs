@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::delivery::Delivery;
 use crate::alert::{
     EndReason, Ended, Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey,

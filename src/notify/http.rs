@@ -16,7 +16,7 @@ use http::header::USER_AGENT;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use serde_json::Value;
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::delivery::{DeliveryError, DeliveryFault};
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{
@@ -230,3 +230,6 @@ pub(super) fn idempotency_key(key: &Arc<str>) -> Option<(HeaderName, HeaderValue
     let value = HeaderValue::from_str(key).ok()?;
     Some((HeaderName::from_static("idempotency-key"), value))
 }
+
+#[cfg(test)]
+mod tests;

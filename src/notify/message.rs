@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::cut::{Measure, cut};
 use super::delivery::Delivery;
 use crate::alert::text::{self, Report, TextContext};

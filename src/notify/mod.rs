@@ -13,6 +13,7 @@
 
 mod alertmanager;
 mod channel;
+mod context;
 mod cut;
 mod delivery;
 mod document;
@@ -28,6 +29,7 @@ mod ping;
 mod smtp;
 mod webhook;
 
-pub use channel::{ChannelContext, channel};
+pub use channel::channel;
+pub use context::ChannelContext;
 pub use delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
 pub use ping::Ping;

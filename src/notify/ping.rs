@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::cut::{Measure, cut};
 use super::delivery::DeliveryError;
 use super::http::HttpClient;

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 
 use super::alertmanager;
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::delivery::{Deliver, Delivery, DeliveryError};
 use super::document::document;
 use super::http::{HttpClient, idempotency_key, secret_value};
@@ -150,5 +150,92 @@ impl Deliver for HomeAssistant {
     fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
         let body = document(delivery, &self.context).to_string();
         self.client.exchange(Some(body.as_bytes()), &[(CONTENT_TYPE, JSON)], deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::alert::NoticeKind;
+    use crate::config::{ChannelKind, Severity};
+    use crate::notify::channel;
+    use crate::notify::delivery::DeliveryFault;
+    use crate::notify::fake::{Reply, Server};
+    use crate::notify::fixture::{config, context, delivery, fired, notice, of_source};
+
+    /// Bound that a slow machine does not reach.
+    const AMPLE: Duration = Duration::from_secs(20);
+
+    fn webhook(
+        url: String,
+        template: Option<&str>,
+        content_type: Option<&'static str>,
+    ) -> config::Webhook {
+        config::Webhook {
+            url: Secret::new(url),
+            headers: vec![(
+                http::header::AUTHORIZATION,
+                Secret::new("Bearer s3crettoken".to_owned()),
+            )],
+            template: template.map(|text| text.parse().unwrap()),
+            content_type: content_type.map(HeaderValue::from_static),
+        }
+    }
+
+    fn deliver(webhook: config::Webhook, delivery: &Delivery) -> Result<(), DeliveryError> {
+        let channel = channel(&config(ChannelKind::Webhook(webhook)), &context());
+        channel.deliver(delivery, Instant::now() + AMPLE)
+    }
+
+    #[test]
+    fn body_is_that_of_alertmanager_with_the_fields_of_the_configuration() {
+        let server = Server::new(Reply::ok(""));
+        deliver(webhook(server.url("/hook"), None, None), &delivery([fired()])).unwrap();
+        let request = server.requests().remove(0);
+        assert_eq!(request.json(), alertmanager::body(&delivery([fired()]), &context(), "phone"));
+        for field in [
+            "authorization: Bearer s3crettoken\r\n",
+            "content-type: application/json\r\n",
+            "idempotency-key: phone-17\r\n",
+        ] {
+            assert!(request.head.contains(field), "{}", request.head);
+        }
+    }
+
+    #[test]
+    fn template_is_posted_for_each_incident_until_one_fails() {
+        let hostile = || {
+            let mut incident = of_source("barn", Severity::Warning);
+            incident.title = "\"Barn\"\\ {x}".into();
+            notice(NoticeKind::Fired, incident)
+        };
+        let json = "{{\"text\": \"{title}: {value}\", \"state\": \"{state}\"}}";
+        let server = Server::new(Reply::ok(""));
+        let two = delivery([fired(), hostile()]);
+        deliver(webhook(server.url("/"), Some(json), None), &two).unwrap();
+        let requests = server.requests();
+        assert_eq!(requests.len(), 2);
+        assert_eq!(requests[0].body, "{\"text\": \"Cistern: 280 gal\", \"state\": \"firing\"}");
+        assert_eq!(requests[1].json()["text"], "\"Barn\"\\ {x}: 280 gal");
+        for (number, request) in requests.iter().enumerate() {
+            let key = format!("idempotency-key: phone-17-{}\r\n", number + 1);
+            assert!(request.head.contains(&key), "{}", request.head);
+            assert!(request.head.contains("content-type: application/json\r\n"));
+        }
+        let plain = webhook(server.url("/"), Some("{title}"), None);
+        deliver(plain, &delivery([hostile()])).unwrap();
+        let last = server.requests().pop().unwrap();
+        assert_eq!(last.body, "\"Barn\"\\ {x}");
+        assert!(last.head.contains("content-type: text/plain; charset=utf-8\r\n"), "{}", last.head);
+        let typed = webhook(server.url("/"), Some("\"{title}\""), Some("application/x+json"));
+        deliver(typed, &delivery([hostile()])).unwrap();
+        assert_eq!(server.requests().pop().unwrap().json(), "\"Barn\"\\ {x}");
+
+        let failing = Server::new(Reply::with("401 Unauthorized", "", "no such token s3crettoken"));
+        let error = deliver(webhook(failing.url("/"), Some(json), None), &two).unwrap_err();
+        assert_eq!((error.fault, failing.requests().len()), (DeliveryFault::Refused, 1));
+        assert_eq!(&*error.message, "the response was 401 Unauthorized: no such token [secret]");
     }
 }

@@ -190,7 +190,7 @@ mod tests {
     use rustls::{ServerConfig, ServerConnection, Stream};
 
     use super::*;
-    use crate::outbound::tls::trusting_or_pinning;
+    use crate::outbound::tls::trusting_ca_file;
     use crate::outbound::{Failure, FailureKind};
 
     const SHORT: Duration = Duration::from_millis(300);
@@ -279,7 +279,7 @@ mod tests {
         });
         let certificates = |certificate: &CertificateDer<'static>| [certificate.clone()];
         let connect = |certificate| {
-            let tls = trusting_or_pinning(&certificates(certificate));
+            let tls = trusting_ca_file(&certificates(certificate));
             connected(port, Instant::now() + AMPLE).encrypt("mail.test", &tls)
         };
         let mut stream = connect(&certificate).unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Service;
+use super::service::Service;
 use crate::config::Secret;
 use crate::notify::cut::Measure;
 use crate::notify::message::Message;

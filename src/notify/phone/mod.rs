@@ -5,55 +5,28 @@
 mod discord;
 mod ntfy;
 mod pushover;
+mod service;
 mod slack;
 mod telegram;
 
 use std::time::Instant;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use serde_json::Value;
 
-use super::channel::ChannelContext;
-use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
-use super::http::{HttpClient, no_body_wait};
+use super::context::ChannelContext;
+use super::delivery::{Deliver, Delivery, DeliveryError};
+use super::http::HttpClient;
 use super::message::Message;
 use crate::config::Channel;
+
+use service::Service;
 
 pub(super) use discord::Discord;
 pub(super) use ntfy::Ntfy;
 pub(super) use pushover::Pushover;
 pub(super) use slack::Slack;
 pub(super) use telegram::Telegram;
-
-/// Interface of a service.
-pub(super) trait Service: Send + Sync {
-    /// Returns the URL to post to, which may be a credential.
-    fn url(&self) -> String;
-
-    /// Returns further credentials, which errors must not show.
-    fn secrets(&self) -> Vec<&str>;
-
-    /// Returns further header fields.
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        Vec::new()
-    }
-
-    /// Returns the document to post.
-    fn document(&self, message: &Message) -> Value;
-
-    /// Returns the seconds to wait that the body of a 429 has.
-    fn body_wait(document: &Value) -> Option<f64>
-    where
-        Self: Sized,
-    {
-        no_body_wait(document)
-    }
-
-    /// Returns what follows from the body of a response; `None`: what follows from its status.
-    fn body_fault(&self, _status: u16, _document: &Value) -> Option<DeliveryFault> {
-        None
-    }
-}
 
 /// Channel to a service.
 pub(super) struct Phone<S> {

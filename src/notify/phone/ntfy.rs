@@ -4,7 +4,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::Service;
+use super::service::Service;
 use crate::config::{self, Severity};
 use crate::notify::cut::{Measure, cut_title};
 use crate::notify::http::secret_value;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Service;
+use super::service::Service;
 use crate::config::{self, Severity};
 use crate::notify::cut::{Measure, cut_title};
 use crate::notify::delivery::DeliveryFault;

@@ -12,7 +12,7 @@ use maud::{DOCTYPE, html};
 
 use crate::alert::{Notice, NoticeKind};
 use crate::config::Smtp;
-use crate::notify::channel::ChannelContext;
+use crate::notify::context::ChannelContext;
 use crate::notify::cut::{Measure, cut, cut_title};
 use crate::notify::delivery::Delivery;
 use crate::notify::message::{Item, Message};

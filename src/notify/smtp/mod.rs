@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use self::dialog::{Action, Dialog, Settings};
 use self::mail::{Mail, mail};
 use self::reply::{Replies, Reply};
-use super::channel::ChannelContext;
+use super::context::ChannelContext;
 use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
 use crate::config::{self, Channel, SmtpSecurity};
 use crate::outbound::tls::ClientTls;

@@ -84,7 +84,8 @@ fn names_add_no_header_field_and_no_markup() {
     let mail = text(&one, &context);
     assert_eq!(field(&mail, "Bcc"), None, "{mail}");
     assert!(!mail.contains("\r\nBcc"), "{mail}");
-    assert!(!mail.contains("<script>&\""), "{mail}");
+    let html = html(&Message::of(&one, &context), &context);
+    assert!(!html.contains("<script>") && html.contains("&lt;script&gt;&amp;"), "{html}");
     let bad = Smtp { from: "a@x.test>\r\nBcc: evil".to_owned(), ..smtp() };
     let error = super::mail(&one, &bad, &context, "barn").err().unwrap();
     assert!(error.contains("\"from\" is not an address"), "{error}");
