@@ -179,20 +179,33 @@ fn statement(report: Report, incident: &Incident, context: &TextContext<'_>) -> 
         (_, Some(ended)) => ended,
     };
     let span = format!("from {since} to {}", time(ended.at, context));
-    match (ended.reason, report) {
-        (EndReason::Resolved, Report::FiredAndEnded) => {
-            format!("{subject} was {condition} {span}")
+    match (ended.reason, report, adjective(&condition)) {
+        (EndReason::Resolved, Report::FiredAndEnded, Some(adjective)) => {
+            format!("{subject} was {adjective} {span}")
         }
-        (EndReason::Resolved, _) => {
-            format!("{subject} is no longer {condition}; it was {span}")
+        (EndReason::Resolved, _, Some(adjective)) => {
+            format!("{subject} is no longer {adjective}; it was {span}")
         }
-        (EndReason::OutsideHours, _) => {
-            format!("{subject} was {condition} {span}, when the hours of the alert ended")
+        (EndReason::Resolved, _, None) => {
+            format!("{subject} {condition}: over, it lasted {span}")
         }
-        (EndReason::Withdrawn, _) => format!(
+        (EndReason::OutsideHours, _, _) => {
+            format!("{subject} {condition} {span}, when the hours of the alert ended")
+        }
+        (EndReason::Withdrawn, _, _) => format!(
             "{subject} {condition} {span}: the alert is withdrawn, as its rule or source was changed or removed"
         ),
     }
+}
+
+/// Returns what a condition says a value is, for sentences about the past: `below 300 gal`, and `off` of `is off`.
+/// `None`: the condition is something that happens, such as `falls 40 gal within 1h`.
+fn adjective(condition: &str) -> Option<&str> {
+    const ADJECTIVES: [&str; 7] =
+        ["below", "above", "outside", "flat", "empty", "stale", "failing"];
+    let first = condition.split(' ').next().unwrap_or_default();
+    let adjective = ADJECTIVES.contains(&first).then_some(condition);
+    adjective.or_else(|| condition.strip_prefix("is "))
 }
 
 #[cfg(test)]

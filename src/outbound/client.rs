@@ -150,6 +150,9 @@ impl Client {
     /// status says what the server did.
     pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
         let left = request.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failure::new(ureq::Error::Timeout(ureq::Timeout::Global), self.timeout));
+        }
         let url = self.url(request.path);
         let response = match request.body {
             Some(body) => with_headers(self.agent.post(url), request.headers)

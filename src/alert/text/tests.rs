@@ -90,7 +90,7 @@ fn line_leads_with_the_number_and_its_age() {
         (
             Report::Ended,
             ended(EndReason::OutsideHours),
-            "280 gal, 3 min ago: Cistern volume was below 300 gal from 02:10 to 05:40, when the hours \
+            "280 gal, 3 min ago: Cistern volume below 300 gal from 02:10 to 05:40, when the hours \
              of the alert ended",
         ),
         (
@@ -103,6 +103,39 @@ fn line_leads_with_the_number_and_its_age() {
         (Report::Fired, days, "12 d: Ridge certificate expires"),
     ] {
         assert_eq!(line(report, &incident, &context), expected);
+    }
+}
+
+#[test]
+fn end_of_each_condition_is_a_sentence() {
+    let zone = TimeZone::UTC;
+    let context = context(&zone, None);
+    for (condition, ended_text, both) in [
+        ("is off", "is no longer off; it was from 02:10 to 05:40", "was off from 02:10 to 05:40"),
+        (
+            "stale",
+            "is no longer stale; it was from 02:10 to 05:40",
+            "was stale from 02:10 to 05:40",
+        ),
+        (
+            "falls 40 gal within 1h",
+            "falls 40 gal within 1h: over, it lasted from 02:10 to 05:40",
+            "falls 40 gal within 1h: over, it lasted from 02:10 to 05:40",
+        ),
+        (
+            "disk full",
+            "disk full: over, it lasted from 02:10 to 05:40",
+            "disk full: over, it lasted from 02:10 to 05:40",
+        ),
+    ] {
+        let incident = Incident {
+            condition: condition.into(),
+            evidence: Evidence::default(),
+            ..ended(EndReason::Resolved)
+        };
+        for (report, expected) in [(Report::Ended, ended_text), (Report::FiredAndEnded, both)] {
+            assert_eq!(line(report, &incident, &context), format!("Cistern volume {expected}"));
+        }
     }
 }
 

@@ -95,6 +95,13 @@ fn server_that_hangs_or_drips_ends_at_the_deadline() {
 }
 
 #[test]
+fn nothing_is_sent_after_the_deadline() {
+    let server = Server::new(Reply::ok("ok"));
+    let error = deliver(server.url("/"), &delivery([fired()]), Duration::ZERO).unwrap_err();
+    assert_eq!((error.fault, server.requests().len()), (DeliveryFault::Transient, 0));
+}
+
+#[test]
 fn broken_connection_is_transient_unless_the_status_says_that_the_message_was_taken() {
     let transient = |reply: &[u8]| {
         let server = Server::new(Reply::Bytes(reply.to_vec()));
