@@ -22,6 +22,7 @@ mod step;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod test_notices;
+pub mod text;
 mod view;
 mod window;
 mod windows;

@@ -55,3 +55,10 @@ pub enum DeliveryFault {
     /// The server does not take this message, whenever it is sent. It is dropped.
     Undeliverable,
 }
+
+impl DeliveryError {
+    /// Returns an error without a wait.
+    pub(super) fn new(fault: DeliveryFault, message: impl Into<Arc<str>>) -> DeliveryError {
+        DeliveryError { fault, message: message.into(), retry_after: None }
+    }
+}

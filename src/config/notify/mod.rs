@@ -100,7 +100,8 @@ pub enum SmtpSecurity {
     ImplicitTls,
     /// `smtp://`: STARTTLS, without which nothing is sent (RFC 3207).
     StartTls,
-    /// `smtp://` to a loopback address, to a mail server on this machine: TLS if the server offers it.
+    /// `smtp://` to a loopback address, to a mail server on this machine: without TLS, unless `ca_file` names its certificate and
+    /// it offers STARTTLS. Such a server's own certificate is most often one that the system does not trust.
     Loopback,
 }
 
