@@ -11,9 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Monitor, Names, Phase, Transition};
-use crate::alert::{
-    EndReason, FieldSight, IncidentId, Rule, Sight, SubjectKey, TimeToEmpty,
-};
+use crate::alert::{EndReason, FieldSight, IncidentId, Rule, Sight, SubjectKey, TimeToEmpty};
 use crate::board::{Datum, Finite};
 use crate::config::{
     Alert, AlertRule, FieldCondition, Limit, Severity, SourceCondition, SourceSelection,
