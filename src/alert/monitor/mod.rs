@@ -43,7 +43,7 @@ use self::settle::{Finding, Look};
 use self::status::Status;
 use super::assessment::{Level, assess};
 use super::fault::Fault;
-use super::incident::{Acknowledgement, EndReason, Evidence, IncidentId};
+use super::incident::{Acknowledgement, EndReason, Evidence, Incident, IncidentId};
 use super::memory::Memory;
 use super::rule::{Hours, Rule, moved};
 use super::sight::{FieldSight, Sight};
@@ -91,7 +91,7 @@ impl Monitor {
         names: &Names<'_>,
     ) -> Option<Transition> {
         let mut look = Look { rule, now, hours: rule.hours(now, zone), new_id, names };
-        let since = self.since();
+        let since = self.status.since();
         let clock = match sight {
             Sight::Field(sight) => {
                 let condition = rule.field_condition()?;
@@ -123,12 +123,7 @@ impl Monitor {
 
     /// Returns the time at which to tick next.
     pub fn due(&self, rule: &Rule, zone: &TimeZone) -> Option<Timestamp> {
-        let hours_end = match &self.status {
-            Status::Inactive => None,
-            Status::Pending(pending) => pending.hours_end,
-            Status::Firing(firing) => firing.hours_end,
-        };
-        let hours_end = hours_end.filter(|_| rule.alert().between.is_some());
+        let hours_end = self.status.hours_end().filter(|_| rule.alert().between.is_some());
         let from = self.clock.as_ref().and_then(|clock| Some((clock, clock.from?)));
         let by_clock = from.and_then(|(clock, from)| match &self.status {
             Status::Firing(_) => None,
@@ -214,6 +209,21 @@ impl Monitor {
         }
     }
 
+    /// Returns the state.
+    pub fn state(&self) -> Phase {
+        self.status.phase()
+    }
+
+    /// Returns the incident while the rule fires.
+    pub fn incident(&self) -> Option<&Arc<Incident>> {
+        self.status.incident()
+    }
+
+    /// Returns the latest evidence of a rule that is pending or fires.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.status.evidence()
+    }
+
     /// Returns the reason why the condition could not be applied to the latest value.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
@@ -293,7 +303,7 @@ impl Monitor {
             return None;
         }
         let clock = self.clock.as_ref()?;
-        let level = clock.level(look.now, self.since());
+        let level = clock.level(look.now, self.status.since());
         if level == Level::Unknown {
             return None;
         }

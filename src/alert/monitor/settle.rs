@@ -34,11 +34,10 @@ pub(super) struct Finding {
 impl Monitor {
     /// Ends the state if the hours in which it began are over.
     pub(super) fn end_with_hours(&mut self, look: &Look<'_>) -> Option<Transition> {
-        let hours_end = match &self.status {
-            Status::Inactive => return None,
-            Status::Pending(pending) => pending.hours_end,
-            Status::Firing(firing) => firing.hours_end,
-        };
+        if matches!(self.status, Status::Inactive) {
+            return None;
+        }
+        let hours_end = self.status.hours_end();
         match look.hours {
             Hours::Always => None,
             Hours::Within(_, end) if hours_end == Some(end) => None,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Monitor;
 use crate::alert::{Evidence, Incident, SubjectKey};
 
 /// State, with what belongs to it.
@@ -73,10 +72,10 @@ pub struct Names<'a> {
     pub field: Option<&'a Arc<str>>,
 }
 
-impl Monitor {
-    /// Returns the state.
-    pub fn state(&self) -> Phase {
-        match &self.status {
+impl Status {
+    /// Returns the state without what belongs to it.
+    pub(super) fn phase(&self) -> Phase {
+        match self {
             Status::Inactive => Phase::Inactive,
             Status::Pending(pending) => Phase::Pending { since: pending.since },
             Status::Firing(_) => Phase::Firing,
@@ -84,16 +83,16 @@ impl Monitor {
     }
 
     /// Returns the incident while the rule fires.
-    pub fn incident(&self) -> Option<&Arc<Incident>> {
-        match &self.status {
+    pub(super) fn incident(&self) -> Option<&Arc<Incident>> {
+        match self {
             Status::Firing(firing) => Some(&firing.incident),
             Status::Inactive | Status::Pending(_) => None,
         }
     }
 
-    /// Returns the latest evidence of a rule that is pending or fires.
-    pub fn evidence(&self) -> Option<&Evidence> {
-        match &self.status {
+    /// Returns the latest evidence.
+    pub(super) fn evidence(&self) -> Option<&Evidence> {
+        match self {
             Status::Inactive => None,
             Status::Pending(pending) => Some(&pending.evidence),
             Status::Firing(firing) => Some(&firing.incident.evidence),
@@ -102,10 +101,19 @@ impl Monitor {
 
     /// Returns the time since which the condition holds.
     pub(super) fn since(&self) -> Option<Timestamp> {
-        match &self.status {
+        match self {
             Status::Inactive => None,
             Status::Pending(pending) => Some(pending.since),
             Status::Firing(firing) => Some(firing.incident.since),
+        }
+    }
+
+    /// Returns the end of the hours of the rule in which the state began.
+    pub(super) fn hours_end(&self) -> Option<Timestamp> {
+        match self {
+            Status::Inactive => None,
+            Status::Pending(pending) => pending.hours_end,
+            Status::Firing(firing) => firing.hours_end,
         }
     }
 }

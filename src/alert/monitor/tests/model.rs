@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::super::Memory;
 use super::*;
@@ -273,8 +275,6 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn incident_fires_once_and_ends_at_most_once(
         alert in rule(),
@@ -284,5 +284,20 @@ proptest! {
         for step in &steps {
             model.apply(step);
         }
+    }
+}
+
+#[test]
+fn model_reaches_incidents_of_each_rule() {
+    let mut runner = TestRunner::deterministic();
+    let steps = proptest::collection::vec(step(), 50);
+    for alert in rules() {
+        let mut fired = 0;
+        for _ in 0..20 {
+            let mut model = Model::new(alert.clone());
+            steps.new_tree(&mut runner).unwrap().current().iter().for_each(|s| model.apply(s));
+            fired += model.fired.len();
+        }
+        assert!(fired > 0, "{alert:?}");
     }
 }
