@@ -134,7 +134,9 @@ impl Monitor {
                 Hours::Outside => None,
             },
         });
-        [hours_end, by_clock].into_iter().flatten().min()
+        // The end of time, at which additions stop, never passes.
+        let due = [hours_end, by_clock].into_iter().flatten().min();
+        due.filter(|&due| due < Timestamp::MAX)
     }
 
     /// Ends the state because the rule or its subject was changed or removed.
