@@ -63,7 +63,7 @@ impl Assessment {
     }
 }
 
-/// Assesses the value of a sight, which is in the memory already. Observations before `begin` do not count.
+/// Assesses the value of a sight, which is in the memory already. Falls and rises before `begin` do not count.
 ///
 /// # Errors
 /// The condition cannot be applied to the field.
@@ -159,8 +159,9 @@ pub(super) fn assess(
         }
         FieldCondition::NoRise { by, within } => {
             number()?;
+            // The hours of the rule say when it may fire. The window of days is longer than they are.
             let by = amount(*by)?;
-            let Some(changes) = changes(rule, sight, memory, *within, begin) else {
+            let Some(changes) = changes(rule, sight, memory, *within, None) else {
                 return Ok(Level::Unknown.into());
             };
             let has_risen = changes.largest_rise + rounding(&changes) >= by;

@@ -150,3 +150,6 @@ pub(super) fn moved(at: Timestamp, by: SignedDuration) -> Timestamp {
     let limit = if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
     at.saturating_add(by).unwrap_or(limit)
 }
+
+#[cfg(test)]
+mod tests;

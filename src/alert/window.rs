@@ -228,17 +228,18 @@ mod tests {
 
     #[test]
     fn value_at_the_start_is_interpolated() {
-        let window = window(&[(0, 100.0), (40, 60.0), (80, 50.0), (120, 55.0)], HOUR);
-        let found = changes(&window, 120, HOUR, None);
-        assert_eq!((found.highest, found.lowest, found.latest), (55.0, 50.0, 55.0));
-        assert!(found.is_covered);
-        assert!((found.largest_rise - 5.0).abs() < 1e-9);
+        let mut window = window(&[(0, 100.0), (40, 60.0), (80, 50.0)], HOUR);
+        let uncovered = changes(&window, 40, HOUR, None);
+        assert_eq!((uncovered.highest, uncovered.is_covered), (100.0, false));
         let found = changes(&window, 80, HOUR, None);
         assert_eq!((found.highest, found.latest), (80.0, 50.0), "of minute 20");
         let clipped = changes(&window, 80, HOUR, Some(60));
         assert_eq!((clipped.highest, clipped.is_covered), (55.0, true), "of minute 60");
-        let uncovered = changes(&window, 40, HOUR, None);
-        assert_eq!((uncovered.highest, uncovered.is_covered), (100.0, false));
+        window.push(Sample { at: 120 * 60_000, number: 55.0 }, HOUR);
+        let found = changes(&window, 120, HOUR, None);
+        assert_eq!((found.highest, found.lowest, found.latest), (55.0, 50.0, 55.0));
+        assert!(found.is_covered);
+        assert!((found.largest_rise - 5.0).abs() < 1e-9);
     }
 
     #[test]

@@ -28,6 +28,8 @@
 
 mod clock;
 mod saved;
+mod settle;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -37,11 +39,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use self::clock::Clock;
+use self::settle::{Finding, Look};
+use self::status::Status;
 use super::assessment::{Level, assess};
 use super::fault::Fault;
-use super::incident::{
-    Acknowledgement, EndReason, Ended, Evidence, Incident, IncidentId, SubjectKey,
-};
+use super::incident::{Acknowledgement, EndReason, Evidence, Incident, IncidentId};
 use super::memory::Memory;
 use super::rule::{Hours, Rule, moved};
 use super::sight::{FieldSight, Sight};
@@ -51,6 +53,7 @@ use crate::kernel::clock::CLOCK_TOLERANCE;
 use crate::units::Unit;
 
 pub use self::saved::RestoreError;
+pub use self::status::{Names, Phase, Transition};
 
 /// State of one rule on one subject. At most 200 bytes while it is inactive, but for the observations that a window
 /// needs.
@@ -67,90 +70,6 @@ pub struct Monitor {
     clock: Option<Box<Clock>>,
     status: Status,
     fault: Option<Fault>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-enum Status {
-    #[default]
-    Inactive,
-    Pending(Box<Pending>),
-    Firing(Box<Firing>),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Pending {
-    /// Time since which the condition holds.
-    since: Timestamp,
-    /// Time from which `for` counts. Other than `since` for rules by the clock.
-    held_from: Timestamp,
-    evidence: Evidence,
-    hours_end: Option<Timestamp>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct Firing {
-    incident: Arc<Incident>,
-    /// End of the hours of the rule in which it fired.
-    hours_end: Option<Timestamp>,
-}
-
-/// State of a rule on a subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The condition does not hold.
-    Inactive,
-    /// The condition holds, and not yet for as long as `for` says.
-    Pending {
-        /// Time since which it holds.
-        since: Timestamp,
-    },
-    /// The rule has an incident.
-    Firing,
-}
-
-/// Change of the state.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Transition {
-    /// From inactive to pending.
-    Pending,
-    /// From pending to inactive.
-    Cleared,
-    /// To firing.
-    Fired(Arc<Incident>),
-    /// From firing to inactive.
-    Ended(Arc<Incident>),
-}
-
-/// Names of the subject for a new incident.
-#[derive(Debug, Clone, Copy)]
-pub struct Names<'a> {
-    /// Alert and source.
-    pub key: &'a SubjectKey,
-    /// Title of the source, or of the site.
-    pub title: &'a Arc<str>,
-    /// Field of the rule, if it is on one.
-    pub field: Option<&'a Arc<str>>,
-}
-
-/// What a call of the monitor needs beside the input.
-struct Look<'a> {
-    rule: &'a Rule,
-    now: Timestamp,
-    hours: Hours,
-    new_id: &'a mut dyn FnMut() -> IncidentId,
-    names: &'a Names<'a>,
-}
-
-/// Result of a look at the input.
-struct Finding {
-    level: Level,
-    /// Time since which the condition holds, if it is met.
-    since: Timestamp,
-    /// Time from which `for` counts.
-    held_from: Timestamp,
-    /// Time up to which it counts.
-    at: Timestamp,
-    evidence: Evidence,
 }
 
 impl Monitor {
@@ -172,7 +91,7 @@ impl Monitor {
         names: &Names<'_>,
     ) -> Option<Transition> {
         let mut look = Look { rule, now, hours: rule.hours(now, zone), new_id, names };
-        let since = self.since();
+        let since = self.status.since();
         let clock = match sight {
             Sight::Field(sight) => {
                 let condition = rule.field_condition()?;
@@ -204,12 +123,7 @@ impl Monitor {
 
     /// Returns the time at which to tick next.
     pub fn due(&self, rule: &Rule, zone: &TimeZone) -> Option<Timestamp> {
-        let hours_end = match &self.status {
-            Status::Inactive => None,
-            Status::Pending(pending) => pending.hours_end,
-            Status::Firing(firing) => firing.hours_end,
-        };
-        let hours_end = hours_end.filter(|_| rule.alert().between.is_some());
+        let hours_end = self.status.hours_end().filter(|_| rule.alert().between.is_some());
         let from = self.clock.as_ref().and_then(|clock| Some((clock, clock.from?)));
         let by_clock = from.and_then(|(clock, from)| match &self.status {
             Status::Firing(_) => None,
@@ -220,7 +134,9 @@ impl Monitor {
                 Hours::Outside => None,
             },
         });
-        [hours_end, by_clock].into_iter().flatten().min()
+        // The end of time, at which additions stop, never passes.
+        let due = [hours_end, by_clock].into_iter().flatten().min();
+        due.filter(|&due| due < Timestamp::MAX)
     }
 
     /// Ends the state because the rule or its subject was changed or removed.
@@ -297,42 +213,22 @@ impl Monitor {
 
     /// Returns the state.
     pub fn state(&self) -> Phase {
-        match &self.status {
-            Status::Inactive => Phase::Inactive,
-            Status::Pending(pending) => Phase::Pending { since: pending.since },
-            Status::Firing(_) => Phase::Firing,
-        }
+        self.status.phase()
     }
 
     /// Returns the incident while the rule fires.
     pub fn incident(&self) -> Option<&Arc<Incident>> {
-        match &self.status {
-            Status::Firing(firing) => Some(&firing.incident),
-            Status::Inactive | Status::Pending(_) => None,
-        }
+        self.status.incident()
     }
 
     /// Returns the latest evidence of a rule that is pending or fires.
     pub fn evidence(&self) -> Option<&Evidence> {
-        match &self.status {
-            Status::Inactive => None,
-            Status::Pending(pending) => Some(&pending.evidence),
-            Status::Firing(firing) => Some(&firing.incident.evidence),
-        }
+        self.status.evidence()
     }
 
     /// Returns the reason why the condition could not be applied to the latest value.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
-    }
-
-    /// Returns the time since which the condition holds.
-    fn since(&self) -> Option<Timestamp> {
-        match &self.status {
-            Status::Inactive => None,
-            Status::Pending(pending) => Some(pending.since),
-            Status::Firing(firing) => Some(firing.incident.since),
-        }
     }
 
     fn observe_field(
@@ -400,20 +296,6 @@ impl Monitor {
         true
     }
 
-    /// Ends the state if the hours in which it began are over.
-    fn end_with_hours(&mut self, look: &Look<'_>) -> Option<Transition> {
-        let hours_end = match &self.status {
-            Status::Inactive => return None,
-            Status::Pending(pending) => pending.hours_end,
-            Status::Firing(firing) => firing.hours_end,
-        };
-        match look.hours {
-            Hours::Always => None,
-            Hours::Within(_, end) if hours_end == Some(end) => None,
-            Hours::Within(..) | Hours::Outside => self.end(EndReason::OutsideHours, look.now),
-        }
-    }
-
     /// Assesses the latest input of a rule by the clock.
     fn follow_clock(&mut self, look: &mut Look<'_>) -> Option<Transition> {
         if let Some(ended) = self.end_with_hours(look) {
@@ -423,7 +305,7 @@ impl Monitor {
             return None;
         }
         let clock = self.clock.as_ref()?;
-        let level = clock.level(look.now, self.since());
+        let level = clock.level(look.now, self.status.since());
         if level == Level::Unknown {
             return None;
         }
@@ -438,63 +320,5 @@ impl Monitor {
         }
         let evidence = clock.evidence.clone();
         self.settle(Finding { level, since, held_from, at: look.now, evidence }, look)
-    }
-
-    /// Enters the state that follows from a finding.
-    fn settle(&mut self, finding: Finding, look: &mut Look<'_>) -> Option<Transition> {
-        let Finding { level, since, held_from, at, evidence } = finding;
-        if let Status::Firing(firing) = &mut self.status {
-            if firing.incident.evidence != evidence {
-                Arc::make_mut(&mut firing.incident).evidence = evidence;
-            }
-            return match level {
-                Level::Clear => self.end(EndReason::Resolved, look.now),
-                Level::Met | Level::Between | Level::Unknown => None,
-            };
-        }
-        match level {
-            Level::Unknown => None,
-            Level::Between | Level::Clear => self.end(EndReason::Resolved, look.now),
-            Level::Met if at.duration_since(held_from) >= look.rule.hold() => {
-                let incident = Arc::new(Incident {
-                    id: (look.new_id)(),
-                    subject: look.names.key.clone(),
-                    title: look.names.title.clone(),
-                    field: look.names.field.cloned(),
-                    severity: look.rule.alert().severity,
-                    condition: look.rule.condition_text(),
-                    since,
-                    fired_at: look.now,
-                    at_fire: evidence.clone(),
-                    evidence,
-                    acknowledged: None,
-                    ended: None,
-                });
-                let hours_end = look.hours.end();
-                self.status =
-                    Status::Firing(Box::new(Firing { incident: incident.clone(), hours_end }));
-                Some(Transition::Fired(incident))
-            }
-            Level::Met => {
-                let is_new = matches!(self.status, Status::Inactive);
-                let hours_end = look.hours.end();
-                let pending = Pending { since, held_from, evidence, hours_end };
-                self.status = Status::Pending(Box::new(pending));
-                is_new.then_some(Transition::Pending)
-            }
-        }
-    }
-
-    /// Returns to inactive.
-    fn end(&mut self, reason: EndReason, now: Timestamp) -> Option<Transition> {
-        match std::mem::take(&mut self.status) {
-            Status::Inactive => None,
-            Status::Pending(_) => Some(Transition::Cleared),
-            Status::Firing(firing) => {
-                let mut incident = firing.incident;
-                Arc::make_mut(&mut incident).ended = Some(Ended { at: now, reason });
-                Some(Transition::Ended(incident))
-            }
-        }
     }
 }

@@ -4,22 +4,23 @@
 //! history. Unknown members are ignored and missing ones have their defaults, so that an earlier or later version of the
 //! program can read the state.
 
+mod incident;
+mod text;
+
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::super::incident::{
-    Acknowledgement, EndReason, Ended, Evidence, Incident, IncidentId, SubjectKey,
-};
+use self::incident::{SavedDatum, SavedEvidence, SavedIncident};
+use self::text::{Number, Text, Time};
 use super::super::memory::Memory;
 use super::super::run::Run;
 use super::super::step::Step;
 use super::super::window::{Sample, Window};
+use super::Monitor;
 use super::clock::{Clock, Otherwise};
-use super::{Firing, Monitor, Pending, Status};
-use crate::board::{Datum, Finite};
-use crate::config::Severity;
+use super::status::{Firing, Pending, Status};
+use crate::board::Finite;
 use crate::units::Unit;
 
 /// A text is not the state of a monitor.
@@ -45,95 +46,6 @@ impl Monitor {
         Ok(saved.into_monitor())
     }
 }
-
-/// A value whose text is parsed back: times, units, ids and names of variants.
-#[derive(Debug, Clone, PartialEq)]
-struct Text<T>(T);
-
-/// Conversion from and to a text.
-trait AsText: Sized {
-    fn write(&self) -> String;
-    fn parse(text: &str) -> Option<Self>;
-}
-
-impl AsText for Timestamp {
-    fn write(&self) -> String {
-        self.to_string()
-    }
-
-    fn parse(text: &str) -> Option<Timestamp> {
-        text.parse().ok()
-    }
-}
-
-impl AsText for Unit {
-    fn write(&self) -> String {
-        self.as_str().to_owned()
-    }
-
-    fn parse(text: &str) -> Option<Unit> {
-        Unit::from_recorded(text)
-    }
-}
-
-/// A number is a text of its shortest form, because the numbers of `serde_json` may differ in the last digit, and equal
-/// values must stay equal.
-impl AsText for Finite {
-    fn write(&self) -> String {
-        self.get().to_string()
-    }
-
-    fn parse(text: &str) -> Option<Finite> {
-        text.parse().ok().and_then(Finite::new)
-    }
-}
-
-impl AsText for IncidentId {
-    fn write(&self) -> String {
-        self.to_string()
-    }
-
-    fn parse(text: &str) -> Option<IncidentId> {
-        text.parse().ok()
-    }
-}
-
-impl AsText for Severity {
-    fn write(&self) -> String {
-        self.as_str().to_owned()
-    }
-
-    fn parse(text: &str) -> Option<Severity> {
-        text.parse().ok()
-    }
-}
-
-impl AsText for EndReason {
-    fn write(&self) -> String {
-        self.as_str().to_owned()
-    }
-
-    fn parse(text: &str) -> Option<EndReason> {
-        text.parse().ok()
-    }
-}
-
-impl<T: AsText> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.write())
-    }
-}
-
-impl<'de, T: AsText> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<T>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parsed = T::parse(&text);
-        parsed.map(Text).ok_or_else(|| serde::de::Error::custom(format!("unexpected {text:?}")))
-    }
-}
-
-type Time = Text<Timestamp>;
-type Number = Text<Finite>;
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -204,53 +116,6 @@ struct SavedPending {
     since: Time,
     held_from: Time,
     evidence: SavedEvidence,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SavedDatum {
-    Number(Number),
-    Text(String),
-}
-
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct SavedEvidence {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<SavedDatum>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<Text<Unit>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threshold: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate: Option<(Number, Text<Unit>)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    observed_at: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct SavedIncident {
-    id: Text<IncidentId>,
-    alert: String,
-    #[serde(default)]
-    source: Option<String>,
-    title: String,
-    #[serde(default)]
-    field: Option<String>,
-    severity: Text<Severity>,
-    condition: String,
-    since: Time,
-    fired_at: Time,
-    #[serde(default)]
-    evidence: SavedEvidence,
-    #[serde(default)]
-    at_fire: SavedEvidence,
-    #[serde(default)]
-    acknowledged: Option<(String, Time)>,
-    #[serde(default)]
-    ended: Option<(Time, Text<EndReason>)>,
 }
 
 impl Saved {
@@ -404,86 +269,6 @@ impl SavedClock {
             is_by_machine: self.by_machine,
             looked_at: self.looked_at.0,
             evidence: self.evidence.into_evidence(),
-        }
-    }
-}
-
-impl SavedDatum {
-    fn of(datum: &Datum) -> SavedDatum {
-        match datum {
-            Datum::Number(number) => SavedDatum::Number(Text(*number)),
-            Datum::Text(text) => SavedDatum::Text(text.to_string()),
-        }
-    }
-
-    fn into_datum(self) -> Datum {
-        match self {
-            SavedDatum::Number(number) => Datum::Number(number.0),
-            SavedDatum::Text(text) => Datum::text(text),
-        }
-    }
-}
-
-impl SavedEvidence {
-    fn of(evidence: &Evidence) -> SavedEvidence {
-        SavedEvidence {
-            value: evidence.value.as_ref().map(SavedDatum::of),
-            unit: evidence.unit.map(Text),
-            threshold: evidence.threshold.map(Text),
-            rate: evidence.rate.map(|(number, unit)| (Text(number), Text(unit))),
-            observed_at: evidence.observed_at.map(Text),
-            detail: evidence.detail.as_deref().map(str::to_owned),
-        }
-    }
-
-    fn into_evidence(self) -> Evidence {
-        Evidence {
-            value: self.value.map(SavedDatum::into_datum),
-            unit: self.unit.map(|unit| unit.0),
-            threshold: self.threshold.map(|number| number.0),
-            rate: self.rate.map(|(number, unit)| (number.0, unit.0)),
-            observed_at: self.observed_at.map(|at| at.0),
-            detail: self.detail.map(Arc::from),
-        }
-    }
-}
-
-impl SavedIncident {
-    fn of(incident: &Incident) -> SavedIncident {
-        let known = incident.acknowledged.as_ref();
-        SavedIncident {
-            id: Text(incident.id),
-            alert: incident.subject.alert.to_string(),
-            source: incident.subject.source.as_deref().map(str::to_owned),
-            title: incident.title.to_string(),
-            field: incident.field.as_deref().map(str::to_owned),
-            severity: Text(incident.severity),
-            condition: incident.condition.to_string(),
-            since: Text(incident.since),
-            fired_at: Text(incident.fired_at),
-            evidence: SavedEvidence::of(&incident.evidence),
-            at_fire: SavedEvidence::of(&incident.at_fire),
-            acknowledged: known.map(|known| (known.by.to_string(), Text(known.at))),
-            ended: incident.ended.map(|ended| (Text(ended.at), Text(ended.reason))),
-        }
-    }
-
-    fn into_incident(self) -> Incident {
-        Incident {
-            id: self.id.0,
-            subject: SubjectKey { alert: self.alert.into(), source: self.source.map(Arc::from) },
-            title: self.title.into(),
-            field: self.field.map(Arc::from),
-            severity: self.severity.0,
-            condition: self.condition.into(),
-            since: self.since.0,
-            fired_at: self.fired_at.0,
-            evidence: self.evidence.into_evidence(),
-            at_fire: self.at_fire.into_evidence(),
-            acknowledged: self
-                .acknowledged
-                .map(|(by, at)| Acknowledgement { by: by.into(), at: at.0 }),
-            ended: self.ended.map(|(at, reason)| Ended { at: at.0, reason: reason.0 }),
         }
     }
 }

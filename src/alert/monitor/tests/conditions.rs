@@ -173,8 +173,8 @@ fn firing_change_does_not_end_for_want_of_observations() {
 #[test]
 fn change_at_the_size_of_the_hysteresis_keeps_firing() {
     let mut bench = Bench::of(falls(100.0));
-    let values = [(0, 500.0), (30, 400.0), (31, 401.5), (32, 403.0)];
-    assert_eq!(bench.letters(&values), ".F.r");
+    let values = [(-60, 500.0), (0, 500.0), (30, 400.0), (31, 401.5), (32, 403.0)];
+    assert_eq!(bench.letters(&values), "..F.r");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn tank_without_a_refill_fires_when_the_window_is_covered() {
         (hours(100), 495.0),
         (hours(104), 520.0),
         (hours(150), 500.0),
-        (hours(199), 490.0),
+        (hours(190), 490.0),
         (hours(204), 489.0),
     ];
     assert_eq!(bench.letters(&values), "...F.r..F");

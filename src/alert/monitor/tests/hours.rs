@@ -67,3 +67,11 @@ fn stale_source_fires_anew_each_night() {
     }
     assert_eq!(letters, "0F 270o 1440F 1710o 2880F ");
 }
+
+#[test]
+fn lack_of_a_refill_counts_before_the_hours() {
+    let no_rise = FieldCondition::NoRise { by: gallons(50.0), within: 24 * HOUR };
+    let mut bench = nightly(no_rise);
+    let values = [(-1500, 600.0), (-700, 590.0), (-61, 580.0), (10, 570.0), (20, 630.0)];
+    assert_eq!(bench.letters(&values), "...Fr");
+}
