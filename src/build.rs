@@ -20,9 +20,7 @@ fn main() {
         return;
     }
     println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
-    if minor_version("getconf", "GNU_LIBC_VERSION", "glibc 2.")
-        .is_some_and(|minor| minor >= FIRST_WITH_RELR)
-    {
+    if minor_version("getconf", "GNU_LIBC_VERSION", "glibc 2.").is_some_and(|minor| minor >= FIRST_WITH_RELR) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
@@ -32,16 +30,14 @@ fn links_with_lld() -> bool {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
-    let names_linker =
-        ["linker=", "link-self-contained", "fuse-ld"].iter().any(|flag| flags.contains(flag));
+    let names_linker = ["linker=", "link-self-contained", "fuse-ld"].iter().any(|flag| flags.contains(flag));
     let has_linker = env::var_os("RUSTC_LINKER").is_some();
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     is("TARGET", TARGET)
         && is("HOST", TARGET)
         && !names_linker
         && !has_linker
-        && minor_version(&rustc, "--version", "rustc 1.")
-            .is_some_and(|minor| minor >= FIRST_WITH_LLD)
+        && minor_version(&rustc, "--version", "rustc 1.").is_some_and(|minor| minor >= FIRST_WITH_LLD)
 }
 
 /// Returns the number behind `prefix` in the output of a command.
