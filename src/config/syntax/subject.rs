@@ -211,11 +211,12 @@ impl<'text> Subject<'text> {
 pub(super) fn is_near_key(key: &str) -> bool {
     key.split('.').all(|part| {
         let part = part.trim().trim_matches(['"', '\'']).to_lowercase().replace([' ', '-'], "_");
-        let part = part.strip_suffix("_file").unwrap_or(&part);
-        // One error in four letters: a random text is not near by chance.
-        let max_errors = part.chars().count() / 4;
-        part.len() < MAX_WORD
-            && KEYS.iter().any(|known| strsim::osa_distance(part, known) <= max_errors)
+        let is_near = |part: &str| {
+            // One error in four letters: a random text is not near by chance.
+            let max_errors = part.chars().count() / 4;
+            KEYS.iter().any(|known| strsim::osa_distance(part, known) <= max_errors)
+        };
+        part.len() < MAX_WORD && (is_near(&part) || part.strip_suffix("_file").is_some_and(is_near))
     })
 }
 

@@ -403,6 +403,30 @@ fn secret_that_is_sent_in_clear_is_warned_of() {
 }
 
 #[test]
+fn example_has_every_key_as_it_is_read() {
+    let example = include_str!("../../../examples/pumphouse.toml");
+    let (_, rest) = example.split_once("# --- Alerts").unwrap();
+    let (alerts, sources) = rest.split_once("# --- Sources").unwrap();
+    let (_, sources) = sources.split_once("\n\n").unwrap();
+    let mut text = String::new();
+    for line in alerts.lines().filter_map(|line| line.strip_prefix("# ")) {
+        let is_key = line.split_once(" = ").is_some_and(|(key, _)| is_name(key));
+        let is_header =
+            line.starts_with('[') && line.split(" #").next().unwrap().trim().ends_with(']');
+        if is_header || is_key && !line.starts_with("ca_file") {
+            text.push_str(&line.replace('…', "x1"));
+            text.push('\n');
+        }
+    }
+    let config = read(&format!("{text}\n{sources}")).unwrap();
+    let kinds: Vec<&str> = config.channels.iter().map(|channel| channel.kind.as_str()).collect();
+    assert_eq!(kinds, ["ntfy", "smtp", "webhook", "pushover", "telegram", "slack", "exec"]);
+    assert_eq!((config.alerts.len(), config.heartbeat.is_some()), (6, true));
+    let tank_low = &config.alerts[0];
+    assert_eq!((tank_low.repeat.len(), tank_low.severity), (3, Severity::Warning));
+}
+
+#[test]
 fn tables_of_alerts_do_not_disturb_the_listeners() {
     let text = "[[alert]]\nfault = 1\n[[notify]]\nfault = 1\n[heartbeat]\nfault = 1\n";
     let folder = tempfile::tempdir().unwrap();
