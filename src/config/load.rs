@@ -270,7 +270,7 @@ fn read<'reader>(
     let history = root.section("history", "[history]".to_owned());
     let ReadHistory { history, alerts: alert_file } =
         history.map_or_else(ReadHistory::default, history::read);
-    for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref()) {
+    for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref(), &alert_file) {
         reader.report(listen_key.unwrap_or_default(), conflict);
     }
     warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));

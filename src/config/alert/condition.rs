@@ -87,15 +87,16 @@ fn listed(keys: impl IntoIterator<Item = ConditionKey>, last: &str) -> String {
     }
 }
 
-/// Reads what a rule of the file watches, and its condition.
-pub(super) fn read(section: &mut Section<'_, '_>, plant: &Plant<'_>) -> Option<AlertRule> {
-    let present = present(section);
+/// Reads what a rule of the file watches, and its condition, of those that are `present`. Without any,
+/// [`report_missing`] reports it.
+pub(super) fn read(
+    section: &mut Section<'_, '_>,
+    present: &[(ConditionKey, Span)],
+    plant: &Plant<'_>,
+) -> Option<AlertRule> {
     let subject = WrittenSubject::read(section);
-    let rule = match present.as_slice() {
-        [] => {
-            report_missing(section);
-            None
-        }
+    let rule = match present {
+        [] => None,
         [(key, _)] => {
             check_companions(section, *key);
             match key.is_of_source() {
@@ -116,7 +117,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, plant: &Plant<'_>) -> Option<A
     rule
 }
 
-fn report_missing(section: &Section<'_, '_>) {
+/// Reports that a rule has no condition. All of its known keys have been read.
+pub(super) fn report_missing(section: &Section<'_, '_>) {
     // The end of the table reports a condition that is misspelt.
     if ConditionKey::VARIANTS.iter().any(|key| section.misspells(key.as_str())) {
         return;

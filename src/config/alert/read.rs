@@ -100,8 +100,12 @@ fn read_one(
             false => Read::Nothing,
         };
     }
-    let rule = condition::read(&mut section, plant);
+    let present = condition::present(&section);
+    let rule = condition::read(&mut section, &present, plant);
     let settings = Common::read(&mut section, &channels.names);
+    if present.is_empty() {
+        condition::report_missing(&section);
+    }
     section.finish();
     match (name, rule) {
         (Some(name), Some(rule)) if settings.enabled => Read::Rule(alert(&name, rule, settings)),

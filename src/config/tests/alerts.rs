@@ -194,6 +194,10 @@ const WRONG: &[(&str, &str)] = &[
          \"not_equals\", \"falls\", \"rises\", \"no_rise\", \"flat\", \"empty_within\", \"stale\" or \"failing\"",
     ),
     (
+        "field = \"tank.volume\"\nbetween = \"00:00-04:30\"\nrepeat = [\"1h\"]\nenabled = false",
+        "21:1: no condition in [[alert]] \"a\"; write one of",
+    ),
+    (
         "field = \"tank.volume\"\nbelwo = 3",
         "24:1: unknown key \"belwo\" in [[alert]] \"a\"; did you mean \"below\"?",
     ),
