@@ -10,7 +10,7 @@ mod ca_file;
 mod configured_path;
 mod error_line;
 mod errors;
-mod field_type;
+
 mod group;
 mod headers;
 mod heartbeat;
@@ -38,6 +38,7 @@ mod simple_value;
 mod site_url;
 mod socket_paths;
 mod source;
+mod source_field_types;
 mod source_fields;
 mod source_url;
 mod sources;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use strum::{IntoStaticStr, VariantArray};
 use toml_span::Span;
 
-use super::super::field_type::tank_of;
 use super::super::scalar::written_duration;
 use super::super::section::{Section, Spanned};
+use super::super::source_field_types::tank_of;
 use super::plant::{Plant, Watched};
 use super::subject::WrittenSubject;
 use super::written_limit::{Measure, Pair, amount, limit, order, pair};

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::field_type::{FieldType, field_type};
 use super::super::history::History;
+use super::super::kind::FieldType;
 use super::super::source::Source;
+use super::super::source_field_types::field_type;
 use super::SourceSelection;
 use crate::suggestion::nearest;
 use crate::units::Unit;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use toml_span::Span;
 
-use super::super::field_type::field_type;
 use super::super::name::is_name;
 use super::super::section::{Section, Spanned};
+use super::super::source_field_types::field_type;
 use super::SourceSelection;
 use super::plant::{Plant, Watched};
 use crate::suggestion::advice;

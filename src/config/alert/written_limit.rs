@@ -6,7 +6,7 @@ use std::fmt;
 use toml_span::value::ValueInner;
 use toml_span::{Span, Value};
 
-use super::super::field_type::FieldType;
+use super::super::kind::FieldType;
 use super::super::section::{Section, Spanned, into_inner};
 use super::Limit;
 use super::plant::Watched;

@@ -3,7 +3,7 @@
 //! The decoders of `upstream` make them, and a test there compares these lists with what they make: a
 //! configuration is checked by modules below the decoders.
 
-use super::super::field_type::FieldType;
+use super::field_type::FieldType;
 use super::{Json, Kind, ValueType};
 use crate::units::Unit;
 

@@ -1,31 +1,9 @@
-//! Types of the fields that a source can have, as far as its configuration determines them.
+//! Types of the fields that a source can have, those of its trends included.
 
+use super::kind::FieldType;
 use super::source::Source;
 use super::trends::{TrendSettings, span_suffix};
 use crate::units::Unit;
-
-/// Type of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FieldType {
-    /// A number in this unit, as it is shown; `None`: without a unit.
-    Number(Option<Unit>),
-    /// A text.
-    Text,
-    /// A number without a unit or a text, as the upstream sends it.
-    AsSent,
-    /// The configuration does not tell.
-    Unknown,
-}
-
-impl FieldType {
-    /// Returns the unit of its numbers, if it has one.
-    pub(super) const fn unit(self) -> Option<Unit> {
-        match self {
-            FieldType::Number(unit) => unit,
-            FieldType::Text | FieldType::AsSent | FieldType::Unknown => None,
-        }
-    }
-}
 
 /// Returns the type of a field; `None` if the source cannot have it.
 pub(super) fn field_type(source: &Source, field: &str) -> Option<FieldType> {
