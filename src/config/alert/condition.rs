@@ -9,6 +9,7 @@ use toml_span::Span;
 use super::super::scalar::written_duration;
 use super::super::section::{Section, Spanned};
 use super::super::source_field_types::tank_of;
+use super::equality::scalar;
 use super::plant::{Plant, Watched};
 use super::subject::WrittenSubject;
 use super::written_limit::{Measure, Pair, amount, limit, order, pair};
@@ -203,10 +204,8 @@ fn condition_of(
             Some(FieldCondition::Above { threshold: threshold?.value, clear: clear? })
         }
         ConditionKey::Outside => outside(section, watched),
-        ConditionKey::Equals => section.scalar(name).map(|at| FieldCondition::Equals(at.value)),
-        ConditionKey::NotEquals => {
-            section.scalar(name).map(|at| FieldCondition::NotEquals(at.value))
-        }
+        ConditionKey::Equals => scalar(section, name, watched).map(FieldCondition::Equals),
+        ConditionKey::NotEquals => scalar(section, name, watched).map(FieldCondition::NotEquals),
         ConditionKey::Falls | ConditionKey::Rises => {
             let by = amount(section, name, watched);
             let within = window(section, "within", watched);

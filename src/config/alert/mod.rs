@@ -3,6 +3,7 @@
 mod common;
 mod condition;
 mod daily_span;
+mod equality;
 mod limit;
 mod plant;
 mod read;

@@ -4,7 +4,7 @@
 //! configuration is checked by modules below the decoders.
 
 use super::field_type::FieldType;
-use super::{Json, Kind, ValueType};
+use super::{Json, Kind, Mapped, ValueType};
 use crate::units::Unit;
 
 const PTLEVEL: [&str; 3] = ["level", "depth", "volume"];
@@ -57,6 +57,14 @@ impl Kind {
 
 fn json_type(keys: &Json, field: &str) -> Option<FieldType> {
     let value = keys.values.iter().find(|value| *value.name == *field)?;
+    if let Some(map) = &value.map {
+        let is_text = |(_, mapped): &(String, Mapped)| matches!(mapped, Mapped::Text(_));
+        return Some(match map.entries() {
+            entries if entries.iter().all(is_text) => FieldType::Text,
+            entries if entries.iter().any(is_text) => FieldType::AsSent,
+            _ => FieldType::Number(value.unit),
+        });
+    }
     Some(match value.value_type {
         ValueType::Text => FieldType::Text,
         ValueType::AsSent if value.unit.is_none() => FieldType::AsSent,

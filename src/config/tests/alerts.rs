@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::units::Unit;
 
-/// A tank in gallons, a pump and a station, lines 1 to 20.
+/// A tank in gallons, a pump and a station, in lines 1 to 22.
 const PLANT: &str = "\
 [[source]]
 name = \"tank\"
@@ -22,6 +22,8 @@ values.pressure = { pointer = \"/p\", unit = \"bar\" }
 values.state = { pointer = \"/s\" }
 values.bales = { pointer = \"/b\", unit_label = \"bales\" }
 values.name = { pointer = \"/n\", type = \"text\" }
+values.mode = { pointer = \"/m\", map = { run = \"running\" } }
+values.open = { pointer = \"/o\", type = \"bool\" }
 [[source]]
 name = \"weather\"
 kind = \"nws\"
@@ -31,7 +33,7 @@ interval = \"1h\"
 
 const PHONE: &str = "[[notify]]\nname = \"phone\"\nkind = \"ntfy\"\ntopic = \"t\"\n";
 
-/// Returns a file with the sources and a rule of these keys, which begin in line 23.
+/// Returns a file with the sources and a rule of these keys, which begin in line 25.
 fn file(keys: &str) -> String {
     format!("{PLANT}[[alert]]\nname = \"a\"\n{keys}\n{PHONE}")
 }
@@ -122,7 +124,7 @@ fn condition_is_read_with_its_keys() {
             },
         ),
         ("equals = 5", FieldCondition::Equals(Scalar::Integer(5))),
-        ("not_equals = \"on\"", FieldCondition::NotEquals(Scalar::Text("on".to_owned()))),
+        ("not_equals = 5.5", FieldCondition::NotEquals(Scalar::Number(5.5))),
         (
             "falls = \"40 gal\"\nwithin = \"1h\"\nclear = \"20 gal\"",
             FieldCondition::Falls { by: gallons(40.0), within: HOUR, clear: Some(gallons(20.0)) },
@@ -145,6 +147,12 @@ fn condition_is_read_with_its_keys() {
         "field = \"weather.temperature\"\nbelow = \"0 degC\"\nclear = \"33 degF\"",
         "field = \"weather.temperature\"\noutside = [\"-5 degC\", \"80 \u{b0}F\"]",
         "field = \"pump.bales\"\nbelow = \"3 bales\"",
+        "field = \"pump.name\"\nequals = \"on\"",
+        "field = \"pump.mode\"\nnot_equals = \"running\"",
+        "field = \"pump.state\"\nnot_equals = \"on\"",
+        "field = \"pump.state\"\nequals = true",
+        "field = \"pump.open\"\nequals = true",
+        "field = \"pump.open\"\nequals = 1",
         "field = \"pump.state\"\nbelow = 3",
         "field = \"tank.volume_rate\"\nbelow = \"-5 gal/h\"",
         "field = \"tank.volume_change_24h\"\nbelow = \"-50 gal\"",
@@ -190,201 +198,213 @@ fn subject_is_one_source_a_group_or_all() {
 const WRONG: &[(&str, &str)] = &[
     (
         "field = \"tank.volume\"",
-        "21:1: no condition in [[alert]] \"a\"; write one of \"below\", \"above\", \"outside\", \"equals\", \
+        "23:1: no condition in [[alert]] \"a\"; write one of \"below\", \"above\", \"outside\", \"equals\", \
          \"not_equals\", \"falls\", \"rises\", \"no_rise\", \"flat\", \"empty_within\", \"stale\" or \"failing\"",
     ),
     (
         "field = \"tank.volume\"\nbetween = \"00:00-04:30\"\nrepeat = [\"1h\"]\nenabled = false",
-        "21:1: no condition in [[alert]] \"a\"; write one of",
+        "23:1: no condition in [[alert]] \"a\"; write one of",
     ),
     (
         "field = \"tank.volume\"\nbelwo = 3",
-        "24:1: unknown key \"belwo\" in [[alert]] \"a\"; did you mean \"below\"?",
+        "26:1: unknown key \"belwo\" in [[alert]] \"a\"; did you mean \"below\"?",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nabove = 5",
-        "25:1: \"below\" and \"above\" exclude each other: a rule has one condition in [[alert]] \"a\"; write an \
+        "27:1: \"below\" and \"above\" exclude each other: a rule has one condition in [[alert]] \"a\"; write an \
          [[alert]] for each",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nabove = 5\nequals = 2",
-        "26:1: \"below\", \"above\" and \"equals\" exclude each other",
+        "28:1: \"below\", \"above\" and \"equals\" exclude each other",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nwithin = \"1h\"",
-        "25:1: \"within\" belongs to \"falls\", \"rises\" and \"no_rise\", and \"below\" has none in [[alert]] \
+        "27:1: \"within\" belongs to \"falls\", \"rises\" and \"no_rise\", and \"below\" has none in [[alert]] \
          \"a\"; delete it",
     ),
     (
         "field = \"tank.volume\"\nequals = 3\nclear = 4",
-        "25:1: \"clear\" belongs to \"below\", \"above\", \"outside\", \"falls\" and \"rises\", and \"equals\" has \
+        "27:1: \"clear\" belongs to \"below\", \"above\", \"outside\", \"falls\" and \"rises\", and \"equals\" has \
          none",
     ),
-    ("field = \"tank.volume\"\nfalls = 3", "21:1: missing key \"within\" in [[alert]] \"a\""),
+    ("field = \"tank.volume\"\nfalls = 3", "23:1: missing key \"within\" in [[alert]] \"a\""),
     (
         "field = \"tank.volume\"\nbelow = \"300 gal\"\nclear = \"250 gal\"",
-        "25:10: \"clear\" must be at least \"below\", 300 gal in [[alert]] \"a\"; it is 250 gal",
+        "27:10: \"clear\" must be at least \"below\", 300 gal in [[alert]] \"a\"; it is 250 gal",
     ),
     (
         "field = \"tank.volume\"\nabove = \"300 gal\"\nclear = \"2000 L\"",
-        "25:10: \"clear\" must be at most \"above\", 300 gal",
+        "27:10: \"clear\" must be at most \"above\", 300 gal",
     ),
     (
         "field = \"tank.volume\"\nfalls = 30\nwithin = \"1h\"\nclear = 40",
-        "26:9: \"clear\" must be at most \"falls\", 30",
+        "28:9: \"clear\" must be at most \"falls\", 30",
     ),
     (
         "field = \"tank.volume\"\noutside = [1, 9]\nclear = 5",
-        "25:9: \"clear\" must be an array of two limits such as [\"4 degC\", \"30 degC\"], not a whole number",
+        "27:9: \"clear\" must be an array of two limits such as [\"4 degC\", \"30 degC\"], not a whole number",
     ),
     (
         "field = \"tank.volume\"\noutside = [1, 9]\nclear = [0, 5]",
-        "25:9: \"clear\" must be within \"outside\", 1 and 9",
+        "27:9: \"clear\" must be within \"outside\", 1 and 9",
     ),
     (
         "field = \"tank.volume\"\noutside = [9, 1]",
-        "24:11: the first limit of \"outside\" must be less than the second",
+        "26:11: the first limit of \"outside\" must be less than the second",
     ),
     (
         "field = \"tank.volume\"\noutside = [\"10 gal\", \"20 L\"]",
-        "24:11: the first limit of \"outside\" must be less than the second",
+        "26:11: the first limit of \"outside\" must be less than the second",
     ),
     (
         "field = \"tank.volume\"\noutside = [1]",
-        "24:11: \"outside\" must be an array of two limits such as [\"4 degC\", \"30 degC\"]",
+        "26:11: \"outside\" must be an array of two limits such as [\"4 degC\", \"30 degC\"]",
     ),
     (
         "field = \"tank.volume\"\nbelow = \"300 galons\"",
-        "24:10: \"below\": the unit \"galons\" is unknown in [[alert]] \"a\"; did you mean \"gal",
+        "26:10: \"below\": the unit \"galons\" is unknown in [[alert]] \"a\"; did you mean \"gal",
     ),
     (
         "field = \"tank.volume\"\nbelow = \"nan gal\"",
-        "24:10: \"below\" must be a number with its unit such as \"300 gal\", or a number",
+        "26:10: \"below\" must be a number with its unit such as \"300 gal\", or a number",
     ),
-    ("field = \"tank.volume\"\nbelow = inf", "24:9: \"below\" must be a number with its unit"),
-    ("field = \"tank.volume\"\nbelow = true", "24:9: \"below\" must be a number with its unit"),
+    ("field = \"tank.volume\"\nbelow = inf", "26:9: \"below\" must be a number with its unit"),
+    ("field = \"tank.volume\"\nbelow = true", "26:9: \"below\" must be a number with its unit"),
     (
         "field = \"tank.volume\"\nbelow = \"4 degC\"",
-        "24:10: \"below\" is in degC, which does not measure what tank.volume does in [[alert]] \"a\"; that is in gal",
+        "26:10: \"below\" is in degC, which does not measure what tank.volume does in [[alert]] \"a\"; that is in gal",
     ),
     (
         "field = \"tank.volume_rate\"\nbelow = \"4 gal\"",
-        "24:10: \"below\" is in gal, which does not measure what tank.volume_rate does",
+        "26:10: \"below\" is in gal, which does not measure what tank.volume_rate does",
     ),
     (
         "field = \"pump.state\"\nbelow = \"4 gal\"",
-        "24:10: \"below\" is in gal, and pump.state has no unit in [[alert]] \"a\"; write below = 4",
+        "26:10: \"below\" is in gal, and pump.state has no unit in [[alert]] \"a\"; write below = 4",
     ),
     (
         "field = \"pump.name\"\nbelow = 4",
-        "24:9: \"below\" compares numbers, and pump.name is a text in [[alert]] \"a\"; compare it by \"equals\"",
+        "26:9: \"below\" compares numbers, and pump.name is a text in [[alert]] \"a\"; compare it by \"equals\"",
+    ),
+    (
+        "field = \"pump.mode\"\nequals = 4",
+        "26:10: \"equals\" is 4, and pump.mode is a text in [[alert]] \"a\"; write equals = \"…\"",
+    ),
+    (
+        "field = \"tank.volume\"\nequals = \"300 gal\"",
+        "26:11: \"equals\" is \"300 gal\", and tank.volume is a number in [[alert]] \"a\"; write equals = 1",
+    ),
+    (
+        "field = \"pump.open\"\nequals = \"on\"",
+        "26:11: \"equals\" is \"on\", and pump.open is true or false in [[alert]] \"a\"; write equals = true",
     ),
     (
         "field = \"tank.volume\"\nfalls = 0\nwithin = \"1h\"",
-        "24:9: \"falls\" must be greater than 0 in [[alert]] \"a\"; it is 0",
+        "26:9: \"falls\" must be greater than 0 in [[alert]] \"a\"; it is 0",
     ),
     (
         "field = \"tank.volume\"\nno_rise = \"-4 gal\"\nwithin = \"1h\"",
-        "24:12: \"no_rise\" must be greater than 0 in [[alert]] \"a\"; it is -4 gal",
+        "26:12: \"no_rise\" must be greater than 0 in [[alert]] \"a\"; it is -4 gal",
     ),
     (
         "field = \"tnak.volume\"\nbelow = 3",
-        "23:10: \"field\": \"tnak\" is no source in [[alert]] \"a\"; did you mean \"tank\"?",
+        "25:10: \"field\": \"tnak\" is no source in [[alert]] \"a\"; did you mean \"tank\"?",
     ),
     (
         "field = \"volume\"\nsource = \"tnak\"\nbelow = 3",
-        "24:11: \"source\": \"tnak\" is no source in [[alert]] \"a\"; did you mean \"tank\"?",
+        "26:11: \"source\": \"tnak\" is no source in [[alert]] \"a\"; did you mean \"tank\"?",
     ),
     (
         "group = \"nroth\"\nstale = true",
-        "23:10: \"group\": no source is in \"nroth\" in [[alert]] \"a\"; did you mean \"north\"?",
+        "25:10: \"group\": no source is in \"nroth\" in [[alert]] \"a\"; did you mean \"north\"?",
     ),
     (
         "field = \"volume\"\nsource = \"tank\"\ngroup = \"north\"\nbelow = 3",
-        "25:10: \"source\" and \"group\" exclude each other",
+        "27:10: \"source\" and \"group\" exclude each other",
     ),
     (
         "field = \"tank.volume\"\nsource = \"tank\"\nbelow = 3",
-        "24:11: \"source\" and the source in \"field\" exclude each other in [[alert]] \"a\"; write field = \"volume\"",
+        "26:11: \"source\" and the source in \"field\" exclude each other in [[alert]] \"a\"; write field = \"volume\"",
     ),
     (
         "field = \"volume\"\nbelow = 3",
-        "23:10: \"field\": \"volume\" names no source in [[alert]] \"a\"; write \"tank.volume\", or \"*.volume\" for \
+        "25:10: \"field\": \"volume\" names no source in [[alert]] \"a\"; write \"tank.volume\", or \"*.volume\" for \
          all sources",
     ),
     (
         "below = 3",
-        "21:1: \"below\" is a condition on a field, and \"field\" is missing in [[alert]] \"a\"; write field = \
+        "23:1: \"below\" is a condition on a field, and \"field\" is missing in [[alert]] \"a\"; write field = \
          \"tank.volume\"",
     ),
     (
         "source = \"tank\"\nbelow = 3",
-        "23:11: \"below\" is a condition on a field, and \"field\" is missing in [[alert]] \"a\"; write field = \
+        "25:11: \"below\" is a condition on a field, and \"field\" is missing in [[alert]] \"a\"; write field = \
          \"volume\"",
     ),
     (
         "field = \"tank.volume\"\nstale = true",
-        "23:10: \"stale\" is a condition on a source, which \"field\" does not belong to in [[alert]] \"a\"; write \
+        "25:10: \"stale\" is a condition on a source, which \"field\" does not belong to in [[alert]] \"a\"; write \
          source = \"tank\"",
     ),
     (
         "failing = \"30m\"",
-        "21:1: \"failing\" is a condition on a source, and \"source\" or \"group\" is missing",
+        "23:1: \"failing\" is a condition on a source, and \"source\" or \"group\" is missing",
     ),
     (
         "source = \"tank\"\nstale = false",
-        "24:9: \"stale\" must be true in [[alert]] \"a\"; for a rule that is off, write enabled = false",
+        "26:9: \"stale\" must be true in [[alert]] \"a\"; for a rule that is off, write enabled = false",
     ),
     (
         "field = \"tank.volumee\"\nbelow = 3",
-        "23:10: \"field\": \"volumee\" is no field of the source \"tank\" of the kind \"ptlevel\" in [[alert]] \"a\"; \
+        "25:10: \"field\": \"volumee\" is no field of the source \"tank\" of the kind \"ptlevel\" in [[alert]] \"a\"; \
          did you mean \"volume\"?",
     ),
     (
         "field = \"*.bogus\"\nbelow = 3",
-        "23:10: \"field\": \"bogus\" is a field of none of the selected sources",
+        "25:10: \"field\": \"bogus\" is a field of none of the selected sources",
     ),
     (
         "field = \"tank.Volume\"\nbelow = 3",
-        "23:10: \"field\": \"tank.Volume\" must be SOURCE.FIELD",
+        "25:10: \"field\": \"tank.Volume\" must be SOURCE.FIELD",
     ),
     (
         "field = \"pump.pressure\"\nempty_within = \"12h\"",
-        "24:1: \"empty_within\" needs a trend of a tank, which \"pump\" does not have in [[alert]] \"a\"; write \
+        "26:1: \"empty_within\" needs a trend of a tank, which \"pump\" does not have in [[alert]] \"a\"; write \
          [source.trends.pressure] with tank = true",
     ),
     (
         "field = \"tank.depth\"\nempty_within = \"12h\"",
-        "24:1: \"empty_within\" is for the content of a tank, and that of \"tank\" is \"volume\" in [[alert]] \"a\"; \
+        "26:1: \"empty_within\" is for the content of a tank, and that of \"tank\" is \"volume\" in [[alert]] \"a\"; \
          write field = \"tank.volume\"",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nseverity = \"fatal\"",
-        "25:13: \"severity\": \"fatal\" is none of info, warning, critical",
+        "27:13: \"severity\": \"fatal\" is none of info, warning, critical",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nnotify = [\"phoen\"]",
-        "25:12: \"notify\": \"phoen\" is no channel in [[alert]] \"a\"; did you mean \"phone\"?",
+        "27:12: \"notify\": \"phoen\" is no channel in [[alert]] \"a\"; did you mean \"phone\"?",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nnotify = \"phone\"",
-        "25:11: \"notify\" must be an array of strings, not a string in [[alert]] \"a\"; write notify = [\"phone\"]",
+        "27:11: \"notify\" must be an array of strings, not a string in [[alert]] \"a\"; write notify = [\"phone\"]",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nrepeat = [\"15\"]",
-        "25:12: \"repeat\" must be a duration such as \"10s\" or \"5m\"",
+        "27:12: \"repeat\" must be a duration such as \"10s\" or \"5m\"",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nquiet = \"22-7\"",
-        "25:10: \"quiet\": must be two times such as \"22:00-07:00\"",
+        "27:10: \"quiet\": must be two times such as \"22:00-07:00\"",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nmessage = \"{titel}\"",
-        "25:12: \"message\": \"{titel}\" is unknown in [[alert]] \"a\"; did you mean \"title\"?",
+        "27:12: \"message\": \"{titel}\" is unknown in [[alert]] \"a\"; did you mean \"title\"?",
     ),
     (
         "field = \"tank.volume\"\nbelow = 3\nmessage = \"a\\nb\"",
-        "25:12: \"message\" must be one line of text",
+        "27:12: \"message\" must be one line of text",
     ),
 ];
 
