@@ -27,10 +27,7 @@ pub(super) fn scalar(
         FieldType::Number(Some(Unit::Bool)) => ("true or false", format!("{key} = true")),
         _ => ("a number", format!("{key} = 1")),
     };
-    section.report(
-        span,
-        format_args!("\"{key}\" is {value}, and {field} is {is}; write {advice}"),
-    );
+    section.report(span, format_args!("\"{key}\" is {value}, and {field} is {is}; write {advice}"));
     None
 }
 

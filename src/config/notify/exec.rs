@@ -10,7 +10,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
         section.report(
             span,
             "\"command\" must be an array of strings, the program and its arguments, not a string; write \
-             command = [\"/usr/local/bin/notify\", \"argument\"]",
+             command = [\"/srv/pumphouse/notify\", \"argument\"]",
         );
         return None;
     }
