@@ -14,9 +14,7 @@ use super::courier::{Courier, CourierHandle, CourierSettings, TestError};
 use super::delivery::DeliveryError;
 use super::outbox::OutboxSettings;
 use super::status::{ChannelFailure, ChannelStatus};
-use crate::alert::{
-    Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey,
-};
+use crate::alert::{Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey};
 use crate::config::{Channel, Severity};
 use crate::kernel::clock::Clock;
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::alerts::{Alerts, Surroundings};
 use super::data::Data;
 use super::descriptor_budget::admin_connections;
 use super::late_listeners::{Binding, Role};
@@ -38,6 +39,7 @@ use crate::engine::{Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
+use crate::notify::Ailments;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
 
@@ -67,6 +69,18 @@ impl Running {
             LiveCertificates::new(certificates)
         });
         let requests = Arc::new(RequestMetrics::new()?);
+        let around = Surroundings {
+            board: data.reader.clone(),
+            history: data.history.clone(),
+            change_sender: data.change_sender.clone(),
+            certificates: certificates.clone(),
+            start: &start,
+            tls: data.pollers.system_tls(),
+            lock: lock.clone(),
+        };
+        let mut alerts = Alerts::start(&config, around)?;
+        // The recorder's thread starts windows from the history as soon as it has opened it.
+        let _ = data.alerts.set(alerts.sender());
         let site = Arc::new(site(&config, &data, certificates.as_ref(), &gate, &requests));
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let settings = Settings { max_connections, ..config.server.engine.clone() };
@@ -85,13 +99,13 @@ impl Running {
             site: &site,
             start,
         });
+        alerts.start_heartbeat(&config, ailments(&pages.health, &alerts))?;
         let watched = watched(&pages, config.server.watchdog_timeout);
         let admin = Admin::start(admin_listener, admin_connections(), pages)?;
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
 
         listening.iter().for_each(|line| log::info!("{line}"));
-        let Data { pollers, reporter, saver, board, reader: _, history, change_sender, recorder } =
-            data;
+        let Data { pollers, reporter, saver, board, history, change_sender, recorder, .. } = data;
         let mut running = Running {
             config,
             watchdog,
@@ -111,6 +125,7 @@ impl Running {
             history,
             change_sender,
             recorder,
+            alerts,
             lock,
             admin,
             teardown,
@@ -283,6 +298,35 @@ fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
     };
     AdminPages { health, metrics, scoreboard, site: site.clone() }
 }
+
+/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait.
+fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
+    let (health, age, channels) = (health.clone(), alerts.age(), alerts.channels());
+    Box::new(move || {
+        let mut ailments: Vec<String> =
+            health.stuck().iter().map(|stuck| format!("stuck: {stuck}")).collect();
+        if age.age() > RULES_BOUND {
+            let seconds = age.age().as_secs();
+            ailments.push(format!("the rules of alerts have not been applied for {seconds} s"));
+        }
+        let now = Timestamp::now();
+        for channel in &*channels.status() {
+            let waits =
+                channel.oldest.is_some_and(|oldest| now.duration_since(oldest) > MESSAGES_BOUND);
+            if let Some(failure) = channel.failure.as_ref().filter(|_| waits) {
+                let (waiting, name) = (channel.waiting, &channel.name);
+                ailments.push(format!("{waiting} messages wait for {name}: {}", failure.message));
+            }
+        }
+        ailments
+    })
+}
+
+/// Time for which the rules may not be applied: their thread reads the clocks every two seconds.
+const RULES_BOUND: Duration = Duration::from_secs(60);
+
+/// Time for which messages may wait.
+const MESSAGES_BOUND: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 fn watched(pages: &AdminPages, timeout: Duration) -> Watched {
     let scoreboard = pages.scoreboard.clone();
