@@ -11,6 +11,7 @@ use super::icon::Icon;
 use super::status::in_words;
 use super::time::{AgeFormat, Clock, time};
 use crate::board::{ErrorKind, Event, EventKind, SourceViews};
+use crate::config::is_name;
 use crate::format::local_time;
 use crate::history::StoredEvent;
 
@@ -49,6 +50,10 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
         }
         detail = format!("{}: {message}", in_words(kind));
     }
+    let alert = alert_of(event.kind, &event.detail);
+    if let Some((_, condition)) = alert {
+        detail = condition.to_owned();
+    }
     let source = event.source.as_deref().map(|name| {
         // A source that is no longer configured has no title any more.
         let configured = sources.get(name);
@@ -58,7 +63,10 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
         li.(class) {
             (icon.render())
             div {
-                p { @if let Some(source) = source { strong { (source) } " " } (words) }
+                p { @if let Some(source) = source { strong { (source) } " " }
+                    (words)
+                    @if let Some((name, _)) = alert { " " b { (name) } }
+                }
                 @if !detail.is_empty() && event.kind != EventKind::Started {
                     p.detail { (with_local_times(&detail, clock.zone)) }
                 }
@@ -68,6 +76,16 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
                 span { (local_time(event.at.as_second(), clock.zone)) }
             }
         }
+    }
+}
+
+/// Returns the name of the alert of an event, and the rest of its detail: `tank_low: 280 gal, below 300 gal`.
+fn alert_of(kind: EventKind, detail: &str) -> Option<(&str, &str)> {
+    match kind {
+        EventKind::AlertFired | EventKind::AlertAcknowledged | EventKind::AlertEnded => {
+            detail.split_once(": ").filter(|(name, _)| is_name(name))
+        }
+        _ => None,
     }
 }
 
@@ -116,9 +134,9 @@ const fn description(kind: EventKind) -> (Icon, &'static str, &'static str) {
             (Icon::Failing, "bad", "The history file was damaged and set aside")
         }
         EventKind::ClockStepped => (Icon::Waiting, "plain", "The clock of this machine was set"),
-        EventKind::AlertFired => (Icon::Failing, "bad", "Alert"),
-        EventKind::AlertAcknowledged => (Icon::Waiting, "plain", "Alert acknowledged"),
-        EventKind::AlertEnded => (Icon::Fresh, "good", "Alert ended"),
+        EventKind::AlertFired => (Icon::Failing, "bad", "Alert fired:"),
+        EventKind::AlertAcknowledged => (Icon::Waiting, "plain", "Alert acknowledged:"),
+        EventKind::AlertEnded => (Icon::Fresh, "good", "Alert ended:"),
     }
 }
 
