@@ -242,10 +242,10 @@ fn threshold_lines(layout: &Layout<'_>) -> Markup {
             // Near the upper edge, the text is below the line.
             @let text_y = if y - 1.4 * font < layout.top { y + 1.1 * font } else { y - 0.4 * font };
             line.threshold x1=(left) x2=(right) y1=(y) y2=(y) {}
-            text.threshold x=(right) y=(tenth(text_y)) text-anchor="end" { (level.text) }
+            text.threshold x=(left + 4.0) y=(tenth(text_y)) { (level.text) }
         }
         @for (y, arrow, level) in below.into_iter().chain(above) {
-            text.threshold x=(right) y=(tenth(y)) text-anchor="end" {
+            text.threshold x=(left + 4.0) y=(tenth(y)) {
                 (arrow) " " (level.text)
             }
         }

@@ -130,7 +130,7 @@ fn subjects(view: &View<'_>, alert: &AlertView) -> Markup {
                             th scope="col" { "State" }
                             th scope="col" { "Value" }
                             th scope="col" { "Since" }
-                            th scope="col" { "Answer" }
+                            @if alert.subjects.len() > 1 { th scope="col" { "Answer" } }
                         }
                     }
                     tbody {
@@ -149,7 +149,8 @@ fn row(view: &View<'_>, alert: &AlertView, subject: &SubjectView) -> Markup {
     let (source, evidence) = (subject.key.source.as_deref(), &subject.evidence);
     let title = subject_title(subject, &view.snapshot.sources);
     let about = format!("{}, {}", alert.name, title.unwrap_or("this server"));
-    let is_open = is_open(subject) && source.is_some();
+    // The only source is answered by the buttons of the alert.
+    let is_open = is_open(subject) && alert.subjects.len() > 1;
     html! {
         tr data-key={ (source.unwrap_or("-")) } data-state=(subject.state.as_str()) {
             th scope="row" {
@@ -174,8 +175,10 @@ fn row(view: &View<'_>, alert: &AlertView, subject: &SubjectView) -> Markup {
                 @if let Some(detail) = &evidence.detail { small { (detail) } }
             }
             td { (time(subject.since, view.clock(), AgeFormat::Span)) }
-            td {
-                (answers(view, &Answerable { alert, source, is_open, about: &about, lengths: &[] }))
+            @if alert.subjects.len() > 1 {
+                td {
+                    (answers(view, &Answerable { alert, source, is_open, about: &about, lengths: &[] }))
+                }
             }
         }
     }

@@ -66,7 +66,7 @@ pub(in crate::site) fn alert_list(view: &View<'_>) -> String {
 
 fn table(view: &View<'_>, alerts: &[&AlertView]) -> Markup {
     html! {
-        div.scroll.records role="region" tabindex="0" aria-label="Alerts" {
+        div.scroll.records role="region" tabindex="0" aria-label="Table of alerts" {
             table {
                 caption.unseen { "Alerts, the worst first" }
                 thead {

@@ -154,7 +154,7 @@ impl Line<'_> {
                 div {
                     p.what {
                         (severity_mark(alert.severity)) " "
-                        a href={ (view.layout.root) "alert/" (alert.name) } { (alert.name) } " "
+                        a href={ (view.layout.root) "alert/" (alert.name) } { (alert.name) } " · "
                         @match self.only() {
                             Some(subject) => { (about_one(view, alert, subject)) }
                             None => { (self.about_many(view)) }
@@ -233,7 +233,7 @@ fn about_one(view: &View<'_>, alert: &AlertView, subject: &SubjectView) -> Marku
                     None => { (title) }
                 }
             }
-            " "
+            " · "
         }
         @if let Some(value) = measured(evidence) {
             @if let Some(field) = &alert.field { (field_label(field)) " " }

@@ -17,7 +17,7 @@ pub(super) fn table<'i>(
     is_named: bool,
 ) -> Markup {
     html! {
-        div.scroll.records role="region" tabindex="0" aria-label="Incidents" {
+        div.scroll.records role="region" tabindex="0" aria-label="Table of incidents" {
             table {
                 caption.unseen { "Incidents, the latest first" }
                 thead {

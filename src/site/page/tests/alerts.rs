@@ -44,7 +44,7 @@ fn firing_alert_is_on_top_of_the_dashboard_and_of_its_source_only() {
     let alerts = || view(vec![tank_is_low()]);
     for target in ["/", "/source/tank"] {
         let html = page(alerts(), target);
-        let line = "1 alert firesCritical tank_low Cistern Volume 280 gal (4 minutes ago), below 300 \
+        let line = "1 alert firesCritical tank_low · Cistern · Volume 280 gal (4 minutes ago), below 300 \
                     galFor 1 hour";
         assert!(words(&html).contains(line), "{target}: {}", words(&html));
         assert_eq!(title(&html), "⚠ tank_low · Cistern 280 gal · Pumphouse", "{target}");
