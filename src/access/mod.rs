@@ -53,7 +53,7 @@ mod token;
 mod verifications;
 
 pub use active_rules::ActiveRules;
-pub use denial::{CookieValue, Denial, OriginMismatch, Pass, RouteAccess, SignedIn};
+pub use denial::{CookieValue, Denial, OriginMismatch, Pass, Role, RouteAccess, SignedIn};
 pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};
 pub use key::NoRandomness;

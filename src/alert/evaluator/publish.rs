@@ -47,6 +47,7 @@ fn view(state: &RuleState) -> AlertView {
     let fault = state.subjects.iter().find_map(|subject| subject.monitor.fault());
     AlertView {
         name: alert.name.clone(),
+        rule: alert.clone(),
         severity: alert.severity,
         source,
         field,
