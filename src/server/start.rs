@@ -81,7 +81,10 @@ impl Running {
         let mut alerts = Alerts::start(&config, around)?;
         // The recorder's thread starts windows from the history as soon as it has opened it.
         let _ = data.alerts.set(alerts.sender());
-        let site = Arc::new(site(&config, &data, certificates.as_ref(), &gate, &requests));
+        let site = site(&config, &data, certificates.as_ref(), &gate, &requests);
+        let channels = alerts.channels();
+        let channels = Box::new(move || channels.status());
+        let site = Arc::new(site.with_alerts(alerts.handle(), channels));
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let settings = Settings { max_connections, ..config.server.engine.clone() };
         let service = Arc::new(SiteService(site.clone()));
