@@ -256,22 +256,21 @@ impl Outbox {
         now: TimePoint,
     ) -> usize {
         let mut dropped = 0;
+        let entries = self.waiting.iter().chain(&self.in_flight);
+        let mut known: HashSet<NoticeKey> = entries.map(|entry| entry.notice.key.clone()).collect();
         for notice in notices {
-            self.add(notice, is_saved, now);
+            match known.insert(notice.key.clone()) {
+                true => self.waiting.push(Entry { notice, is_saved, pushed_at: now.boot }),
+                // It is one that was pushed before the file was read.
+                false if is_saved => self.saved([&notice.key]),
+                false => {}
+            }
             // Seldom, since it looks at all notices.
             if self.waiting.len() >= 2 * MAX_WAITING {
                 dropped += self.settle();
             }
         }
         dropped + self.settle()
-    }
-
-    fn add(&mut self, notice: Arc<Notice>, is_saved: bool, now: TimePoint) {
-        let mut entries = self.waiting.iter_mut().chain(&mut self.in_flight);
-        match entries.find(|entry| entry.notice.key == notice.key) {
-            Some(entry) => entry.is_saved |= is_saved,
-            None => self.waiting.push(Entry { notice, is_saved, pushed_at: now.boot }),
-        }
     }
 
     /// Removes what is superseded, and what has no room. Returns the number of the latter.
