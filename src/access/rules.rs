@@ -144,6 +144,8 @@ pub enum Scope {
     Read,
     /// Requests polls.
     Poll,
+    /// Acknowledges and silences alerts.
+    Alert,
     /// Allows everything, including scopes of later versions.
     Admin,
 }

@@ -38,7 +38,7 @@ struct New {
     name: String,
 
     /// what the token allows; may be repeated (default: read)
-    #[argh(option, arg_name = "read|poll|admin", from_str_fn(scope))]
+    #[argh(option, arg_name = "read|poll|alert|admin", from_str_fn(scope))]
     scope: Vec<Scope>,
 }
 
