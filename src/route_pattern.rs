@@ -45,6 +45,21 @@ pub enum RoutePattern {
     /// The recorded events.
     #[strum(serialize = "/api/v1/events")]
     Events,
+    /// All alerts.
+    #[strum(serialize = "/api/v1/alerts")]
+    Alerts,
+    /// One alert and its incidents.
+    #[strum(serialize = "/api/v1/alerts/{alert}")]
+    Alert,
+    /// The statement of a person that they know of an alert.
+    #[strum(serialize = "/api/v1/alerts/{alert}/acknowledge")]
+    Acknowledge,
+    /// The begin of a silence.
+    #[strum(serialize = "/api/v1/alerts/{alert}/silence")]
+    Silence,
+    /// The end of a silence.
+    #[strum(serialize = "/api/v1/alerts/{alert}/unsilence")]
+    Unsilence,
     /// The OpenAPI document.
     #[strum(serialize = "/openapi.json")]
     OpenApi,

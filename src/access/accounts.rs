@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
+use super::identity::Holder;
 use super::key::{Fingerprint, MacKey};
 use super::password::PasswordHash;
 use super::rules::{Limits, Restricted, Scopes, Token, User};
@@ -100,6 +101,12 @@ impl Accounts {
         self.users.get(name)
     }
 
+    /// Returns a user's account as its holder.
+    pub(super) fn holder(&self, name: &str) -> Option<Holder<'_>> {
+        let (name, account) = self.users.get_key_value(name)?;
+        Some(Holder { name, scopes: &account.scopes })
+    }
+
     /// Returns the hash that is verified for a name without an account. It is always the same for one name, and
     /// costs as much as that of a user. `None` if there are no users.
     pub(super) fn decoy(&self, name: &Fingerprint) -> Option<&PasswordHash> {
@@ -107,12 +114,12 @@ impl Accounts {
         self.decoys.get(number.checked_rem(self.decoys.len())?)
     }
 
-    /// Returns the scopes of a token. It is compared with every token, so that the time reveals nothing.
-    pub(super) fn token(&self, hash: &TokenHash) -> Option<&Scopes> {
+    /// Returns the holder of a token. It is compared with every token, so that the time reveals nothing.
+    pub(super) fn token(&self, hash: &TokenHash) -> Option<Holder<'_>> {
         self.tokens
             .iter()
             .fold(None, |found, token| if token.hash == *hash { Some(token) } else { found })
-            .map(|token| &token.scopes)
+            .map(|token| Holder { name: &token.name, scopes: &token.scopes })
     }
 }
 

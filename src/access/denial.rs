@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderValue;
+use strum::EnumCount;
 
 use super::rules::Scope;
 
@@ -26,8 +27,23 @@ pub struct Pass {
     pub guarded: bool,
     /// True if the request has a valid session, whether the route requires credentials or not.
     pub by_session: bool,
+    /// What the sender may do.
+    pub role: Role,
+    /// Name of the account of a request that may change something.
+    pub account: Option<Box<str>>,
     /// Device cookie to set, by which the caller is known from then on.
     pub device: Option<CookieValue>,
+}
+
+/// What the sender of a request may see of the server, and do with alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount)]
+pub enum Role {
+    /// A visitor of a public page, without an account.
+    Guest,
+    /// Holder of an account without the scope `alert`.
+    Reader,
+    /// Holder of an account with the scope `alert`, or any visitor of an open server.
+    Responder,
 }
 
 /// The cookies of a browser that has signed in.

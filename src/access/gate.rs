@@ -12,7 +12,7 @@ use http::HeaderValue;
 use http::header::HOST;
 
 use super::active_rules::ActiveRules;
-use super::denial::{Denial, Pass, RouteAccess};
+use super::denial::{Denial, Pass, Role, RouteAccess};
 use super::device::Devices;
 use super::identity::Identity;
 use super::key::{MacKey, NoRandomness};
@@ -159,21 +159,21 @@ impl Gate {
         pattern: &str,
         access: RouteAccess,
     ) -> Result<Pass, Denial> {
-        let (identity, by_session) = match &active_rules.accounts {
+        let (identity, session) = match &active_rules.accounts {
             Some(accounts) if access != RouteAccess::Open => {
                 if accounts.is_public(pattern) {
-                    // On a public page, a session decides whether the page shows a button to sign out.
-                    (
-                        Identity::Anyone,
-                        self.authenticate_session(active_rules, accounts, request).is_some(),
-                    )
+                    // On a public page, a session decides on the buttons that the page shows.
+                    (Identity::Anyone, self.authenticate_session(active_rules, accounts, request))
                 } else {
                     let identity = self.identify(active_rules, accounts, request)?;
-                    let by_session = matches!(identity, Identity::Session(_));
-                    (identity, by_session)
+                    let session = match &identity {
+                        Identity::Session(holder) => Some(*holder),
+                        _ => None,
+                    };
+                    (identity, session)
                 }
             }
-            _ => (Identity::Anyone, false),
+            _ => (Identity::Anyone, None),
         };
         if let RouteAccess::Scope(scope) = access {
             self.check_scope(&identity, scope)?;
@@ -183,9 +183,19 @@ impl Gate {
             let mismatch = origins::mismatch(request, active_rules.site_url());
             return Err(Denial::CrossSite(mismatch.map(Box::new)));
         }
+        let holder = identity.holder().or(session);
         Ok(Pass {
             guarded: !matches!(identity, Identity::Anyone),
-            by_session,
+            by_session: session.is_some(),
+            role: match holder {
+                None if active_rules.is_open() => Role::Responder,
+                None => Role::Guest,
+                Some(holder) if holder.scopes.allow(Scope::Alert) => Role::Responder,
+                Some(_) => Role::Reader,
+            },
+            account: holder
+                .filter(|_| origins::is_unsafe(&request.method))
+                .map(|holder| holder.name.into()),
             device: match identity {
                 Identity::User(_, device) => device,
                 _ => None,
@@ -194,14 +204,11 @@ impl Gate {
     }
 
     fn check_scope(&self, identity: &Identity<'_>, scope: Scope) -> Result<(), Denial> {
+        if identity.holder().is_none_or(|holder| holder.scopes.allow(scope)) {
+            return Ok(());
+        }
         let challenges = match identity {
-            Identity::Anyone => return Ok(()),
-            Identity::User(scopes, _) | Identity::Session(scopes) | Identity::Token(scopes)
-                if scopes.allow(scope) =>
-            {
-                return Ok(());
-            }
-            Identity::User(..) | Identity::Session(_) => Vec::new(),
+            Identity::Anyone | Identity::User(..) | Identity::Session(_) => Vec::new(),
             // RFC 6750 3.1
             Identity::Token(_) => {
                 let name = scope.as_str();

@@ -12,10 +12,9 @@ use super::attempt::{Attempt, AttemptError, ClientAddress};
 use super::credentials::{Credentials, Malformed};
 use super::denial::{CookieValue, Denial, SignedIn};
 use super::gate::Gate;
-use super::identity::Identity;
+use super::identity::{Holder, Identity};
 use super::key::NoRandomness;
 use super::ledger::backoff;
-use super::rules::Scopes;
 use super::scheme::requested_port;
 use super::sessions::SignOut;
 use super::site_url::SiteUrl;
@@ -40,9 +39,9 @@ impl Gate {
     ) -> Result<Identity<'a>, Denial> {
         let sent = Credentials::of(&request.headers);
         if !matches!(sent, Ok(Some(Credentials::Bearer(_))) | Err(Malformed))
-            && let Some(scopes) = self.authenticate_session(active_rules, accounts, request)
+            && let Some(holder) = self.authenticate_session(active_rules, accounts, request)
         {
-            return Ok(Identity::Session(scopes));
+            return Ok(Identity::Session(holder));
         }
         match sent {
             Ok(None) => Err(unauthorized(accounts, BEARER)),
@@ -57,7 +56,8 @@ impl Gate {
                 let credentials = (&*user, &*password);
                 let (account, device) =
                     self.authenticate_password(active_rules, accounts, request, credentials)?;
-                Ok(Identity::User(&account.scopes, device))
+                let unnamed = Holder { name: "", scopes: &account.scopes };
+                Ok(Identity::User(accounts.holder(&user).unwrap_or(unnamed), device))
             }
         }
     }
@@ -70,9 +70,9 @@ impl Gate {
         accounts: &'a Accounts,
         request: &Request,
         token: &str,
-    ) -> Result<&'a Scopes, Denial> {
-        if let Some(scopes) = accounts.token(&TokenHash::of(token)) {
-            return Ok(scopes);
+    ) -> Result<Holder<'a>, Denial> {
+        if let Some(holder) = accounts.token(&TokenHash::of(token)) {
+            return Ok(holder);
         }
         let now = (self.clock)();
         let address = ClientAddress::of(request);
@@ -219,11 +219,11 @@ impl Gate {
         active_rules: &ActiveRules,
         accounts: &'a Accounts,
         request: &Request,
-    ) -> Option<&'a Scopes> {
+    ) -> Option<Holder<'a>> {
         let (now, lifetime) = ((self.wall_clock)(), accounts.limits.session.as_secs());
         let mut sent = cookies::of_kind(request, active_rules.site_url(), SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now, lifetime))?;
-        Some(&accounts.user(&session.account)?.scopes)
+        accounts.holder(&session.account)
     }
 
     fn throttled(&self, wait: Duration) -> Denial {

@@ -84,6 +84,35 @@ impl AlertsHandle {
         let view = Arc::new(ArcSwap::from_pointee(view));
         AlertsHandle::new(view, commands, Arc::new(|_, _| Ok(Vec::new())))
     }
+
+    /// Returns a handle whose thread answers commands by a function: it changes the view, for tests. The view has
+    /// another version after each.
+    #[cfg(test)]
+    pub(crate) fn answering(
+        view: AlertsView,
+        mut answer: impl FnMut(Command, &mut AlertsView) -> Result<(), CommandError> + Send + 'static,
+        past: PastIncidents,
+    ) -> AlertsHandle {
+        let (commands, requests) = bounded::<Request>(MAX_COMMANDS);
+        let view = Arc::new(ArcSwap::from_pointee(view));
+        let published = view.clone();
+        std::thread::spawn(move || {
+            for Request { command, reply } in requests {
+                let mut view = AlertsView::clone(&published.load());
+                let result = answer(command, &mut view);
+                view.version += 1;
+                published.store(Arc::new(view));
+                let _ = reply.send(result);
+            }
+        });
+        AlertsHandle::new(view, commands, past)
+    }
+
+    /// Replaces the view of a handle of a test.
+    #[cfg(test)]
+    pub(crate) fn replace(&self, view: AlertsView) {
+        self.view.store(Arc::new(view));
+    }
 }
 
 /// A site without alerts.

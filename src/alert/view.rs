@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::incident::{Evidence, Incident, IncidentId, SubjectKey};
-use crate::config::Severity;
+use crate::config::{Alert, Severity};
 
 /// State of all alerts at one time. Immutable once published.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,8 @@ pub const MAX_RECENT: usize = 200;
 pub struct AlertView {
     /// Name.
     pub name: Arc<str>,
+    /// The rule.
+    pub rule: Arc<Alert>,
     /// Severity.
     pub severity: Severity,
     /// Source of a rule on one; `None`: a rule on several, or on the server.

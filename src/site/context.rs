@@ -6,15 +6,18 @@ use arc_swap::ArcSwap;
 use http::HeaderMap;
 use jiff::Timestamp;
 
+use super::alert_json::AlertsBody;
 use super::asset_files::AssetFiles;
 use super::chart::ChartCache;
 use super::document_cache::DocumentCache;
 use super::page::{DashboardCache, Layout, PageCache};
 use super::status::SharedBodies;
-use crate::access::Gate;
+use crate::access::{Gate, Role};
+use crate::alert::AlertsHandle;
 use crate::board::Snapshot;
 use crate::engine::Request;
 use crate::history::History;
+use crate::notify::ChannelStatus;
 use crate::upstream::PollRequest;
 
 /// Settings of the site besides its data; replaceable at any time.
@@ -42,12 +45,17 @@ pub struct CertificateState {
 /// Returns the state of the certificates at a time. Must not block.
 pub type CertificateReader = Box<dyn Fn(Timestamp) -> CertificateState + Send + Sync>;
 
+/// Returns the states of the channels that carry messages of alerts. Must not block.
+pub type ChannelReader = Box<dyn Fn() -> Arc<[ChannelStatus]> + Send + Sync>;
+
 /// Data and caches that all requests share.
 pub(super) struct Context {
     settings: ArcSwap<Settings>,
     snapshots: SnapshotReader,
     polls: PollRequester,
     certificates: CertificateReader,
+    channels: ChannelReader,
+    pub(super) alerts: AlertsHandle,
     pub(super) history: History,
     pub(super) gate: Arc<Gate>,
     pub(super) assets: AssetFiles,
@@ -55,6 +63,8 @@ pub(super) struct Context {
     pub(super) dashboards: DashboardCache,
     /// Pages of sources, and pages of the overview.
     pub(super) pages: PageCache,
+    /// Body of `/api/v1/alerts`.
+    pub(super) alerts_body: AlertsBody,
     /// Body of `/openapi.json`.
     pub(super) document: DocumentCache,
     /// Bodies with all sources.
@@ -75,12 +85,15 @@ impl Context {
             snapshots,
             polls,
             certificates: Box::new(|_| CertificateState::default()),
+            channels: Box::new(|| [].into()),
+            alerts: AlertsHandle::default(),
             history,
             gate,
             assets: AssetFiles::new(),
             charts: ChartCache::default(),
             dashboards: DashboardCache::default(),
             pages: PageCache::default(),
+            alerts_body: AlertsBody::default(),
             document: DocumentCache::default(),
             bodies: SharedBodies::default(),
         }
@@ -89,6 +102,17 @@ impl Context {
     /// Sets the source of the certificates' state.
     pub(super) fn set_certificates(&mut self, certificates: CertificateReader) {
         self.certificates = certificates;
+    }
+
+    /// Sets the alerts, and the source of the channels' states.
+    pub(super) fn set_alerts(&mut self, alerts: AlertsHandle, channels: ChannelReader) {
+        self.alerts = alerts;
+        self.channels = channels;
+    }
+
+    /// Returns the states of the channels.
+    pub(super) fn channels(&self) -> Arc<[ChannelStatus]> {
+        (self.channels)()
     }
 
     /// Returns the latest snapshot.
@@ -119,6 +143,11 @@ impl Context {
     /// Replaces the title, and drops the pages that show the old one.
     pub(super) fn set_title(&self, title: &str) {
         self.settings.store(Arc::new(Settings { title: title.to_owned() }));
+        self.drop_pages();
+    }
+
+    /// Drops all rendered pages.
+    pub(super) fn drop_pages(&self) {
         self.dashboards.clear();
         self.pages.clear();
     }
@@ -134,6 +163,10 @@ pub(super) struct RouteRequest<'a> {
     pub(super) now: Timestamp,
     /// True if the browser has signed in on the page.
     pub(super) by_session: bool,
+    /// What the sender may do.
+    pub(super) role: Role,
+    /// Name of the account of a request that may change something, if it has used one.
+    pub(super) account: Option<&'a str>,
 }
 
 impl RouteRequest<'_> {

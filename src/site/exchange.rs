@@ -6,15 +6,16 @@ use jiff::Timestamp;
 
 use super::context::RouteRequest;
 use super::target::Below;
-use crate::access::Pass;
+use crate::access::{Pass, Role};
 use crate::engine::{Lane, Request};
 use crate::route_pattern::{NO_ROUTE, RoutePattern};
 
 /// Pass of a request that needed no credentials.
-const OPEN: Pass = Pass { guarded: false, by_session: false, device: None };
+const OPEN: Pass =
+    Pass { guarded: false, by_session: false, role: Role::Guest, account: None, device: None };
 
 /// Pass of a request that was rejected for lack of valid credentials.
-pub(super) const GUARDED: Pass = Pass { guarded: true, by_session: false, device: None };
+pub(super) const GUARDED: Pass = Pass { guarded: true, ..OPEN };
 
 /// A request on its way to a response. If work is left, it outlives the call of the service.
 pub(super) struct Exchange {
@@ -59,6 +60,8 @@ impl Exchange {
             parameter: &self.parameter,
             now: self.now,
             by_session: self.pass.by_session,
+            role: self.pass.role,
+            account: self.pass.account.as_deref(),
         }
     }
 }

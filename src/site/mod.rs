@@ -18,11 +18,14 @@
 //! | services | `service` (the site), `redirect` (plain listeners beside TLS) |
 //! | last step of a response | `finish` |
 //! | routing | `router`, `routes` (the table) |
-//! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `poll`, `health`, `login`, `assets`, `openapi` |
+//! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `alerts`, `alert_command`, `poll`, `health`, `login`, `assets`, `openapi` |
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
-//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `document_cache`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log` |
-//! | requests and results | `content`, `query`, `history_query`, `history_problem`, `target`, `cors`, `denial`, `conditional`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
+//! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `document_cache`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log`, `alert_json` |
+//! | requests and results | `content`, `query`, `history_query`, `history_problem`, `target`, `cors`, `denial`, `conditional`, `next`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
 
+mod alert_command;
+mod alert_json;
+mod alerts;
 mod answer;
 mod asset_files;
 mod assets;
@@ -47,6 +50,7 @@ mod login;
 mod media_type;
 mod methods;
 mod negotiate;
+mod next;
 mod observer;
 mod openapi;
 mod overview;
@@ -75,12 +79,14 @@ mod target;
 mod values;
 
 #[cfg(test)]
+mod alert_fixture;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
 
 pub use self::context::{
-    CertificateReader, CertificateState, PollRequester, Settings, SnapshotReader,
+    CertificateReader, CertificateState, ChannelReader, PollRequester, Settings, SnapshotReader,
 };
 pub use self::export::{ExportError, export};
 pub use self::finish::problem;

@@ -4,7 +4,8 @@ use super::answer::Handler::{self, Form, Heavy, Light};
 use super::login::LOGIN_BODY_LIMIT;
 use super::methods::Methods::{self, Post, Read};
 use super::{
-    assets, events, health, history, login, openapi, overview, pages, picture, poll, status, values,
+    alert_command, alerts, assets, events, health, history, login, openapi, overview, pages,
+    picture, poll, status, values,
 };
 use crate::access::{RouteAccess, Scope};
 use crate::engine::Lane::{Bulk, Interactive};
@@ -23,6 +24,7 @@ pub(super) struct Route {
 
 const READ: RouteAccess = RouteAccess::Scope(Scope::Read);
 const POLL: RouteAccess = RouteAccess::Scope(Scope::Poll);
+const ALERT: RouteAccess = RouteAccess::Scope(Scope::Alert);
 const OPEN: RouteAccess = RouteAccess::Open;
 
 /// Returns the route of a pattern.
@@ -39,6 +41,11 @@ pub(super) fn route(pattern: RoutePattern) -> Route {
         RoutePattern::Value => (Read, READ, Light(values::value)),
         RoutePattern::History => (Read, READ, Heavy(Bulk, history::history)),
         RoutePattern::Events => (Read, READ, Heavy(Bulk, events::events)),
+        RoutePattern::Alerts => (Read, READ, Heavy(Bulk, alerts::list)),
+        RoutePattern::Alert => (Read, READ, Heavy(Bulk, alerts::alert)),
+        RoutePattern::Acknowledge => (Post, ALERT, Heavy(Interactive, alert_command::acknowledge)),
+        RoutePattern::Silence => (Post, ALERT, Heavy(Interactive, alert_command::silence)),
+        RoutePattern::Unsilence => (Post, ALERT, Heavy(Interactive, alert_command::unsilence)),
         RoutePattern::OpenApi => (Read, READ, Light(openapi::openapi)),
         RoutePattern::Ping => (Read, READ, Light(health::ping)),
         RoutePattern::Health => (Read, READ, Light(health::healthz)),

@@ -14,7 +14,9 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Piece, Work};
 use super::content::Content;
-use super::context::{CertificateReader, Context, PollRequester, Settings, SnapshotReader};
+use super::context::{
+    CertificateReader, ChannelReader, Context, PollRequester, Settings, SnapshotReader,
+};
 use super::exchange::{Exchange, GUARDED};
 use super::finish::{self, Finisher};
 use super::methods::is_known;
@@ -24,6 +26,7 @@ use super::router::{Location, Matched, Router, respond_by_method, respond_to_ast
 use super::target::{self, Below};
 use super::{cors, login, negotiate, redirect};
 use crate::access::{ActiveRules, Denial, Gate, RouteAccess, SiteUrl};
+use crate::alert::AlertsHandle;
 use crate::engine::{
     Activity, Continuation, Refusal, Reply, Request, RequestHead, Response, Service,
 };
@@ -60,6 +63,13 @@ impl Site {
     /// Sets the source of the certificates' state, of whose problems pages warn.
     pub fn with_certificates(mut self, certificates: CertificateReader) -> Site {
         self.context.set_certificates(certificates);
+        self
+    }
+
+    /// Sets the alerts that the site shows and takes commands for, and the source of the states of the channels
+    /// that carry their messages.
+    pub fn with_alerts(mut self, alerts: AlertsHandle, channels: ChannelReader) -> Site {
+        self.context.set_alerts(alerts, channels);
         self
     }
 

@@ -218,7 +218,14 @@ fn caller_that_needs_no_verification_is_admitted_while_all_are_taken() {
         assert_eq!(fixture.try_token("none", HOME), "401");
         let ping =
             fixture.gate.admit(&fixture.gate.active_rules(), &request("", HOME), "/ping", READ);
-        assert_eq!(ping, Ok(Pass { guarded: false, by_session: false, device: None }));
+        let pass = Pass {
+            guarded: false,
+            by_session: false,
+            role: Role::Guest,
+            account: None,
+            device: None,
+        };
+        assert_eq!(ping, Ok(pass));
     });
     assert_eq!(fixture.verifications(), 1);
     assert_eq!(fixture.try_password("bert", "other", HOME), "403");

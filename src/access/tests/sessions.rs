@@ -51,7 +51,8 @@ fn browser_with_a_session_is_admitted() {
         );
     }
     let sent = with_cookies(Method::GET, &[&good], &[]);
-    let pass = Pass { guarded: true, by_session: true, device: None };
+    let pass =
+        Pass { guarded: true, by_session: true, role: Role::Reader, account: None, device: None };
     assert_eq!(fixture.admit(&sent), Ok(pass));
     // A proxy may add a password of its own, so a session precedes it. A token precedes the session.
     let wrong = basic("anna", "wrong");

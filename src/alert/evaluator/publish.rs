@@ -46,6 +46,7 @@ fn view(state: &RuleState) -> AlertView {
     };
     AlertView {
         name: alert.name.clone(),
+        rule: alert.clone(),
         severity: alert.severity,
         source,
         field,

@@ -3,10 +3,10 @@
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-use super::next;
 use crate::access::SiteUrl;
 use crate::access::percent::percent_decoded;
 use crate::engine::Request;
+use crate::site::next;
 use crate::site::problem::Problem;
 
 /// Maximum number of bytes of the body.

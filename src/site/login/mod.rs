@@ -6,14 +6,13 @@
 //!
 //! 1. `GET /login`, or any page without valid credentials, sends the form.
 //! 2. `POST /login` parses the form ([`form`]) and verifies the password under the same limits as
-//!    Basic. It redirects to the checked `next` path ([`next`]) with the cookie of a new session and,
+//!    Basic. It redirects to the checked `next` path ([`next`](super::next)) with the cookie of a new session and,
 //!    for a browser without one, a device cookie ([`cookie`]).
 //! 3. `POST /logout` ends the sessions of the request's cookies. It responds with 303 only once the end
 //!    is on disk, and with 503 before that.
 
 mod cookie;
 mod form;
-mod next;
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, VARY};
 use http::header::{HeaderName, WWW_AUTHENTICATE};
@@ -23,6 +22,7 @@ use super::content::Content;
 use super::context::{Context, RouteRequest};
 use super::denial::{BUSY_RETRY, whole_seconds};
 use super::media_type::HTML;
+use super::next::{self, HOME};
 use super::page::{self, Form, Notice};
 use super::problem::Problem;
 use super::target;
@@ -33,7 +33,6 @@ use crate::engine::{Body, Request, Response};
 
 use self::cookie::{expired_cookie, set_cookie};
 use self::form::Credentials;
-use self::next::HOME;
 
 pub(super) use self::form::LOGIN_BODY_LIMIT;
 

@@ -114,6 +114,53 @@ pub(super) fn events() -> Json {
     })
 }
 
+/// `/api/v1/alerts` and `/api/v1/alerts/{alert}`
+pub(super) fn alerts() -> Json {
+    json!({
+        "alerts": [{
+            "name": "tank_low",
+            "state": "acknowledged",
+            "severity": "critical",
+            "source": "tank",
+            "field": "volume",
+            "condition": "below 300 gal",
+            "since": OBSERVED,
+            "value": 280.0,
+            "threshold": 300.0,
+            "unit": "gal",
+            "observed_at": OBSERVED,
+            "detail": null,
+            "acknowledged_by": "anna",
+            "acknowledged_at": FETCHED,
+            "silenced_until": null,
+            "fault": null,
+            "incident": "00abcdef01234567",
+        }],
+        "incidents": [{
+            "id": "00abcdef01234567",
+            "name": "tank_low",
+            "source": "tank",
+            "title": "Cistern",
+            "field": "volume",
+            "severity": "critical",
+            "condition": "below 300 gal",
+            "since": OBSERVED,
+            "fired_at": OBSERVED,
+            "ended_at": null,
+            "end_reason": null,
+            "value_at_fire": 290.0,
+            "value": 280.0,
+            "threshold": 300.0,
+            "unit": "gal",
+            "observed_at": OBSERVED,
+            "detail": null,
+            "acknowledged_by": "anna",
+            "acknowledged_at": FETCHED,
+        }],
+        "incidents_error": null,
+    })
+}
+
 /// `POST /api/v1/sources/{source}/poll`
 pub(super) fn poll_begun() -> Json {
     json!({"source": "tank", "poll": "begun"})

@@ -8,6 +8,7 @@
 //! document allows, and to some that it does not (`fuzz`). `default` describes requests that the
 //! engine refuses before the site is called; the tests do not accept it for a response of the site.
 
+mod alerts;
 mod current;
 mod example;
 mod operation;
@@ -118,6 +119,7 @@ fn tags() -> Json {
     json!([
         {"name": "now", "description": "The latest readings, from memory."},
         {"name": "past", "description": "Recorded series and events."},
+        {"name": "alerts", "description": "Rules on the readings, what fires, and answers to it."},
         {"name": "health", "description": "For monitors and supervisors."},
         {"name": "pages", "description": "Pages for people, and the files that they load."},
         {"name": "access", "description": "Sign in and out, for browsers."},

@@ -51,6 +51,7 @@ fn status_of(key: &str) -> &'static str {
         "Forbidden" => "403",
         "NotFound" => "404",
         "MethodNotAllowed" => "405",
+        "Conflict" => "409",
         "PreconditionFailed" => "412",
         "ContentTooLarge" => "413",
         "UnsupportedMediaType" => "415",

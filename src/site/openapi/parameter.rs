@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use strum::VariantNames as _;
 
 use super::schema::{FIELD, GROUP, NAME, names};
+use crate::site::alerts::{DEFAULT_INCIDENTS, MAX_INCIDENTS};
 use crate::site::chart::{Range, SIDES, Theme, WIDE};
 use crate::site::events::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::site::history::MAX_JOINED;
@@ -29,6 +30,7 @@ pub(super) fn parameters() -> Json {
         of_fleets(),
         of_windows(),
         of_events(),
+        of_alerts(),
         of_charts(),
         of_sign_in(),
         conditions(),
@@ -284,6 +286,50 @@ fn of_events() -> Vec<Named> {
             json!({"type": "integer", "minimum": 0}),
             &[json!(41)],
         ),
+    ]
+}
+
+fn of_alerts() -> Vec<Named> {
+    let (mut source_key, source) = in_query(
+        "source",
+        "Acknowledge the incident of that source only; default: all that fire.",
+        json!({"type": "string", "pattern": NAME}),
+        &[json!("tank")],
+    );
+    source_key.insert_str(0, "alert_");
+    let (mut next_key, next) = in_query(
+        "next",
+        "Path of this site to redirect a form to. Any other address means `/`.",
+        json!({"type": "string"}),
+        &[json!("/alert/tank_low")],
+    );
+    next_key.insert_str(0, "alert_");
+    let (mut limit_key, limit) = in_query(
+        "limit",
+        "Maximum number of incidents.",
+        json!({
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_INCIDENTS,
+            "default": DEFAULT_INCIDENTS,
+        }),
+        &[json!(1), json!(MAX_INCIDENTS)],
+    );
+    limit_key.insert_str(0, "alert_");
+    let (length_key, mut length) = in_query(
+        "for",
+        "Length of the silence, at most a year.",
+        json!({"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}),
+        &[json!("8h"), json!("1d12h")],
+    );
+    length["required"] = true.into();
+    let name = json!({"type": "string", "pattern": NAME});
+    vec![
+        in_path("alert", "alert", "An alert's name.", name, "tank_low"),
+        (source_key, source),
+        (next_key, next),
+        (limit_key, limit),
+        (length_key, length),
     ]
 }
 

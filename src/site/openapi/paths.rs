@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 use strum::VariantArray as _;
 
 use super::operation::Read;
-use super::{current, pages, recorded, sign_in};
+use super::{alerts, current, pages, recorded, sign_in};
 use crate::route_pattern::RoutePattern;
 
 /// `paths`
@@ -34,6 +34,11 @@ fn path_items(pattern: RoutePattern) -> Vec<(String, Json)> {
         ],
         RoutePattern::History => read(recorded::history()),
         RoutePattern::Events => read(recorded::events()),
+        RoutePattern::Alerts => read(alerts::list()),
+        RoutePattern::Alert => read(alerts::alert()),
+        RoutePattern::Acknowledge => vec![(path.to_owned(), alerts::acknowledge(path))],
+        RoutePattern::Silence => vec![(path.to_owned(), alerts::silence(path))],
+        RoutePattern::Unsilence => vec![(path.to_owned(), alerts::unsilence(path))],
         RoutePattern::OpenApi => read(pages::openapi()),
         RoutePattern::Ping => read(pages::ping()),
         RoutePattern::Health => read(pages::health()),

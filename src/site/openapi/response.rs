@@ -153,12 +153,16 @@ pub(super) fn responses() -> Json {
             "A page of another site may not change anything here without a token.", &[],
         ),
         "NotFound": problem(
-            404, "Not Found", "There is no such source, field or file, or nothing was recorded.",
+            404, "Not Found", "There is no such source, field, alert or file, or nothing was recorded.",
             "There is no source and field of that name.", &[],
         ),
         "MethodNotAllowed": problem(
             405, "Method Not Allowed", "The method is not in `Allow`.",
             "This address allows GET and HEAD only.", &["Allow"],
+        ),
+        "Conflict": problem(
+            409, "Conflict", "The alert does not fire, so there is nothing to acknowledge.",
+            "The alert does not fire, or not for that source, so there is nothing to acknowledge.", &[],
         ),
         "PreconditionFailed": problem(
             412, "Precondition Failed", "`If-Match` or `If-Unmodified-Since` does not hold.",

@@ -1,5 +1,6 @@
 //! The schemas of all bodies (JSON Schema 2020-12).
 
+mod alerts;
 mod readings;
 mod records;
 
@@ -76,6 +77,9 @@ pub(super) fn schemas() -> Json {
         },
         "Events": records::events(),
         "Event": records::event(),
+        "Alerts": alerts::alerts(),
+        "Alert": alerts::alert(),
+        "Incident": alerts::incident(),
         "Ok": {"type": "string", "const": "ok\n"},
         "Problem": problem(),
         "Text": {"type": "string"},

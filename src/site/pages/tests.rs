@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::access::Role;
 use crate::board::Value;
-use crate::engine::{Activity, Body, Response};
+use crate::engine::{Activity, Body, Request, Response};
 use crate::history::History;
 use crate::site::chart::fixture::recorded_site;
 use crate::site::fixture::{at, get, now, request, site, site_with, tank, text, weather};
@@ -32,13 +33,22 @@ fn page_changes_with_the_minute_and_not_with_the_second() {
     assert!(text(&response).contains("STALE"));
 }
 
+fn route_request<'a>(
+    http: &'a Request,
+    parameter: &'a str,
+    now: Timestamp,
+    by_session: bool,
+) -> RouteRequest<'a> {
+    RouteRequest { http, parameter, now, by_session, role: Role::Reader, account: None }
+}
+
 #[test]
 fn dashboard_is_rendered_once_a_second() {
     let site = site(vec![tank()]);
     let half = SignedDuration::from_millis(500);
     let page = |now: Timestamp| {
         let http = request("GET", "/", &[]);
-        let request = RouteRequest { http: &http, parameter: "", now, by_session: false };
+        let request = route_request(&http, "", now, false);
         render_dashboard(&site.context, &request).unwrap();
         let moment = moment(&site.context.snapshot(), &request);
         site.context.dashboards.get(variant(&request), moment).unwrap()
@@ -97,7 +107,7 @@ fn source_pages_with_and_without_a_session_are_kept_apart() {
     let site = site(vec![tank()]);
     let http = request("GET", "/source/tank", &[]);
     let page = |by_session: bool| {
-        let request = RouteRequest { http: &http, parameter: "tank", now: now(), by_session };
+        let request = route_request(&http, "tank", now(), by_session);
         match render_source(&site.context, &request).unwrap() {
             Content::Representation(page) => page.rendered.identity.body.clone(),
             Content::Response(_) => panic!("it is no page"),

@@ -16,8 +16,8 @@ use crate::site::{Site, SiteService};
 
 use crate::site::fixture::{now, request, site_under, tank, text, weather};
 
-const LEVELS: [&str; 8] =
-    ["none", "wrong password", "wrong token", "user", "read", "poll", "admin", "nothing"];
+const LEVELS: [&str; 9] =
+    ["none", "wrong password", "wrong token", "user", "read", "poll", "alert", "admin", "nothing"];
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE"];
 
@@ -36,6 +36,7 @@ pub(super) fn restricted() -> Restricted {
         tokens: vec![
             token("read", &[Scope::Read]),
             token("poll", &[Scope::Poll]),
+            token("alert", &[Scope::Alert]),
             token("admin", &[Scope::Admin]),
             token("nothing", &[]),
         ],
@@ -133,6 +134,10 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         "/api/v1/values/{value}" => ("/api/v1/values/tank.level".to_owned(), 200),
         "/api/v1/history" => ("/api/v1/history?field=tank.level".to_owned(), 404),
         "/api/v1/events" => ("/api/v1/events".to_owned(), 200),
+        "/api/v1/alerts/{alert}" => ("/api/v1/alerts/none".to_owned(), 404),
+        "/api/v1/alerts/{alert}/acknowledge" => ("/api/v1/alerts/none/acknowledge".to_owned(), 405),
+        "/api/v1/alerts/{alert}/silence" => ("/api/v1/alerts/none/silence?for=1h".to_owned(), 405),
+        "/api/v1/alerts/{alert}/unsilence" => ("/api/v1/alerts/none/unsilence".to_owned(), 405),
         "/logout" => ("/logout".to_owned(), 405),
         "/assets/{name}" => (format!("/{}", site.context.assets.style.path), 200),
         plain => (plain.to_owned(), 200),
@@ -147,7 +152,8 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
 
 /// Returns the status that the documented rules require, independently of the code under test.
 fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
-    let posts = pattern.ends_with("/poll") || pattern == "/logout";
+    let commands = pattern.starts_with("/api/v1/alerts/{alert}/");
+    let posts = pattern.ends_with("/poll") || pattern == "/logout" || commands;
     let open =
         ["/ping", "/healthz", "/login", "/logout", "/assets/{name}", "/favicon.ico", "/robots.txt"];
     let allowed = match level {
@@ -156,7 +162,8 @@ fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
         "admin" => true,
         _ if pattern == "-" => true,
         "nothing" => false,
-        "poll" => posts,
+        "alert" => commands,
+        "poll" => posts && !commands,
         _ => !posts,
     };
     match method {
@@ -166,6 +173,8 @@ fn expected(pattern: &str, method: &str, level: &str, read: u16) -> u16 {
         "POST" if pattern == "/logout" => 303,
         // The body is empty.
         "POST" if pattern == "/login" => 415,
+        // The server has no alerts.
+        "POST" if commands => 404,
         "POST" if posts => 202,
         "GET" | "HEAD" if !posts => read,
         _ => 405,

@@ -1,11 +1,11 @@
-//! The path to redirect to after sign-in.
+//! The path to redirect to after a form: that of signing in, or a command on an alert.
 //!
 //! It comes from the address that the visitor followed, which an attacker may have written, so only
 //! a path of this site is accepted: anything else would make the form an open redirect.
 
+use super::target::has_dot_segment;
 use crate::access::SiteUrl;
 use crate::access::percent::{has_escaped_separator, percent_decoded};
-use crate::site::target::has_dot_segment;
 
 /// Path of the dashboard.
 pub(super) const HOME: &str = "/";
