@@ -55,7 +55,6 @@ mod verifications;
 
 pub use active_rules::ActiveRules;
 pub use admin_writes::{AdminWriteDenial, AdminWriter};
-pub use denial::{CookieValue, Denial, OriginMismatch, Pass, RouteAccess, SignedIn};
 pub use denial::{CookieValue, Denial, OriginMismatch, Pass, Role, RouteAccess, SignedIn};
 pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};

@@ -5,5 +5,5 @@ mod heartbeat;
 mod status;
 
 pub use delivery::{Delivery, DeliveryError, DeliveryFault};
-pub use heartbeat::{Ailments, HeartbeatSettings, HeartbeatThread, Ping, PingCounts};
+pub use heartbeat::{Ailments, HeartbeatSettings, HeartbeatThread, Ping, PingCounts, PingFailure};
 pub use status::{ChannelFailure, ChannelStatus};
