@@ -26,6 +26,7 @@ mod alert_routes;
 mod alerting;
 mod channel_test;
 mod channels;
+pub mod client;
 pub mod configuration;
 #[cfg(test)]
 mod fixture;
