@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use self::percent::encoded;
 use self::server::{Server, ServerOptions};
-use super::options::positive_duration;
+use super::options::{named_config, positive_duration};
 use super::outcome::{Failure, print};
 use crate::admin::MAX_TEST_WAIT;
 use crate::alert::MAX_SILENCE;
@@ -55,6 +55,10 @@ enum Action {
 struct List {
     /// configuration file with the server's address (default: $PUMPHOUSE_CONFIG, else
     /// pumphouse.toml if there is one)
+    #[argh(positional, arg_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
     #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -184,6 +188,10 @@ struct Test {
 
     /// configuration file with the server's address (default: $PUMPHOUSE_CONFIG, else
     /// pumphouse.toml if there is one)
+    #[argh(positional, arg_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// configuration file, in place of FILE
     #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -215,7 +223,8 @@ impl AlertCommand {
 
 impl List {
     fn text(self) -> Result<String, Failure> {
-        let server = Server::find(self.config.as_deref(), self.admin)?;
+        let config = named_config(self.file, self.config)?;
+        let server = Server::find(config.as_deref(), self.admin)?;
         let body = server.get("/api/v1/alerts", TIMEOUT)?;
         if self.json { Ok(body) } else { table::render(&body, Timestamp::now()) }
     }
@@ -255,7 +264,8 @@ impl Unsilence {
 
 impl Test {
     fn text(self) -> Result<String, Failure> {
-        let Test { channel, config, admin, token_file } = self;
+        let Test { channel, file, config, admin, token_file } = self;
+        let config = named_config(file, config)?;
         let target = format!("/api/v1/channels/{}/test", encoded(&channel));
         let server = ServerOptions { config, admin, token_file }.find()?;
         server.post(&target, MAX_TEST_WAIT + TIMEOUT)?;

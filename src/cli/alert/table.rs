@@ -71,8 +71,8 @@ pub(super) fn render(body: &str, now: Timestamp) -> Result<String, Failure> {
     }
     for alert in &alerts {
         if let Some(fault) = &alert.fault {
-            text.push_str(&clean(&format!("\n{} cannot be applied: {fault}", alert.name)));
-            text.push('\n');
+            let line = format!("{} cannot be applied: {fault}", alert.name);
+            text.push_str(&format!("\n{}\n", clean(&line)));
         }
     }
     Ok(text)
@@ -151,10 +151,10 @@ mod tests {
              "fault": "tank.level is a pressure"}],
             "incidents": []}"#;
         let expected = "\
-STATE                 ALERT     SEVERITY  SOURCE  VALUE    THRESHOLD  SINCE                              SILENCED UNTIL        INCIDENT
-firing                tank_low  critical  tank    285 gal  300 gal    2026-01-31T16:40:00Z (40 minutes)  -                     00abcdef01234567
-acknowledged by anna  pump      warning   pump    off [31m  -          2026-01-30T16:40:00Z (1 day)       2026-02-01T00:00:00Z  00abcdef01234568
-inactive              leak      info      -       -        -          -                                  -                     -
+STATE                 ALERT     SEVERITY  SOURCE  VALUE      THRESHOLD  SINCE                              SILENCED UNTIL        INCIDENT
+firing                tank_low  critical  tank    284.6 gal  300 gal    2026-01-31T16:40:00Z (40 minutes)  -                     00abcdef01234567
+acknowledged by anna  pump      warning   pump    off [31m   -          2026-01-30T16:40:00Z (1 day)       2026-02-01T00:00:00Z  00abcdef01234568
+inactive              leak      info      -       -          -          -                                  -                     -
 
 leak cannot be applied: tank.level is a pressure
 ";
