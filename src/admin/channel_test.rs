@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::notify::{DeliveryError, DeliveryFault};
+use crate::notify::{DeliveryFault, TestFailure};
 
 /// Pattern of the route.
 pub(super) const TEST_ROUTE: &str = "/api/v1/channels/{channel}/test";
@@ -17,47 +17,25 @@ pub const MAX_TEST_WAIT: Duration = Duration::from_secs(35);
 /// Sends a test message over the channel of that name, and waits for its delivery, for [`MAX_TEST_WAIT`] at most.
 pub type ChannelTester = Arc<dyn Fn(&str) -> Result<(), TestFailure> + Send + Sync>;
 
-/// A test message was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TestFailure {
-    /// No channel has that name.
-    #[error("there is no channel of that name")]
-    UnknownChannel,
-    /// The channel did not take the message.
-    #[error(transparent)]
-    Delivery(#[from] DeliveryError),
-    /// The channel is still busy with another message, or did not answer in time.
-    #[error(
-        "the channel is busy with another message, or does not answer in time; retry in a minute"
-    )]
-    Busy,
-    /// The channel was removed, or the server stops.
-    #[error("the channel has stopped")]
-    Stopped,
-}
-
-impl TestFailure {
-    /// Returns the failure in a sentence, with what follows from it.
-    pub(super) fn detail(&self) -> String {
-        let hint = match self {
-            TestFailure::Delivery(error) => match error.fault {
-                DeliveryFault::Transient => {
-                    "; messages are sent again until the channel takes them"
-                }
-                DeliveryFault::Refused => {
-                    "; correct the channel's keys in the configuration: messages wait until then"
-                }
-                DeliveryFault::Undeliverable => "",
-            },
-            _ => "",
-        };
-        format!("The test message was not sent: {self}{hint}.")
-    }
+/// Returns the failure in a sentence, with what follows from it.
+pub(super) fn detail(failure: &TestFailure) -> String {
+    let hint = match failure {
+        TestFailure::Delivery(error) => match error.fault {
+            DeliveryFault::Transient => "; messages are sent again until the channel takes them",
+            DeliveryFault::Refused => {
+                "; correct the channel's keys in the configuration: messages wait until then"
+            }
+            DeliveryFault::Undeliverable => "",
+        },
+        TestFailure::UnknownChannel | TestFailure::Busy => "",
+    };
+    format!("The test message was not sent: {failure}{hint}.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::DeliveryError;
 
     #[test]
     fn failure_is_a_sentence_with_what_follows_from_it() {
@@ -69,9 +47,9 @@ mod tests {
             (delivery(DeliveryFault::Refused), "answered 403; correct the channel's keys"),
             (delivery(DeliveryFault::Transient), "answered 403; messages are sent again"),
             (delivery(DeliveryFault::Undeliverable), "answered 403."),
-            (TestFailure::Stopped, "the channel has stopped."),
+            (TestFailure::Busy, "retry in a minute."),
         ] {
-            let detail = failure.detail();
+            let detail = detail(&failure);
             assert!(detail.starts_with("The test message was not sent: "), "{detail}");
             assert!(detail.contains(expected), "{detail}");
         }

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::alerting::{Alerting, AlertsHolder, ChannelStates};
-pub use self::channel_test::{ChannelTester, MAX_TEST_WAIT, TestFailure};
+pub use self::channel_test::{ChannelTester, MAX_TEST_WAIT};
 pub use self::service::AdminPages;
 use self::service::{AdminService, RENDERED_PAGES};
 use self::shared_page::MAX_WAITERS;

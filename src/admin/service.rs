@@ -18,7 +18,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::alert_routes::AlertRoute;
 use super::alerting::Alerting;
-use super::channel_test::{ChannelTester, TestFailure};
+use super::channel_test::{self, ChannelTester};
 use super::channels;
 use super::health::Health;
 use super::metrics::Metrics;
@@ -29,6 +29,7 @@ use crate::access::{AdminWriter, Gate, names_this_machine};
 use crate::engine::{
     Activity, Body, Continuation, Lane, Refusal, Reply, Request, RequestHead, Response, Service,
 };
+use crate::notify::TestFailure;
 use crate::site::{Site, is_known, problem};
 use crate::text;
 
@@ -262,9 +263,8 @@ fn test(
         }
         TestFailure::Delivery(_) => (StatusCode::BAD_GATEWAY, None),
         TestFailure::Busy => (StatusCode::SERVICE_UNAVAILABLE, Some(TEST_RETRY)),
-        TestFailure::Stopped => (StatusCode::SERVICE_UNAVAILABLE, None),
     };
-    let mut response = problem(status, &failure.detail(), path);
+    let mut response = problem(status, &channel_test::detail(&failure), path);
     if let Some(retry) = retry {
         response.headers_mut().insert(RETRY_AFTER, retry);
     }

@@ -7,10 +7,10 @@ use crossbeam_channel::bounded;
 use serde_json::Value;
 
 use super::fixture::{ALERT_TOKEN, READ_TOKEN, TestAdmin, channel, get, post, view};
-use super::{Alerting, ChannelTester, TestFailure};
+use super::{Alerting, ChannelTester};
 use crate::access::FailureReason;
 use crate::alert::{AlertsHandle, Command, CommandError};
-use crate::notify::{DeliveryError, DeliveryFault};
+use crate::notify::{DeliveryError, DeliveryFault, TestFailure};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const ACKNOWLEDGE: &str = "/api/v1/alerts/leak/acknowledge";

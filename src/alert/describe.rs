@@ -17,7 +17,9 @@ pub(super) fn describe(incident: &Incident) -> String {
         Some(match ended.map(|ended| ended.reason) {
             None => condition.to_string(),
             Some(EndReason::Resolved) => format!("no longer {condition}"),
-            Some(EndReason::OutsideHours) => format!("the hours of the rule have ended ({condition})"),
+            Some(EndReason::OutsideHours) => {
+                format!("the hours of the rule have ended ({condition})")
+            }
             Some(EndReason::Withdrawn) => {
                 format!("the rule or its source was changed or removed ({condition})")
             }

@@ -191,7 +191,8 @@ impl EngineThread {
         let mut looked_at: Option<Instant> = None;
         loop {
             self.beating.beat();
-            let pause = looked_at.map_or(Duration::ZERO, |at| LOOK_INTERVAL.saturating_sub(at.elapsed()));
+            let pause =
+                looked_at.map_or(Duration::ZERO, |at| LOOK_INTERVAL.saturating_sub(at.elapsed()));
             let no_news = never();
             // After a look, news wait for the rest of the interval.
             let published = if pause.is_zero() { &inputs.published } else { &no_news };
@@ -216,9 +217,10 @@ impl EngineThread {
     /// Returns the time until the next look.
     fn wait(&self) -> Duration {
         let now = self.clock.now().wall;
-        let due = self.evaluator.next_due().map(|due| {
-            Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO)
-        });
+        let due = self
+            .evaluator
+            .next_due()
+            .map(|due| Duration::try_from(due.duration_since(now)).unwrap_or(Duration::ZERO));
         due.map_or(MAX_WAIT, |due| due.min(MAX_WAIT))
     }
 
@@ -274,7 +276,7 @@ impl EngineThread {
             }
             Command::Silence { alert, length } => {
                 let until = now.saturating_add(*length).unwrap_or(Timestamp::MAX);
-                self.evaluator.silence(alert, until, now)
+                self.evaluator.silence(alert, until)
             }
             Command::Unsilence { alert } => self.evaluator.unsilence(alert, now),
         }

@@ -1,19 +1,46 @@
 //! Alerts: rules on readings, on sources and on the server itself.
 
+mod assessment;
 mod command;
+mod condition_text;
+mod describe;
 mod effects;
+mod engine;
+mod evaluator;
+mod fault;
+mod fingerprint;
 mod handle;
 mod incident;
+mod memory;
+mod monitor;
 mod notice;
+mod rule;
+mod run;
 mod settings;
+mod sight;
+mod step;
+pub mod store;
+#[cfg(test)]
+pub(crate) mod test_notices;
+pub mod text;
 mod view;
+mod window;
+mod windows;
 
 pub use command::{Command, CommandError, MAX_SILENCE};
+pub use describe::measured;
 pub use effects::{Effects, Loaded, SavedState};
+pub use engine::{AlertEngine, AlertHeartbeat, AlertSender, Outputs};
+pub use evaluator::ServerState;
+pub use fault::Fault;
 pub use handle::{AlertsHandle, PastError, PastIncidents};
 pub use incident::{
     Acknowledgement, EndReason, Ended, Evidence, Incident, IncidentId, IncidentIdError, SubjectKey,
 };
+pub use monitor::{Monitor, Names, Phase, RestoreError, Transition};
 pub use notice::{Notice, NoticeKey, NoticeKind};
+pub use rule::Rule;
 pub use settings::{Settings, SourceFacts};
+pub use sight::{FailureSight, FieldSight, ServerSight, Sight, SourceSight, TimeToEmpty};
 pub use view::{AlertState, AlertView, AlertsView, MAX_RECENT, SubjectView};
+pub use windows::{RecordedWindows, WindowSamples};

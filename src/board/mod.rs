@@ -58,3 +58,4 @@ pub use reading::{Datum, FieldName, Finite, Observed, Reading, Stamp, Value};
 pub use report::{Polled, Report, SavedReading, SourceInfo};
 pub use snapshot::{Failure, LastReading, ServiceInfo, Snapshot, SourceView, State};
 pub use source_views::SourceViews;
+pub use trend::RecordedTrend;

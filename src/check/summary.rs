@@ -1,5 +1,6 @@
 //! Describes a configuration in plain text, one line for each property, without secrets.
 
+mod alerts;
 mod json_request;
 mod json_values;
 
@@ -60,6 +61,7 @@ fn write_all(
     for source in &config.sources {
         source_lines(text, source, now)?;
     }
+    alerts::write(text, config)?;
     for warning in &config.warnings {
         writeln!(text, "note: {warning}")?;
     }

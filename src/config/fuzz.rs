@@ -39,6 +39,37 @@ fn any_text_is_a_configuration_or_located_errors() {
         "show = [\"a\"]\n",
         "stale_after = \"1s\"\n",
         "path = \"~/x\"\n",
+        "[[alert]]\n",
+        "name = \"a\"\n",
+        "field = \"a.x\"\n",
+        "source = \"*\"\n",
+        "below = \"3 gal\"\n",
+        "outside = [1, \"2 degC\"]\n",
+        "clear = 4\n",
+        "falls = 5\n",
+        "within = \"1h\"\n",
+        "empty_within = \"1h\"\n",
+        "equals = \"x\"\n",
+        "stale = true\n",
+        "failing = \"1h\"\n",
+        "notify = [\"a\"]\n",
+        "repeat = [\"1h\"]\n",
+        "quiet = \"22:00-07:00\"\n",
+        "message = \"{title}\"\n",
+        "[[notify]]\n",
+        "kind = \"ntfy\"\n",
+        "topic = \"${TOKEN}\"\n",
+        "kind = \"telegram\"\n",
+        "chat = 1\n",
+        "kind = \"smtp\"\n",
+        "url = \"smtps://${TOKEN}\"\n",
+        "from = \"a@b\"\n",
+        "to = [\"${TOKEN}@b\"]\n",
+        "kind = \"exec\"\n",
+        "command = [\"${TOKEN}\"]\n",
+        "kind = \"webhook\"\n",
+        "template = \"{${TOKEN}}\"\n",
+        "[heartbeat]\n",
     ];
     fuzz("config", &dictionary, |input| {
         let path = Path::new("fuzz.toml");
@@ -92,6 +123,40 @@ token = 'Q7zW-k3Xv9-Jp2Yt8'
 device = "1"
 [source.query]
 key = "7Q7zW-k3Xv9-Jp2Yt8"
+[[notify]]
+name = "phone"
+kind = "ntfy"
+topic = "Q7zW-k3Xv9-Jp2Yt8"
+[[notify]]
+name = "bot"
+kind = "telegram"
+token = "Q7zW-k3Xv9-Jp2Yt8"
+chat = "7Q7zW-k3Xv9-Jp2Yt8"
+[[notify]]
+name = "hook"
+kind = "webhook"
+url = "https://h/7Q7zW-k3Xv9-Jp2Yt8"
+template = '{{"key":"7Q7zW-k3Xv9-Jp2Yt8"}}'
+headers = { X-Key = "7Q7zW-k3Xv9-Jp2Yt8" }
+[[notify]]
+name = "mail"
+kind = "smtp"
+url = "smtps://h"
+from = "a@b"
+to = "c@d"
+username = "me"
+password = "Q7zW-k3Xv9-Jp2Yt8"
+[[notify]]
+name = "script"
+kind = "exec"
+command = ["/bin/notify", "7Q7zW-k3Xv9-Jp2Yt8"]
+[[alert]]
+name = "low"
+field = "pump.on"
+equals = false
+notify = ["phone"]
+[heartbeat]
+url = "https://h/7Q7zW-k3Xv9-Jp2Yt8"
 "#;
 
 /// Parts of the secret: a message must contain none of them.

@@ -103,8 +103,24 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Reads `[history]`; `None`: nothing is written to disk.
-pub(super) fn read(mut section: Section<'_, '_>) -> Option<History> {
+/// `[history]`, as it was read.
+pub(super) struct ReadHistory {
+    /// `None`: nothing is written to it.
+    pub(super) history: Option<History>,
+    /// File of alerts beside the database, also if that is disabled.
+    pub(super) alerts: PathBuf,
+}
+
+/// The history of a file without `[history]`.
+impl Default for ReadHistory {
+    fn default() -> ReadHistory {
+        let history = History::default();
+        ReadHistory { alerts: history.alerts(), history: Some(history) }
+    }
+}
+
+/// Reads `[history]`.
+pub(super) fn read(mut section: Section<'_, '_>) -> ReadHistory {
     let default = History::default();
     let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
     let path = section.configured_path("path").unwrap_or(default.path);
@@ -113,5 +129,6 @@ pub(super) fn read(mut section: Section<'_, '_>) -> Option<History> {
     let keep_15m = section.retention("keep_15m", default.keep_15m);
     let keep_daily = section.retention("keep_daily", default.keep_daily);
     section.finish();
-    enabled.then_some(History { path, flush, keep_raw, keep_15m, keep_daily })
+    let history = History { path, flush, keep_raw, keep_15m, keep_daily };
+    ReadHistory { alerts: history.alerts(), history: enabled.then_some(history) }
 }

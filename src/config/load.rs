@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml_span::{Span, Value};
 
+use super::alert::{self, Plant};
 use super::auth::Auth;
 use super::errors::ConfigErrors;
+use super::history::ReadHistory;
 use super::machine::{MACHINE, exposed_secrets};
 use super::reader::{Environment, Findings, Reader};
 use super::section::{Section, Spanned};
 use super::syntax::Piece;
 use super::{
-    Config, DEFAULT_TITLE, History, ListenAddr, Log, Server, Site, TlsFiles, auth, history, log,
-    placeholders, server, site_url, socket_paths, sources, syntax, text_file, tls,
+    Config, DEFAULT_TITLE, ListenAddr, Log, Server, Site, TlsFiles, auth, heartbeat, history, log,
+    notify, placeholders, server, site_url, socket_paths, sources, syntax, text_file, tls,
 };
 use crate::time_zone;
 use crate::units::System;
@@ -127,7 +129,7 @@ fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
             tls: root.section("tls", "[tls]".to_owned()).and_then(tls::read),
         };
         // They are not read here. A table of another name may be one of the above, misspelt.
-        for key in ["site", "auth", "history", "log", "source"] {
+        for key in ["site", "auth", "history", "log", "source", "alert", "notify", "heartbeat"] {
             drop(root.take(key));
         }
         root.finish();
@@ -266,14 +268,21 @@ fn read<'reader>(
         tls.expected_names = tls::expected_names(&server, &site);
     }
     let history = root.section("history", "[history]".to_owned());
-    let history = history.map_or_else(|| Some(History::default()), history::read);
-    for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref()) {
+    let ReadHistory { history, alerts: alert_file } =
+        history.map_or_else(ReadHistory::default, history::read);
+    for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref(), &alert_file) {
         reader.report(listen_key.unwrap_or_default(), conflict);
     }
     warnings.extend(auth::volatile_sessions_warning(&auth).filter(|_| history.is_none()));
     let log = root.section("log", "[log]".to_owned()).map_or_else(Log::default, log::read);
-    let sources = root.sections("source");
-    let sources = sources::read(reader, sources, pieces, units, &mut warnings)?;
+    let sections = root.sections("source");
+    let problems = reader.problem_count();
+    let sources = sources::read(reader, sections, pieces, units, &mut warnings)?;
+    let plant = Plant::new(&sources, reader.problem_count() == problems, history.as_ref());
+    let channels = notify::read(root.sections("notify"), &mut warnings);
+    let alerts = alert::read(root.sections("alert"), &plant, &channels, &mut warnings);
+    let channels = channels.channels;
+    let heartbeat = root.section("heartbeat", "[heartbeat]".to_owned()).and_then(heartbeat::read);
     // Otherwise the addresses, or whether access is configured, are unknown. The error that says so is enough.
     let is_access_known = is_listen_known
         && is_auth_valid
@@ -287,8 +296,6 @@ fn read<'reader>(
     if sources.is_empty() {
         warnings.push("no [[source]]: the dashboard is empty".to_owned());
     }
-    let alert_file = history.as_ref().map_or_else(|| History::default().alerts(), History::alerts);
-    let (alerts, channels, heartbeat) = (Vec::new(), Vec::new(), None);
     Some(Config {
         site,
         server,

@@ -10,7 +10,9 @@ mod ca_file;
 mod configured_path;
 mod error_line;
 mod errors;
+
 mod group;
+mod headers;
 mod heartbeat;
 mod history;
 mod key_list;
@@ -36,6 +38,7 @@ mod simple_value;
 mod site_url;
 mod socket_paths;
 mod source;
+mod source_field_types;
 mod source_fields;
 mod source_url;
 mod sources;

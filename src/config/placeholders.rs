@@ -59,7 +59,7 @@ fn in_value(key: &str, value: &Value<'_>, table: &Table<'_>, found: &mut Vec<(Sp
 /// Describes the placeholder in a value.
 fn placeholder(key: &str, text: &str, table: &Table<'_>) -> Option<String> {
     // Texts for people.
-    if matches!(key, "title" | "unit_label") {
+    if matches!(key, "title" | "unit_label" | "message" | "template") {
         return None;
     }
     let contains = |part: &str| memmem::find(text.as_bytes(), part.as_bytes()).is_some();
@@ -75,7 +75,15 @@ fn placeholder(key: &str, text: &str, table: &Table<'_>) -> Option<String> {
     // Other keys may contain any text.
     if !matches!(
         key,
-        "url" | "contact" | "names" | "cors_origins" | "listen" | "trusted_proxies" | "proxy"
+        "url"
+            | "contact"
+            | "names"
+            | "cors_origins"
+            | "listen"
+            | "trusted_proxies"
+            | "proxy"
+            | "from"
+            | "to"
     ) {
         return None;
     }

@@ -65,6 +65,30 @@ impl Section<'_, '_> {
         }
     }
 
+    /// Reads a duration of a range, which may begin at zero.
+    pub(super) fn duration_within(
+        &mut self,
+        key: &str,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
+        let Some(Spanned { value, span }) = self.text(key, DURATION) else { return default };
+        match parse_duration(&value) {
+            Some(duration) if range.contains(&duration) => return duration,
+            Some(_) => {
+                let (min, max) = (written_duration(*range.start()), written_duration(*range.end()));
+                let message =
+                    format_args!("\"{key}\" must be between {min} and {max}; it is {value}");
+                self.report(span, message);
+            }
+            None => {
+                let hint = duration_hint(&value);
+                self.report(span, format_args!("\"{key}\" must be {DURATION}{hint}"));
+            }
+        }
+        default
+    }
+
     pub(super) fn duration_or(&mut self, key: &str, default: Duration) -> Duration {
         self.duration(key).map_or(default, |at| at.value)
     }

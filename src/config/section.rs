@@ -118,6 +118,12 @@ impl<'reader, 'text> Section<'reader, 'text> {
         PathKey { name, table: self.title.clone(), position: Some(self.reader.position(span)) }
     }
 
+    /// Returns the number of the line in which a span begins.
+    pub(super) fn line_of(&self, span: Span) -> usize {
+        let (_, (line, _)) = self.reader.position(span);
+        line
+    }
+
     /// Returns the number of problems found in the file so far.
     pub(super) fn problem_count(&self) -> usize {
         self.reader.problem_count()
@@ -195,6 +201,21 @@ impl<'reader, 'text> Section<'reader, 'text> {
     pub(super) fn retired(&mut self, key: &str) -> bool {
         // Not recorded as a known key, so that it is not suggested for a misspelt one.
         self.table.remove(key).is_some()
+    }
+
+    /// Returns a text that has not been read yet, as it is written, with its position.
+    pub(super) fn text_of(&self, key: &str) -> Option<Spanned<&str>> {
+        let value = self.table.get(key)?;
+        Some(Spanned { value: value.as_str()?, span: value.span })
+    }
+
+    /// Turns a key whose value is a whole number into a text, for values that are written as either.
+    pub(super) fn text_of_integer(&mut self, key: &str) {
+        if let Some(value) = self.table.get_mut(key)
+            && let Some(number) = value.as_integer()
+        {
+            value.set(ValueInner::String(number.to_string().into()));
+        }
     }
 
     /// Reads a table inside this one.

@@ -8,11 +8,12 @@ use super::server::Server;
 use super::tls::TlsFiles;
 
 /// Returns an error for each unix socket whose path is also that of another listener or of a file of the
-/// history. With such a path, the second listener cannot start, or the history cannot be opened.
+/// history or of alerts. With such a path, the second listener cannot start, or the history cannot be opened.
 pub(super) fn conflicts(
     server: &Server,
     tls: Option<&TlsFiles>,
     history: Option<&History>,
+    alert_file: &Path,
 ) -> Vec<String> {
     let redirects = tls.map_or(&[][..], |tls| &tls.redirect_listen);
     let listeners = server
@@ -26,6 +27,7 @@ pub(super) fn conflicts(
         .into_iter()
         .flatten()
         .map(|file| (absolute(&file), "a file of [history]".to_owned()))
+        .chain([(absolute(alert_file), "the file of alerts".to_owned())])
         .collect();
     let mut conflicts = Vec::new();
     for (key, address) in listeners {
@@ -63,6 +65,7 @@ mod tests {
             (vec!["/var/lib/p/history.db"], "/run/c", 1),
             (vec!["/run/a"], "/var/lib/p/history.db-wal", 1),
             (vec!["/run/a"], "/var/lib/p/history.last.json", 1),
+            (vec!["/run/a"], "/var/lib/p/history.alerts.db", 1),
             (vec!["/var/lib/p/history.db", "/var/lib/p/history.db"], "/run/c", 2),
         ] {
             let server = Server {
@@ -70,7 +73,7 @@ mod tests {
                 admin_listen: socket(admin),
                 ..Server::default()
             };
-            let found = conflicts(&server, None, Some(&history));
+            let found = conflicts(&server, None, Some(&history), &history.alerts());
             assert_eq!(found.len(), expected, "{listen:?} {admin}: {found:?}");
         }
     }

@@ -13,7 +13,13 @@ use super::simple_value::Scalar;
 
 impl Section<'_, '_> {
     /// Reports a value of a wrong type, with the correction if the value says what was meant.
-    fn report_type(&self, key: &str, span: Span, expected: &str, found: &ValueInner<'_>) {
+    pub(super) fn report_type(
+        &self,
+        key: &str,
+        span: Span,
+        expected: &str,
+        found: &ValueInner<'_>,
+    ) {
         let hint = correction(key, expected, found);
         let found = type_name(found);
         self.report(span, format_args!("\"{key}\" must be {expected}, not {found}{hint}"));

@@ -11,7 +11,7 @@ mod unit;
 pub(crate) use self::number::{compact, datum, fixed, headline, scientific, signed, whole};
 pub(crate) use self::time::{
     clock_time, coarse_duration, duration, full_time, humanize, is_ahead, last, local_time,
-    row_time, wait,
+    near_time, row_time, short_age, wait,
 };
 pub(crate) use self::unit::{
     compass_point, field_label, is_compass_point, is_sign, suffix, symbol, unit_name,

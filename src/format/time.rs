@@ -28,6 +28,18 @@ pub(crate) fn humanize(age: SignedDuration) -> String {
     if age.as_secs() < MINUTE { "just now".to_owned() } else { format!("{} ago", duration(age)) }
 }
 
+/// Returns an age in short, for a screen with little room: `just now`, `4 min ago`, `3 h 5 min ago`, `2 days ago`.
+pub(crate) fn short_age(age: SignedDuration) -> String {
+    let seconds = age.as_secs();
+    let (hours, minutes) = (seconds / HOUR, seconds % HOUR / MINUTE);
+    match seconds {
+        MINUTE..HOUR => format!("{minutes} min ago"),
+        HOUR..DAY if minutes == 0 => format!("{hours} h ago"),
+        HOUR..DAY => format!("{hours} h {minutes} min ago"),
+        _ => humanize(age),
+    }
+}
+
 /// Returns true for the age of a time in the future.
 pub(crate) fn is_ahead(age: SignedDuration) -> bool {
     age < -CLOCK_TOLERANCE
@@ -78,6 +90,18 @@ pub(crate) fn local_time(second: i64, zone: &TimeZone) -> String {
 /// Returns a time of day by the clocks of `zone`: `13:39`.
 pub(crate) fn clock_time(second: i64, zone: &TimeZone) -> String {
     local("%H:%M", second, zone)
+}
+
+/// Returns a point in time as short as the present allows: `02:10` today, `Sat 31 Jan, 02:10` this year, and
+/// else as [`local_time`] does.
+pub(crate) fn near_time(second: i64, now: i64, zone: &TimeZone) -> String {
+    let date = |second| Timestamp::from_second(second).ok().map(|at| zone.to_datetime(at).date());
+    let form = match (date(second), date(now)) {
+        (Some(day), Some(today)) if day == today => "%H:%M",
+        (Some(day), Some(today)) if day.year() == today.year() => "%a %-d %b, %H:%M",
+        _ => "%a %-d %b %Y, %H:%M",
+    };
+    local(form, second, zone)
 }
 
 /// Returns the start of a row of a table in short, by the time to the next row and by that to the last:
@@ -193,6 +217,35 @@ mod tests {
             assert_eq!(row_time(1_769_880_000, step, window, &zone), text);
         }
         assert_eq!(local_time(i64::MAX, &zone), i64::MAX.to_string());
+    }
+
+    #[test]
+    fn near_time_has_its_date_unless_it_is_today() {
+        let zone = TimeZone::get("America/Los_Angeles").unwrap();
+        let second = |text: &str| text.parse::<Timestamp>().unwrap().as_second();
+        let now = second("2026-02-03T06:00:00Z");
+        for (at, expected) in [
+            ("2026-02-03T05:59:00Z", "21:59"),
+            ("2026-02-02T08:00:00Z", "00:00"),
+            ("2026-02-02T07:59:00Z", "Sun 1 Feb, 23:59"),
+            ("2025-12-31T12:00:00Z", "Wed 31 Dec 2025, 04:00"),
+        ] {
+            assert_eq!(near_time(second(at), now, &zone), expected);
+        }
+    }
+
+    #[test]
+    fn short_age_abbreviates_hours_and_minutes() {
+        for (seconds, expected) in [
+            (0, "just now"),
+            (60, "1 min ago"),
+            (7200, "2 h ago"),
+            (7260, "2 h 1 min ago"),
+            (2 * DAY, "2 days ago"),
+            (-7260, "2 hours 1 minute ahead of the server's clock"),
+        ] {
+            assert_eq!(short_age(SignedDuration::from_secs(seconds)), expected, "{seconds}");
+        }
     }
 
     #[test]

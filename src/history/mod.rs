@@ -73,7 +73,7 @@
 //! New files have mode 0600; existing files keep theirs. A backup is one read transaction, so it
 //! delays no writer and no write restarts it.
 //!
-//! All SQL of the program is in this module. Sources: the SQLite documentation, "Write-Ahead
+//! All SQL of the history is in this module. Sources: the SQLite documentation, "Write-Ahead
 //! Logging" (<https://www.sqlite.org/wal.html>), "Atomic Commit In SQLite"
 //! (<https://www.sqlite.org/atomiccommit.html>) and "How To Corrupt An SQLite Database File"
 //! (<https://www.sqlite.org/howtocorrupt.html>).
@@ -130,6 +130,7 @@ pub use points::{Points, RowBudget};
 pub use pool::ReaderWait;
 pub use recorder::{OnOpen, Prepared, Recorder, prepare};
 pub use renames::{RenamedSeries, SourceFields};
+pub(crate) use schema::{set_aside, verify};
 pub use sender::ChangeSender;
 pub use settings::{Retention, Settings};
 pub use shared::{CurrentError, Health};

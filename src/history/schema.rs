@@ -243,7 +243,7 @@ fn schema_version(connection: &Connection, path: &Path) -> Result<i32, StoreErro
 }
 
 /// Checks the whole file for damage.
-pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
+pub(crate) fn verify(connection: &Connection) -> Result<(), StoreError> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     // The first line names the database, of which there is one.
     match found.lines().next_back() {
@@ -257,7 +257,7 @@ pub(super) fn verify(connection: &Connection) -> Result<(), StoreError> {
 /// Renames the file, its write-ahead log and its index; returns the new path of the file.
 ///
 /// The log is renamed first. If a crash left it without its file, SQLite would replay it into the next file.
-pub(super) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
+pub(crate) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let beside = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();

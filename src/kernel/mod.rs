@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod addresses;
+pub mod child;
 pub mod clock;
 pub mod descriptors;
 pub mod disk_space;

@@ -1,7 +1,7 @@
 //! One message of a channel, and the result of sending it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -20,6 +20,15 @@ pub struct Delivery {
     pub unsaved: bool,
     /// Present, by which ages are computed.
     pub now: Timestamp,
+}
+
+/// Sends the messages of a channel.
+pub trait Deliver: Send + Sync {
+    /// Sends a message. Returns by `deadline` at the latest.
+    ///
+    /// # Errors
+    /// The message was not sent, or it is not known whether it was.
+    fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError>;
 }
 
 /// A message was not sent.
@@ -45,4 +54,11 @@ pub enum DeliveryFault {
     Refused,
     /// The server does not take this message, whenever it is sent. It is dropped.
     Undeliverable,
+}
+
+impl DeliveryError {
+    /// Returns an error without a wait.
+    pub(super) fn new(fault: DeliveryFault, message: impl Into<Arc<str>>) -> DeliveryError {
+        DeliveryError { fault, message: message.into(), retry_after: None }
+    }
 }

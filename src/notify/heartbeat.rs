@@ -19,9 +19,9 @@ use crate::threads::{self, OwnedThread, StopToken};
 /// Returns what does not work, in words; nothing if everything does. Must not block.
 pub type Ailments = Box<dyn Fn() -> Vec<String> + Send>;
 
-/// Sends a ping: that everything works, or the reason why not.
-pub trait Ping: Send {
-    /// Sends it within the time of its settings.
+/// A dead man's switch.
+pub trait Switch: Send {
+    /// Sends a ping, within the time of the settings: that everything works, or the reason why not.
     ///
     /// # Errors
     /// The switch did not take it.
@@ -78,7 +78,7 @@ pub struct HeartbeatSettings {
     /// Time from one ping to the next.
     pub every: Duration,
     /// Client of the switch.
-    pub ping: Box<dyn Ping>,
+    pub ping: Box<dyn Switch>,
 }
 
 /// Owner of the thread. Dropping it ends the thread, without waiting for a ping in progress.
@@ -199,7 +199,7 @@ mod tests {
     /// A switch that passes on each reason, and fails on request.
     struct FakeSwitch(Sender<Option<String>>, Arc<Mutex<bool>>);
 
-    impl Ping for FakeSwitch {
+    impl Switch for FakeSwitch {
         fn ping(&self, reason: Option<&str>) -> Result<(), DeliveryError> {
             self.0.send(reason.map(str::to_owned)).unwrap();
             match *self.1.lock().unwrap() {

@@ -1,21 +1,22 @@
-//! HTTP client of one server: a listener of this program, or supervisord's control socket.
+//! HTTP client of one server: a receiver of messages, a listener of this program, or supervisord's control socket.
 //!
 //! A client finds the server by the host of its URL, or at a [`Place`] of its own. In the latter case the
 //! URL's host is only the name that the request is for: that of the Host field and of the ClientHello.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::header::{LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::unversioned::transport::Connector as _;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use super::agent::agent;
 use super::failure::{Failure, FailureKind};
 use super::resolve::{FixedAddress, ThreadedResolver};
+use super::retry_after;
 use super::target::Endpoint;
 use super::tls::ClientTls;
 use super::tls_transport::TlsConnector;
@@ -27,6 +28,21 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 /// Most attempts of one request.
 const MAX_ATTEMPTS: usize = 4;
 
+/// Request with a deadline of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// Path with its query. Never logged: it may contain a credential.
+    pub(crate) path: &'a str,
+    /// Header fields. A User-Agent replaces that of the client.
+    pub(crate) headers: &'a [(HeaderName, HeaderValue)],
+    /// Body of a POST; `None`: a GET.
+    pub(crate) body: Option<&'a [u8]>,
+    /// End of the exchange, from the lookup of the name to the last byte of the response.
+    pub(crate) deadline: Instant,
+    /// Most bytes of the response's body that are read. The rest is dropped.
+    pub(crate) limit: u64,
+}
+
 /// Response of any status.
 #[derive(Debug)]
 pub(crate) struct Response {
@@ -35,6 +51,8 @@ pub(crate) struct Response {
     pub(crate) location: Option<String>,
     /// True with a Retry-After field: the server says that it will serve later.
     pub(crate) has_retry_after: bool,
+    /// Time that the server asks to wait, if the field can be parsed.
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -125,11 +143,33 @@ impl Client {
         body: &[u8],
         limit: u64,
     ) -> Result<Response, Failure> {
-        let mut request = self.agent.post(self.url(path));
-        for (name, value) in headers {
-            request = request.header(name, value);
+        self.read(with_headers(self.agent.post(self.url(path)), headers).send(body), limit)
+    }
+
+    /// Sends a request once, and reads the begin of the response. A body that breaks off is as long as it came: the
+    /// status says what the server did.
+    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response, Failure> {
+        let left = request.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failure::new(ureq::Error::Timeout(ureq::Timeout::Global), self.timeout));
         }
-        self.read(request.send(body), limit)
+        let url = self.url(request.path);
+        let response = match request.body {
+            Some(body) => with_headers(self.agent.post(url), request.headers)
+                .config()
+                .timeout_global(Some(left))
+                .build()
+                .send(body),
+            None => with_headers(self.agent.get(url), request.headers)
+                .config()
+                .timeout_global(Some(left))
+                .build()
+                .call(),
+        };
+        let mut response = response.map_err(|error| Failure::new(error, self.timeout))?;
+        let mut body = Vec::new();
+        let _ = response.body_mut().as_reader().take(request.limit).read_to_end(&mut body);
+        Ok(Response::of(&response, body))
     }
 
     fn url(&self, path: &str) -> String {
@@ -149,11 +189,31 @@ impl Client {
             failure
         };
         let mut response = response.map_err(failed)?;
-        let status = response.status().as_u16();
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let location = location.map(str::to_owned);
-        let has_retry_after = response.headers().contains_key(RETRY_AFTER);
         let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(failed)?;
-        Ok(Response { status, location, has_retry_after, body })
+        Ok(Response::of(&response, body))
+    }
+}
+
+fn with_headers<T>(
+    mut builder: RequestBuilder<T>,
+    headers: &[(HeaderName, HeaderValue)],
+) -> RequestBuilder<T> {
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    builder
+}
+
+impl Response {
+    fn of(response: &ureq::http::Response<Body>, body: Vec<u8>) -> Response {
+        let field = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = field(RETRY_AFTER);
+        Response {
+            status: response.status().as_u16(),
+            location: field(LOCATION).map(str::to_owned),
+            has_retry_after: response.headers().contains_key(RETRY_AFTER),
+            retry_after: retry_after.and_then(|value| retry_after::parse(value, SystemTime::now())),
+            body,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP exchanges with other servers: upstreams, our own listeners, and supervisord.
+//! Exchanges with other servers: upstreams, receivers of messages, our own listeners, and supervisord.
 //!
 //! ```text
 //! ThreadedResolver ─► interleave ─► Race (order and schedule, no sockets) ◄─► connect (sockets, poll(2))
@@ -17,7 +17,9 @@
 //! attempts of one connection are non-blocking, and the thread that needs the connection polls them:
 //! an attempt costs a descriptor and no thread, and at most four are pending.
 //!
-//! Polls of sources, probes, and calls of supervisord use these clients. `doctor` does not: it connects
+//! `stream` makes connections for other protocols than HTTP in the same way, with the same total deadline.
+//!
+//! Polls of sources, messages of alerts, probes, and calls of supervisord use these clients. `doctor` does not: it connects
 //! to one literal address, and has to report a full accept queue rather than wait for a place in it.
 
 mod agent;
@@ -33,8 +35,11 @@ mod lookups;
 mod pinned;
 mod proxy;
 mod race;
+mod redactor;
 mod resolve;
+pub(crate) mod retry_after;
 mod sessions;
+mod stream;
 mod target;
 pub(crate) mod tls;
 mod tls_transport;
@@ -44,11 +49,13 @@ mod unix;
 
 pub(crate) use agent::agent;
 pub use cause::{Cause, TlsFault};
-pub(crate) use client::{Client, Place, Response};
+pub(crate) use client::{Client, Place, Request, Response};
 pub use failure::{Failure, FailureKind};
 #[cfg(test)]
 pub(crate) use lookups::Lookup;
 pub(crate) use race::MAX_PENDING;
+pub(crate) use redactor::{CUT, Redactor};
 pub(crate) use resolve::ThreadedResolver;
+pub(crate) use stream::DeadlineStream;
 pub use target::{Endpoint, Target, TargetError};
 pub(crate) use transport::connector;

@@ -65,6 +65,19 @@ impl ThreadedResolver {
         (1..=count).map(Lookups::thread_name)
     }
 
+    /// Returns the addresses of the host in the order in which to try them, or an error at the deadline.
+    pub(super) fn ordered_addresses(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        // Interleaved before they are capped, so that neither family is cut off.
+        let mut addresses = interleave(self.addresses(host, port, deadline)?);
+        addresses.truncate(MAX_ADDRESSES);
+        Ok(addresses)
+    }
+
     /// Returns the addresses of the host, or an error at the deadline.
     fn addresses(
         &self,
@@ -102,9 +115,7 @@ impl Resolver for ThreadedResolver {
         let port = uri.port_u16().or(default_port).ok_or_else(|| other(ResolveError::NoHost))?;
         let deadline = (!timeout.after.is_not_happening()).then(|| Instant::now() + *timeout.after);
         let mut resolved = self.empty();
-        // Interleaved before they are capped, so that neither family is cut off.
-        let addresses = interleave(self.addresses(host, port, deadline).map_err(other)?);
-        for address in addresses.into_iter().take(MAX_ADDRESSES) {
+        for address in self.ordered_addresses(host, port, deadline).map_err(other)? {
             resolved.push(address);
         }
         Ok(resolved)

@@ -9,6 +9,7 @@
 //! `ca_file`. The sessions that these keep are bounded: see [`super::sessions`].
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
@@ -112,8 +113,18 @@ impl ClientTls {
         self.0.store(Arc::new(Settings { config, origin: Some(origin) }));
     }
 
+    /// Returns the error of a handshake, with advice if the issuer of the certificate is not known.
+    pub(super) fn explained(&self, error: io::Error) -> ureq::Error {
+        // rustls reports its errors through the stream that it works on.
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match inner.and_then(|error| self.explain(error)) {
+            Some(explained) => ureq::Error::Other(Box::new(explained)),
+            None => error.into(),
+        }
+    }
+
     /// Returns an error with advice, if that of a handshake is that the certificate is not trusted.
-    pub(super) fn explain(&self, error: &rustls::Error) -> Option<UntrustedIssuer> {
+    fn explain(&self, error: &rustls::Error) -> Option<UntrustedIssuer> {
         let is_unknown =
             matches!(error, rustls::Error::InvalidCertificate(error) if is_untrusted(error));
         self.0.load().origin.filter(|_| is_unknown).map(UntrustedIssuer)

@@ -4,7 +4,7 @@
 //! This one is otherwise the same.
 
 use std::fmt;
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -41,21 +41,9 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut connection = ClientConnection::new(self.0.config(), name)?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(remaining(details)?);
-        connection.complete_io(&mut socket).map_err(|error| self.explained(error))?;
+        connection.complete_io(&mut socket).map_err(|error| self.0.explained(error))?;
         let stream = StreamOwned::new(connection, socket);
         Ok(Some(Either::B(TlsTransport { buffers: GrowingBuffers::new(details), stream })))
-    }
-}
-
-impl TlsConnector {
-    /// Returns the error of a handshake, with advice if the issuer of the certificate is not known.
-    fn explained(&self, error: io::Error) -> Error {
-        // rustls reports its errors through the stream that it works on.
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-        match inner.and_then(|error| self.0.explain(error)) {
-            Some(explained) => Error::Other(Box::new(explained)),
-            None => error.into(),
-        }
     }
 }
 

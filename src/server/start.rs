@@ -29,7 +29,7 @@ use crate::admin::health::Health;
 use crate::admin::listeners::{ListenerStatus, LiveListeners};
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{Admin, AdminPages, Alerting, ChannelTester, TestFailure};
+use crate::admin::{Admin, AdminPages, Alerting, ChannelTester};
 use crate::board::EventKind;
 use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, ListenAddr};
@@ -38,6 +38,7 @@ use crate::engine::{Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
+use crate::notify::TestFailure;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
 

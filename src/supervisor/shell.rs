@@ -6,15 +6,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use super::command_output::CommandOutput;
+use crate::kernel::child::wait_or_kill;
 
 /// Interval between two checks whether the command has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Longest wait for the end of a command that was killed.
-const MAX_KILL_WAIT: Duration = Duration::from_secs(2);
 
 /// Command that `sh` runs in a process group of its own.
 #[derive(Debug)]
@@ -47,20 +43,7 @@ impl ShellCommand {
             .process_group(0)
             .spawn()?;
         let deadline = Instant::now() + self.timeout;
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(Some(status));
-            }
-            if Instant::now() >= deadline || is_over() {
-                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-                // A process that hangs in a system call survives the signal until that returns.
-                let killed = Instant::now();
-                while child.try_wait()?.is_none() && killed.elapsed() < MAX_KILL_WAIT {
-                    thread::sleep(POLL_INTERVAL);
-                }
-                return Ok(None);
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
+        let is_over = || Instant::now() >= deadline || is_over();
+        wait_or_kill(&mut child, is_over, || thread::sleep(POLL_INTERVAL))
     }
 }

@@ -33,6 +33,10 @@ pub const SESSIONS: &str = "pw-sessions";
 pub const LAST_VALUES: &str = "pw-last-values";
 /// Polls the certificate files for renewals.
 pub const CERTIFICATES: &str = "pw-certs";
+/// Writes the states of alerts and their messages to their file.
+pub const ALERT_STORE: &str = "pw-alert-store";
+/// Prefix of the threads that send the messages of one channel each: `pw-notify-1`.
+pub const NOTIFY_PREFIX: &str = "pw-notify-";
 /// Starts the polls of all sources.
 pub const SCHEDULER: &str = "pw-scheduler";
 /// Parses and reads parts of a large configuration.

@@ -24,13 +24,12 @@ use super::charset;
 use super::content_coding::{self, CodingError};
 use super::digest::{Challenge, DigestError};
 use super::redirect;
-use super::retry_after;
 use super::secrets::Secrets;
 use super::validators::Validators;
 use crate::board::{ErrorKind, PollError};
 use crate::config::{Login, Method, Site};
 use crate::outbound::tls::ClientTls;
-use crate::outbound::{self, Failure, ThreadedResolver};
+use crate::outbound::{self, Failure, ThreadedResolver, retry_after};
 
 /// Most bytes of a body, before and after decompression. Pages and JSON of sensors have a few dozen KiB.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;

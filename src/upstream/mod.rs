@@ -86,7 +86,6 @@ mod ptlevel;
 mod queue;
 mod rate_limit;
 mod redirect;
-mod retry_after;
 mod schedule;
 mod scheduler;
 mod secrets;

@@ -15,11 +15,12 @@ use pumphouse_web::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use pumphouse_web::admin::health::Health;
 use pumphouse_web::admin::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::admin::scoreboard::Scoreboard;
-use pumphouse_web::admin::{Admin, AdminPages, Alerting, TestFailure};
+use pumphouse_web::admin::{Admin, AdminPages, Alerting};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::engine::{Listener, Settings, Stats};
 use pumphouse_web::history::{self, Retention};
 use pumphouse_web::kernel::clock::{Clock, Start};
+use pumphouse_web::notify::TestFailure;
 use pumphouse_web::site::{self, Site, SnapshotReader};
 use pumphouse_web::upstream::PollerHandles;
 

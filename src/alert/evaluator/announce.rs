@@ -127,17 +127,16 @@ fn due(alert: &Alert, severity: Severity, now: Timestamp, zone: &TimeZone) -> Ti
 }
 
 /// Returns the time of the next reminder: of an incident that was announced, and that nobody has acknowledged.
-pub(super) fn reminder_due(
-    rule: &Rule,
-    subject: &Subject,
-    is_silenced: bool,
-) -> Option<Timestamp> {
+pub(super) fn reminder_due(rule: &Rule, subject: &Subject, is_silenced: bool) -> Option<Timestamp> {
     let repeat = &rule.alert().repeat;
     let Announced { reminders, latest, .. } = &subject.announced;
     let is_open = matches!(subject.monitor.state(), Phase::Firing)
         && subject.monitor.incident().is_some_and(|incident| incident.acknowledged.is_none());
     let pause = repeat.get(*reminders as usize).or(repeat.last())?;
-    latest.filter(|_| is_open && !is_silenced)?.saturating_add(Duration::min(*pause, MAX_PAUSE)).ok()
+    latest
+        .filter(|_| is_open && !is_silenced)?
+        .saturating_add(Duration::min(*pause, MAX_PAUSE))
+        .ok()
 }
 
 /// Longest time from one reminder to the next.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::super::command::CommandError;
 use super::super::monitor::Phase;
-use super::place::Place;
 use super::Evaluator;
+use super::place::Place;
 use crate::board::EventKind;
 
 impl Evaluator {
@@ -46,7 +46,7 @@ impl Evaluator {
                 self.effects.incidents.push(incident);
             }
             self.save(place);
-            self.requeue(place, now);
+            self.requeue(place);
         }
         Ok(())
     }
@@ -55,14 +55,9 @@ impl Evaluator {
     ///
     /// # Errors
     /// There is no such alert.
-    pub fn silence(
-        &mut self,
-        alert: &str,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), CommandError> {
+    pub fn silence(&mut self, alert: &str, until: Timestamp) -> Result<(), CommandError> {
         let rule = self.rule_named(alert)?;
-        self.set_silence(rule, Some(until), now);
+        self.set_silence(rule, Some(until));
         Ok(())
     }
 
@@ -89,7 +84,7 @@ impl Evaluator {
 
     /// Ends a silence, and sends what fires still: as new if it fired during the silence, else as a reminder.
     fn end_silence(&mut self, rule: usize, now: Timestamp) {
-        self.set_silence(rule, None, now);
+        self.set_silence(rule, None);
         for subject in 0..self.rules[rule].subjects.len() {
             let place = Place { rule, subject };
             let subject = self.subject(place);
@@ -100,11 +95,11 @@ impl Evaluator {
             } else if incident.acknowledged.is_none() {
                 self.send_reminder(place, now);
             }
-            self.requeue(place, now);
+            self.requeue(place);
         }
     }
 
-    fn set_silence(&mut self, rule: usize, until: Option<Timestamp>, now: Timestamp) {
+    fn set_silence(&mut self, rule: usize, until: Option<Timestamp>) {
         let state = &mut self.rules[rule];
         state.silenced_until = until;
         state.view = None;
@@ -113,7 +108,7 @@ impl Evaluator {
             self.effects.silences.push((name, until));
         }
         for subject in 0..self.rules[rule].subjects.len() {
-            self.requeue(Place { rule, subject }, now);
+            self.requeue(Place { rule, subject });
         }
     }
 

@@ -33,7 +33,7 @@ use self::sights::sight;
 use self::subject::Subject;
 use super::describe::describe;
 use super::effects::Effects;
-use super::incident::{Incident, IncidentId};
+use super::incident::{EndReason, Incident, IncidentId};
 use super::monitor::{Names, Transition};
 use super::rule::Rule;
 use super::settings::Settings;
@@ -64,6 +64,13 @@ pub struct ServerState {
     pub detail: Option<Arc<str>>,
     /// Channels that cannot carry a message about it.
     pub channels: Vec<Arc<str>>,
+}
+
+impl ServerState {
+    /// Returns the state of a condition that holds, or does not.
+    pub fn met(is_met: bool) -> ServerState {
+        ServerState { is_met: Some(is_met), ..ServerState::default() }
+    }
 }
 
 /// All rules with their states.
@@ -135,11 +142,11 @@ impl Evaluator {
     pub fn look(&mut self, snapshot: &Snapshot, now: TimePoint) {
         self.notice_step(now);
         let now = now.wall;
-        for source in snapshot.sources.iter().filter(|source| source.version > self.seen) {
+        let seen = std::mem::replace(&mut self.seen, snapshot.version);
+        for source in snapshot.sources.iter().filter(|source| source.version > seen) {
             let Some(places) = self.by_source.get(&source.name).cloned() else { continue };
             places.iter().for_each(|&place| self.observe(place, source, now));
         }
-        self.seen = snapshot.version;
         while let Some((at, place)) = self.due.first().copied()
             && at <= now
         {
@@ -197,7 +204,8 @@ impl Evaluator {
             self.apply(place, transition, now, &[]);
         }
         self.remind(place, now);
-        self.requeue(place, now);
+        // One that is due already has just been looked at: by rounding, not more often than this.
+        self.requeue_from(place, now.saturating_add(MIN_WAIT).unwrap_or(now));
     }
 
     /// Shows a subject to its rule. `except` cannot carry a message about it.
@@ -211,20 +219,22 @@ impl Evaluator {
         if transition.is_some() || before.as_ref() != monitor.evidence() {
             *view = None;
         }
-        if let Some(transition) = transition {
-            self.apply(place, transition, now, except);
+        let Some(transition) = transition else { return self.requeue(place) };
+        let is_at_end = matches!(
+            &transition,
+            Transition::Ended(incident)
+                if incident.ended.is_some_and(|ended| ended.reason == EndReason::OutsideHours)
+        );
+        self.apply(place, transition, now, except);
+        // The sight may be one of the next hours.
+        match is_at_end {
+            true => self.step(place, sight, now, except),
+            false => self.requeue(place),
         }
-        self.requeue(place, now);
     }
 
     /// Draws the consequences of a transition.
-    fn apply(
-        &mut self,
-        place: Place,
-        transition: Transition,
-        now: Timestamp,
-        except: &[Arc<str>],
-    ) {
+    fn apply(&mut self, place: Place, transition: Transition, now: Timestamp, except: &[Arc<str>]) {
         match transition {
             Transition::Pending | Transition::Cleared => {}
             Transition::Fired(incident) => {
@@ -271,15 +281,17 @@ impl Evaluator {
     }
 
     /// Queues a subject by the time at which it changes next.
-    fn requeue(&mut self, place: Place, now: Timestamp) {
+    fn requeue(&mut self, place: Place) {
+        self.requeue_from(place, Timestamp::MIN);
+    }
+
+    /// Queues a subject by the time at which it changes next, or by the time `soonest` if that is later.
+    fn requeue_from(&mut self, place: Place, soonest: Timestamp) {
         let RuleState { rule, subjects, silenced_until, .. } = &mut self.rules[place.rule];
         let subject = &mut subjects[place.subject];
         let by_rule = subject.monitor.due(rule, &self.settings.zone);
         let reminder = announce::reminder_due(rule, subject, silenced_until.is_some());
-        let next = by_rule.into_iter().chain(reminder).min();
-        // One that is due already has just been looked at: by rounding, not more often than this.
-        let soonest = now.saturating_add(MIN_WAIT).unwrap_or(now);
-        let next = next.map(|at| at.max(soonest));
+        let next = by_rule.into_iter().chain(reminder).min().map(|at| at.max(soonest));
         if next == subject.queued {
             return;
         }
@@ -294,7 +306,7 @@ impl Evaluator {
         self.started_at = self.started_at.saturating_add(step).unwrap_or(self.started_at);
         for place in self.places() {
             self.subject_mut(place).redate(step);
-            self.requeue(place, now.wall);
+            self.requeue(place);
         }
         self.rules.iter_mut().for_each(|rule| rule.view = None);
     }

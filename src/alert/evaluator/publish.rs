@@ -44,6 +44,7 @@ fn view(state: &RuleState) -> AlertView {
         Some(SourceSelection::One(source)) => Some(source.clone()),
         _ => None,
     };
+    let fault = state.subjects.iter().find_map(|subject| subject.monitor.fault());
     AlertView {
         name: alert.name.clone(),
         rule: alert.clone(),
@@ -52,7 +53,7 @@ fn view(state: &RuleState) -> AlertView {
         field,
         condition: state.rule.condition_text(),
         silenced_until: state.silenced_until,
-        fault: state.subjects.iter().find_map(|subject| subject.monitor.fault()),
+        fault: fault.map(|fault| fault.to_string().into()),
         inactive: state.subjects.len() - subjects.len(),
         subjects,
     }

@@ -24,8 +24,12 @@ impl Evaluator {
         self.notice_step(now);
         let now = now.wall;
         let new = settings.alerts.iter().map(|alert| Rule::new(alert.clone()));
-        let new: Vec<(Rule, Vec<Subject>)> =
-            new.map(|rule| { let subjects = subjects(rule.alert(), &settings); (rule, subjects) }).collect();
+        let new: Vec<(Rule, Vec<Subject>)> = new
+            .map(|rule| {
+                let subjects = subjects(rule.alert(), &settings);
+                (rule, subjects)
+            })
+            .collect();
         self.withdraw_changed(&new, now);
         let mut before: HashMap<SubjectKey, Subject> = HashMap::new();
         let mut silences: HashMap<Arc<str>, Option<Timestamp>> = HashMap::new();
@@ -53,7 +57,7 @@ impl Evaluator {
                 self.effects.silences.push((name, None));
             }
         }
-        self.index(now);
+        self.index();
         // What the rules say of the present is not known yet.
         self.seen = 0;
     }
@@ -65,8 +69,11 @@ impl Evaluator {
         let now = now.wall;
         let was_active = std::mem::replace(&mut self.is_active, true);
         let Loaded { states, incidents, silences, notices: _ } = loaded;
-        let places: HashMap<SubjectKey, Place> =
-            self.places().into_iter().map(|place| (self.subject(place).key.clone(), place)).collect();
+        let places: HashMap<SubjectKey, Place> = self
+            .places()
+            .into_iter()
+            .map(|place| (self.subject(place).key.clone(), place))
+            .collect();
         let (open, ended): (Vec<_>, Vec<_>) =
             incidents.into_iter().partition(|incident| incident.ended.is_none());
         self.recent.extend(ended);
@@ -80,10 +87,7 @@ impl Evaluator {
             // After a start without the file, what fires in memory was announced.
             let is_firing = place.is_some_and(|place| was_active && self.is_firing(place));
             match place.filter(|&place| !is_firing && self.restore(place, &saved)) {
-                Some(place) => {
-                    let incident = self.subject(place).monitor.incident();
-                    incident.map(|incident| incident.id).map(|id| open.remove(&id));
-                }
+                Some(_) => {}
                 None => {
                     let told = Subject::channels_in(&saved.state);
                     let of_subject = open.values_mut().filter(|(i, _)| i.subject == key);
@@ -93,6 +97,10 @@ impl Evaluator {
                     }
                 }
             }
+        }
+        for place in places.values() {
+            let live = self.subject(*place).monitor.incident().map(|incident| incident.id);
+            live.map(|id| open.remove(&id));
         }
         for (incident, channels) in open.into_values() {
             self.withdraw_saved(&incident, &channels, now);
@@ -108,7 +116,7 @@ impl Evaluator {
             if self.is_firing(place) {
                 self.announce_unknown(place, now);
             }
-            self.requeue(place, now);
+            self.requeue(place);
         }
         self.seen = 0;
     }
@@ -202,7 +210,7 @@ impl Evaluator {
     }
 
     /// Finds the places of all subjects, and queues them.
-    fn index(&mut self, now: Timestamp) {
+    fn index(&mut self) {
         self.due.clear();
         let mut by_source: HashMap<Arc<str>, Vec<Place>> = HashMap::new();
         for place in self.places() {
@@ -210,7 +218,7 @@ impl Evaluator {
                 by_source.entry(source).or_default().push(place);
             }
             self.subject_mut(place).queued = None;
-            self.requeue(place, now);
+            self.requeue(place);
         }
         let shared = by_source.into_iter();
         self.by_source = shared.map(|(source, places)| (source, places.into())).collect();
@@ -226,7 +234,10 @@ fn subjects(alert: &Alert, settings: &Settings) -> Vec<Subject> {
         }
         AlertRule::Field { sources, .. } | AlertRule::Source { sources, .. } => sources,
     };
-    let selected = settings.sources.iter().filter(|facts| sources.selects(&facts.name, facts.group.as_deref()));
+    let selected = settings
+        .sources
+        .iter()
+        .filter(|facts| sources.selects(&facts.name, facts.group.as_deref()));
     selected
         .map(|facts| {
             let key = SubjectKey { alert: alert.name.clone(), source: Some(facts.name.clone()) };

@@ -25,6 +25,7 @@ pub(super) fn sight<'a>(
             state: source.state,
             stale_at: source.reading.as_ref().map(|reading| reading.stale_at),
             observed_at: source.reading.as_ref().map(|reading| reading.observed.at),
+            fetched_at: source.reading.as_ref().map(|reading| reading.fetched_at),
             waiting_until: started_at.saturating_add(facts.stale_after).unwrap_or(Timestamp::MAX),
             failing: source.error.as_ref().map(|failure| FailureSight {
                 since: failure.since,
@@ -45,8 +46,10 @@ fn field_sight<'a>(source: &'a SourceView, field: &str, now: Timestamp) -> Optio
         own.at.saturating_add(stale_after).is_ok_and(|stale_at| stale_at <= now)
     };
     let rate = value_of(source, &format!("{field}_rate"));
+    let observed = own.unwrap_or(reading.observed);
     Some(FieldSight {
-        observed_at: own.map_or(reading.observed.at, |own| own.at),
+        observed_at: observed.at,
+        is_by_machine: observed.stamp.is_by_machine(),
         value: value.and_then(|value| value.datum.as_ref()),
         unit: value.and_then(|value| value.unit),
         is_stale: source.state == State::Stale || own.is_some_and(is_stale),

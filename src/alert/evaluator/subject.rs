@@ -80,8 +80,13 @@ impl Subject {
     pub(super) fn restore(&mut self, saved: &str) -> Result<(), RestoreError> {
         let Saved { monitor, channels, reminders, latest } =
             serde_json::from_str(saved).map_err(|error| RestoreError(error.to_string()))?;
-        self.monitor =
+        let monitor =
             Monitor::restore(&monitor).map_err(|error| RestoreError(error.to_string()))?;
+        // One in memory may have its observations from the history already.
+        let is_known = matches!(monitor.state(), Phase::Inactive) && self.monitor != Monitor::new();
+        if !is_known {
+            self.monitor = monitor;
+        }
         self.announced = Announced {
             channels: channels.into_iter().map(Arc::from).collect(),
             reminders,

@@ -15,10 +15,13 @@
 
 mod pending;
 mod points;
+mod recorded;
 mod refills;
 mod samples;
 
 use jiff::Timestamp;
+
+pub use self::recorded::RecordedTrend;
 
 use self::pending::Pending;
 use self::refills::{Refill, Refills};

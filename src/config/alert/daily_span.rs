@@ -38,6 +38,17 @@ impl DailySpan {
         spans.into_iter().find(|&(begin, end)| begin <= at && at < end)
     }
 
+    /// Returns the span that contains `at`, or else the next one, as the times of its begin and its end.
+    pub fn at_or_after(self, at: Timestamp, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
+        /// Dates to search. A span in an hour that the clocks skip is empty.
+        const DATES: usize = 4;
+        let date = zone.to_datetime(at).date();
+        let first = date.yesterday().unwrap_or(date);
+        let spans = first.series(jiff::ToSpan::day(1)).take(DATES);
+        let mut spans = spans.filter_map(|date| self.on(date, zone));
+        spans.find(|&(begin, end)| begin < end && at < end)
+    }
+
     /// Returns the span that begins on a date.
     fn on(self, date: civil::Date, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
         let end = if self.end <= self.begin { date.tomorrow().ok()? } else { date };
@@ -150,6 +161,27 @@ mod tests {
         };
         assert_eq!(hours("2026-03-08T09:00:00Z"), SignedDuration::from_hours(3));
         assert_eq!(hours("2026-11-01T08:00:00Z"), SignedDuration::from_hours(5));
+    }
+
+    #[test]
+    fn next_span_begins_today_or_tomorrow() {
+        let next = |span: &str, at: &str| {
+            let at = zone().to_timestamp(at.parse::<civil::DateTime>().unwrap()).unwrap();
+            let (begin, end) = span.parse::<DailySpan>().unwrap().at_or_after(at, &zone()).unwrap();
+            let local = |at: Timestamp| zone().to_datetime(at).to_string();
+            format!("{} to {}", local(begin), local(end))
+        };
+        let night = "2026-02-03T22:00:00 to 2026-02-04T07:00:00";
+        assert_eq!(next("22:00-07:00", "2026-02-03T12:00:00"), night);
+        assert_eq!(next("22:00-07:00", "2026-02-04T06:59:00"), night, "the span that contains it");
+        let morning = "2026-02-04T00:00:00 to 2026-02-04T04:30:00";
+        assert_eq!(next("00:00-04:30", "2026-02-03T04:30:00"), morning);
+        let skipped = "2026-03-08T03:10:00 to 2026-03-08T03:50:00";
+        assert_eq!(next("02:10-02:50", "2026-03-08T00:00:00"), skipped, "by the time before it");
+        let span: DailySpan = "22:00-07:00".parse().unwrap();
+        for at in [Timestamp::MIN, Timestamp::MAX] {
+            span.at_or_after(at, &zone());
+        }
     }
 
     #[test]

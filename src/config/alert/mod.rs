@@ -1,9 +1,18 @@
 //! `[[alert]]`: rules on readings, on sources and on the server itself.
 
+mod common;
+mod condition;
 mod daily_span;
+mod equality;
 mod limit;
+mod plant;
+mod read;
+mod server_rules;
 mod severity;
+mod subject;
 mod template;
+mod written_limit;
+mod written_template;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +22,11 @@ use super::simple_value::Scalar;
 
 pub use daily_span::{DailySpan, DailySpanError};
 pub use limit::Limit;
+pub(super) use plant::Plant;
+pub(super) use read::read;
 pub use severity::Severity;
 pub use template::{Placeholder, Template, TemplateError, TemplatePart};
+pub(super) use written_template::template_in;
 
 /// A rule of `[[alert]]`, or one of the server's own.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,9 @@
 //! The decoders of `upstream` make them, and a test there compares these lists with what they make: a
 //! configuration is checked by modules below the decoders.
 
-use super::Kind;
+use super::field_type::FieldType;
+use super::{Json, Kind, Mapped, ValueType};
+use crate::units::Unit;
 
 const PTLEVEL: [&str; 3] = ["level", "depth", "volume"];
 
@@ -42,4 +44,48 @@ impl Kind {
             Kind::Json(keys) => keys.values.iter().map(|value| &*value.name).collect(),
         }
     }
+
+    /// Returns the type of a field as the decoder makes it; `None` if no reading can have the field.
+    pub(in crate::config) fn field_type(&self, field: &str) -> Option<FieldType> {
+        match self {
+            Kind::Json(keys) => json_type(keys, field),
+            _ if !self.fields().contains(&field) => None,
+            _ => Some(standard_type(field)),
+        }
+    }
+}
+
+fn json_type(keys: &Json, field: &str) -> Option<FieldType> {
+    let value = keys.values.iter().find(|value| *value.name == *field)?;
+    if let Some(map) = &value.map {
+        let is_text = |(_, mapped): &(String, Mapped)| matches!(mapped, Mapped::Text(_));
+        return Some(match map.entries() {
+            entries if entries.iter().all(is_text) => FieldType::Text,
+            entries if entries.iter().any(is_text) => FieldType::AsSent,
+            _ => FieldType::Number(value.unit),
+        });
+    }
+    Some(match value.value_type {
+        ValueType::Text => FieldType::Text,
+        ValueType::AsSent if value.unit.is_none() => FieldType::AsSent,
+        ValueType::AsSent | ValueType::Number | ValueType::Bool => FieldType::Number(value.unit),
+    })
+}
+
+/// Returns the type of a field that has the same name in all kinds. The unit may be another one of its quantity.
+fn standard_type(field: &str) -> FieldType {
+    FieldType::Number(Some(match field {
+        "level" | "humidity" | "indoor_humidity" => Unit::Percent,
+        "depth" | "rain" | "rain_today" => Unit::Inch,
+        "volume" => Unit::UsGallon,
+        "temperature" | "enclosure_temperature" | "indoor_temperature" => Unit::Fahrenheit,
+        "battery" => Unit::Volt,
+        "wind_speed" | "wind_gust" => Unit::MilePerHour,
+        "wind_direction" => Unit::Degree,
+        "pressure" | "station_pressure" => Unit::InchOfMercury,
+        "rain_rate" => Unit::InchPerHour,
+        "weather_code" => Unit::WmoCode,
+        "battery_status" | "status" | "conditions" => return FieldType::Text,
+        _ => return FieldType::Unknown,
+    }))
 }

@@ -1,5 +1,6 @@
 //! The kinds of sources, with the keys that each adds to its `[[source]]`.
 
+mod field_type;
 mod fields;
 mod json;
 mod tank;
@@ -13,6 +14,7 @@ use super::source_url::SourceUrl;
 use crate::suggestion::advice;
 use crate::units::OverTime;
 
+pub(super) use field_type::FieldType;
 pub use json::{
     BodyFormat, Calibration, Condition, Conditions, Credentials, Json, JsonList, JsonPlace,
     JsonRequest, JsonTime, JsonValue, ListElement, Login, Mapped, Method, NamedFormat, Query,

@@ -1,5 +1,13 @@
 //! `[[notify]]`: channels that carry the messages of alerts.
 
+mod endpoint;
+mod exec;
+mod push;
+mod read;
+mod secrets;
+mod smtp;
+mod webhook;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +17,10 @@ use rustls::pki_types::CertificateDer;
 use super::alert::Template;
 use super::kind::Login;
 use super::secret::Secret;
+
+pub(super) use endpoint::capability;
+pub(super) use read::{ReadChannels, read};
+pub(super) use secrets::of_capability;
 
 /// A channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +112,8 @@ pub enum SmtpSecurity {
     ImplicitTls,
     /// `smtp://`: STARTTLS, without which nothing is sent (RFC 3207).
     StartTls,
-    /// `smtp://` to a loopback address, to a mail server on this machine: TLS if the server offers it.
+    /// `smtp://` to a loopback address, to a mail server on this machine: without TLS, unless `ca_file` names its certificate and
+    /// it offers STARTTLS. Such a server's own certificate is most often one that the system does not trust.
     Loopback,
 }
 

@@ -6,7 +6,8 @@ use super::line::{line_at, line_number};
 use super::subject::is_near_key;
 
 /// Paths of the tables of which there may be several.
-const ARRAYS: [&str; 4] = ["source", "auth.user", "auth.token", "tls.certificate"];
+const ARRAYS: [&str; 6] =
+    ["alert", "notify", "source", "auth.user", "auth.token", "tls.certificate"];
 
 /// A header, `[path]` or `[[path]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,15 @@ use crate::suggestion::MAX_WORD;
 
 /// Keys of the configuration, those of all tables.
 const KEYS: &[&str] = &[
+    "above",
     "admin_listen",
+    "alert",
     "auth",
     "backlog",
     "basic",
     "bearer",
+    "below",
+    "between",
     "body",
     "body_timeout",
     "ca_file",
@@ -20,26 +24,39 @@ const KEYS: &[&str] = &[
     "cert",
     "certificate",
     "changes",
+    "chat",
     "check_every",
+    "clear",
+    "command",
     "contact",
     "cors_origins",
     "device",
     "digest",
     "drain_timeout",
+    "empty_within",
     "enabled",
+    "equals",
     "every",
+    "failing",
     "failures_per_account",
     "failures_per_address",
+    "falls",
+    "field",
     "fields",
     "filter",
     "first_delay",
+    "flat",
     "flush",
+    "for",
     "format",
+    "from",
     "full",
     "group",
+    "group_wait",
     "handshake_timeout",
     "header_timeout",
     "headers",
+    "heartbeat",
     "heavy_requests",
     "height",
     "history",
@@ -70,15 +87,21 @@ const KEYS: &[&str] = &[
     "max_connections_per_address",
     "max_header_bytes",
     "max_headers",
+    "max_per_hour",
     "max_step",
     "max_throttled",
+    "message",
     "method",
     "min",
     "name",
     "names",
+    "no_rise",
+    "not_equals",
+    "notify",
     "observed_at",
     "offset",
     "open",
+    "outside",
     "over_time",
     "password",
     "password_hash",
@@ -89,30 +112,38 @@ const KEYS: &[&str] = &[
     "query",
     "queue",
     "queue_timeout",
+    "quiet",
     "rate_limit",
     "rate_over",
     "redirect_listen",
     "refill",
     "remember",
+    "repeat",
     "required",
+    "rises",
     "scale",
     "scopes",
     "server",
     "session",
+    "severity",
     "sha256",
     "show",
     "site",
     "slow_request",
     "source",
+    "stale",
     "stale_after",
     "station",
     "strangers_per_second",
     "tank",
+    "template",
     "timeout",
     "timezone",
     "title",
     "tls",
+    "to",
     "token",
+    "topic",
     "trends",
     "trusted_proxies",
     "type",
@@ -126,12 +157,16 @@ const KEYS: &[&str] = &[
     "verifications",
     "watchdog_timeout",
     "where",
+    "within",
     "workers",
     "write_timeout",
 ];
 
 /// Tables and keys whose contents go into requests, and may be secrets whatever their names are.
 const SENT: [&str; 3] = ["query", "headers", "body"];
+
+/// Keys whose values may be secrets although their names do not say so.
+const SECRET_KEYS: [&str; 5] = ["chat", "command", "template", "topic", "user"];
 
 /// The key of a faulty line, as far as a message may repeat it.
 pub(super) struct Subject<'text> {
@@ -144,8 +179,9 @@ impl<'text> Subject<'text> {
     pub(super) fn new(table: &str, key: &'text str) -> Subject<'text> {
         let is_sent = |path: &str| path.split('.').any(|part| SENT.contains(&part.trim()));
         let last = key.rsplit('.').next().unwrap_or(key).trim();
+        let is_secret = |key: &str| is_secret_name(key) || SECRET_KEYS.contains(&key);
         let repeats_value =
-            KEYS.contains(&last) && !is_secret_name(last) && !is_sent(table) && !is_sent(key);
+            KEYS.contains(&last) && !is_secret(last) && !is_sent(table) && !is_sent(key);
         Subject { key: Some(key).filter(|key| is_near_key(key)), repeats_value }
     }
 
@@ -175,11 +211,12 @@ impl<'text> Subject<'text> {
 pub(super) fn is_near_key(key: &str) -> bool {
     key.split('.').all(|part| {
         let part = part.trim().trim_matches(['"', '\'']).to_lowercase().replace([' ', '-'], "_");
-        let part = part.strip_suffix("_file").unwrap_or(&part);
-        // One error in four letters: a random text is not near by chance.
-        let max_errors = part.chars().count() / 4;
-        part.len() < MAX_WORD
-            && KEYS.iter().any(|known| strsim::osa_distance(part, known) <= max_errors)
+        let is_near = |part: &str| {
+            // One error in four letters: a random text is not near by chance.
+            let max_errors = part.chars().count() / 4;
+            KEYS.iter().any(|known| strsim::osa_distance(part, known) <= max_errors)
+        };
+        part.len() < MAX_WORD && (is_near(&part) || part.strip_suffix("_file").is_some_and(is_near))
     })
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::*;
 
+mod alerts;
+mod channels;
 mod faulty;
 mod json_values;
 mod renamed;

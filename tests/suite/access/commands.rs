@@ -32,7 +32,7 @@ fn hash_password_refuses_empty_and_malformed_input() {
     let name = run(&["token", "new", "--name", "a:b"], Path::new("."));
     assert!(text(&name.stderr).contains("no colon"), "{}", text(&name.stderr));
     let scope = run(&["token", "new", "--scope", "raed"], Path::new("."));
-    assert!(text(&scope.stderr).contains("expected read, poll, admin"));
+    assert!(text(&scope.stderr).contains("expected read, poll, alert, admin"));
 }
 
 /// Types each text once its prompt is shown and the terminal does not echo. Returns true if the

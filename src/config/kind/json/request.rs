@@ -4,8 +4,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
+use super::super::super::headers;
 use super::super::super::secret::{Secret, is_secret_name};
-use super::super::super::section::{Section, Spanned};
+use super::super::super::section::Section;
 use super::super::super::source_url::form_decoded;
 use super::credentials::{self, Credentials};
 use super::query::{self, Query};
@@ -120,31 +121,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> JsonRequest {
     // As curl does: who gives a body wants it to be read.
     let method = method.unwrap_or(if body.is_some() { Method::Post } else { Method::Get });
     let headers = section.section("headers", "[source.headers]".to_owned());
-    let headers = headers.map(headers_of).unwrap_or_default();
+    let headers = headers.map(headers::read).unwrap_or_default();
     let query = section.section("query", "[source.query]".to_owned());
     let query = query.map(query::read).unwrap_or_default();
     let credentials = credentials::read(section);
     JsonRequest { method, headers, body, query, credentials }
-}
-
-/// Reads `[source.headers]`.
-fn headers_of(mut section: Section<'_, '_>) -> Vec<(HeaderName, Secret)> {
-    let mut headers = Vec::new();
-    for Spanned { value: key, span } in section.dynamic_keys() {
-        // `NAME_file` is read together with its NAME: names of header fields have no underscore.
-        let name = key.strip_suffix("_file").unwrap_or(&key).to_owned();
-        let value = section.secret_or_empty(&name).map(|at| at.value);
-        match (HeaderName::from_bytes(name.as_bytes()), value) {
-            (Err(_), _) => {
-                section.report(span, format_args!("\"{name}\" is not the name of a header field"))
-            }
-            (Ok(_), Some(value)) if HeaderValue::from_str(value.expose()).is_err() => {
-                section.report(span, format_args!("\"{name}\" contains a control character"));
-            }
-            (Ok(name), Some(value)) => headers.push((name, value)),
-            (Ok(_), None) => {}
-        }
-    }
-    section.finish();
-    headers
 }

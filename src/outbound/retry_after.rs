@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Longest wait that an upstream can request. A wrong header must not stop a source's polls for days.
-pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Longest wait that a server can request. A wrong header must not stop requests to it for days.
+pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
-/// Returns the time that the upstream asks us to wait; `None` if the value is malformed.
-pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
+/// Returns the time that the server asks us to wait; `None` if the value is malformed.
+pub(crate) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Only digits, so the one possible error is a number beyond u64.

@@ -1,0 +1,138 @@
+//! Restarts, reloads, and the take-over of the file of another process.
+
+use super::*;
+
+use NoticeKind::{Ended, Fired};
+
+#[test]
+fn incident_goes_on_after_a_restart() {
+    let mut world = World::new(vec![low(one("a"))]);
+    world.report("a", 100.0);
+    assert_eq!(world.sent("phone"), [(Fired, 1, 0)]);
+    world.restart(vec![low(one("a"))]);
+    world.pass(1);
+    world.report("a", 320.0);
+    assert_eq!(world.sent("phone"), [], "within the hysteresis");
+    world.restart(vec![Alert { severity: Severity::Critical, ..low(one("a")) }]);
+    world.report("a", 360.0);
+    assert_eq!(world.sent("phone"), [(Ended, 1, 1)]);
+    assert_eq!(world.incidents.len(), 1);
+    assert!(world.incidents.values().all(|incident| incident.ended.is_some()));
+}
+
+#[test]
+fn rule_that_is_pending_keeps_its_time_over_a_restart() {
+    let rule = || Alert { hold: Duration::from_secs(600), ..low(one("a")) };
+    let mut world = World::new(vec![rule()]);
+    world.report("a", 100.0);
+    world.pass(5);
+    world.report("a", 100.0);
+    world.restart(vec![rule()]);
+    world.pass(5);
+    world.report("a", 100.0);
+    assert_eq!(world.sent("phone"), [(Fired, 1, 10)]);
+}
+
+#[test]
+fn incident_of_a_changed_or_removed_rule_is_withdrawn_with_one_message() {
+    let changed = || {
+        let mut alert = low(one("a"));
+        alert.hold = Duration::from_secs(60);
+        alert
+    };
+    for (name, alerts) in [("changed", vec![changed()]), ("removed", vec![])] {
+        for is_reload in [true, false] {
+            let mut world = World::new(vec![low(one("a"))]);
+            world.report("a", 100.0);
+            world.sent("phone");
+            match is_reload {
+                true => {
+                    let now = world.now();
+                    world.evaluator.renew(settings(alerts.clone()), now);
+                    world.save();
+                }
+                false => world.restart(alerts.clone()),
+            }
+            assert_eq!(world.sent("phone"), [(Ended, 1, 0)], "{name} {is_reload}");
+            let ended = world.incidents.values().next().unwrap().ended.unwrap();
+            assert_eq!(ended.reason, EndReason::Withdrawn);
+            assert!(world.states.is_empty(), "{name} {is_reload}");
+            world.look();
+            assert_eq!(world.sent("phone"), [], "{name} {is_reload}");
+        }
+    }
+}
+
+#[test]
+fn changed_rule_starts_anew() {
+    let mut world = World::new(vec![low(one("a"))]);
+    world.report("a", 100.0);
+    let other = Alert { between: Some("00:00-12:00".parse().unwrap()), ..low(one("a")) };
+    world.evaluator.renew(settings(vec![other]), time_point(t(0), 0));
+    world.look();
+    assert_eq!(world.sent("phone"), [(Fired, 1, 0), (Ended, 1, 0), (Fired, 2, 0)]);
+}
+
+#[test]
+fn unchanged_rule_keeps_its_state_at_a_reload() {
+    let mut world = World::new(vec![stale(one("b")), low(one("a"))]);
+    world.report("a", 100.0);
+    let now = world.now();
+    world.evaluator.renew(settings(vec![low(one("a")), stale(one("b"))]), now);
+    world.look();
+    world.report_at("a", 1, 400.0);
+    assert_eq!(world.sent("phone"), [(Fired, 1, 0), (Ended, 1, 0)]);
+}
+
+#[test]
+fn nothing_is_announced_in_standby_and_the_states_of_the_other_process_are_taken_over() {
+    let mut world = World::new(vec![low(SourceSelection::All)]);
+    world.report("a", 100.0);
+    assert_eq!(world.sent("phone"), [(Fired, 1, 0)]);
+    world.start_in_standby(vec![low(SourceSelection::All)]);
+    world.report("a", 90.0);
+    world.report("b", 90.0);
+    assert_eq!(world.shown().len(), 2, "what it sees is shown");
+    assert_eq!((world.sent("phone"), world.incidents.len()), (vec![], 1));
+    world.take_over();
+    world.look();
+    assert_eq!(world.sent("phone"), [(Fired, 2, 0)], "of the source that the other did not see");
+    world.report_at("a", 1, 400.0);
+    assert_eq!(world.sent("phone"), [(Ended, 1, 0)]);
+}
+
+#[test]
+fn file_that_is_readable_late_does_not_double_what_was_announced_meanwhile() {
+    let mut world = World::new(vec![low(SourceSelection::All)]);
+    world.report("a", 100.0);
+    world.sent("phone");
+    // The disk hangs: the rules start anew.
+    world.start_in_standby(vec![low(SourceSelection::All)]);
+    let now = world.now();
+    world.evaluator.activate(Loaded::default(), now);
+    world.look();
+    assert_eq!(world.sent("phone"), [(Fired, 1, 0)]);
+    world.take_over();
+    let ended = world.sent("phone");
+    assert_eq!(ended, [(Ended, 1, 0)], "the earlier incident is withdrawn");
+    world.look();
+    world.report_at("a", 1, 400.0);
+    assert_eq!(world.sent("phone"), [(Ended, 1, 0)]);
+    assert!(world.incidents.values().all(|incident| incident.ended.is_some()));
+}
+
+#[test]
+fn window_starts_from_recorded_observations() {
+    let gallons = |number| Limit { number, unit: Some(Unit::UsGallon) };
+    let condition =
+        FieldCondition::Falls { by: gallons(40.0), within: Duration::from_secs(3600), clear: None };
+    let rule = AlertRule::Field { sources: one("a"), field: "volume".into(), condition };
+    let mut world = World::new(vec![Alert { rule, ..low(one("a")) }]);
+    world.pass(60);
+    let key = SubjectKey { alert: "tank_low".into(), source: Some("a".into()) };
+    let samples = vec![(t(30), 441.0), (t(45), 420.0)];
+    let unit = Some(Unit::UsGallon);
+    world.evaluator.backfill(vec![crate::alert::WindowSamples { key, unit, samples }]);
+    world.report("a", 400.0);
+    assert_eq!(world.sent("phone"), [(Fired, 1, 60)]);
+}

@@ -1,0 +1,77 @@
+//! What is written to the store, and what is read from it at the start.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::alert::{Incident, Notice, NoticeKey, SubjectKey};
+use crate::data_lock::Holder;
+
+/// State of a rule on a subject, as the file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedState {
+    /// Identity of the rule's settings: the state of a rule that was changed is not continued.
+    pub fingerprint: u64,
+    /// The state, in a form that the store does not interpret.
+    pub state: String,
+}
+
+/// Changes that are written in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// States; `None` deletes one.
+    pub states: Vec<(SubjectKey, Option<SavedState>)>,
+    /// Incidents that began, changed or ended.
+    pub incidents: Vec<Arc<Incident>>,
+    /// Ends of silences by alert; `None` deletes one.
+    pub silences: Vec<(Arc<str>, Option<Timestamp>)>,
+    /// Notices to send.
+    pub notices: Vec<Arc<Notice>>,
+    /// Notices that need not be sent any more. Applied after `notices`.
+    pub done: Vec<NoticeKey>,
+}
+
+/// Content of the file at the start.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// States of rules.
+    pub states: Vec<(SubjectKey, SavedState)>,
+    /// Incidents that have not ended.
+    pub open: Vec<Incident>,
+    /// The latest incidents that have ended, at most [`MAX_RECENT`](crate::alert::MAX_RECENT), newest first.
+    pub recent: Vec<Incident>,
+    /// Ends of silences, by alert.
+    pub silences: Vec<(Arc<str>, Timestamp)>,
+    /// Notices that were not sent, or not marked as sent.
+    pub notices: Vec<Notice>,
+}
+
+/// Outcome of an attempt to open the file.
+#[derive(Debug)]
+pub enum Opened {
+    /// The file is open and had this content before the changes that wait are written, without the notices that they
+    /// delete. A caller that has states of its own, since the file could not be opened or was closed, has the later
+    /// ones, and saves all of them once more.
+    Loaded(Loaded),
+    /// Another process evaluates alerts. `Loaded` follows once it has ended. Changes that wait have been discarded:
+    /// that process has its own.
+    Standby(Holder),
+    /// The file cannot be opened, for this reason. It is tried again each minute; `Loaded` follows then. Changes stay
+    /// in memory until then.
+    Failed(Arc<str>),
+    /// The file was damaged or removed, and a new one has replaced it. The caller saves all that it has once more,
+    /// with the notices that its channels have.
+    Replaced,
+}
+
+impl Changes {
+    /// Returns true if there are none.
+    pub fn is_empty(&self) -> bool {
+        let Changes { states, incidents, silences, notices, done } = self;
+        states.is_empty()
+            && incidents.is_empty()
+            && silences.is_empty()
+            && notices.is_empty()
+            && done.is_empty()
+    }
+}

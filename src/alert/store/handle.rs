@@ -1,0 +1,257 @@
+//! The owner of the store's thread, and handles to it.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use jiff::Timestamp;
+
+use super::changes::{Changes, Loaded, Opened};
+use super::health::{StoreFault, StoreHealth};
+use super::pending::Pending;
+use super::read::{self, IncidentsError};
+use super::thread::StoreThread;
+use crate::alert::{Incident, IncidentId, NoticeKey};
+use crate::data_lock::{DataLock, Holder};
+use crate::threads::{self, OwnedThread, StillRunning};
+
+/// Called on the store's thread with each outcome of opening the file that differs from the one before. Must not
+/// block.
+pub type OnOpen = Box<dyn FnMut(Opened) + Send>;
+
+/// Called on the store's thread with the notices that are on the disk now. Must not block.
+pub type OnSaved = Box<dyn Fn(&[NoticeKey]) + Send>;
+
+/// Owner of the store's thread. Dropping it writes the changes that wait and joins the thread.
+#[derive(Debug)]
+pub struct AlertStore {
+    thread: OwnedThread,
+}
+
+/// Handle to the store. Cheap to clone.
+#[derive(Clone)]
+pub struct StoreHandle {
+    shared: Arc<Shared>,
+    wake: Sender<()>,
+}
+
+/// State that the handles share with the thread.
+pub(super) struct Shared {
+    pub(super) path: PathBuf,
+    waiting: Mutex<Waiting>,
+    status: Mutex<Status>,
+    /// True if a read has met damage.
+    is_suspect: AtomicBool,
+}
+
+/// Changes that are not on the disk. The mutex is never held during a system call.
+#[derive(Default)]
+struct Waiting {
+    pending: Pending,
+    /// Time since which the oldest of `pending` waits.
+    since: Option<Timestamp>,
+    /// Number of changes that are being written, and the time since which the oldest of them waits.
+    in_flight: Option<(usize, Timestamp)>,
+    discarded: u64,
+    /// True while another process has the file, so that changes are discarded.
+    is_standby: bool,
+}
+
+#[derive(Default)]
+struct Status {
+    is_open: bool,
+    error: Option<StoreFault>,
+    holder: Option<Holder>,
+}
+
+impl AlertStore {
+    /// Starts the thread, which opens the file at `path` as soon as it has the lock.
+    ///
+    /// # Errors
+    /// The thread cannot be created.
+    pub fn start(
+        path: PathBuf,
+        lock: Arc<DataLock>,
+        on_open: OnOpen,
+        on_saved: OnSaved,
+    ) -> io::Result<(AlertStore, StoreHandle)> {
+        let (handle, woken) = StoreHandle::new(path);
+        let thread = StoreThread::new(Arc::clone(&handle.shared), woken, lock, on_open, on_saved);
+        let thread = OwnedThread::spawn(threads::ALERT_STORE, move |stop| thread.run(&stop))?;
+        Ok((AlertStore { thread }, handle))
+    }
+
+    /// Signals the thread to write the changes that wait and to end, without waiting for it.
+    pub fn begin_stop(&mut self) {
+        self.thread.stop();
+    }
+
+    /// Stops the thread, and waits until `deadline` for it to write the changes that wait.
+    ///
+    /// # Errors
+    /// The disk has not taken them in time. The thread ends when it does.
+    pub fn stop(self, deadline: Instant) -> Result<(), StillRunning> {
+        self.thread.join_deadline(deadline)
+    }
+}
+
+impl StoreHandle {
+    /// Returns a handle, and the channel by which it wakes the thread.
+    pub(super) fn new(path: PathBuf) -> (StoreHandle, Receiver<()>) {
+        let (wake, woken) = bounded(1);
+        let shared = Shared {
+            path,
+            waiting: Mutex::default(),
+            status: Mutex::default(),
+            is_suspect: AtomicBool::new(false),
+        };
+        (StoreHandle { shared: Arc::new(shared), wake }, woken)
+    }
+
+    /// Adds changes to those that wait, and returns at once. Of changes with the same key the latest one wins.
+    /// They are written as soon as the disk takes them; all of one call are in one transaction.
+    pub fn save(&self, changes: Changes) {
+        if changes.is_empty() {
+            return;
+        }
+        let now = Timestamp::now();
+        let mut waiting = self.shared.waiting();
+        if waiting.is_standby {
+            return;
+        }
+        let discarded = waiting.pending.add(changes);
+        waiting.discarded += discarded;
+        waiting.since.get_or_insert(now);
+        drop(waiting);
+        self.wake();
+    }
+
+    /// Returns the health of the store.
+    pub fn health(&self) -> Arc<StoreHealth> {
+        let status = lock(&self.shared.status);
+        let waiting = self.shared.waiting();
+        let (in_flight, in_flight_since) = waiting.in_flight.unzip();
+        Arc::new(StoreHealth {
+            is_open: status.is_open,
+            error: status.error.clone(),
+            holder: status.holder.clone(),
+            waiting: waiting.pending.len() + in_flight.unwrap_or(0),
+            waiting_since: in_flight_since.or(waiting.since),
+            discarded: waiting.discarded,
+        })
+    }
+
+    /// Returns at most `limit` incidents of an alert, the latest fire first: those before `before`, an incident of the
+    /// alert, or the latest ones. Reads the file, and waits at most 250 ms for another program's lock on it, so it is
+    /// for the handler of a request that may block.
+    ///
+    /// # Errors
+    /// The file is not open, or cannot be read.
+    pub fn incidents(
+        &self,
+        alert: &str,
+        before: Option<IncidentId>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, IncidentsError> {
+        if !lock(&self.shared.status).is_open {
+            return Err(IncidentsError::Closed);
+        }
+        let found = read::incidents(&self.shared.path, alert, before, limit);
+        Ok(found.inspect_err(|error| {
+            if error.is_damage() {
+                self.shared.is_suspect.store(true, Ordering::Relaxed);
+                self.wake();
+            }
+        })?)
+    }
+
+    fn wake(&self) {
+        // If it is full, the thread has not received the previous wake-up yet.
+        let _ = self.wake.try_send(());
+    }
+}
+
+impl fmt::Debug for StoreHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreHandle").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        lock(&self.waiting)
+    }
+
+    /// Takes the changes that wait; `None` if there are none.
+    pub(super) fn take(&self) -> Option<Pending> {
+        let mut waiting = self.waiting();
+        let since = waiting.since.take()?;
+        let pending = mem::take(&mut waiting.pending);
+        waiting.in_flight = Some((pending.len(), since));
+        Some(pending)
+    }
+
+    /// Records that the changes that were taken are on the disk.
+    pub(super) fn written(&self) {
+        self.waiting().in_flight = None;
+    }
+
+    /// Returns changes that could not be written to those that wait.
+    pub(super) fn put_back(&self, pending: Pending) {
+        let mut waiting = self.waiting();
+        let discarded = waiting.pending.put_back(pending);
+        waiting.discarded += discarded;
+        waiting.since = waiting.in_flight.take().map(|(_, since)| since).or(waiting.since);
+    }
+
+    /// Removes the notices whose deletion waits: they were sent while the file was not open.
+    pub(super) fn remove_done(&self, loaded: &mut Loaded) {
+        let waiting = self.waiting();
+        loaded.notices.retain(|notice| !waiting.pending.deletes(&notice.key));
+    }
+
+    /// Returns the number of changes that wait.
+    pub(super) fn count(&self) -> usize {
+        self.waiting().pending.len()
+    }
+
+    /// Discards the changes that wait, and later ones until the file is opened.
+    pub(super) fn stand_by(&self, holder: Holder) {
+        *self.waiting() = Waiting { is_standby: true, ..Waiting::default() };
+        *lock(&self.status) = Status { holder: Some(holder), ..Status::default() };
+    }
+
+    /// Accepts changes again.
+    pub(super) fn end_standby(&self) {
+        self.waiting().is_standby = false;
+        lock(&self.status).holder = None;
+    }
+
+    pub(super) fn set_open(&self, is_open: bool) {
+        lock(&self.status).is_open = is_open;
+    }
+
+    /// Sets the current error. Keeps the time since which there has been one.
+    pub(super) fn set_error(&self, error: StoreFault) {
+        let mut status = lock(&self.status);
+        let since = status.error.as_ref().map_or(error.since, |earlier| earlier.since);
+        status.error = Some(StoreFault { since, ..error });
+    }
+
+    pub(super) fn clear_error(&self) {
+        lock(&self.status).error = None;
+    }
+
+    pub(super) fn take_suspicion(&self) -> bool {
+        self.is_suspect.swap(false, Ordering::Relaxed)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,256 @@
+//! The notifier: the couriers of all channels.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+use super::channel::channel;
+use super::context::ChannelContext;
+use super::courier::{Courier, CourierHandle, CourierSettings, TestError};
+use super::delivery::DeliveryError;
+use super::outbox::OutboxSettings;
+use super::status::{ChannelFailure, ChannelStatus};
+use crate::alert::{Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey};
+use crate::config::{Channel, Severity};
+use crate::kernel::clock::Clock;
+
+/// Called with notices that are to be deleted from the disk. Must not block.
+pub type Done = Arc<dyn Fn(Vec<NoticeKey>) + Send + Sync>;
+
+/// Time for which a test waits beyond the timeout of its channel.
+const TEST_SLACK: Duration = Duration::from_secs(5);
+
+/// A test message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TestFailure {
+    /// No channel has that name.
+    #[error("no channel has that name")]
+    UnknownChannel,
+    /// The channel did not take it, for this reason.
+    #[error(transparent)]
+    Delivery(DeliveryError),
+    /// The channel sends another message.
+    #[error("the channel is busy with another message; retry in a minute")]
+    Busy,
+}
+
+/// Owner of the couriers of all channels. Dropping it ends them, without waiting for deliveries in progress.
+pub struct Notifier {
+    couriers: Vec<(Arc<Channel>, Courier)>,
+    handle: NotifierHandle,
+    done: Done,
+    clock: Clock,
+    /// Number of the next thread.
+    next: usize,
+}
+
+/// Handle to all channels. Cheap to clone; no call but [`NotifierHandle::test`] waits for a disk or a network.
+#[derive(Clone)]
+pub struct NotifierHandle(Arc<ArcSwap<Vec<(Arc<Channel>, CourierHandle)>>>);
+
+impl Notifier {
+    /// Starts a courier for each channel.
+    ///
+    /// # Errors
+    /// A thread cannot be created.
+    pub fn start(
+        channels: &[Arc<Channel>],
+        context: &ChannelContext,
+        done: Done,
+        clock: Clock,
+    ) -> io::Result<Notifier> {
+        let handle = NotifierHandle(Arc::default());
+        let mut notifier = Notifier { couriers: Vec::new(), handle, done, clock, next: 1 };
+        notifier.renew(channels, context)?;
+        Ok(notifier)
+    }
+
+    /// Returns a handle to all channels, also to those of later configurations.
+    pub fn handle(&self) -> NotifierHandle {
+        self.handle.clone()
+    }
+
+    /// Applies a new configuration. Channels of the same name keep their messages, and try those again that were
+    /// refused; those of a channel that was removed are dropped.
+    ///
+    /// # Errors
+    /// A thread cannot be created. The other channels are in force.
+    pub fn renew(&mut self, channels: &[Arc<Channel>], context: &ChannelContext) -> io::Result<()> {
+        let mut before: HashMap<Arc<str>, Courier> = self
+            .couriers
+            .drain(..)
+            .map(|(channel, courier)| (channel.name.clone(), courier))
+            .collect();
+        let mut failed = None;
+        for settings in channels {
+            let deliver = channel(settings, context);
+            let courier = match before.remove(&settings.name) {
+                Some(courier) => {
+                    courier.renew(outbox(settings), settings.timeout, deliver);
+                    courier
+                }
+                None => {
+                    let courier_settings = CourierSettings {
+                        name: settings.name.clone(),
+                        outbox: outbox(settings),
+                        timeout: settings.timeout,
+                    };
+                    let done = self.done.clone();
+                    let on_done = Box::new(move |keys| done(keys));
+                    let number = self.next;
+                    let clock = self.clock.clone();
+                    match Courier::start(number, courier_settings, deliver, on_done, clock) {
+                        Ok(courier) => courier,
+                        Err(error) => {
+                            failed = Some(error);
+                            continue;
+                        }
+                    }
+                }
+            };
+            self.next += 1;
+            self.couriers.push((settings.clone(), courier));
+        }
+        for courier in before.values() {
+            let keys = courier.handle().notices().iter().map(|notice| notice.key.clone()).collect();
+            (self.done)(keys);
+        }
+        self.publish();
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn publish(&self) {
+        let handles = self.couriers.iter();
+        let handles = handles.map(|(channel, courier)| (channel.clone(), courier.handle()));
+        self.handle.0.store(Arc::new(handles.collect()));
+    }
+
+    /// Signals all couriers to stop, without waiting for them.
+    pub fn begin_stop(&mut self) {
+        self.couriers.iter_mut().for_each(|(_, courier)| courier.begin_stop());
+    }
+
+    /// Stops all couriers, and waits until `deadline` for deliveries in progress, so that they can be marked as sent.
+    pub fn stop(mut self, deadline: Instant) {
+        self.begin_stop();
+        for (channel, courier) in self.couriers.drain(..) {
+            if courier.stop(deadline).is_err() {
+                log::warn!(
+                    "channel {}: a delivery is still in progress; its message is sent again after the start",
+                    channel.name
+                );
+            }
+        }
+    }
+}
+
+fn outbox(channel: &Channel) -> OutboxSettings {
+    OutboxSettings { group_wait: channel.group_wait, max_per_hour: channel.max_per_hour }
+}
+
+impl NotifierHandle {
+    /// Queues notices in their channels. Those of channels that do not exist are ignored.
+    pub fn push(&self, notices: &[Arc<Notice>]) {
+        self.each_with(notices, CourierHandle::push);
+    }
+
+    /// Queues notices that were read from the disk. Returns the keys of those whose channel does not exist any more.
+    #[must_use = "the file has to drop the notices of channels that do not exist"]
+    pub fn restore(&self, notices: &[Arc<Notice>]) -> Vec<NoticeKey> {
+        self.each_with(notices, CourierHandle::restore);
+        let couriers = self.0.load();
+        let exists = |key: &NoticeKey| couriers.iter().any(|(of, _)| of.name == key.channel);
+        let keys = notices.iter().map(|notice| &notice.key);
+        keys.filter(|key| !exists(key)).cloned().collect()
+    }
+
+    fn each_with(&self, notices: &[Arc<Notice>], add: impl Fn(&CourierHandle, Vec<Arc<Notice>>)) {
+        for (channel, courier) in &**self.0.load() {
+            let own = notices.iter().filter(|notice| notice.key.channel == channel.name);
+            let own: Vec<Arc<Notice>> = own.cloned().collect();
+            if !own.is_empty() {
+                add(courier, own);
+            }
+        }
+    }
+
+    /// Marks notices as saved.
+    pub fn saved(&self, keys: &[NoticeKey]) {
+        self.0.load().iter().for_each(|(_, courier)| courier.saved(keys));
+    }
+
+    /// Returns all notices that are not sent yet.
+    pub fn notices(&self) -> Vec<Arc<Notice>> {
+        self.0.load().iter().flat_map(|(_, courier)| courier.notices()).collect()
+    }
+
+    /// Returns the states of all channels, in the order of the configuration.
+    pub fn status(&self) -> Arc<[ChannelStatus]> {
+        let couriers = self.0.load();
+        let status = couriers.iter().map(|(channel, courier)| status(channel, courier));
+        status.collect()
+    }
+
+    /// Sends a test message through a channel, and waits for the outcome.
+    ///
+    /// # Errors
+    /// There is no such channel, or it did not take the message.
+    pub fn test(&self, channel: &str, now: Timestamp) -> Result<(), TestFailure> {
+        let couriers = self.0.load_full();
+        let found = couriers.iter().find(|(of, _)| *of.name == *channel);
+        let (settings, courier) = found.ok_or(TestFailure::UnknownChannel)?;
+        let notice = Arc::new(test_notice(&settings.name, now));
+        courier.send_test(notice, settings.timeout + TEST_SLACK).map_err(|error| match error {
+            TestError::Delivery(error) => TestFailure::Delivery(error),
+            TestError::Busy | TestError::Stopped => TestFailure::Busy,
+        })
+    }
+}
+
+fn status(channel: &Channel, courier: &CourierHandle) -> ChannelStatus {
+    let status = courier.status();
+    ChannelStatus {
+        name: channel.name.clone(),
+        kind: channel.kind.as_str(),
+        waiting: status.waiting,
+        oldest: status.oldest,
+        failure: status.last_error.map(|error| ChannelFailure {
+            since: error.since,
+            fault: error.fault,
+            message: error.message,
+        }),
+        sent: status.sent,
+        failed: status.failed,
+        dropped: status.dropped,
+    }
+}
+
+/// Returns the notice of a test message.
+fn test_notice(channel: &Arc<str>, now: Timestamp) -> Notice {
+    let id = IncidentId(fastrand::u64(..));
+    let evidence = Evidence {
+        detail: Some("this is a test message: the channel works".into()),
+        ..Evidence::default()
+    };
+    let incident = Incident {
+        id,
+        subject: SubjectKey { alert: "test".into(), source: None },
+        title: "Test".into(),
+        field: None,
+        severity: Severity::Info,
+        condition: "a test".into(),
+        since: now,
+        fired_at: now,
+        at_fire: evidence.clone(),
+        evidence,
+        acknowledged: None,
+        ended: None,
+    };
+    let key =
+        NoticeKey { channel: channel.clone(), incident: id, kind: NoticeKind::Fired, number: 0 };
+    Notice { key, incident: Arc::new(incident), message: None, at: now, due: now }
+}

@@ -1,0 +1,66 @@
+//! A notice in the outbox, and the time from which it can be sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::alert::{Notice, NoticeKey, NoticeKind};
+use crate::kernel::clock::TimePoint;
+
+/// Time after which a notice is sent although the disk has not taken it.
+pub const UNSAVED_AFTER: Duration = Duration::from_secs(2);
+
+/// Longest time by which a notice can be deferred. Quiet hours are shorter than a day.
+pub const MAX_DEFERRAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Time after a reminder was due at which it is dropped.
+pub const MAX_REMINDER_AGE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A notice in the outbox.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) notice: Arc<Notice>,
+    /// True once it is on the disk.
+    pub(super) is_saved: bool,
+    /// Time since boot at which it was pushed or restored.
+    pub(super) pushed_at: Duration,
+}
+
+impl Entry {
+    pub(super) fn into_key(self) -> NoticeKey {
+        self.notice.key.clone()
+    }
+
+    /// Returns the time until it can be sent: zero if it can.
+    pub(super) fn wait(&self, now: TimePoint) -> Duration {
+        self.until_due(now).max(self.until_unsaved(now))
+    }
+
+    /// Returns the time until it is due, by the wall clock or by the time since it was pushed.
+    pub(super) fn until_due(&self, now: TimePoint) -> Duration {
+        let Notice { at, due, .. } = &*self.notice;
+        let by_wall = positive(due.duration_since(now.wall));
+        let deferral = positive(due.duration_since(*at)).min(MAX_DEFERRAL);
+        by_wall.min((self.pushed_at + deferral).saturating_sub(now.boot))
+    }
+
+    /// Returns the time until it is sent without being saved.
+    fn until_unsaved(&self, now: TimePoint) -> Duration {
+        match self.is_saved {
+            true => Duration::ZERO,
+            false => (self.pushed_at + UNSAVED_AFTER).saturating_sub(now.boot),
+        }
+    }
+
+    /// Returns true for a reminder that is no longer worth sending.
+    pub(super) fn is_old_reminder(&self, now: TimePoint) -> bool {
+        self.notice.key.kind == NoticeKind::Reminder
+            && now.wall.duration_since(self.notice.due) > MAX_REMINDER_AGE
+    }
+}
+
+/// Returns a duration, or zero for a negative one.
+fn positive(duration: SignedDuration) -> Duration {
+    Duration::try_from(duration).unwrap_or_default()
+}

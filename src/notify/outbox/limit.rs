@@ -1,0 +1,43 @@
+//! Bound of the outbox.
+
+use std::collections::HashSet;
+
+use super::entry::Entry;
+use super::merge;
+use crate::alert::{IncidentId, NoticeKind};
+
+/// Most notices of a channel that wait.
+pub const MAX_WAITING: usize = 1_000;
+
+/// Removes and returns what exceeds `max`: first reminders, then both notices of incidents that have ended, then
+/// the oldest incidents. An end goes with its fire, so the result may be one less than `max`.
+pub(super) fn take_excess(entries: &mut Vec<Entry>, max: usize) -> Vec<Entry> {
+    let mut dropped = Vec::new();
+    if entries.len() <= max {
+        return dropped;
+    }
+    // The oldest first.
+    let mut by_age: Vec<usize> = (0..entries.len()).collect();
+    by_age.sort_by_key(|&index| (entries[index].notice.at, index));
+    let complete = merge::complete(entries);
+    let class = |entry: &Entry| match entry.notice.key {
+        ref key if key.kind == NoticeKind::Reminder => 0,
+        ref key if complete.contains(&key.incident) => 1,
+        _ => 2,
+    };
+    by_age.sort_by_key(|&index| class(&entries[index]));
+    let excess = entries.len() - max;
+    let mut victims: HashSet<IncidentId> = HashSet::new();
+    let mut count = 0;
+    for index in by_age {
+        if count >= excess {
+            break;
+        }
+        let incident = entries[index].notice.key.incident;
+        if victims.insert(incident) {
+            count += entries.iter().filter(|other| other.notice.key.incident == incident).count();
+        }
+    }
+    dropped.extend(entries.extract_if(.., |entry| victims.contains(&entry.notice.key.incident)));
+    dropped
+}

@@ -1,0 +1,329 @@
+//! The outbox of a channel: a queue of notices that decides what is sent, and when.
+//!
+//! It is a pure state machine without a clock, a thread or a file: [`Courier`](super::Courier) drives it.
+//!
+//! ```text
+//! push, restore ──► waiting ──next──► in flight ──sent──► done
+//!                      ▲                  │
+//!                      └──────failed──────┘
+//! ```
+//!
+//! | rule | |
+//! | --- | --- |
+//! | save first | a notice is sent once it is on the disk, or [`UNSAVED_AFTER`] after it was pushed |
+//! | join | notices that become due within `group_wait` of the first one are one message; so are those that become due during a backoff, or while the quota is used up |
+//! | supersede | of one incident, a fire that waits replaces its reminders, an end replaces reminders, and a reminder replaces earlier ones; a fire and its end are sent together |
+//! | old reminders | are dropped when they could be sent more than [`MAX_REMINDER_AGE`] late |
+//! | order | an end is never sent before the fire of its incident |
+//! | retry | transient failures for ever, with a jittered exponential backoff and `Retry-After`; a channel that refuses, each hour; an undeliverable message is dropped |
+//! | quota | at most `max_per_hour` messages in any hour |
+//! | bound | at most [`MAX_WAITING`] notices; reminders are dropped first, then incidents that have ended, then the oldest |
+//!
+//! # Clocks
+//! Notices are due by the wall clock, which may be set. A notice is therefore also due once the time by which
+//! it was deferred has passed since boot, which is [`MAX_DEFERRAL`] at most: a clock that is set back by a
+//! year does not hold a message for a year. All other times are since boot.
+
+mod backoff;
+mod entry;
+mod limit;
+mod merge;
+mod quota;
+mod status;
+
+use std::collections::HashSet;
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::delivery::{Delivery, DeliveryError, DeliveryFault};
+use crate::alert::{Notice, NoticeKey, NoticeKind};
+use crate::kernel::clock::TimePoint;
+
+use backoff::Backoff;
+use entry::Entry;
+use quota::Quota;
+
+pub use backoff::{MAX_BACKOFF, MAX_RETRY_AFTER, MIN_BACKOFF, REFUSED_INTERVAL};
+pub use entry::{MAX_DEFERRAL, MAX_REMINDER_AGE, UNSAVED_AFTER};
+pub use limit::MAX_WAITING;
+pub use status::{LastError, OutboxStatus};
+
+/// Settings of a channel that concern its outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxSettings {
+    /// Time for which the first notice that is due waits for others.
+    pub group_wait: Duration,
+    /// Most messages in any hour; 0 counts as 1.
+    pub max_per_hour: u32,
+}
+
+/// What the channel does next.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// Sends this message, and then calls [`Outbox::sent`] or [`Outbox::failed`].
+    Send(Delivery),
+    /// Calls [`Outbox::next`] again after this time, or after a change.
+    Wait(Duration),
+    /// Calls [`Outbox::next`] again after a change.
+    Idle,
+}
+
+/// Consequence of a failed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// The message is sent again after this time.
+    Retry(Duration),
+    /// The message with this number of notices was dropped.
+    Dropped(usize),
+}
+
+/// Queue of the notices of a channel.
+#[derive(Debug)]
+pub struct Outbox {
+    settings: OutboxSettings,
+    /// Notices to send, in the order in which they were pushed.
+    waiting: Vec<Entry>,
+    /// Notices of the message that is being sent.
+    in_flight: Vec<Entry>,
+    /// Time since boot at which the first of those that can be sent was seen.
+    window_opened: Option<Duration>,
+    backoff: Backoff,
+    quota: Quota,
+    /// Notices to delete from the disk.
+    done: Vec<NoticeKey>,
+    /// Number of notices dropped for want of room that no message has stated yet.
+    unreported: u64,
+    /// The part of `unreported` that the message in flight states.
+    reported_in_flight: u64,
+    last_error: Option<LastError>,
+    counts: status::Counts,
+}
+
+impl Outbox {
+    /// Returns an empty outbox. `random` is for the jitter of the backoff.
+    pub fn new(settings: OutboxSettings, random: fastrand::Rng) -> Outbox {
+        Outbox {
+            settings,
+            waiting: Vec::new(),
+            in_flight: Vec::new(),
+            window_opened: None,
+            backoff: Backoff::new(random),
+            quota: Quota::default(),
+            done: Vec::new(),
+            unreported: 0,
+            reported_in_flight: 0,
+            last_error: None,
+            counts: status::Counts::default(),
+        }
+    }
+
+    /// Adds notices that are being saved. Returns the number of notices that were dropped for want of room.
+    pub fn push(
+        &mut self,
+        notices: impl IntoIterator<Item = Arc<Notice>>,
+        now: TimePoint,
+    ) -> usize {
+        self.add_all(notices, false, now)
+    }
+
+    /// Adds notices that were read from the disk. Returns the number of notices that were dropped for want of
+    /// room.
+    pub fn restore(
+        &mut self,
+        notices: impl IntoIterator<Item = Arc<Notice>>,
+        now: TimePoint,
+    ) -> usize {
+        self.add_all(notices, true, now)
+    }
+
+    /// Marks notices as saved. Ignores those that it does not have.
+    pub fn saved<'a>(&mut self, keys: impl IntoIterator<Item = &'a NoticeKey>) {
+        let keys: HashSet<&NoticeKey> = keys.into_iter().collect();
+        for entry in self.waiting.iter_mut().chain(&mut self.in_flight) {
+            entry.is_saved |= keys.contains(&entry.notice.key);
+        }
+    }
+
+    /// Applies other settings, with which a message that was refused is sent again at once.
+    pub fn renew(&mut self, settings: OutboxSettings) {
+        self.settings = settings;
+        self.retry_now();
+    }
+
+    /// Ends the backoff.
+    pub fn retry_now(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// Returns what to do now.
+    pub fn next(&mut self, now: TimePoint) -> Next {
+        if !self.in_flight.is_empty() {
+            return Next::Idle;
+        }
+        self.drop_old_reminders(now);
+        let Some(first) = self.waits(now).into_iter().min() else {
+            self.window_opened = None;
+            return Next::Idle;
+        };
+        if !first.is_zero() {
+            self.window_opened = None;
+            return Next::Wait(first);
+        }
+        let opened = *self.window_opened.get_or_insert(now.boot);
+        let at = (opened + self.settings.group_wait)
+            .max(self.backoff.retry_at())
+            .max(self.quota.free_at(self.settings.max_per_hour, now.boot));
+        match at.saturating_sub(now.boot) {
+            Duration::ZERO => Next::Send(self.take(now)),
+            wait => Next::Wait(wait),
+        }
+    }
+
+    /// Records that the message in flight was sent.
+    pub fn sent(&mut self, now: TimePoint) {
+        self.done.extend(mem::take(&mut self.in_flight).into_iter().map(Entry::into_key));
+        self.unreported = self.unreported.saturating_sub(mem::take(&mut self.reported_in_flight));
+        self.window_opened = None;
+        self.quota.sent(now.boot);
+        self.backoff.reset();
+        self.last_error = None;
+        self.counts.sent += 1;
+    }
+
+    /// Records that the message in flight was not sent.
+    pub fn failed(&mut self, error: DeliveryError, now: TimePoint) -> Failed {
+        self.reported_in_flight = 0;
+        let DeliveryError { fault, message, retry_after } = error;
+        let since = match &self.last_error {
+            Some(earlier) => earlier.since,
+            None => now.wall,
+        };
+        self.last_error = Some(LastError { since, fault, message });
+        self.counts.failed += 1;
+        let entries = mem::take(&mut self.in_flight);
+        if fault == DeliveryFault::Undeliverable {
+            let count = entries.len();
+            self.window_opened = None;
+            self.counts.dropped += count as u64;
+            self.done.extend(entries.into_iter().map(Entry::into_key));
+            // The next message may be another one that the server takes.
+            self.backoff.failed(DeliveryFault::Transient, retry_after, now.boot);
+            return Failed::Dropped(count);
+        }
+        // Those of an incident that arrived meanwhile are later ones.
+        let arrived = mem::replace(&mut self.waiting, entries);
+        self.waiting.extend(arrived);
+        self.settle();
+        Failed::Retry(self.backoff.failed(fault, retry_after, now.boot))
+    }
+
+    /// Returns the notices that are not sent yet.
+    pub fn notices(&self) -> Vec<Arc<Notice>> {
+        let entries = self.in_flight.iter().chain(&self.waiting);
+        entries.map(|entry| Arc::clone(&entry.notice)).collect()
+    }
+
+    /// Returns the notices that are to be deleted from the disk: those that were sent, superseded or dropped
+    /// since the latest call.
+    pub fn take_done(&mut self) -> Vec<NoticeKey> {
+        mem::take(&mut self.done)
+    }
+
+    fn add_all(
+        &mut self,
+        notices: impl IntoIterator<Item = Arc<Notice>>,
+        is_saved: bool,
+        now: TimePoint,
+    ) -> usize {
+        let mut dropped = 0;
+        for notice in notices {
+            self.add(notice, is_saved, now);
+            // Seldom, since it looks at all notices.
+            if self.waiting.len() >= 2 * MAX_WAITING {
+                dropped += self.settle();
+            }
+        }
+        dropped + self.settle()
+    }
+
+    fn add(&mut self, notice: Arc<Notice>, is_saved: bool, now: TimePoint) {
+        let mut entries = self.waiting.iter_mut().chain(&mut self.in_flight);
+        match entries.find(|entry| entry.notice.key == notice.key) {
+            Some(entry) => entry.is_saved |= is_saved,
+            None => self.waiting.push(Entry { notice, is_saved, pushed_at: now.boot }),
+        }
+    }
+
+    /// Removes what is superseded, and what has no room. Returns the number of the latter.
+    fn settle(&mut self) -> usize {
+        let superseded = merge::take_superseded(&mut self.waiting);
+        self.done.extend(superseded.into_iter().map(Entry::into_key));
+        let dropped = limit::take_excess(&mut self.waiting, MAX_WAITING);
+        let count = dropped.len();
+        self.unreported += count as u64;
+        self.counts.dropped += count as u64;
+        self.done.extend(dropped.into_iter().map(Entry::into_key));
+        count
+    }
+
+    /// Drops reminders that are too old. A fire that waits has superseded those of its incident, so the
+    /// fires of these have been sent.
+    fn drop_old_reminders(&mut self, now: TimePoint) {
+        let old = self.waiting.extract_if(.., |entry| entry.is_old_reminder(now));
+        self.done.extend(old.map(Entry::into_key));
+    }
+
+    /// Returns the time until each notice that waits can be sent. An end waits for the fire of its incident.
+    fn waits(&self, now: TimePoint) -> Vec<Duration> {
+        let fires = merge::fires(&self.waiting);
+        let wait = |entry: &Entry| {
+            let key = &entry.notice.key;
+            let fire = fires.get(&key.incident).filter(|_| key.kind == NoticeKind::Ended);
+            fire.map_or(Duration::ZERO, |fire| fire.wait(now)).max(entry.wait(now))
+        };
+        self.waiting.iter().map(wait).collect()
+    }
+
+    /// Moves the notices that can be sent into a message.
+    fn take(&mut self, now: TimePoint) -> Delivery {
+        let mut waits = self.waits(now).into_iter();
+        let can_be_sent = |_: &mut Entry| waits.next().is_some_and(|wait| wait.is_zero());
+        self.in_flight = self.waiting.extract_if(.., can_be_sent).collect();
+        merge::sort(&mut self.in_flight);
+        self.reported_in_flight = self.unreported;
+        Delivery {
+            notices: self.in_flight.iter().map(|entry| Arc::clone(&entry.notice)).collect(),
+            key: message_key(self.in_flight.iter().map(|entry| &entry.notice.key)),
+            dropped: self.unreported,
+            unsaved: self.in_flight.iter().any(|entry| !entry.is_saved),
+            now: now.wall,
+        }
+    }
+}
+
+/// Bytes of the hash that identify a message.
+const KEY_BYTES: usize = 16;
+
+/// Returns the identity of a message, which is the same for the same notices in any order.
+fn message_key<'a>(keys: impl Iterator<Item = &'a NoticeKey>) -> Arc<str> {
+    let mut keys: Vec<&NoticeKey> = keys.collect();
+    keys.sort_unstable();
+    let text: String = keys
+        .iter()
+        .map(|NoticeKey { channel, incident, kind, number }| {
+            format!("{channel} {incident} {} {number}\n", kind.as_str())
+        })
+        .collect();
+    let hash = digest(&SHA256, text.as_bytes());
+    let hex: String =
+        hash.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    hex.into()
+}
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;
