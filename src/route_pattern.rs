@@ -45,6 +45,12 @@ pub enum RoutePattern {
     /// The recorded events.
     #[strum(serialize = "/api/v1/events")]
     Events,
+    /// All alerts, as a page.
+    #[strum(serialize = "/alerts")]
+    AlertsPage,
+    /// The page of one alert.
+    #[strum(serialize = "/alert/{alert}")]
+    AlertPage,
     /// All alerts.
     #[strum(serialize = "/api/v1/alerts")]
     Alerts,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::incident::{Incident, SubjectKey};
 use super::notice::Notice;
+use super::store::{Changes, SavedState};
 use crate::board::Event;
 
 /// Consequences of one step, in the order in which they came about.
@@ -24,30 +25,19 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Returns the part that is saved.
+    pub fn changes(&self) -> Changes {
+        Changes {
+            states: self.states.clone(),
+            incidents: self.incidents.clone(),
+            silences: self.silences.clone(),
+            notices: self.notices.clone(),
+            done: Vec::new(),
+        }
+    }
+
     /// Returns true if nothing follows.
     pub fn is_empty(&self) -> bool {
         *self == Effects::default()
     }
-}
-
-/// State of a rule on a subject, as the file has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SavedState {
-    /// Fingerprint of the rule. The state of a rule that was changed since is of no use.
-    pub fingerprint: u64,
-    /// The state, as JSON.
-    pub state: String,
-}
-
-/// Content of the file at its opening.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Loaded {
-    /// States of the subjects that are not inactive.
-    pub states: Vec<(SubjectKey, SavedState)>,
-    /// Incidents that have not ended, and the latest that have, newest first.
-    pub incidents: Vec<Arc<Incident>>,
-    /// Silences.
-    pub silences: Vec<(Arc<str>, Timestamp)>,
-    /// Notices that were not sent.
-    pub notices: Vec<Arc<Notice>>,
 }

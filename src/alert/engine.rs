@@ -20,11 +20,12 @@ use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 use jiff::Timestamp;
 
 use super::command::{Command, CommandError};
-use super::effects::{Effects, Loaded};
+use super::effects::Effects;
 use super::evaluator::{Evaluator, Ids, ServerState};
 use super::handle::{AlertsHandle, MAX_COMMANDS, PastIncidents, Request};
 use super::notice::Notice;
 use super::settings::Settings;
+use super::store::Loaded;
 use super::view::AlertsView;
 use super::windows::WindowSamples;
 use crate::board::{BoardReader, Event};
@@ -64,6 +65,10 @@ enum Message {
     Loaded(Box<Loaded>),
     /// Another process has the lock on the file.
     StandBy,
+    /// The file cannot be opened. The rules start without it.
+    Unreadable,
+    /// A new file has replaced a damaged one.
+    Replaced,
     /// A new configuration.
     Renew(Box<Settings>),
     /// Recorded observations, from which windows start.
@@ -90,6 +95,16 @@ impl AlertSender {
     /// Stops to announce and to save: another process does.
     pub fn stand_by(&self) {
         self.send(Message::StandBy);
+    }
+
+    /// Starts without the states of the file, which cannot be opened.
+    pub fn unreadable(&self) {
+        self.send(Message::Unreadable);
+    }
+
+    /// Saves all states once more: a new file has replaced a damaged one.
+    pub fn replaced(&self) {
+        self.send(Message::Replaced);
     }
 
     /// Starts windows from recorded observations.
@@ -250,6 +265,9 @@ impl EngineThread {
                 self.evaluator.stand_by();
                 self.load_by = far(Instant::now());
             }
+            Message::Unreadable if self.evaluator.is_active() => {}
+            Message::Unreadable => self.evaluator.activate(Loaded::default(), now),
+            Message::Replaced => self.evaluator.save_all(),
             Message::Renew(settings) => {
                 self.evaluator.renew(*settings, now);
                 self.server_at = Instant::now();

@@ -29,7 +29,7 @@ mod windows;
 
 pub use command::{Command, CommandError, MAX_SILENCE};
 pub use describe::measured;
-pub use effects::{Effects, Loaded, SavedState};
+pub use effects::Effects;
 pub use engine::{AlertEngine, AlertHeartbeat, AlertSender, Outputs};
 pub use evaluator::ServerState;
 pub use fault::Fault;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::incident::{EndReason, Incident};
-use super::notice::NoticeKind;
+use super::notice::{Notice, NoticeKind};
 use crate::access::SiteUrl;
 use crate::config::{Placeholder, Template, TemplatePart};
 use crate::format;
@@ -48,6 +48,16 @@ impl From<NoticeKind> for Report {
             NoticeKind::Reminder => Report::Reminder,
             NoticeKind::Ended => Report::Ended,
         }
+    }
+}
+
+/// Returns the first line about a notice: by the template of its rule, or the default.
+pub fn first_line(notice: &Notice, report: Report, context: &TextContext<'_>) -> String {
+    let Some(message) = &notice.message else { return line(report, &notice.incident, context) };
+    match message.parse::<Template>() {
+        Ok(template) => render(&template, &notice.incident, context),
+        // A later version may know other placeholders.
+        Err(_) => clean(message).into_owned(),
     }
 }
 

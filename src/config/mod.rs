@@ -122,6 +122,16 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// Returns true if a source, a channel or the heartbeat verifies a server by the system's certificate
+    /// authorities.
+    pub fn trusts_system(&self) -> bool {
+        self.sources.iter().any(|source| source.trusts_system())
+            || self.channels.iter().any(|channel| channel.trusts_system())
+            || self.heartbeat.is_some()
+    }
+}
+
 /// The configuration of an empty file.
 impl Default for Config {
     fn default() -> Config {

@@ -23,12 +23,10 @@ pub(super) fn document(delivery: &Delivery, context: &ChannelContext) -> Value {
             let incident = &notice.incident;
             let mut document = fields(incident);
             let report = notice.key.kind.into();
-            let line = notice.message.as_deref().map(|message| clean(message).into_owned());
             document["kind"] = notice.key.kind.as_str().into();
             document["number"] = notice.key.number.into();
             document["at"] = Rfc3339(notice.at).to_string().into();
-            document["message"] =
-                line.unwrap_or_else(|| text::line(report, incident, &texts)).into();
+            document["message"] = text::first_line(notice, report, &texts).into();
             document["link"] = text::link(incident, context.site_url.as_ref()).into();
             document
         })

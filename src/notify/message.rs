@@ -68,10 +68,7 @@ impl<'a> Item<'a> {
 
     /// Returns the first line: that of the rule, or the default.
     pub(super) fn line(&self, context: &TextContext<'_>) -> String {
-        match &self.notice.message {
-            Some(message) => clean(message).into_owned(),
-            None => text::line(self.report, self.incident(), context),
-        }
+        text::first_line(self.notice, self.report, context)
     }
 }
 
@@ -282,11 +279,11 @@ mod tests {
     #[test]
     fn message_of_the_rule_is_the_first_line_and_other_texts_follow() {
         let mut own = (*fired()).clone();
-        own.message = Some("Tank low\r\n!".into());
+        own.message = Some("{title} low:\r\n{value}!".into());
         let message = Message::of(&delivery([own.into()]), &context());
         assert_eq!(
             message.lines[..2],
-            ["Tank low  !", "280 gal, 3 min ago: Cistern volume below 300 gal"]
+            ["Cistern low:  280 gal!", "280 gal, 3 min ago: Cistern volume below 300 gal"]
         );
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::alerts::backfill_windows;
 use super::descriptor_budget::{MAX_READERS, max_polls};
 use super::required_threads::polls_in_address_space;
 use super::{StartError, program_event};
+use crate::alert::{self, AlertSender, RecordedWindows};
 use crate::board::{
     Board, BoardReader, Change, ChangeSink, EventKind, Reporter, SavedReading, ServiceInfo,
     Snapshot, SourceInfo, SourceView, State,
@@ -42,6 +44,8 @@ pub(super) struct Data {
     pub(super) history: History,
     pub(super) change_sender: ChangeSender,
     pub(super) recorder: Recorder,
+    /// Set once the rules of alerts have started.
+    pub(super) alerts: Arc<OnceLock<AlertSender>>,
 }
 
 impl Data {
@@ -62,8 +66,12 @@ impl Data {
         let (board, reader, reporter) = Board::start(infos, loaded, service(start), changes)?;
         // Trends start from recorded samples. The recorder's thread reads them, as the disk may be slow.
         let (mut samples, trend_reporter) = (TrendSamples::new(&config.sources), reporter.clone());
+        let mut windows = RecordedWindows::new(&alert::Settings::from(config));
+        let alerts = Arc::new(OnceLock::<AlertSender>::new());
+        let engine = alerts.clone();
         let recorder = recorder.start(Box::new(move |history| {
             backfill_next(history, &mut samples, &trend_reporter)
+                || engine.get().is_none_or(|engine| backfill_windows(history, &mut windows, engine))
         }))?;
         let saver =
             file.map(|file| Saver::start(file, Arc::clone(lock), reader.clone())).transpose()?;
@@ -73,7 +81,17 @@ impl Data {
         let pollers = Pollers::start(fleet, &kept, &reporter, authorities)?;
         // A step of the clock before this needs no further poll: the pollers have just begun.
         let _ = handles.set(pollers.handles());
-        Ok(Data { pollers, reporter, saver, board, reader, history, change_sender, recorder })
+        Ok(Data {
+            pollers,
+            reporter,
+            saver,
+            board,
+            reader,
+            history,
+            change_sender,
+            recorder,
+            alerts,
+        })
     }
 }
 

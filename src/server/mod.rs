@@ -20,6 +20,8 @@
 //!
 //! No other module imports this one, except the commands and `check`.
 
+mod admin_pages;
+mod alerts;
 mod data;
 mod descriptor_budget;
 mod earlier_files;
@@ -44,6 +46,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, never, select, tick};
 use jiff::Timestamp;
 
+use self::alerts::Alerts;
 pub use self::descriptor_budget::DescriptorLimits;
 pub(crate) use self::descriptor_budget::admitted_connections;
 pub use self::error::StartError;
@@ -97,6 +100,7 @@ struct Running {
     history: History,
     change_sender: ChangeSender,
     recorder: Recorder,
+    alerts: Alerts,
     /// Lock on the files of the history.
     lock: Arc<DataLock>,
     admin: Admin,

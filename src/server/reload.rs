@@ -15,10 +15,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::alerts::backfill_windows;
 use super::data::{backfill_next, fleet, recorded_sources};
 use super::reload_thread::ReloadThread;
 use super::source_changes::SourceChanges;
 use super::{Running, Setup, admitted_connections, effective_limits, program_event};
+use crate::alert::{self, RecordedWindows};
 use crate::board::{EventKind, SourceInfo};
 use crate::certificates::CertificateInfo;
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
@@ -51,6 +53,9 @@ impl Running {
                 "HUP: cannot keep sessions through a restart: {error}; send HUP again when that is \
                  fixed"
             );
+        }
+        if self.reload_alerts(&config, reload_thread) {
+            changes.push("alerts changed".to_owned());
         }
         if self.config.log != config.log {
             self.site.set_slow_request(config.log.slow_request);
@@ -86,6 +91,26 @@ impl Running {
             log::warn!("HUP: {} need a restart to change", restart.join(", "));
         }
         self.change_sender.send(program_event(EventKind::Reloaded, &summary));
+    }
+
+    /// Passes the rules of alerts, the channels and the heartbeat to their threads. Returns true if one has changed.
+    fn reload_alerts(&mut self, config: &Config, reload_thread: &ReloadThread) -> bool {
+        let before = &self.config;
+        let is_changed = before.alerts != config.alerts
+            || before.channels != config.channels
+            || before.heartbeat != config.heartbeat;
+        // Rules select sources, and messages name the site.
+        if is_changed || before.sources != config.sources || before.site != config.site {
+            if let Err(error) = self.alerts.renew(config) {
+                log::error!(
+                    "HUP: cannot start a thread for alerts: {error}; send HUP again when that is fixed"
+                );
+            }
+            let mut windows = RecordedWindows::new(&alert::Settings::from(config));
+            let (history, engine) = (self.history.clone(), self.alerts.sender());
+            reload_thread.run(move || while backfill_windows(&history, &mut windows, &engine) {});
+        }
+        is_changed
     }
 
     /// Passes the rules of access to the gate. Returns true if `[auth]` has changed: the rules also contain the

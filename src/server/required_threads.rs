@@ -30,6 +30,8 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
         threads::RELOAD,
         threads::BOARD,
         threads::HISTORY,
+        threads::ALERTS,
+        threads::HEARTBEAT,
         threads::SCOREBOARD,
         threads::WATCHDOG,
     ];
@@ -43,6 +45,7 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
         .chain(certificates)
         .map(str::to_owned)
         .collect();
+    names.extend(of_alerts(config));
     names.extend(thread_names());
     names.extend(Engine::thread_names(&config.server.engine));
     names.extend(redirect::thread_names(config));
@@ -50,10 +53,21 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
     names
 }
 
-/// Returns the names of the threads that a reload adds: that of the sessions. New sources need none.
+/// Returns the names of the threads that a reload adds: those of the sessions and of alerts. New sources need none.
 pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
     let starts_sessions = keeps_sessions(after) && !keeps_sessions(before);
-    starts_sessions.then(|| threads::SESSIONS.to_owned()).into_iter().collect()
+    let sessions = starts_sessions.then(|| threads::SESSIONS.to_owned());
+    let known = of_alerts(before);
+    let of_alerts = of_alerts(after).into_iter().filter(|name| !known.contains(name));
+    sessions.into_iter().chain(of_alerts).collect()
+}
+
+/// Returns the names of the threads of the alerts' file and channels.
+fn of_alerts(config: &Config) -> Vec<String> {
+    let store = (!config.alerts.is_empty()).then(|| threads::ALERT_STORE.to_owned());
+    let channels = 1..=config.channels.len();
+    let channels = channels.map(|number| format!("{}{number}", threads::NOTIFY_PREFIX));
+    store.into_iter().chain(channels).collect()
 }
 
 /// Returns the number of polls that may be in flight under the limit on the address space, if there is one.

@@ -15,7 +15,7 @@ pub struct Setup {
     pub config: Config,
     /// Certificates of the public listeners; `None`: they speak plain HTTP.
     pub certificates: Option<Certificates>,
-    /// Certificate authorities of the system, read together with the files; `None` if no source needs them.
+    /// Certificate authorities of the system, read together with the files; `None` if nothing needs them.
     pub(crate) authorities: Option<Authorities>,
 }
 
@@ -128,8 +128,7 @@ impl SetupLoader {
             (Ok(mut config), Ok(certificates)) if errors.is_empty() => {
                 config.server.admin_listen = admin_listen.unwrap_or(config.server.admin_listen);
                 config.tls = config.tls.filter(|_| !no_tls);
-                let needs_authorities = config.sources.iter().any(|source| source.trusts_system());
-                let authorities = needs_authorities.then(Authorities::of_system);
+                let authorities = config.trusts_system().then(Authorities::of_system);
                 Ok(Setup { config, certificates, authorities })
             }
             _ => Err(SetupErrors(errors)),

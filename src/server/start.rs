@@ -9,11 +9,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::admin_pages::{AdminSources, admin_pages, ailments, health};
+use super::alerts::{Alerts, Surroundings};
 use super::data::Data;
 use super::descriptor_budget::admin_connections;
 use super::late_listeners::{Binding, Role};
@@ -25,11 +27,9 @@ use super::{
 };
 use crate::access::{Gate, NoRandomness};
 use crate::admin::configuration::LiveConfiguration;
-use crate::admin::health::Health;
-use crate::admin::listeners::{ListenerStatus, LiveListeners};
-use crate::admin::metrics::{Metrics, RequestMetrics};
-use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{Admin, AdminPages, Alerting, ChannelTester};
+use crate::admin::listeners::ListenerStatus;
+use crate::admin::metrics::RequestMetrics;
+use crate::admin::{Admin, AdminPages};
 use crate::board::EventKind;
 use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, ListenAddr};
@@ -38,7 +38,6 @@ use crate::engine::{Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
-use crate::notify::TestFailure;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
 
@@ -68,16 +67,35 @@ impl Running {
             LiveCertificates::new(certificates)
         });
         let requests = Arc::new(RequestMetrics::new()?);
-        let site = Arc::new(site(&config, &data, certificates.as_ref(), &gate, &requests));
+        let around = Surroundings {
+            board: data.reader.clone(),
+            history: data.history.clone(),
+            change_sender: data.change_sender.clone(),
+            certificates: certificates.clone(),
+            start: &start,
+            tls: data.pollers.system_tls(),
+            lock: lock.clone(),
+        };
+        let mut alerts = Alerts::start(&config, around)?;
+        // The recorder's thread starts windows from the history as soon as it has opened it.
+        let _ = data.alerts.set(alerts.sender());
+        let site = site(&config, &data, certificates.as_ref(), &gate, &requests);
+        let channels = alerts.channels();
+        let channels = Box::new(move || channels.status());
+        let site = Arc::new(site.with_alerts(alerts.handle(), channels));
         let tls = certificates.as_ref().map(|live| live.server_config()).transpose()?;
         let settings = Settings { max_connections, ..config.server.engine.clone() };
         let service = Arc::new(SiteService(site.clone()));
         let engine = Engine::start(public, settings, tls, service).map_err(threads::with_limits)?;
 
         let configuration = LiveConfiguration::new(effective_limits(&config));
+        let health = health(&engine, &data, &alerts);
+        alerts.start_heartbeat(&config, ailments(&health, &alerts))?;
         let pages = admin_pages(AdminSources {
             engine: &engine,
             data: &data,
+            alerts: &alerts,
+            health,
             listeners: late.live(),
             certificates: certificates.as_ref(),
             configuration: &configuration,
@@ -91,8 +109,7 @@ impl Running {
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
 
         listening.iter().for_each(|line| log::info!("{line}"));
-        let Data { pollers, reporter, saver, board, reader: _, history, change_sender, recorder } =
-            data;
+        let Data { pollers, reporter, saver, board, history, change_sender, recorder, .. } = data;
         let mut running = Running {
             config,
             watchdog,
@@ -112,6 +129,7 @@ impl Running {
             history,
             change_sender,
             recorder,
+            alerts,
             lock,
             admin,
             teardown,
@@ -236,59 +254,6 @@ fn site(
     }));
     site.set_slow_request(config.log.slow_request);
     site
-}
-
-/// Parts that the admin pages report on.
-struct AdminSources<'a> {
-    engine: &'a Engine,
-    data: &'a Data,
-    listeners: Arc<LiveListeners>,
-    certificates: Option<&'a Arc<LiveCertificates>>,
-    configuration: &'a Arc<LiveConfiguration>,
-    gate: &'a Arc<Gate>,
-    requests: Arc<RequestMetrics>,
-    site: &'a Arc<Site>,
-    start: Start,
-}
-
-fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
-    let AdminSources { engine, data, configuration, gate, requests, site, start, .. } = sources;
-    let certificates = sources.certificates.cloned();
-    let listeners = sources.listeners;
-    let alerting = Alerting::default();
-    let health = Arc::new(Health {
-        engine: engine.stats(),
-        board: data.reader.clone(),
-        polls: data.pollers.handles(),
-        history: data.history.clone(),
-        alerts: None,
-        admin: OnceLock::new(),
-    });
-    let scoreboard = Arc::new(Scoreboard {
-        health: health.clone(),
-        listeners: listeners.clone(),
-        certificates: certificates.clone(),
-        configuration: configuration.clone(),
-        alerting: alerting.clone(),
-        start: start.clone(),
-    });
-    let metrics = Metrics {
-        requests,
-        engine: engine.stats(),
-        access: gate.stats(),
-        board: data.reader.clone(),
-        polls: data.pollers.handles(),
-        history: data.history.clone(),
-        listeners,
-        certificates,
-        configuration: configuration.clone(),
-        health: health.clone(),
-        alerting: alerting.clone(),
-        start,
-    };
-    let test_channel: ChannelTester = Arc::new(|_| Err(TestFailure::UnknownChannel));
-    let (site, gate) = (Arc::clone(site), Arc::clone(gate));
-    AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
 }
 
 fn watched(pages: &AdminPages, timeout: Duration) -> Watched {

@@ -74,6 +74,7 @@ impl Running {
             history,
             change_sender,
             recorder,
+            alerts,
             lock: _,
             admin,
             teardown,
@@ -97,6 +98,7 @@ impl Running {
             drop(sessions);
             drop(saver);
             drop((reporter, board));
+            alerts.stop();
             change_sender.send(program_event(EventKind::Stopped, ""));
             drop(recorder);
             drop((history, site));

@@ -20,6 +20,8 @@ pub(super) struct AssetFiles {
     /// Shows the point of a chart under the pointer.
     pub(super) readout: Asset,
     pub(super) icon: Asset,
+    /// The icon while an alert fires.
+    pub(super) icon_alert: Asset,
     /// `/robots.txt`
     pub(super) robots: Rendered,
 }
@@ -49,6 +51,12 @@ impl AssetFiles {
                 &without_comments(READOUT),
             ),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
+            icon_alert: Asset::new(
+                "icon_alert",
+                "svg",
+                "image/svg+xml",
+                include_str!("assets/icon_alert.svg"),
+            ),
             // The water level of a household does not belong in a search engine.
             robots: Rendered::new(PLAIN, &b"User-agent: *\nDisallow: /\n"[..]),
         }

@@ -18,13 +18,14 @@
 //! | services | `service` (the site), `redirect` (plain listeners beside TLS) |
 //! | last step of a response | `finish` |
 //! | routing | `router`, `routes` (the table) |
-//! | handlers | `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `alerts`, `alert_command`, `poll`, `health`, `login`, `assets`, `openapi` |
+//! | handlers | `alert_pages`, `pages` (and `page_charts`), `picture`, `status`, `values`, `history`, `events`, `alerts`, `alert_command`, `poll`, `health`, `login`, `assets`, `openapi` |
 //! | handler interface | `answer` (handlers and their results), `exchange`, `context` (their arguments) |
 //! | caches and views | `page` (HTML), `chart` (SVG), `asset_files`, `document_cache`, `snapshot_cache`, `series`, `export`, `shell`, `sources`, `freshness`, `request_log`, `alert_json` |
 //! | requests and results | `content`, `query`, `history_query`, `history_problem`, `target`, `cors`, `denial`, `conditional`, `next`, `negotiate`, `request_id`, `problem`, `methods`, `media_type`, `observer` |
 
 mod alert_command;
 mod alert_json;
+mod alert_pages;
 mod alerts;
 mod answer;
 mod asset_files;

@@ -11,7 +11,7 @@ use super::context::{Context, RouteRequest};
 use super::freshness::max_lateness;
 use super::media_type::HTML;
 use super::page::{self, Moment, PageKey, View};
-use super::pages::{content, with_view};
+use super::pages::{alerts_version, content, visitor, with_view};
 use super::problem::Problem;
 use super::query::decoded_words;
 use super::ranking::OverviewQuery;
@@ -46,7 +46,7 @@ pub(super) fn group(context: &Context, request: &RouteRequest<'_>) -> Result<Ans
 
 fn answer(context: &Context, request: &RouteRequest<'_>, query: OverviewQuery) -> Answer {
     if let Some(page) =
-        context.pages.get(&key(&query, request), moment(&context.snapshot(), request))
+        context.pages.get(&key(&query, request), moment(context, &context.snapshot(), request))
     {
         return Answer::Ready(content(page));
     }
@@ -68,7 +68,7 @@ fn render(
     query: &OverviewQuery,
 ) -> Result<Content, Problem> {
     let snapshot = context.snapshot();
-    let (key, moment) = (key(query, request), moment(&snapshot, request));
+    let (key, moment) = (key(query, request), moment(context, &snapshot, request));
     let page = context.pages.get(&key, moment).unwrap_or_else(|| {
         context.pages.insert(key, moment, html(context, &snapshot, request, query))
     });
@@ -83,25 +83,26 @@ fn html(
 ) -> String {
     let render = |view: &View<'_>| page::overview(view, query);
     // The reference to the root depends on the depth of the page's address.
-    let root = match request.parameter {
-        "" => target::ROOT.to_owned(),
-        group => target::PARENT.repeat(1 + group.matches('/').count()),
+    let (root, path) = match request.parameter {
+        "" => (target::ROOT.to_owned(), "/".to_owned()),
+        group => (target::PARENT.repeat(1 + group.matches('/').count()), format!("/group/{group}")),
     };
-    with_view(context, snapshot, request, &root, render)
+    with_view(context, snapshot, request, (&root, &path), render)
 }
 
 fn key(query: &OverviewQuery, request: &RouteRequest<'_>) -> PageKey {
-    PageKey::Overview { query: query.clone(), by_session: request.by_session }
+    PageKey::Overview { query: query.clone(), visitor: visitor(request) }
 }
 
-/// Returns the moment of an overview. Of many sources it is the same for all snapshots of a second. The time of the
+/// Returns the moment of an overview or of a page of alerts. Of many sources it is the same for all snapshots of a second. The time of the
 /// start moves with the clock, so that the pages of a later time are not shown after the clock was set back.
-fn moment(snapshot: &Snapshot, request: &RouteRequest<'_>) -> Moment {
+pub(super) fn moment(context: &Context, snapshot: &Snapshot, request: &RouteRequest<'_>) -> Moment {
     let version = match max_lateness(snapshot.sources.len()).is_zero() {
         true => snapshot.version,
         false => snapshot.service.started_at.as_second().unsigned_abs(),
     };
-    Moment { version, second: request.now.as_second() }
+    let alerts = alerts_version(context, snapshot);
+    Moment { version, alerts, second: request.now.as_second() }
 }
 
 /// Returns what the address selects. Pages ignore what is invalid.

@@ -11,7 +11,7 @@ use std::task::Poll;
 use jiff::Timestamp;
 
 use super::answer::Answer;
-use super::chart::{Cached, Drawing, Missing, Range, Subject};
+use super::chart::{Cached, Drawing, Missing, Range, Subject, thresholds};
 use super::content::Content;
 use super::context::{Context, RouteRequest};
 use super::problem::Problem;
@@ -45,8 +45,10 @@ pub(super) fn outdated<'s>(
     if !context.history.is_enabled() {
         return Vec::new();
     }
+    let alerts = context.alerts.view();
     let is_outdated = |source, field: &str| {
-        let subject = Subject { source, field, range };
+        let thresholds = thresholds(&alerts, source, field);
+        let subject = Subject { source, field, range, thresholds: &thresholds };
         matches!(context.charts.get(&context.history, subject, now), Cached::Outdated(_))
     };
     charts
@@ -103,7 +105,9 @@ impl PageDrawing {
         while self.pieces < MAX_PIECES {
             let (source, field) = self.outdated.pop_front()?;
             let Some(source) = snapshot.sources.get(&source) else { continue };
-            let subject = Subject { source, field: &field, range: self.range };
+            let thresholds = thresholds(&context.alerts.view(), source, &field);
+            let range = self.range;
+            let subject = Subject { source, field: &field, range, thresholds: &thresholds };
             if let Cached::Outdated(_) = context.charts.get(&context.history, subject, request.now)
             {
                 return Some(Drawing::new(&context.history, subject, request.now));

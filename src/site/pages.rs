@@ -17,14 +17,16 @@ use super::answer::Answer;
 use super::chart::Range;
 use super::content::{CachePolicy, Content, Representation, render_for};
 use super::context::{Context, RouteRequest};
+use super::freshness::max_lateness;
 use super::media_type::HTML;
 use super::overview;
-use super::page::{self, Moment, PageKey, Variant, View};
+use super::page::{self, Moment, PageKey, Variant, View, Visitor};
 use super::page_charts::{PageRenderers, draw_and_render, outdated};
 use super::problem::Problem;
 use super::rendered::Rendered;
 use super::sources::unknown_source;
 use super::target;
+use crate::access::Role;
 use crate::board::{Snapshot, SourceView};
 
 /// Browsers may store a page, but revalidate it before each use: its ages change.
@@ -44,7 +46,7 @@ pub(super) fn root(context: &Context, request: &RouteRequest<'_>) -> Result<Answ
 fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
     let snapshot = context.snapshot();
     let variant = variant(request);
-    if let Some(cached) = context.dashboards.get(variant, moment(&snapshot, request)) {
+    if let Some(cached) = context.dashboards.get(variant, moment(context, &snapshot, request)) {
         return Ok(Answer::Ready(content(cached.page.clone())));
     }
     let charts =
@@ -60,9 +62,9 @@ fn dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Pr
 /// Renders the dashboard, at the root of the site.
 fn render_dashboard(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let snapshot = context.snapshot();
-    let (variant, moment) = (variant(request), moment(&snapshot, request));
+    let (variant, moment) = (variant(request), moment(context, &snapshot, request));
     let cached = context.dashboards.get(variant, moment).unwrap_or_else(|| {
-        let html = with_view(context, &snapshot, request, target::ROOT, page::dashboard);
+        let html = with_view(context, &snapshot, request, (target::ROOT, "/"), page::dashboard);
         context.dashboards.insert(variant, moment, html)
     });
     Ok(content(cached.page.clone()))
@@ -73,7 +75,8 @@ pub(super) fn source(context: &Context, request: &RouteRequest<'_>) -> Result<An
     let snapshot = context.snapshot();
     let variant = variant(request);
     let source = named(&snapshot, request)?;
-    if let Some(page) = context.pages.get(&key(source, variant), source_moment(source, request)) {
+    let moment = source_moment(context, &snapshot, source, request);
+    if let Some(page) = context.pages.get(&key(source, variant), moment) {
         return Ok(Answer::Ready(content(page)));
     }
     if context.charts.is_stalled() {
@@ -87,7 +90,7 @@ pub(super) fn source(context: &Context, request: &RouteRequest<'_>) -> Result<An
 fn render_source(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
     let snapshot = context.snapshot();
     let source = named(&snapshot, request)?;
-    let (variant, moment) = (variant(request), source_moment(source, request));
+    let (variant, moment) = (variant(request), source_moment(context, &snapshot, source, request));
     if let Some(page) = context.pages.get(&key(source, variant), moment) {
         return Ok(content(page));
     }
@@ -117,7 +120,8 @@ fn render_page(
     source: &SourceView,
 ) -> String {
     let render = |view: &View<'_>| page::source_page(view, source);
-    with_view(context, snapshot, request, target::PARENT, render)
+    let path = format!("/source/{}", source.name);
+    with_view(context, snapshot, request, (target::PARENT, &path), render)
 }
 
 fn key(source: &SourceView, variant: Variant) -> PageKey {
@@ -125,8 +129,14 @@ fn key(source: &SourceView, variant: Variant) -> PageKey {
 }
 
 /// Returns the moment of the page of a source, which other sources do not change.
-fn source_moment(source: &SourceView, request: &RouteRequest<'_>) -> Moment {
-    Moment { version: source.version, second: request.now.as_second() }
+fn source_moment(
+    context: &Context,
+    snapshot: &Snapshot,
+    source: &SourceView,
+    request: &RouteRequest<'_>,
+) -> Moment {
+    let alerts = alerts_version(context, snapshot);
+    Moment { version: source.version, alerts, second: request.now.as_second() }
 }
 
 fn charts_of(source: &SourceView) -> impl Iterator<Item = (&SourceView, String)> {
@@ -141,11 +151,25 @@ fn named<'s>(
 }
 
 pub(super) fn variant(request: &RouteRequest<'_>) -> Variant {
-    Variant { range: range_of(&request.http.target), by_session: request.by_session }
+    Variant { range: range_of(&request.http.target), visitor: visitor(request) }
 }
 
-fn moment(snapshot: &Snapshot, request: &RouteRequest<'_>) -> Moment {
-    Moment { version: snapshot.version, second: request.now.as_second() }
+pub(super) fn visitor(request: &RouteRequest<'_>) -> Visitor {
+    Visitor { by_session: request.by_session, role: request.role }
+}
+
+fn moment(context: &Context, snapshot: &Snapshot, request: &RouteRequest<'_>) -> Moment {
+    let alerts = alerts_version(context, snapshot);
+    Moment { version: snapshot.version, alerts, second: request.now.as_second() }
+}
+
+/// Returns the version of the alerts for which a page is rendered. With many sources they change every few
+/// milliseconds, so a page is the same for all views of a second, unless a command was carried out since.
+pub(super) fn alerts_version(context: &Context, snapshot: &Snapshot) -> u64 {
+    match max_lateness(snapshot.sources.len()).is_zero() {
+        true => context.alerts.view().version,
+        false => 0,
+    }
 }
 
 /// Returns the range that a page's address selects. Pages ignore an invalid one.
@@ -156,16 +180,21 @@ fn range_of(target: &Uri) -> Range {
 }
 
 /// Renders from the state of the site at the moment of the request. `root` is the reference to the root of
-/// the site, which depends on the route and not on the request, so that all requests share a rendering.
+/// the site, and `path` that of the page within it. Both depend on the route and not on the request, so that all
+/// requests share a rendering.
 pub(super) fn with_view<T>(
     context: &Context,
     snapshot: &Snapshot,
     request: &RouteRequest<'_>,
-    root: &str,
+    (root, path): (&str, &str),
     render: impl FnOnce(&View<'_>) -> T,
 ) -> T {
-    let settings = context.settings();
-    let Variant { range, by_session } = variant(request);
+    let (settings, alerts) = (context.settings(), context.alerts.view());
+    let Variant { range, visitor } = variant(request);
+    let channels = match visitor.role {
+        Role::Guest => [].into(),
+        Role::Reader | Role::Responder => context.channels(),
+    };
     render(&View {
         layout: context.layout(&settings, root),
         snapshot,
@@ -174,7 +203,10 @@ pub(super) fn with_view<T>(
         certificate: context.certificate(request.now),
         now: request.now,
         range,
-        by_session,
+        visitor,
+        alerts: &alerts,
+        channels: &channels,
+        path,
     })
 }
 

@@ -11,7 +11,8 @@ use strum::VariantNames;
 
 use super::answer::Answer;
 use super::chart::{
-    Cached, Drawing, Missing, Outcome, Range, SIDES, SVG, Size, Subject, Theme, WIDE,
+    Cached, Drawing, Missing, Outcome, Range, SIDES, SVG, Size, Subject, Theme, Threshold, WIDE,
+    thresholds,
 };
 use super::content::{Content, Representation, render_for};
 use super::context::{Context, RouteRequest};
@@ -60,6 +61,7 @@ struct Picture {
     source: SourceView,
     field: String,
     range: Range,
+    thresholds: Vec<Threshold>,
     size: Size,
     theme: Theme,
 }
@@ -90,11 +92,17 @@ impl Picture {
         pairs.finish()?;
         let snapshot = context.snapshot();
         let source = snapshot.sources.get(&source).ok_or_else(unknown_field)?.clone();
-        Ok(Picture { source, field, range, size, theme })
+        let thresholds = thresholds(&context.alerts.view(), &source, &field);
+        Ok(Picture { source, field, range, thresholds, size, theme })
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { source: &self.source, field: &self.field, range: self.range }
+        Subject {
+            source: &self.source,
+            field: &self.field,
+            range: self.range,
+            thresholds: &self.thresholds,
+        }
     }
 
     /// Continues a drawing. If it would wait too long for a permit, sends the outdated chart.

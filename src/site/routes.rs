@@ -4,8 +4,8 @@ use super::answer::Handler::{self, Form, Heavy, Light};
 use super::login::LOGIN_BODY_LIMIT;
 use super::methods::Methods::{self, Post, Read};
 use super::{
-    alert_command, alerts, assets, events, health, history, login, openapi, overview, pages,
-    picture, poll, status, values,
+    alert_command, alert_pages, alerts, assets, events, health, history, login, openapi, overview,
+    pages, picture, poll, status, values,
 };
 use crate::access::{RouteAccess, Scope};
 use crate::engine::Lane::{Bulk, Interactive};
@@ -41,6 +41,8 @@ pub(super) fn route(pattern: RoutePattern) -> Route {
         RoutePattern::Value => (Read, READ, Light(values::value)),
         RoutePattern::History => (Read, READ, Heavy(Bulk, history::history)),
         RoutePattern::Events => (Read, READ, Heavy(Bulk, events::events)),
+        RoutePattern::AlertsPage => (Read, READ, Heavy(Interactive, alert_pages::all)),
+        RoutePattern::AlertPage => (Read, READ, Heavy(Interactive, alert_pages::one)),
         RoutePattern::Alerts => (Read, READ, Heavy(Bulk, alerts::list)),
         RoutePattern::Alert => (Read, READ, Heavy(Bulk, alerts::alert)),
         RoutePattern::Acknowledge => (Post, ALERT, Heavy(Interactive, alert_command::acknowledge)),

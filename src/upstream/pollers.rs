@@ -282,6 +282,11 @@ impl Pollers {
         fresh_until.is_some_and(|until| *until > at_slot)
     }
 
+    /// Returns the TLS settings that trust the system's authorities, also those of a later reload.
+    pub(crate) fn system_tls(&self) -> ClientTls {
+        self.parts.system_tls.clone()
+    }
+
     /// Trusts these authorities of the system from the next connection on, and polls each source again, which may
     /// have failed for the lack of one. No poll is interrupted. Returns false if nothing changes.
     ///

@@ -220,13 +220,15 @@ impl Evaluator {
             *view = None;
         }
         let Some(transition) = transition else { return self.requeue(place) };
-        let is_at_end = matches!(
-            &transition,
-            Transition::Ended(incident)
-                if incident.ended.is_some_and(|ended| ended.reason == EndReason::OutsideHours)
-        );
+        let is_at_end = match &transition {
+            Transition::Cleared => true,
+            Transition::Ended(incident) => {
+                incident.ended.is_some_and(|ended| ended.reason == EndReason::OutsideHours)
+            }
+            Transition::Pending | Transition::Fired(_) => false,
+        };
         self.apply(place, transition, now, except);
-        // The sight may be one of the next hours.
+        // At the end of the hours of a rule, the sight may be one of the next hours.
         match is_at_end {
             true => self.step(place, sight, now, except),
             false => self.requeue(place),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::effects::{Loaded, SavedState};
 use super::super::incident::{EndReason, Ended, Incident, IncidentId, SubjectKey};
 use super::super::monitor::{Phase, Transition};
 use super::super::rule::Rule;
 use super::super::settings::Settings;
+use super::super::store::{Loaded, SavedState};
 use super::super::windows::WindowSamples;
 use super::place::Place;
 use super::subject::Subject;
@@ -68,20 +68,17 @@ impl Evaluator {
         self.notice_step(now);
         let now = now.wall;
         let was_active = std::mem::replace(&mut self.is_active, true);
-        let Loaded { states, incidents, silences, notices: _ } = loaded;
+        let Loaded { states, open, recent, silences, notices: _ } = loaded;
         let places: HashMap<SubjectKey, Place> = self
             .places()
             .into_iter()
             .map(|place| (self.subject(place).key.clone(), place))
             .collect();
-        let (open, ended): (Vec<_>, Vec<_>) =
-            incidents.into_iter().partition(|incident| incident.ended.is_none());
-        self.recent.extend(ended);
+        self.recent.extend(recent.into_iter().map(Arc::new));
         self.recent.truncate(MAX_RECENT);
-        let mut open: HashMap<IncidentId, (Arc<Incident>, Vec<Arc<str>>)> = open
-            .into_iter()
-            .map(|incident| (incident.id, (incident, self.settings.channels.clone())))
-            .collect();
+        let all = self.settings.channels.clone();
+        let mut open: HashMap<IncidentId, (Incident, Vec<Arc<str>>)> =
+            open.into_iter().map(|incident| (incident.id, (incident, all.clone()))).collect();
         for (key, saved) in states {
             let place = places.get(&key).copied();
             // After a start without the file, what fires in memory was announced.
@@ -130,6 +127,19 @@ impl Evaluator {
                 subject.monitor.backfill(rule, samples.into_iter(), unit);
             }
         }
+    }
+
+    /// Saves all states once more, after the file was replaced by a new one.
+    pub fn save_all(&mut self) {
+        for place in self.places() {
+            let Some(incident) = self.subject(place).monitor.incident().cloned() else { continue };
+            self.effects.incidents.push(incident);
+            self.save(place);
+        }
+        let silences = self.rules.iter().filter(|rule| rule.silenced_until.is_some());
+        let silences = silences.map(|rule| (rule.rule.alert().name.clone(), rule.silenced_until));
+        self.effects.silences.extend(silences);
+        self.effects.incidents.extend(self.recent.iter().cloned());
     }
 
     /// Returns true if states are saved and incidents announced.

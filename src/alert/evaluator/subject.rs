@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::super::effects::SavedState;
 use super::super::incident::SubjectKey;
 use super::super::monitor::{Monitor, Phase};
 use super::super::rule::Rule;
+use super::super::store::SavedState;
 use super::super::view::{AlertState, SubjectView};
 
 /// A source, or the server, as the subject of a rule.

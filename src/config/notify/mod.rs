@@ -139,6 +139,13 @@ pub struct Telegram {
     pub chat: Secret,
 }
 
+impl Channel {
+    /// Returns true if it verifies a server by the system's certificate authorities.
+    pub fn trusts_system(&self) -> bool {
+        self.ca_certs.is_none() && !matches!(self.kind, ChannelKind::Exec(_))
+    }
+}
+
 impl ChannelKind {
     /// Returns its name in the configuration.
     pub const fn as_str(&self) -> &'static str {

@@ -58,7 +58,11 @@ impl Conditions {
         let Some(live) = &self.certificates else { return ServerState::met(false) };
         let Some(days) = live.expires_soon(now) else { return ServerState::met(false) };
         // Days are few: an f64 holds them exactly.
-        ServerState { value: Finite::new(days as f64), unit: Some(Unit::Day), ..ServerState::met(true) }
+        ServerState {
+            value: Finite::new(days as f64),
+            unit: Some(Unit::Day),
+            ..ServerState::met(true)
+        }
     }
 
     /// Returns the failure of a write for want of space.
@@ -200,7 +204,9 @@ mod tests {
             dropped: 0,
         };
         // Quiet hours: they wait, and nothing fails.
-        for channels in [vec![], vec![channel("phone", 600, false)], vec![channel("phone", 15, true)]] {
+        for channels in
+            [vec![], vec![channel("phone", 600, false)], vec![channel("phone", 15, true)]]
+        {
             assert_eq!(waiting(&channels, now), ServerState::met(false));
         }
         let state = waiting(&[channel("phone", 16, true), channel("mail", 600, false)], now);

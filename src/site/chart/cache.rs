@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use super::latest::Latest;
 use super::range::Range;
 use super::rendering::Chart;
+use super::threshold::Threshold;
 use crate::board::SourceView;
 use crate::history::History;
 
@@ -53,16 +54,22 @@ pub(in crate::site) struct Subject<'a> {
     pub(in crate::site) source: &'a SourceView,
     pub(in crate::site) field: &'a str,
     pub(in crate::site) range: Range,
+    /// Thresholds of the alerts on the field.
+    pub(in crate::site) thresholds: &'a [Threshold],
 }
 
 impl Subject<'_> {
     pub(super) fn key(&self) -> Key {
-        let Subject { source, field, range } = *self;
+        let Subject { source, field, range, .. } = *self;
         Key { source: source.name.clone(), field: field.to_owned(), range }
     }
 
     pub(super) fn inputs(&self, history: &History) -> Inputs {
-        Inputs { history: history.version(), latest: Latest::of(self.source, self.field) }
+        Inputs {
+            history: history.version(),
+            latest: Latest::of(self.source, self.field),
+            thresholds: self.thresholds.into(),
+        }
     }
 }
 
@@ -75,10 +82,11 @@ pub(super) struct Key {
 }
 
 /// Versions of the data that a chart was drawn from. Equal inputs give an equal chart.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Inputs {
     history: u64,
     latest: Option<Latest>,
+    pub(super) thresholds: Arc<[Threshold]>,
 }
 
 /// Result of a lookup in the cache, which reads no disk.

@@ -12,6 +12,7 @@ use super::point::Point;
 use super::range::Range;
 use super::rendering::{Chart, Content};
 use super::sparse;
+use super::threshold::levels;
 use crate::board::{Datum, SourceView};
 use crate::history::{
     Bucket, Calendar, DAY, History, HistoryError, Merger, Plan, Points, QUARTER, ReaderWait,
@@ -76,8 +77,11 @@ impl Drawing {
             Ok(Poll::Ready(chart)) => Ok(Arc::new(chart)),
             Err(missing) => Err(missing),
         };
-        let entry =
-            Entry { outcome: outcome.clone(), inputs: self.inputs, drawn_at: self.now.as_second() };
+        let entry = Entry {
+            outcome: outcome.clone(),
+            inputs: self.inputs.clone(),
+            drawn_at: self.now.as_second(),
+        };
         // Clients can invent names of fields while the source has not answered.
         let field_exists = self.source.value(&self.key.field).is_some();
         cache.insert(self.key.clone(), entry, field_exists);
@@ -209,7 +213,12 @@ impl Drawing {
         let marked = latest
             .filter(|_| frame.shape() == Shape::Line)
             .map(|latest| Point::single(latest.at, latest.number));
-        let plot = Plot::of(&plotted, marked, frame);
+        let levels = match frame.shape() {
+            Shape::Line => levels(&self.inputs.thresholds, unit),
+            // A threshold applies to a value, and not to the amount of a span.
+            Shape::Bars | Shape::Dots => Vec::new(),
+        };
+        let plot = Plot { levels, ..Plot::of(&plotted, marked, frame) };
         let recorded = sparse::Recorded {
             rows: &rows,
             since: self.recorded_since,

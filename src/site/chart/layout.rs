@@ -6,6 +6,7 @@ use super::legend::{SWATCH, Swatch, Wording};
 use super::plot::{Plot, Shape};
 use super::size::{Canvas, NARROW};
 use super::text_width::width;
+use super::threshold::extended;
 use super::tick::Tick;
 use super::time_axis::{self, Extent};
 use super::value_axis::{Room, ValueAxis};
@@ -59,7 +60,8 @@ impl<'a> Layout<'a> {
         };
         let (least, most) = match plot.frame.shape() {
             Shape::Bars => (least.min(0.0), most.max(0.0)),
-            Shape::Line | Shape::Dots => (least, most),
+            Shape::Line => extended((least, most), &plot.levels),
+            Shape::Dots => (least, most),
         };
         let values = match plot.frame.shape() {
             Shape::Dots => ValueAxis::compass(),

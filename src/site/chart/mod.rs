@@ -44,6 +44,7 @@ mod svg;
 mod table;
 mod text_width;
 mod theme;
+mod threshold;
 mod tick;
 mod time_axis;
 mod time_step;
@@ -55,6 +56,7 @@ pub(super) use self::range::Range;
 pub(super) use self::rendering::{Chart, SVG};
 pub(super) use self::size::{SIDES, Size, WIDE};
 pub(super) use self::theme::Theme;
+pub(super) use self::threshold::{Threshold, thresholds};
 
 #[cfg(test)]
 pub(in crate::site) mod fixture;

@@ -2,6 +2,7 @@
 //! was stale.
 
 use super::point::Point;
+use super::threshold::Level;
 use crate::units::{OverTime, Unit};
 
 /// Shapes of a chart, without a size or a colour.
@@ -15,6 +16,8 @@ pub(super) struct Plot {
     pub(super) latest: Option<Point>,
     /// Spans in which the latest observation was stale.
     pub(super) stale: Vec<(i64, i64)>,
+    /// Thresholds of alerts, from the lowest to the highest.
+    pub(super) levels: Vec<Level>,
 }
 
 /// Parameters of a plot besides its points.
@@ -87,7 +90,7 @@ impl Plot {
             stale.push((last + covered, to));
         }
         runs.retain(|run| !run.is_empty());
-        Plot { frame, runs, latest, stale }
+        Plot { frame, runs, latest, stale, levels: Vec::new() }
     }
 
     /// Iterates over the points of all runs in order.

@@ -14,6 +14,7 @@ use super::point::Point;
 use super::readout::displayed;
 use super::size::Canvas;
 use super::text_width::width;
+use super::threshold::Level;
 use crate::format::{fixed, suffix};
 
 /// Mean distance between least and most, as a share of the axis, beyond which the line through the
@@ -179,6 +180,7 @@ pub(super) fn render(
             }
             (grid(&layout))
             (shapes(&layout))
+            (threshold_lines(&layout))
             @if marks <= FEW && plot.frame.shape() == Shape::Line {
                 @for point in plot.points() {
                     circle.mark cx=(layout.x(point.middle())) cy=(layout.y(point.value)) r="3" {}
@@ -218,6 +220,33 @@ fn grid(layout: &Layout<'_>) -> Markup {
                 @if !tick.label.is_empty() {
                     text.time x=(x) y=(bottom + LABEL_DROP) dy=".9em" { (tick.label) }
                 }
+            }
+        }
+    }
+}
+
+/// Renders a dashed line at each threshold, with its text above it. A threshold beyond the axis is a text at the
+/// edge, with an arrow.
+fn threshold_lines(layout: &Layout<'_>) -> Markup {
+    let (axis, font) = (&layout.values, layout.canvas.font);
+    let (left, right) = (layout.left, layout.right());
+    let levels = if layout.plot.is_empty() { &[][..] } else { &layout.plot.levels };
+    let (below, rest) = levels.split_at(levels.partition_point(|level| level.value < axis.low));
+    let (within, above) = rest.split_at(rest.partition_point(|level| level.value <= axis.high));
+    // The nearest one of those beyond an edge has room.
+    let below = below.last().map(|level| (layout.bottom() - 0.4 * font, "↓", level));
+    let above = above.first().map(|level| (layout.top + font, "↑", level));
+    html! {
+        @for level in within {
+            @let y = layout.y(level.value);
+            // Near the upper edge, the text is below the line.
+            @let text_y = if y - 1.4 * font < layout.top { y + 1.1 * font } else { y - 0.4 * font };
+            line.threshold x1=(left) x2=(right) y1=(y) y2=(y) {}
+            text.threshold x=(left + 4.0) y=(tenth(text_y)) { (level.text) }
+        }
+        @for (y, arrow, level) in below.into_iter().chain(above) {
+            text.threshold x=(left + 4.0) y=(tenth(y)) {
+                (arrow) " " (level.text)
             }
         }
     }
@@ -268,6 +297,11 @@ fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
         gaps => {
             let _ = write!(text, " There are {gaps} gaps.");
         }
+    }
+    if !plot.levels.is_empty() {
+        let level = |level: &Level| format!("{} ({})", level.text, level.alert);
+        let levels: Vec<String> = plot.levels.iter().map(level).collect();
+        let _ = write!(text, " Alerts fire {}.", levels.join(", "));
     }
     text
 }

@@ -21,7 +21,7 @@ fn chart_is_drawn_once_for_the_time_of_a_pixel() {
     let snapshot = context.snapshot();
     let chart = |seconds| {
         let source = &snapshot.sources[0];
-        let subject = Subject { source, field: "level", range: Range::Week };
+        let subject = Subject { source, field: "level", range: Range::Week, thresholds: &[] };
         let at = now() + SignedDuration::from_secs(seconds);
         if let Cached::Current(outcome) = context.charts.get(&context.history, subject, at) {
             return outcome.unwrap();
@@ -56,7 +56,7 @@ fn drawn(source: &SourceView, field: &str, range: Range, recorded: Recorded<'_>)
     });
     import(&path, &TimeZone::UTC, [Change::Observed(samples.collect())]).unwrap();
     let history = History::read_only(&path, TimeZone::UTC);
-    draw(&ChartCache::default(), &history, Subject { source, field, range }, 0)
+    draw(&ChartCache::default(), &history, Subject { source, field, range, thresholds: &[] }, 0)
 }
 
 /// Returns the cells of the chart's table, row by row.
@@ -76,7 +76,7 @@ fn tank_with_level_at(seconds: i64, level: f64) -> SourceView {
 }
 
 fn level(source: &SourceView) -> Subject<'_> {
-    Subject { source, field: "level", range: Range::SixHours }
+    Subject { source, field: "level", range: Range::SixHours, thresholds: &[] }
 }
 
 #[test]

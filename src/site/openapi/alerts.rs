@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::example;
 use super::operation::{Read, common, options, path_parameters};
 use super::parameter::references;
-use super::response::{CACHED, FLEETING, json_media, response_with, shared};
+use super::response::{CACHED, headers_of, json_media, response_with};
 
 const TAG: &str = "alerts";
 
@@ -74,11 +74,15 @@ fn command(path: &str, id: &str, summary: &str, parameters: &[&str], also: &[&st
     let mut responses = common(also);
     let done = response_with(
         "The alert after the command.",
-        &FLEETING,
+        &["Cache-Control", "Vary"],
         [json_media("Alerts", example::alerts())],
     );
     responses.insert("200".to_owned(), done);
-    responses.insert("303".to_owned(), shared("SeeOther"));
+    let see_other = json!({
+        "description": "The form of a page: continue with a GET of `Location`.",
+        "headers": headers_of(&["Location", "Cache-Control", "Vary"]),
+    });
+    responses.insert("303".to_owned(), see_other);
     let description = "Requires the scope `alert`. The form of a page, whose browser prefers `text/html`, is \
                        redirected to the path in `next`.";
     json!({

@@ -1,15 +1,20 @@
 //! Sites and requests for the tests of the document.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 use strum::VariantArray as _;
 
 use super::schema_check::Operation;
 use crate::access::percent::percent_encoded;
+use crate::alert::{AlertState, AlertView, AlertsHandle, AlertsView};
 use crate::board::{Change, ErrorKind, Event, EventKind, Finite, Sample, SourceView, Value};
+use crate::config::{Severity, SourceSelection};
 use crate::engine::{Activity, Response};
 use crate::history::{History, import};
 use crate::site::Site;
+use crate::site::alert_fixture::{channels, ended, handle, low, on, tank_is_low, tank_low, view};
 use crate::site::fixture::{
     failing, now, pump, request, site_with, stale, tank, values, waiting, weather,
 };
@@ -63,7 +68,31 @@ pub(super) fn recorded_site(sources: Vec<SourceView>) -> (tempfile::TempDir, Sit
     let changes = changes.chain([Change::Observed((0..600).rev().map(sample).collect())]);
     import(&path, &TimeZone::UTC, changes).unwrap();
     let history = History::read_only(&path, TimeZone::UTC);
-    (folder, site_with(sources, history))
+    let has_tank = sources.iter().any(|source| &*source.name == "tank");
+    let site = site_with(sources, history).with_alerts(alerts(has_tank), channels(Vec::new()));
+    (folder, site)
+}
+
+/// Returns alerts in every state, or the one of the examples while it does not fire.
+fn alerts(is_firing: bool) -> AlertsHandle {
+    let low = |name| low(name, SourceSelection::All, Severity::Warning);
+    let ended = ended(&tank_low(), 7, -60);
+    let alerts = match is_firing {
+        true => vec![
+            tank_is_low(),
+            on(low("pending"), &["odd"], AlertState::Pending),
+            on(low("known"), &["odd", "weather"], AlertState::Acknowledged),
+            AlertView {
+                silenced_until: Some(now()),
+                fault: Some("it's <another> quantity".into()),
+                ..on(low("quiet"), &["tank"], AlertState::Silenced)
+            },
+            low("calm"),
+        ],
+        false => vec![tank_low()],
+    };
+    let view = AlertsView { recent: [ended.clone()].into(), ..view(alerts) };
+    handle(view, Arc::new(move |_, _| Ok(vec![ended.clone()])))
 }
 
 /// Sends a request at the time of the fixture.

@@ -26,6 +26,17 @@ pub(super) fn source_page() -> Read {
     Read { parameters: &["range"], also: &["NotFound"], ..page("getSourcePage", about, html()) }
 }
 
+/// `/alerts`
+pub(super) fn alerts() -> Read {
+    page("getAlertsPage", "All alerts, the worst first, and the latest incidents.", html())
+}
+
+/// `/alert/{alert}`
+pub(super) fn alert() -> Read {
+    let about = "An alert, the sources on which it fires, and its incidents.";
+    Read { also: &["NotFound"], ..page("getAlertPage", about, html()) }
+}
+
 /// `/chart/{source}.{field}.svg`
 pub(super) fn chart() -> Read {
     let ok = response_with("The picture.", &CACHED, [svg()]);

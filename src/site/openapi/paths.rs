@@ -34,6 +34,8 @@ fn path_items(pattern: RoutePattern) -> Vec<(String, Json)> {
         ],
         RoutePattern::History => read(recorded::history()),
         RoutePattern::Events => read(recorded::events()),
+        RoutePattern::AlertsPage => read(pages::alerts()),
+        RoutePattern::AlertPage => read(pages::alert()),
         RoutePattern::Alerts => read(alerts::list()),
         RoutePattern::Alert => read(alerts::alert()),
         RoutePattern::Acknowledge => vec![(path.to_owned(), alerts::acknowledge(path))],

@@ -69,7 +69,8 @@ pub(super) fn headers() -> Json {
     HEADERS.map(header).into_iter().collect::<Map<String, Json>>().into()
 }
 
-fn carrying(names: &[&str]) -> Json {
+/// Returns references to headers of the components.
+pub(super) fn headers_of(names: &[&str]) -> Json {
     let header =
         |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
     names.iter().map(header).collect::<Map<String, Json>>().into()
@@ -92,7 +93,7 @@ pub(super) fn response_with(
     bodies: impl IntoIterator<Item = (String, Json)>,
 ) -> Json {
     let bodies: Map<String, Json> = bodies.into_iter().collect();
-    json!({"description": description, "headers": carrying(headers), "content": bodies})
+    json!({"description": description, "headers": headers_of(headers), "content": bodies})
 }
 
 /// Returns a reference to one of [`responses`].
@@ -117,15 +118,15 @@ pub(super) fn responses() -> Json {
     json!({
         "NotModified": {
             "description": "The client has the current response, by `If-None-Match` or `If-Modified-Since`.",
-            "headers": carrying(&not_modified),
+            "headers": headers_of(&not_modified),
         },
         "Options": {
             "description": "The methods in `Allow`.",
-            "headers": carrying(&["Allow"]),
+            "headers": headers_of(&["Allow"]),
         },
         "SeeOther": {
             "description": "Continue with a GET of `Location`.",
-            "headers": carrying(&["Location", "Cache-Control", "Set-Cookie", "Clear-Site-Data"]),
+            "headers": headers_of(&["Location", "Cache-Control", "Set-Cookie", "Clear-Site-Data"]),
         },
         "ContentTooLarge": problem(
             413, "Payload Too Large", "The form is too large.",

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use strum::EnumCount as _;
 
+use crate::access::Role;
 use crate::site::chart::Range;
 use crate::site::media_type::HTML;
 use crate::site::ranking::OverviewQuery;
@@ -19,8 +20,16 @@ use crate::site::rendered::Rendered;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::site) struct Variant {
     pub(in crate::site) range: Range,
+    pub(in crate::site) visitor: Visitor,
+}
+
+/// What a page has for its visitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::site) struct Visitor {
     /// True for a page with a button to sign out.
     pub(in crate::site) by_session: bool,
+    /// Decides on the buttons that answer alerts, and on the notices about channels.
+    pub(in crate::site) role: Role,
 }
 
 /// State that a page is rendered for.
@@ -28,6 +37,8 @@ pub(in crate::site) struct Variant {
 pub(in crate::site) struct Moment {
     /// Version of the snapshot, or of the source that the page is about.
     pub(in crate::site) version: u64,
+    /// Version of the alerts.
+    pub(in crate::site) alerts: u64,
     /// Unix time.
     pub(in crate::site) second: i64,
 }
@@ -54,8 +65,15 @@ impl CachedPage {
 /// The latest rendering of the dashboard in each variant.
 ///
 /// Workers that find it outdated at the same time each render it; none waits for another.
-#[derive(Default)]
-pub(in crate::site) struct DashboardCache([ArcSwapOption<CachedPage>; 2 * Range::COUNT]);
+pub(in crate::site) struct DashboardCache(
+    [ArcSwapOption<CachedPage>; 2 * Role::COUNT * Range::COUNT],
+);
+
+impl Default for DashboardCache {
+    fn default() -> DashboardCache {
+        DashboardCache(std::array::from_fn(|_| ArcSwapOption::empty()))
+    }
+}
 
 impl DashboardCache {
     /// Drops every rendering.
@@ -64,7 +82,8 @@ impl DashboardCache {
     }
 
     fn slot(&self, variant: Variant) -> &ArcSwapOption<CachedPage> {
-        &self.0[2 * variant.range as usize + usize::from(variant.by_session)]
+        let Variant { range, visitor: Visitor { by_session, role } } = variant;
+        &self.0[2 * (Role::COUNT * range as usize + role as usize) + usize::from(by_session)]
     }
 
     /// Returns the rendering for this moment, if there is one.
@@ -112,7 +131,11 @@ pub(in crate::site) enum PageKey {
     /// The page of a source.
     Source { name: Arc<str>, variant: Variant },
     /// A page of the overview.
-    Overview { query: OverviewQuery, by_session: bool },
+    Overview { query: OverviewQuery, visitor: Visitor },
+    /// The page of all alerts.
+    Alerts { visitor: Visitor },
+    /// The page of an alert.
+    Alert { name: Arc<str>, visitor: Visitor },
 }
 
 impl PageCache {
@@ -131,6 +154,7 @@ impl PageCache {
         let pages = self.pages();
         let cached = pages.get(key)?;
         let is_current = cached.moment.version == moment.version
+            && cached.moment.alerts == moment.alerts
             && (0..=MAX_WAIT).contains(&(cached.moment.second - moment.second));
         is_current.then(|| cached.page.clone())
     }

@@ -8,11 +8,12 @@ use super::grid::Width;
 use super::view::View;
 use crate::board::{Datum, SourceView};
 use crate::format::{field_label, symbol};
-use crate::site::chart::{Chart, Missing, Outcome, Range, Subject};
+use crate::site::chart::{Chart, Missing, Outcome, Range, Subject, thresholds};
 
 /// Returns the drawn chart of a field, or the reason for its absence.
 fn drawn(view: &View<'_>, source: &SourceView, field: &str) -> Outcome {
-    let subject = Subject { source, field, range: view.range };
+    let thresholds = thresholds(view.alerts, source, field);
+    let subject = Subject { source, field, range: view.range, thresholds: &thresholds };
     view.charts.get(view.history, subject, view.now).best()
 }
 

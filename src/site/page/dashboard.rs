@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::card::{Placement, Shape};
+use super::firing::Firing;
 use super::layout::LivePage;
 use super::source_card::{shape, source_card};
 use super::view::View;
@@ -28,6 +29,7 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
         .map(|(source, field)| shape(source, has_chart(source, field)))
         .collect();
     let cards = sources.iter().zip(&fields).zip(grid::widths(&shapes));
+    let firing = Firing::of(view.alerts, |_| true);
     let main = html! {
         div.between-parts {
             (status::summary(sources, now))
@@ -35,6 +37,8 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
         }
         (notice::history(&history.health(), history.dropped(), clock))
         (notice::certificate(view.certificate, clock))
+        (notice::channels(view.channels, clock))
+        (firing.section(view))
         @if sources.is_empty() { (nothing_configured()) }
         div.cards {
             @for ((source, field), width) in cards {
@@ -47,16 +51,22 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
         (events::list(recent.iter(), EVENTS, sources, clock))
     };
     layout.live(&LivePage {
-        title: &title(layout.title, sources, now),
+        title: &title(layout.title, &firing, sources, now),
         description: &description(sources),
         main: &main,
-        by_session: view.by_session,
+        by_session: view.visitor.by_session,
+        alarms: firing.alarms(),
+        has_alerts: !view.alerts.alerts.is_empty(),
         now,
     })
 }
 
-/// Returns the page's title: a failure and the level come first, because a row of tabs shows little more.
-fn title(site: &str, sources: &SourceViews, now: Timestamp) -> String {
+/// Returns the page's title: an alert, or else a failure and the level come first, because a row of tabs shows little more.
+fn title(site: &str, firing: &Firing<'_>, sources: &SourceViews, now: Timestamp) -> String {
+    let alarms = firing.title(sources);
+    if !alarms.is_empty() {
+        return alarms.into_iter().chain([site.to_owned()]).collect::<Vec<_>>().join(" · ");
+    }
     let is_failing = sources.iter().any(|source| source.error.is_some());
     let failing = is_failing.then(|| "Failing".to_owned());
     let level = sources.iter().find_map(|source| tank::level_in_words(source, now));

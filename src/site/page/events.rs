@@ -11,6 +11,7 @@ use super::icon::Icon;
 use super::status::in_words;
 use super::time::{AgeFormat, Clock, time};
 use crate::board::{ErrorKind, Event, EventKind, SourceViews};
+use crate::config::is_name;
 use crate::format::local_time;
 use crate::history::StoredEvent;
 
@@ -49,6 +50,10 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
         }
         detail = format!("{}: {message}", in_words(kind));
     }
+    let alert = alert_of(event.kind, &event.detail);
+    if let Some((_, condition)) = alert {
+        detail = condition.to_owned();
+    }
     let source = event.source.as_deref().map(|name| {
         // A source that is no longer configured has no title any more.
         let configured = sources.get(name);
@@ -58,7 +63,13 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
         li.(class) {
             (icon.render())
             div {
-                p { @if let Some(source) = source { strong { (source) } " " } (words) }
+                p { @if let Some(source) = source { strong { (source) } " " }
+                    @if let Some((name, _)) = alert {
+                        @if source.is_some() { "alert " } @else { "Alert " }
+                        b { (name) } " "
+                    }
+                    (words)
+                }
                 @if !detail.is_empty() && event.kind != EventKind::Started {
                     p.detail { (with_local_times(&detail, clock.zone)) }
                 }
@@ -68,6 +79,16 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
                 span { (local_time(event.at.as_second(), clock.zone)) }
             }
         }
+    }
+}
+
+/// Returns the name of the alert of an event, and the rest of its detail: `tank_low: 280 gal, below 300 gal`.
+fn alert_of(kind: EventKind, detail: &str) -> Option<(&str, &str)> {
+    match kind {
+        EventKind::AlertFired | EventKind::AlertAcknowledged | EventKind::AlertEnded => {
+            detail.split_once(": ").filter(|(name, _)| is_name(name))
+        }
+        _ => None,
     }
 }
 
@@ -116,9 +137,9 @@ const fn description(kind: EventKind) -> (Icon, &'static str, &'static str) {
             (Icon::Failing, "bad", "The history file was damaged and set aside")
         }
         EventKind::ClockStepped => (Icon::Waiting, "plain", "The clock of this machine was set"),
-        EventKind::AlertFired => (Icon::Failing, "bad", "Alert"),
-        EventKind::AlertAcknowledged => (Icon::Waiting, "plain", "Alert acknowledged"),
-        EventKind::AlertEnded => (Icon::Fresh, "good", "Alert ended"),
+        EventKind::AlertFired => (Icon::Failing, "bad", "fired"),
+        EventKind::AlertAcknowledged => (Icon::Waiting, "plain", "was acknowledged"),
+        EventKind::AlertEnded => (Icon::Fresh, "good", "ended"),
     }
 }
 
@@ -173,6 +194,29 @@ mod tests {
         let places = ["turned stale", "cannot be reached", "The server started"]
             .map(|words| html.find(words).unwrap());
         assert!(places.is_sorted(), "{html}");
+    }
+
+    #[test]
+    fn event_of_an_alert_has_its_name_and_its_condition() {
+        let mut fired = stored(
+            1,
+            "2026-11-01T10:30:00Z",
+            EventKind::AlertFired,
+            "tank_low: 280 gal, below 300 gal",
+        );
+        let now = "2026-11-01T12:00:00Z".parse().unwrap();
+        let html = |stored: &StoredEvent| {
+            let clock = Clock { now, zone: &TimeZone::UTC };
+            list([stored].into_iter(), 1, &SourceViews::default(), clock).into_string()
+        };
+        let of_server = html(&fired);
+        assert!(of_server.contains("<p>Alert <b>tank_low</b> fired</p>"), "{of_server}");
+        assert!(of_server.contains(">280 gal, below 300 gal</p>"), "{of_server}");
+        fired.event.source = Some("tank".into());
+        fired.event.detail = "<b>x</b>: y".into();
+        let hostile = html(&fired);
+        assert!(hostile.contains("<strong>tank</strong> fired</p>"), "{hostile}");
+        assert!(hostile.contains("&lt;b&gt;x&lt;/b&gt;: y"), "{hostile}");
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) enum Icon {
     Stale,
     Waiting,
     Failing,
+    Critical,
+    Info,
     Low,
     Clear,
     #[strum(serialize = "partly")]

@@ -36,6 +36,10 @@ pub(super) struct LivePage<'a> {
     pub(super) main: &'a Markup,
     /// True if the page has a button to sign out.
     pub(super) by_session: bool,
+    /// True if alerts of the page fire unanswered: the icon warns of them.
+    pub(super) alarms: bool,
+    /// True if the site has alerts: the footer links to them.
+    pub(super) has_alerts: bool,
     pub(super) now: Timestamp,
 }
 
@@ -64,6 +68,8 @@ impl Layout<'_> {
     /// `live` is `None` for a page that does not change.
     fn render(&self, title: &str, main: &Markup, live: Option<&LivePage<'_>>) -> String {
         let Layout { title: site_title, root, assets, zone } = *self;
+        let alarms = live.is_some_and(|page| page.alarms);
+        let icon = if alarms { &assets.icon_alert } else { &assets.icon };
         let by_session = live.is_some_and(|page| page.by_session);
         let description = live.map_or(DESCRIPTION, |page| page.description);
         let page = html! {
@@ -85,7 +91,7 @@ impl Layout<'_> {
                     meta name="color-scheme" content="light dark";
                     meta name="theme-color" content="#e9efee" media="(prefers-color-scheme: light)";
                     meta name="theme-color" content="#0b1518" media="(prefers-color-scheme: dark)";
-                    link rel="icon" type="image/svg+xml" href={ (root) (assets.icon.path) };
+                    link rel="icon" type="image/svg+xml" href={ (root) (icon.path) };
                     link rel="stylesheet" href={ (root) (assets.style.path) };
                     @if live.is_some() {
                         script defer src={ (root) (assets.script.path) } {}
@@ -119,12 +125,16 @@ impl Layout<'_> {
                             a href={ (root) "login" } { "Sign in again" }
                         }
                     }
+                    @if live.is_some() {
+                        p.lost #refused role="alert" hidden { }
+                    }
                     p.unseen #spoken role="status" { }
                     main #main tabindex="-1" { (main) }
                     @if let Some(page) = live {
                         footer.colophon {
                             p { (times(zone, page.now)) " The same readings for scripts: "
                                 a href={ (root) "api/v1/status" } { "JSON" } }
+                            @if page.has_alerts { p { a href={ (root) "alerts" } { "Alerts" } } }
                             p { "pumphouse-web " (env!("CARGO_PKG_VERSION")) }
                         }
                     }

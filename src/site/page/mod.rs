@@ -9,25 +9,33 @@
 //! 304; otherwise it replaces the elements of `<main>` that differ. All pages are rendered on the server.
 //!
 //! ```text
-//! dashboard, overview, source, sign_in, error   pages, on a layout
+//! dashboard, overview, source, alert_list, alert, sign_in, error   pages, on a layout
 //!   └── grid                               widths of the cards
 //!   └── source_card                        selects a card: tank, weather (sky, wind) or card (any kind)
 //!         └── status, trend, amount        parts of cards
 //!               └── time, icon             parts of these
 //!   └── charts, events, notice             parts between cards
+//!   └── firing, incidents                  alerts
+//!         └── answers, alert_words         buttons and texts of these
 //! ```
 //! Pages contain no inline style and no inline script, so that the Content-Security-Policy can
 //! forbid both. Texts of upstreams are escaped by maud.
 
+mod alert;
+mod alert_list;
+mod alert_words;
 mod amount;
+mod answers;
 mod cache;
 mod card;
 mod charts;
 mod dashboard;
 mod error;
 mod events;
+mod firing;
 mod grid;
 mod icon;
+mod incidents;
 mod layout;
 mod notice;
 mod number;
@@ -44,7 +52,9 @@ mod view;
 mod weather;
 mod wind;
 
-pub(super) use self::cache::{DashboardCache, Moment, PageCache, PageKey, Variant};
+pub(super) use self::alert::{AlertPage, alert_page};
+pub(super) use self::alert_list::alert_list;
+pub(super) use self::cache::{DashboardCache, Moment, PageCache, PageKey, Variant, Visitor};
 pub(super) use self::charts::{chart_fields, leading_field};
 pub(super) use self::dashboard::dashboard;
 pub(super) use self::error::error_page;

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::amount::{Age, amount_in_words};
+use super::firing::Firing;
 use super::layout::LivePage;
 use super::time::{AgeFormat, Clock, time};
 use super::view::View;
@@ -37,11 +38,19 @@ pub(in crate::site) fn overview(view: &View<'_>, query: &OverviewQuery) -> Strin
             snapshot.sources.get(name).is_some_and(|source| is_in_group(source, group))
         }
     };
+    let firing = Firing::of(view.alerts, |name| match &query.filter.group {
+        None => true,
+        Some(group) => name
+            .and_then(|name| snapshot.sources.get(name))
+            .is_some_and(|source| is_in_group(source, group)),
+    });
     let main = html! {
         (heading(view, query))
         div.between-parts { (status::counted(&overview.counts)) (search(view, query)) }
         (notice::history(&history.health(), history.dropped(), clock))
         (notice::certificate(view.certificate, clock))
+        (notice::channels(view.channels, clock))
+        (firing.section(view))
         (filters(view, query, &overview.counts))
         (groups(view, &overview))
         @if overview.rows.is_empty() {
@@ -53,20 +62,23 @@ pub(in crate::site) fn overview(view: &View<'_>, query: &OverviewQuery) -> Strin
         (events::list(recent.iter().filter(of_group), EVENTS, &snapshot.sources, clock))
     };
     layout.live(&LivePage {
-        title: &title(layout.title, query, &overview.counts),
+        title: &title(layout.title, firing.title(&snapshot.sources), query, &overview.counts),
         description: &description(query, &overview.counts),
         main: &main,
-        by_session: view.by_session,
+        by_session: view.visitor.by_session,
+        alarms: firing.alarms(),
+        has_alerts: !view.alerts.alerts.is_empty(),
         now,
     })
 }
 
 /// Returns the page's title: what is wrong comes first, because a row of tabs shows little more.
-fn title(site: &str, query: &OverviewQuery, counts: &Counts) -> String {
+fn title(site: &str, alarms: Vec<String>, query: &OverviewQuery, counts: &Counts) -> String {
     let count = |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}"));
     let wrong = [count(counts.stale, "stale"), count(counts.failing, "failing")];
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     let wrong = (!wrong.is_empty()).then(|| wrong.join(", "));
+    let wrong = if alarms.is_empty() { wrong.into_iter().collect() } else { alarms };
     let parts = wrong.into_iter().chain(query.filter.group.clone()).chain([site.to_owned()]);
     parts.collect::<Vec<_>>().join(" · ")
 }

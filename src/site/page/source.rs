@@ -3,10 +3,11 @@
 
 use maud::{Markup, html};
 
+use super::firing::Firing;
 use super::layout::LivePage;
 use super::source_card::source_card;
 use super::view::View;
-use super::{charts, events};
+use super::{charts, events, notice};
 use crate::board::SourceView;
 use crate::history::StoredEvent;
 
@@ -18,6 +19,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
     let recent = view.history.recent_events();
     let is_own = |stored: &&StoredEvent| stored.event.source.as_ref() == Some(&source.name);
     let fields = charts::chart_fields(source);
+    let firing = Firing::of(view.alerts, |name| name == Some(&*source.name));
     let main = html! {
         p.back {
             a href={ (view.layout.root) (view.range.query()) } { "All readings" }
@@ -25,6 +27,8 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
                 " " a.group href={ (view.layout.root) "group/" (group) } { (group) }
             }
         }
+        (notice::channels(view.channels, view.clock()))
+        (firing.section(view))
         div.cards.single { (source_card(source, view.clock(), &charts::placement(view, html! {}))) }
         @if view.history.is_enabled() && !fields.is_empty() {
             div.between-parts {
@@ -43,12 +47,19 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
         ))
         (for_scripts(view.layout.root, source, fields.first()))
     };
-    let title = format!("{} · {}", source.title, view.layout.title);
+    let mut parts = firing.title(&view.snapshot.sources);
+    if parts.is_empty() {
+        parts.push(source.title.to_string());
+    }
+    parts.push(view.layout.title.to_owned());
+    let title = parts.join(" · ");
     view.layout.live(&LivePage {
         title: &title,
         description: &format!("Readings of {}, their age and their history.", source.title),
         main: &main,
-        by_session: view.by_session,
+        by_session: view.visitor.by_session,
+        alarms: firing.alarms(),
+        has_alerts: !view.alerts.alerts.is_empty(),
         now: view.now,
     })
 }

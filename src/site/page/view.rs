@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::cache::Visitor;
 use super::layout::Layout;
 use super::time::Clock;
+use crate::alert::AlertsView;
 use crate::board::Snapshot;
 use crate::history::History;
+use crate::notify::ChannelStatus;
 use crate::site::chart::{ChartCache, Range};
 use crate::site::context::CertificateState;
 
@@ -18,8 +21,12 @@ pub(in crate::site) struct View<'a> {
     pub(in crate::site) certificate: CertificateState,
     pub(in crate::site) now: Timestamp,
     pub(in crate::site) range: Range,
-    /// True if the visitor can sign out.
-    pub(in crate::site) by_session: bool,
+    pub(in crate::site) visitor: Visitor,
+    pub(in crate::site) alerts: &'a AlertsView,
+    /// Channels that carry the messages of alerts; none on a page for guests.
+    pub(in crate::site) channels: &'a [ChannelStatus],
+    /// Path of the page within the site, to which its forms return.
+    pub(in crate::site) path: &'a str,
 }
 
 impl View<'_> {

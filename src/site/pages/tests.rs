@@ -50,7 +50,7 @@ fn dashboard_is_rendered_once_a_second() {
         let http = request("GET", "/", &[]);
         let request = route_request(&http, "", now, false);
         render_dashboard(&site.context, &request).unwrap();
-        let moment = moment(&site.context.snapshot(), &request);
+        let moment = moment(&site.context, &site.context.snapshot(), &request);
         site.context.dashboards.get(variant(&request), moment).unwrap()
     };
     let first = page(now());

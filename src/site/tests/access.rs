@@ -134,6 +134,7 @@ fn targets(site: &Site) -> Vec<(&'static str, String, u16)> {
         "/api/v1/values/{value}" => ("/api/v1/values/tank.level".to_owned(), 200),
         "/api/v1/history" => ("/api/v1/history?field=tank.level".to_owned(), 404),
         "/api/v1/events" => ("/api/v1/events".to_owned(), 200),
+        "/alert/{alert}" => ("/alert/none".to_owned(), 404),
         "/api/v1/alerts/{alert}" => ("/api/v1/alerts/none".to_owned(), 404),
         "/api/v1/alerts/{alert}/acknowledge" => ("/api/v1/alerts/none/acknowledge".to_owned(), 405),
         "/api/v1/alerts/{alert}/silence" => ("/api/v1/alerts/none/silence?for=1h".to_owned(), 405),

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::alert::effects::{Loaded, SavedState};
+use crate::alert::store::{Loaded, SavedState};
 use crate::alert::{Notice, NoticeKey, NoticeKind, SourceFacts, SubjectKey};
 use crate::board::{LastReading, Observed, Reading, ServiceInfo, SourceView, State, Value};
 use crate::config::{
@@ -128,11 +128,14 @@ impl World {
 
     /// Reads the file.
     pub(super) fn take_over(&mut self) {
-        let mut incidents: Vec<Arc<Incident>> = self.incidents.values().cloned().collect();
-        incidents.reverse();
+        let incidents = self.incidents.values().map(|incident| (**incident).clone());
+        let (open, mut recent): (Vec<_>, Vec<_>) =
+            incidents.partition(|incident| incident.ended.is_none());
+        recent.reverse();
         let loaded = Loaded {
             states: self.states.clone().into_iter().collect(),
-            incidents,
+            open,
+            recent,
             silences: self.silences.clone().into_iter().collect(),
             notices: Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! Rendered pages, as a client gets them.
 
+mod alerts;
 mod figures;
 mod markup;
 mod overview;

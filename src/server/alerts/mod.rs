@@ -1,0 +1,335 @@
+//! The parts of the alerts: rules, their file, the channels and the heartbeat.
+//!
+//! ```text
+//! board ──► pw-alerts ──► channels (pw-notify-N)
+//!                 └────► file (pw-alert-store) ──► channels: a notice is on the disk
+//! ```
+//!
+//! The file is opened once there is a rule, or if an earlier run has left it: a server without alerts writes none.
+
+mod conditions;
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use jiff::Timestamp;
+
+use self::conditions::Conditions;
+use crate::admin::AlertsHolder;
+use crate::alert::store::{AlertStore, Changes, Loaded, Opened, StoreHandle};
+use crate::alert::{
+    self, AlertEngine, AlertHeartbeat, AlertSender, AlertsHandle, Outputs, PastError,
+    RecordedWindows,
+};
+use crate::board::{BoardReader, Change};
+use crate::certificates::LiveCertificates;
+use crate::config::Config;
+use crate::data_lock::DataLock;
+use crate::history::{ChangeSender, History};
+use crate::kernel::clock::{Clock, Start};
+use crate::notify::{
+    Ailments, ChannelContext, HeartbeatSettings, HeartbeatThread, Notifier, NotifierHandle, Ping,
+    PingCounts,
+};
+use crate::outbound::ThreadedResolver;
+use crate::outbound::tls::ClientTls;
+use crate::upstream::user_agent;
+
+/// Longest wait for the file to take the latest changes, and for deliveries in progress, when the process stops.
+const STOP_WAIT: Duration = Duration::from_millis(500);
+
+/// Handle to the store, which may start later.
+type LateStore = Arc<OnceLock<StoreHandle>>;
+
+/// The other process that announces the alerts, if there is one.
+type LiveHolder = Arc<ArcSwapOption<String>>;
+
+/// Parts that the alerts read, and pass their results to.
+pub(super) struct Surroundings<'a> {
+    pub(super) board: BoardReader,
+    pub(super) history: History,
+    pub(super) change_sender: ChangeSender,
+    pub(super) certificates: Option<Arc<LiveCertificates>>,
+    pub(super) start: &'a Start,
+    pub(super) tls: ClientTls,
+    pub(super) lock: Arc<DataLock>,
+}
+
+/// The running parts of the alerts.
+pub(super) struct Alerts {
+    engine: AlertEngine,
+    handle: AlertsHandle,
+    age: AlertHeartbeat,
+    notifier: Notifier,
+    store: Option<AlertStore>,
+    late_store: LateStore,
+    holder: LiveHolder,
+    heartbeat: Option<HeartbeatThread>,
+    lock: Arc<DataLock>,
+    tls: ClientTls,
+    resolver: ThreadedResolver,
+}
+
+impl Alerts {
+    /// Starts the rules and the channels.
+    ///
+    /// # Errors
+    /// A thread cannot be created.
+    pub(super) fn start(config: &Config, around: Surroundings<'_>) -> io::Result<Alerts> {
+        let Surroundings { board, history, change_sender, certificates, start, tls, lock } = around;
+        let late_store = LateStore::default();
+        let resolver = ThreadedResolver::system();
+        let context = context(config, &tls, &resolver);
+        let clock = Clock::system();
+        let done_store = late_store.clone();
+        let done = Arc::new(move |done| {
+            if let Some(store) = done_store.get() {
+                store.save(Changes { done, ..Changes::default() });
+            }
+        });
+        let notifier = Notifier::start(&config.channels, &context, done, clock.clone())?;
+        let channels = notifier.handle();
+        let conditions = Conditions {
+            history,
+            certificates,
+            channels: status_of(&channels),
+            store: failure_of(&late_store),
+        };
+        let saving = late_store.clone();
+        let outputs = Outputs {
+            notices: Box::new(move |notices| channels.push(&notices)),
+            changes: Box::new(move |effects| {
+                if let Some(store) = saving.get() {
+                    store.save(effects.changes());
+                }
+            }),
+            events: Box::new(move |event| change_sender.send(Change::Happened(event))),
+            server: Box::new(move |condition| conditions.state(condition, Timestamp::now())),
+        };
+        let past = past_of(&late_store);
+        let (engine, handle, age) =
+            AlertEngine::start(alert::Settings::from(config), board, start, clock, outputs, past)?;
+        let mut alerts = Alerts {
+            engine,
+            handle,
+            age,
+            notifier,
+            store: None,
+            late_store,
+            holder: LiveHolder::default(),
+            heartbeat: None,
+            lock,
+            tls,
+            resolver,
+        };
+        if !config.alerts.is_empty() || config.alert_file.exists() {
+            alerts.open_store(config)?;
+        }
+        if alerts.store.is_none() {
+            alerts.engine.sender().loaded(Loaded::default());
+        }
+        Ok(alerts)
+    }
+
+    /// Opens the file, unless it is open.
+    fn open_store(&mut self, config: &Config) -> io::Result<()> {
+        if self.store.is_some() {
+            return Ok(());
+        }
+        // With a history, its lock is that of all files beside it.
+        let lock = match &config.history {
+            Some(_) => self.lock.clone(),
+            None => Arc::new(DataLock::of_database(&config.alert_file)),
+        };
+        let channels = self.notifier.handle();
+        let on_saved = Box::new(move |keys: &[_]| channels.saved(keys));
+        let on_open = opened(
+            self.engine.sender(),
+            self.notifier.handle(),
+            self.late_store.clone(),
+            self.holder.clone(),
+        );
+        let path = config.alert_file.clone();
+        let (store, handle) = AlertStore::start(path, lock, on_open, on_saved)?;
+        // It is set once: there is one store.
+        let _ = self.late_store.set(handle);
+        self.store = Some(store);
+        Ok(())
+    }
+
+    /// Starts the heartbeat, if one is configured.
+    pub(super) fn start_heartbeat(
+        &mut self,
+        config: &Config,
+        ailments: Ailments,
+    ) -> io::Result<()> {
+        let context = context(config, &self.tls, &self.resolver);
+        self.heartbeat = Some(HeartbeatThread::start(heartbeat(config, &context), ailments)?);
+        Ok(())
+    }
+
+    /// Applies a new configuration.
+    ///
+    /// # Errors
+    /// A thread cannot be created. The rest is in force.
+    pub(super) fn renew(&mut self, config: &Config) -> io::Result<()> {
+        let context = context(config, &self.tls, &self.resolver);
+        let renewed = self.notifier.renew(&config.channels, &context);
+        // The disk is not asked whether the file exists: it may hang.
+        let opened = match config.alerts.is_empty() {
+            true => Ok(()),
+            false => self.open_store(config),
+        };
+        self.engine.renew(alert::Settings::from(config));
+        if let Some(thread) = &self.heartbeat {
+            thread.renew(heartbeat(config, &context));
+        }
+        renewed.and(opened)
+    }
+
+    /// Returns the handle for pages and commands.
+    pub(super) fn handle(&self) -> AlertsHandle {
+        self.handle.clone()
+    }
+
+    /// Returns the handle of all channels.
+    pub(super) fn channels(&self) -> NotifierHandle {
+        self.notifier.handle()
+    }
+
+    /// Returns the handle for the threads that read recorded observations.
+    pub(super) fn sender(&self) -> AlertSender {
+        self.engine.sender()
+    }
+
+    /// Returns the age of the latest pass of the rules.
+    pub(super) fn age(&self) -> AlertHeartbeat {
+        self.age.clone()
+    }
+
+    /// Returns the reader of the other process that announces the alerts.
+    pub(super) fn holder(&self) -> AlertsHolder {
+        let holder = self.holder.clone();
+        Arc::new(move || holder.load().as_deref().cloned())
+    }
+
+    /// Returns the numbers of pings.
+    pub(super) fn pings(&self) -> Arc<PingCounts> {
+        self.heartbeat.as_ref().map(HeartbeatThread::counts).unwrap_or_default()
+    }
+
+    /// Ends the rules, then the channels, then the file, which takes what both have left.
+    pub(super) fn stop(self) {
+        let Alerts { engine, notifier, store, heartbeat, .. } = self;
+        drop((heartbeat, engine));
+        let deadline = Instant::now() + STOP_WAIT;
+        notifier.stop(deadline);
+        if let Some(store) = store
+            && store.stop(deadline + STOP_WAIT).is_err()
+        {
+            log::warn!(
+                "the file of the alerts has not taken the latest changes: messages may be sent again \
+                 after the start"
+            );
+        }
+    }
+}
+
+/// Returns what to do with the outcome of opening the file.
+fn opened(
+    engine: AlertSender,
+    channels: NotifierHandle,
+    store: LateStore,
+    live_holder: LiveHolder,
+) -> Box<dyn FnMut(Opened) + Send> {
+    Box::new(move |opened| match opened {
+        Opened::Loaded(loaded) => {
+            live_holder.store(None);
+            let notices: Vec<_> = loaded.notices.iter().cloned().map(Arc::new).collect();
+            let done = channels.restore(&notices);
+            if let Some(store) = store.get() {
+                store.save(Changes { done, ..Changes::default() });
+            }
+            engine.loaded(loaded);
+        }
+        Opened::Standby(holder) => {
+            live_holder.store(Some(Arc::new(holder.to_string())));
+            engine.stand_by();
+        }
+        Opened::Failed(_) => engine.unreadable(),
+        Opened::Replaced => {
+            if let Some(store) = store.get() {
+                store.save(Changes { notices: channels.notices(), ..Changes::default() });
+            }
+            engine.replaced();
+        }
+    })
+}
+
+/// Reads the recorded observations from which windows start, subject by subject. Returns false if there is no other.
+pub(super) fn backfill_windows(
+    history: &History,
+    windows: &mut RecordedWindows,
+    engine: &AlertSender,
+) -> bool {
+    match windows.next(history, Timestamp::now()) {
+        Some(Some(samples)) => {
+            engine.backfill(vec![samples]);
+            true
+        }
+        Some(None) => true,
+        None => false,
+    }
+}
+
+fn context(config: &Config, tls: &ClientTls, resolver: &ThreadedResolver) -> ChannelContext {
+    ChannelContext {
+        site_title: config.site.title.as_str().into(),
+        site_url: config.site.url.clone(),
+        zone: config.site.timezone.clone(),
+        tls: tls.clone(),
+        resolver: resolver.clone(),
+        user_agent: user_agent(&config.site).into(),
+    }
+}
+
+fn heartbeat(config: &Config, context: &ChannelContext) -> Option<HeartbeatSettings> {
+    let settings = config.heartbeat.as_ref()?;
+    let ping = Box::new(Ping::new(settings, context));
+    Some(HeartbeatSettings { every: settings.every, ping })
+}
+
+fn status_of(
+    channels: &NotifierHandle,
+) -> Box<dyn Fn() -> Arc<[crate::notify::ChannelStatus]> + Send> {
+    let channels = channels.clone();
+    Box::new(move || channels.status())
+}
+
+/// Returns the failure of the file: since when, and the reason.
+fn failure_of(store: &LateStore) -> Box<dyn Fn() -> Option<(Timestamp, Arc<str>)> + Send> {
+    /// Time after which a disk hangs that does not take a change.
+    const HANGS_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+    let store = store.clone();
+    Box::new(move || {
+        let health = store.get()?.health();
+        if let Some(error) = &health.error {
+            return Some((error.since, error.message.clone()));
+        }
+        let since = health.waiting_since?;
+        let hangs = Timestamp::now().duration_since(since) > HANGS_AFTER;
+        hangs.then(|| (since, "the disk does not take the states of alerts".into()))
+    })
+}
+
+fn past_of(store: &LateStore) -> alert::PastIncidents {
+    let store = store.clone();
+    Arc::new(move |alert, limit| {
+        let Some(store) = store.get() else { return Ok(Vec::new()) };
+        let found = store.incidents(alert, None, limit);
+        let found = found.map_err(|error| PastError(error.to_string().into()))?;
+        Ok(found.into_iter().map(Arc::new).collect())
+    })
+}
