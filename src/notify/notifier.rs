@@ -235,21 +235,17 @@ fn status(channel: &Channel, courier: &CourierHandle) -> ChannelStatus {
 /// Returns the notice of a test message.
 fn test_notice(channel: &Arc<str>, now: Timestamp) -> Notice {
     let id = IncidentId(fastrand::u64(..));
-    let evidence = Evidence {
-        detail: Some("this is a test message: the channel works".into()),
-        ..Evidence::default()
-    };
     let incident = Incident {
         id,
         subject: SubjectKey { alert: "test".into(), source: None },
-        title: "Test".into(),
+        title: "This channel".into(),
         field: None,
         severity: Severity::Info,
-        condition: "a test".into(),
+        condition: "works: this is a test message".into(),
         since: now,
         fired_at: now,
-        at_fire: evidence.clone(),
-        evidence,
+        at_fire: Evidence::default(),
+        evidence: Evidence::default(),
         acknowledged: None,
         ended: None,
     };

@@ -22,7 +22,7 @@ pub(super) fn sight<'a>(
     match rule {
         AlertRule::Field { field, .. } => field_sight(source, field, now).map(Sight::Field),
         AlertRule::Source { .. } => Some(Sight::Source(SourceSight {
-            state: source.state,
+            state: state_since(source, started_at),
             stale_at: source.reading.as_ref().map(|reading| reading.stale_at),
             observed_at: source.reading.as_ref().map(|reading| reading.observed.at),
             fetched_at: source.reading.as_ref().map(|reading| reading.fetched_at),
@@ -34,6 +34,17 @@ pub(super) fn sight<'a>(
             }),
         })),
         AlertRule::Server(_) => None,
+    }
+}
+
+/// Returns the state of a source as far as this process knows it. A reading of an earlier run is stale because the
+/// server did not run, until the first poll has succeeded or failed.
+fn state_since(source: &SourceView, started_at: Timestamp) -> State {
+    let is_of_earlier_run =
+        source.reading.as_ref().is_some_and(|reading| reading.fetched_at < started_at);
+    match source.state {
+        State::Stale if is_of_earlier_run && source.error.is_none() => State::Waiting,
+        state => state,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::board::{Datum, Finite};
 use crate::cli::outcome::Failure;
-use crate::format::{coarse_duration, compact, datum, suffix};
+use crate::format::{coarse_duration, datum, suffix};
 use crate::text::clean;
 use crate::units::Unit;
 
@@ -25,7 +25,7 @@ struct Alert {
     severity: String,
     source: Option<String>,
     value: Value,
-    threshold: Option<f64>,
+    condition: String,
     unit: Option<String>,
     since: Option<String>,
     acknowledged_by: Option<String>,
@@ -40,7 +40,7 @@ const HEADER: [&str; 9] = [
     "SEVERITY",
     "SOURCE",
     "VALUE",
-    "THRESHOLD",
+    "CONDITION",
     "SINCE",
     "SILENCED UNTIL",
     "INCIDENT",
@@ -103,7 +103,7 @@ fn row(alert: &Alert, now: Timestamp) -> [String; HEADER.len()] {
         or_none(Some(&alert.severity)),
         or_none(alert.source.as_deref()),
         or_none(value(&alert.value, unit).as_deref()),
-        or_none(alert.threshold.map(|number| compact(number) + &suffix(unit)).as_deref()),
+        or_none(Some(&alert.condition)),
         or_none(alert.since.as_deref().map(|since| with_age(since, now)).as_deref()),
         or_none(alert.silenced_until.as_deref()),
         or_none(alert.incident.as_deref()),
@@ -142,19 +142,21 @@ mod tests {
     fn alerts_are_aligned_in_the_order_of_the_server() {
         let body = r#"{"alerts": [
             {"name": "tank_low", "state": "firing", "severity": "critical", "source": "tank",
-             "value": 284.64, "unit": "gal", "threshold": 300, "since": "2026-01-31T16:40:00Z",
+             "value": 284.64, "unit": "gal", "condition": "below 300 gal",
+             "since": "2026-01-31T16:40:00Z",
              "incident": "00abcdef01234567", "later": {"a": 1}},
             {"name": "pump", "state": "acknowledged", "severity": "warning", "source": "pump",
-             "value": "off\u001b[31m", "since": "2026-01-30T16:40:00Z", "acknowledged_by": "anna",
+             "value": "off\u001b[31m", "condition": "is off", "since": "2026-01-30T16:40:00Z", "acknowledged_by": "anna",
              "silenced_until": "2026-02-01T00:00:00Z", "incident": "00abcdef01234568"},
             {"name": "leak", "state": "inactive", "severity": "info", "value": null,
+             "condition": "falls 20 gal within 4h",
              "fault": "tank.level is a pressure"}],
             "incidents": []}"#;
         let expected = "\
-STATE                 ALERT     SEVERITY  SOURCE  VALUE      THRESHOLD  SINCE                              SILENCED UNTIL        INCIDENT
-firing                tank_low  critical  tank    284.6 gal  300 gal    2026-01-31T16:40:00Z (40 minutes)  -                     00abcdef01234567
-acknowledged by anna  pump      warning   pump    off [31m   -          2026-01-30T16:40:00Z (1 day)       2026-02-01T00:00:00Z  00abcdef01234568
-inactive              leak      info      -       -          -          -                                  -                     -
+STATE                 ALERT     SEVERITY  SOURCE  VALUE      CONDITION               SINCE                              SILENCED UNTIL        INCIDENT
+firing                tank_low  critical  tank    284.6 gal  below 300 gal           2026-01-31T16:40:00Z (40 minutes)  -                     00abcdef01234567
+acknowledged by anna  pump      warning   pump    off [31m   is off                  2026-01-30T16:40:00Z (1 day)       2026-02-01T00:00:00Z  00abcdef01234568
+inactive              leak      info      -       -          falls 20 gal within 4h  -                                  -                     -
 
 leak cannot be applied: tank.level is a pressure
 ";

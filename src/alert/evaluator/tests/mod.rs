@@ -172,6 +172,12 @@ impl World {
         self.look();
     }
 
+    /// Lets time pass while the server does not run.
+    pub(super) fn stop_for(&mut self, minutes: i64) {
+        self.boot += minutes;
+        self.minute += minutes;
+    }
+
     /// Sets the clock of the machine.
     pub(super) fn set_clock(&mut self, minutes: i64) {
         self.minute += minutes;

@@ -21,6 +21,25 @@ fn incident_goes_on_after_a_restart() {
 }
 
 #[test]
+fn source_is_not_stale_because_the_server_did_not_run() {
+    let rules = || vec![stale(one("a"))];
+    let mut world = World::new(rules());
+    world.report("a", 1.0);
+    for answers in [true, false] {
+        world.stop_for(60);
+        world.restart(rules());
+        world.pass(14);
+        assert_eq!(world.sent("phone"), [], "it may answer yet");
+        if answers {
+            world.report("a", 1.0);
+        }
+        world.pass(1);
+    }
+    let start = 60 + 15 + 60;
+    assert_eq!(world.sent("phone"), [(Fired, 1, start + 15)]);
+}
+
+#[test]
 fn rule_that_is_pending_keeps_its_time_over_a_restart() {
     let rule = || Alert { hold: Duration::from_secs(600), ..low(one("a")) };
     let mut world = World::new(vec![rule()]);
