@@ -30,7 +30,7 @@ use crate::admin::health::Health;
 use crate::admin::listeners::{ListenerStatus, LiveListeners};
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{Admin, AdminPages};
+use crate::admin::{Admin, AdminPages, Alerting, ChannelTester};
 use crate::board::EventKind;
 use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, ListenAddr};
@@ -40,6 +40,7 @@ use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
 use crate::notify::Ailments;
+use crate::notify::TestFailure;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
 
@@ -262,7 +263,7 @@ struct AdminSources<'a> {
     listeners: Arc<LiveListeners>,
     certificates: Option<&'a Arc<LiveCertificates>>,
     configuration: &'a Arc<LiveConfiguration>,
-    gate: &'a Gate,
+    gate: &'a Arc<Gate>,
     requests: Arc<RequestMetrics>,
     site: &'a Arc<Site>,
     start: Start,
@@ -272,11 +273,13 @@ fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
     let AdminSources { engine, data, configuration, gate, requests, site, start, .. } = sources;
     let certificates = sources.certificates.cloned();
     let listeners = sources.listeners;
+    let alerting = Alerting::default();
     let health = Arc::new(Health {
         engine: engine.stats(),
         board: data.reader.clone(),
         polls: data.pollers.handles(),
         history: data.history.clone(),
+        alerts: None,
         admin: OnceLock::new(),
     });
     let scoreboard = Arc::new(Scoreboard {
@@ -284,6 +287,7 @@ fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
         listeners: listeners.clone(),
         certificates: certificates.clone(),
         configuration: configuration.clone(),
+        alerting: alerting.clone(),
         start: start.clone(),
     });
     let metrics = Metrics {
@@ -297,9 +301,12 @@ fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
         certificates,
         configuration: configuration.clone(),
         health: health.clone(),
+        alerting: alerting.clone(),
         start,
     };
-    AdminPages { health, metrics, scoreboard, site: site.clone() }
+    let test_channel: ChannelTester = Arc::new(|_| Err(TestFailure::UnknownChannel));
+    let (site, gate) = (Arc::clone(site), Arc::clone(gate));
+    AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
 }
 
 /// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait.

@@ -32,11 +32,20 @@
 //!  "board": {"silent_seconds": 3.1},
 //!  "recorder": {"enabled": true, "silent_seconds": 12.0, "holder": null, "unlocked": null,
 //!               "rows": 8123, "errors": 0, "dropped": 0, "trouble": null},
+//!  "alerts": {"rules": 7, "states": {"inactive": 8, "pending": 0, "silenced": 0, "acknowledged": 0, "firing": 1},
+//!             "silent_seconds": 0.2, "holder": null,
+//!             "firing": [{"alert": "tank_low", "state": "firing", "severity": "critical", "source": "tank",
+//!                         "condition": "below 300 gal", "since": "2026-01-31T16:40:00Z", "seconds": 2400.0,
+//!                         "incident": "00abcdef01234567"}], "firing_unlisted": 0,
+//!             "faults": [], "faults_unlisted": 0,
+//!             "heartbeat": {"pings": {"ok": 16, "fail": 0, "error": 0}, "error": null, "error_since": null}},
+//!  "channels": [{"channel": "phone", "kind": "ntfy", "waiting": 0, "oldest": null, "failure": null,
+//!                "sent": 3, "failed": 0, "dropped": 0}], "channels_unlisted": 0,
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
-//! `/scoreboard?brief` lists at most 20 sources and 20 pollers: of more, only sources that are not fresh or fail, and
-//! pollers that poll. `watch` and the watchdog log it.
+//! `/scoreboard?brief` lists at most 20 sources, 20 pollers and 20 channels: of more, only sources that are not fresh or
+//! fail, pollers that poll, and channels that fail or whose messages wait. `watch` and the watchdog log it.
 //!
 //! While the history cannot be written, `recorder.trouble` names the kind of the fault, a text and its duration:
 //!
@@ -127,6 +136,12 @@ pub struct Report {
     pub board: Board,
     /// The history's recorder.
     pub recorder: Recorder,
+    /// The alerts; `None` from a server older than this member.
+    pub alerts: Option<Alerts>,
+    /// The channels that carry messages of alerts, in the order of the configuration.
+    pub channels: Vec<Channel>,
+    /// Number of channels that the brief scoreboard does not list.
+    pub channels_unlisted: u64,
     /// The log.
     pub log: Log,
 }
@@ -338,6 +353,108 @@ pub struct Trouble {
     pub reason: String,
     /// Time for which it has lasted.
     pub seconds: f64,
+}
+
+/// The alerts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Alerts {
+    /// Number of rules.
+    pub rules: u64,
+    /// Number of subjects, of all rules, by state: a rule on one source has one, a rule on many one for each.
+    pub states: BTreeMap<Name, u64>,
+    /// Time since the latest heartbeat of their thread; `None` without the thread.
+    pub silent_seconds: Option<f64>,
+    /// The other process that announces the alerts; `None` if this one does.
+    pub holder: Option<String>,
+    /// Alerts that fire, the most severe first, at most 20.
+    pub firing: Vec<FiringAlert>,
+    /// Number of further alerts that fire.
+    pub firing_unlisted: u64,
+    /// Rules that cannot be applied, at most 20.
+    pub faults: Vec<AlertFault>,
+    /// Number of further rules that cannot be applied.
+    pub faults_unlisted: u64,
+    /// Pings of the dead man's switch; `None` without `[heartbeat]`.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// An alert that fires.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FiringAlert {
+    /// Name.
+    pub alert: String,
+    /// `firing`, `acknowledged`, `silenced`.
+    pub state: Name,
+    /// `info`, `warning`, `critical`.
+    pub severity: Name,
+    /// Source; `None` if the rule is on the server.
+    pub source: Option<String>,
+    /// Condition in words: `below 300 gal`.
+    pub condition: String,
+    /// Time since which the condition holds (RFC 3339, whole seconds).
+    pub since: String,
+    /// Time since then.
+    pub seconds: f64,
+    /// Id of the incident.
+    pub incident: Option<String>,
+}
+
+/// A rule that cannot be applied.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AlertFault {
+    /// Name of the alert.
+    pub alert: String,
+    /// Reason.
+    pub fault: String,
+}
+
+/// Pings of the dead man's switch.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heartbeat {
+    /// Number of pings since the start, by outcome: `ok`, `fail` with a reason, `error` if the switch did not take it.
+    pub pings: BTreeMap<Name, u64>,
+    /// Text of the latest failure; `None` if the switch took the latest ping.
+    pub error: Option<String>,
+    /// Time of the first ping that failed since the switch took one (RFC 3339, whole seconds).
+    pub error_since: Option<String>,
+}
+
+/// A channel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Channel {
+    /// Name.
+    pub channel: String,
+    /// Name of its kind: `ntfy`.
+    pub kind: Name,
+    /// Number of notices that wait.
+    pub waiting: u64,
+    /// Time of the oldest one (RFC 3339, whole seconds).
+    pub oldest: Option<String>,
+    /// Failure of the latest attempt; `None` after a success.
+    pub failure: Option<ChannelFailure>,
+    /// Number of messages sent since the start.
+    pub sent: u64,
+    /// Number of attempts that failed since the start.
+    pub failed: u64,
+    /// Number of notices dropped since the start.
+    pub dropped: u64,
+}
+
+/// Failure of a channel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChannelFailure {
+    /// `transient`, `refused`, `undeliverable`.
+    pub kind: Name,
+    /// Description in one sentence, without secrets.
+    pub message: String,
+    /// Time of the first failure since the last success (RFC 3339, whole seconds).
+    pub since: String,
 }
 
 /// The log.

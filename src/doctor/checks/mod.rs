@@ -1,5 +1,6 @@
 //! Findings about a server that answers, from its scoreboard and its health checks, one file a subject.
 
+mod alerts;
 mod certificates;
 mod fill;
 mod history;
@@ -9,7 +10,8 @@ mod sources;
 mod workers;
 
 use super::finding::Finding;
-use super::request::{RequestError, Response, Responses};
+use super::responses::Responses;
+use crate::admin::client::{RequestError, Response};
 use crate::admin::scoreboard::report::Report as Scoreboard;
 
 pub(super) use self::process::open_files;
@@ -40,6 +42,7 @@ pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Fi
         "see the sources below; the pages still show their last values with their ages",
     ));
     findings.extend(sources::sources(scoreboard));
+    findings.extend(alerts::alerts(scoreboard));
     findings.extend(scoreboard.process.as_ref().map(open_files));
     findings.push(process::limits(scoreboard));
     findings.extend(certificates::certificates(scoreboard));
