@@ -11,6 +11,36 @@ pub(super) fn field_type(source: &Source, field: &str) -> Option<FieldType> {
     of_kind.or_else(|| source.trends.iter().find_map(|trend| of_trend(source, trend, field)))
 }
 
+/// Origin of the values of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FieldOrigin<'a> {
+    /// The upstream sends numbers, or what it sends is not known.
+    Upstream,
+    /// The upstream sends texts.
+    UpstreamText,
+    /// The trend derives it from another field.
+    Trend(&'a TrendSettings),
+}
+
+impl Source {
+    /// Returns the origin of the values of a field; `None` if the source cannot have it.
+    pub fn origin_of(&self, field: &str) -> Option<FieldOrigin<'_>> {
+        match self.kind.field_type(field) {
+            Some(FieldType::Text) => Some(FieldOrigin::UpstreamText),
+            Some(_) => Some(FieldOrigin::Upstream),
+            None => {
+                let trend = self.trends.iter().find(|trend| of_trend(self, trend, field).is_some());
+                trend.map(FieldOrigin::Trend)
+            }
+        }
+    }
+
+    /// Returns the trend of the content of a tank, if the source has one.
+    pub fn tank_trend(&self) -> Option<&TrendSettings> {
+        tank_of(self)
+    }
+}
+
 /// Returns the trend of the content of a tank, if the source has one.
 pub(super) fn tank_of(source: &Source) -> Option<&TrendSettings> {
     source.trends.iter().find(|trend| trend.tank.is_some())
