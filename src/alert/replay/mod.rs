@@ -170,3 +170,6 @@ fn unreplayable(rule: &Rule, config: &Config) -> Option<Unreplayable> {
         AlertRule::Field { .. } => Some(Unreplayable::Text),
     }
 }
+
+#[cfg(test)]
+mod tests;

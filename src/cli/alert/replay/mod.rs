@@ -63,6 +63,11 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn text(self) -> Result<String, Failure> {
+        self.text_at(Timestamp::now())
+    }
+
+    /// Returns the text of the replay up to `now`.
+    fn text_at(self, now: Timestamp) -> Result<String, Failure> {
         let config = config::load(&config_path(self.file, self.config)?)?;
         let alerts = selected(&config, &self.alert)?;
         if alerts.is_empty() {
@@ -72,7 +77,6 @@ impl Replay {
             });
         }
         let history = history_of(&config)?;
-        let now = Timestamp::now();
         let length = SignedDuration::from_hours(i64::from(self.days) * 24);
         let from = now.saturating_sub(length).unwrap_or(Timestamp::MIN);
         let replayed = replay(&history, &config, &alerts, (from, now))?;
@@ -109,3 +113,6 @@ fn days(text: &str) -> Result<u32, String> {
     days.filter(|days| (1..=MAX_DAYS).contains(days))
         .ok_or_else(|| format!("expected a number of days from 1 to {MAX_DAYS}"))
 }
+
+#[cfg(test)]
+mod tests;
