@@ -3,7 +3,7 @@
 use super::kind::FieldType;
 use super::source::Source;
 use super::trends::{TrendSettings, span_suffix};
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// Returns the type of a field; `None` if the source cannot have it.
 pub(super) fn field_type(source: &Source, field: &str) -> Option<FieldType> {
@@ -33,6 +33,13 @@ impl Source {
                 trend.map(FieldOrigin::Trend)
             }
         }
+    }
+
+    /// Returns the aggregation of a field of the upstream over time.
+    pub fn over_time_of(&self, field: &str) -> OverTime {
+        let configured = self.kind.over_time().into_iter().find(|(name, _)| **name == *field);
+        let unit = || field_type(self, field).and_then(FieldType::unit);
+        configured.map_or_else(|| OverTime::of(field, unit()), |(_, over_time)| over_time)
     }
 
     /// Returns the trend of the content of a tank, if the source has one.

@@ -16,7 +16,8 @@
 //! Rules on stale and failing sources follow the recorded events (`events`).
 //!
 //! # Not replayed
-//! Texts and states of the server are not recorded: see [`Unreplayable`].
+//! Texts and states of the server are not recorded. Trends of amounts, such as rain, are not computed again. See
+//! [`Unreplayable`].
 
 mod event_log;
 mod events;
@@ -39,8 +40,11 @@ use self::plan::SourcePlan;
 use self::subject::Subject;
 use super::incident::SubjectKey;
 use super::rule::Rule;
-use crate::config::{Alert, AlertRule, Config, FieldCondition, FieldOrigin, Scalar, Source};
+use crate::config::{
+    Alert, AlertRule, Config, FieldCondition, FieldOrigin, Scalar, Source, TrendSettings,
+};
 use crate::history::{History, HistoryError, ReadError};
+use crate::units::OverTime;
 
 pub use self::report::{
     Extent, FLAP, Replay, ReplayedAlert, ReplayedIncident, Summary, Unreplayable,
@@ -139,19 +143,25 @@ fn subject(rule: &Arc<Rule>, source: &Source) -> Subject {
     Subject::new(rule.clone(), key, source.title.clone())
 }
 
-/// Returns true if a rule watches a source, or a field that the source can have.
+/// Returns true if a rule watches a source, or a field that the source can have and whose values can be replayed.
 fn selects(rule: &Rule, source: &Source) -> bool {
     match &rule.alert().rule {
         AlertRule::Field { sources, field, .. } => {
             sources.selects(&source.name, source.group.as_deref())
-                && matches!(
-                    source.origin_of(field),
-                    Some(FieldOrigin::Upstream | FieldOrigin::Trend(_))
-                )
+                && match source.origin_of(field) {
+                    Some(FieldOrigin::Upstream) => true,
+                    Some(FieldOrigin::Trend(trend)) => !is_of_amount(trend, source),
+                    Some(FieldOrigin::UpstreamText) | None => false,
+                }
         }
         AlertRule::Source { sources, .. } => sources.selects(&source.name, source.group.as_deref()),
         AlertRule::Server(_) => false,
     }
+}
+
+/// Returns true if a trend follows an amount, whose period is not read back from the history.
+fn is_of_amount(trend: &TrendSettings, source: &Source) -> bool {
+    trend.fields.iter().any(|field| source.over_time_of(field) == OverTime::Sum)
 }
 
 /// Returns the reason why a rule cannot be replayed on any of its sources.
@@ -167,7 +177,13 @@ fn unreplayable(rule: &Rule, config: &Config) -> Option<Unreplayable> {
         AlertRule::Field { .. } if config.sources.iter().any(|source| selects(rule, source)) => {
             None
         }
-        AlertRule::Field { .. } => Some(Unreplayable::Text),
+        AlertRule::Field { field, .. } => {
+            let mut origins = config.sources.iter().filter_map(|source| source.origin_of(field));
+            Some(match origins.any(|origin| matches!(origin, FieldOrigin::Trend(_))) {
+                true => Unreplayable::AmountTrend,
+                false => Unreplayable::Text,
+            })
+        }
     }
 }
 

@@ -45,6 +45,9 @@ pub enum Unreplayable {
     /// It is on texts.
     #[error("texts are not recorded")]
     Text,
+    /// It is on a trend of an amount.
+    #[error("the trend of an amount is not computed again")]
+    AmountTrend,
     /// It is on the server itself.
     #[error("it is a rule on the server itself, whose states are not recorded")]
     Server,
