@@ -23,7 +23,9 @@ pub(super) fn alerts() -> Vec<Arc<Alert>> {
         FieldCondition::Below { threshold: limit(12.1, volt), clear: Some(limit(12.3, volt)) };
     let low = FieldCondition::Below { threshold: gallons(560.0), clear: Some(gallons(700.0)) };
     let no_refill = FieldCondition::NoRise { by: gallons(140.0), within: 36 * HOUR };
-    let draw = FieldCondition::Falls { by: gallons(60.0), within: 4 * HOUR, clear: None };
+    // The sensor errs by 2 gallons: the difference of two values by 4.
+    let clear = Some(gallons(45.0));
+    let draw = FieldCondition::Falls { by: gallons(60.0), within: 4 * HOUR, clear };
     let silent =
         AlertRule::Source { sources: SourceSelection::All, condition: SourceCondition::Stale };
     let alerts = [

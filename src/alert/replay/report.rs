@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::fault::Fault;
-use super::super::incident::{Ended, Evidence};
+use super::super::incident::{EndReason, Ended, Evidence};
 use super::super::rule::Rule;
 use super::subject::Subject;
 use crate::config::Alert;
@@ -106,7 +106,7 @@ pub struct Summary {
     pub firing: SignedDuration,
     /// Length of the longest incident, within the replayed time.
     pub longest: SignedDuration,
-    /// Number of incidents that ended within [`FLAP`] of their begin.
+    /// Number of incidents that were resolved within [`FLAP`] of their begin. The end of the hours of a rule is no noise.
     pub flaps: usize,
 }
 
@@ -146,7 +146,10 @@ impl ReplayedAlert {
     pub fn summary(&self, from: Timestamp, to: Timestamp) -> Summary {
         let lengths = || self.incidents.iter().map(|incident| incident.length(from, to));
         let is_flap = |incident: &&ReplayedIncident| {
-            incident.ended.is_some_and(|ended| ended.at.duration_since(incident.fired_at) <= FLAP)
+            incident.ended.is_some_and(|ended| {
+                let lasted = ended.at.duration_since(incident.fired_at);
+                ended.reason == EndReason::Resolved && lasted <= FLAP
+            })
         };
         Summary {
             count: self.incidents.len(),

@@ -69,7 +69,7 @@ fn replay_of_a_recorded_year_thresholds_flap_nowhere() {
     assert_eq!(close, 0);
     // The noise of the sensor is there: without hysteresis they do flap.
     let (_, close) = incidents(&replayed(&thresholds(true)));
-    assert!(close > alerts.len(), "{close}");
+    assert!(close > alerts.len() / 2, "{close}");
 }
 
 #[test]
