@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ReplayError;
+use super::error::ReplayError;
 use crate::board::{Event, EventKind};
 use crate::history::History;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ReplayError;
+use super::error::ReplayError;
 use super::report::Extent;
 use crate::history::{Bucket, History, Points, QUARTER, Step, Window};
 use crate::units::{OverTime, Unit};

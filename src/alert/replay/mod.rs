@@ -19,6 +19,7 @@
 //! Texts and states of the server are not recorded. Trends of amounts, such as rain, are not computed again. See
 //! [`Unreplayable`].
 
+mod error;
 mod event_log;
 mod events;
 mod feed;
@@ -43,23 +44,13 @@ use super::rule::Rule;
 use crate::config::{
     Alert, AlertRule, Config, FieldCondition, FieldOrigin, Scalar, Source, TrendSettings,
 };
-use crate::history::{History, HistoryError, ReadError};
+use crate::history::History;
 use crate::units::OverTime;
 
+pub use self::error::ReplayError;
 pub use self::report::{
     Extent, FLAP, Replay, ReplayedAlert, ReplayedIncident, Summary, Unreplayable,
 };
-
-/// The history cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// It cannot be opened.
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// It cannot be read on.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
 
 /// Applies rules of a configuration to the history from `from` to `to`.
 ///
@@ -90,7 +81,7 @@ pub fn replay(
             let mut subject = subject(rule, source);
             events::replay(&mut subject, log.of(&source.name), source, &config.site.timezone, to);
             alert.extents.push(Extent::of_events(source.name.clone()));
-            alert.add(subject, from);
+            alert.add(subject.into_incidents(), from);
         }
         of_source.retain(|(rule, _)| !watches_sources(rule));
         if !of_source.is_empty() {
@@ -133,7 +124,7 @@ fn replay_fields(
         plan.watched().map(|fields| extent(fields).unwrap_or_else(none)).collect();
     for (((_, alert), subject), extent) in rules.into_iter().zip(fields.finish(to)).zip(extents) {
         alert.extents.push(Extent { fault: subject.fault(), ..extent });
-        alert.add(subject, from);
+        alert.add(subject.into_incidents(), from);
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::fault::Fault;
 use super::super::incident::{EndReason, Ended, Evidence};
 use super::super::rule::Rule;
-use super::subject::Subject;
 use crate::config::Alert;
 
 /// An incident that ends so soon after its begin that it is taken for noise.
@@ -130,11 +129,10 @@ impl ReplayedAlert {
     }
 
     /// Adds the incidents of a source that have not ended before `from`.
-    pub(super) fn add(&mut self, subject: Subject, from: Timestamp) {
-        let incidents = subject.into_incidents().into_iter();
-        self.incidents.extend(
-            incidents.filter(|incident| incident.ended.is_none_or(|ended| ended.at >= from)),
-        );
+    pub(super) fn add(&mut self, incidents: Vec<ReplayedIncident>, from: Timestamp) {
+        let is_within =
+            |incident: &ReplayedIncident| incident.ended.is_none_or(|ended| ended.at >= from);
+        self.incidents.extend(incidents.into_iter().filter(is_within));
     }
 
     /// Sorts the incidents of all sources by time.
