@@ -21,8 +21,15 @@ pub struct Alerting {
     pub channels: ChannelStates,
     /// The other process that announces the alerts.
     pub holder: AlertsHolder,
-    /// Pings of the dead man's switch; `None` without `[heartbeat]`.
-    pub pings: Option<Arc<PingCounts>>,
+    /// Pings of the dead man's switch.
+    pub pings: Arc<PingCounts>,
+}
+
+impl Alerting {
+    /// Returns the pings; `None` without `[heartbeat]`.
+    pub(super) fn configured_pings(&self) -> Option<&PingCounts> {
+        Some(&*self.pings).filter(|pings| pings.is_configured())
+    }
 }
 
 /// A server without alerts.
@@ -32,7 +39,7 @@ impl Default for Alerting {
             alerts: AlertsHandle::default(),
             channels: Arc::new(|| [].into()),
             holder: Arc::new(|| None),
-            pings: None,
+            pings: Arc::default(),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::notify::{DeliveryFault, TestFailure};
 /// Pattern of the route.
 pub(super) const TEST_ROUTE: &str = "/api/v1/channels/{channel}/test";
 
-/// Longest time that a [`ChannelTester`] may take.
-pub const MAX_TEST_WAIT: Duration = Duration::from_secs(35);
+/// Longest time that a [`ChannelTester`] may take: the largest `timeout` of a channel, and some seconds for its thread.
+pub const MAX_TEST_WAIT: Duration = Duration::from_secs(5 * 60 + 10);
 
 /// Sends a test message over the channel of that name, and waits for its delivery, for [`MAX_TEST_WAIT`] at most.
 pub type ChannelTester = Arc<dyn Fn(&str) -> Result<(), TestFailure> + Send + Sync>;

@@ -5,7 +5,7 @@
 //! messages wait. A ping has a total deadline, and no other thread waits for it.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ pub struct PingCounts {
     well: AtomicU64,
     fail: AtomicU64,
     error: AtomicU64,
+    is_configured: AtomicBool,
     failure: Mutex<Option<PingFailure>>,
 }
 
@@ -52,6 +53,25 @@ impl PingCounts {
     pub fn outcomes(&self) -> [(&'static str, u64); 3] {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [("ok", load(&self.well)), ("fail", load(&self.fail)), ("error", load(&self.error))]
+    }
+
+    /// Returns true if there is a switch to ping.
+    pub fn is_configured(&self) -> bool {
+        self.is_configured.load(Ordering::Relaxed)
+    }
+
+    /// Returns the counts of a heartbeat that has sent no ping yet, for tests.
+    #[cfg(test)]
+    pub(crate) fn configured() -> Arc<PingCounts> {
+        let counts = PingCounts::default();
+        counts.begin(true);
+        Arc::new(counts)
+    }
+
+    /// Begins a heartbeat, or ends it.
+    fn begin(&self, is_configured: bool) {
+        self.is_configured.store(is_configured, Ordering::Relaxed);
+        self.set_failure(None);
     }
 
     /// Returns the failure of the latest ping; `None` if the switch took it.
@@ -138,6 +158,7 @@ struct Beater {
 
 impl Beater {
     fn run(mut self, renewed: &Receiver<Option<HeartbeatSettings>>, stop: &StopToken) {
+        self.counts.begin(self.settings.is_some());
         let mut next = self.next(Instant::now());
         loop {
             let wait = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
@@ -146,7 +167,7 @@ impl Beater {
                 recv(renewed) -> settings => {
                     let Ok(settings) = settings else { return };
                     self.settings = settings;
-                    self.counts.set_failure(None);
+                    self.counts.begin(self.settings.is_some());
                     next = self.next(Instant::now());
                 }
                 default(wait) => {

@@ -5,6 +5,7 @@ use strum::VariantArray as _;
 use super::family::Family;
 use crate::admin::alerting::Alerting;
 use crate::alert::{AlertState, AlertView};
+use crate::notify::PingCounts;
 
 /// Returns the states of the alerts, the messages of each channel, and the pings. The number of samples does not
 /// depend on the sources.
@@ -41,7 +42,8 @@ pub(super) fn families(alerting: &Alerting) -> [Family; 4] {
         "heartbeat_pings_total",
         "Number of pings of the dead man's switch: all well, with a reason (fail), or not taken (error).",
     );
-    for (outcome, number) in alerting.pings.iter().flat_map(|pings| pings.outcomes()) {
+    for (outcome, number) in alerting.configured_pings().into_iter().flat_map(PingCounts::outcomes)
+    {
         pings = pings.sample(&[("outcome", outcome)], number as f64);
     }
     [state, total, waiting, pings]
@@ -59,7 +61,6 @@ mod tests {
     use super::*;
     use crate::admin::fixture::{channel, view};
     use crate::alert::AlertsHandle;
-    use crate::notify::PingCounts;
 
     fn text(alerting: &Alerting) -> String {
         let mut page = String::new();
@@ -72,7 +73,7 @@ mod tests {
         let alerting = |sources| Alerting {
             alerts: AlertsHandle::fixed(view(sources)),
             channels: Arc::new(|| [channel("phone")].into()),
-            pings: Some(Arc::new(PingCounts::default())),
+            pings: PingCounts::configured(),
             ..Alerting::default()
         };
         let few = text(&alerting(3));

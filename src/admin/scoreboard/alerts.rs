@@ -33,7 +33,7 @@ pub(super) fn alerts(alerting: &Alerting, health: &Health, now: Timestamp) -> re
         firing_unlisted,
         faults,
         faults_unlisted,
-        heartbeat: alerting.pings.as_deref().map(heartbeat),
+        heartbeat: alerting.configured_pings().map(heartbeat),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The alerts, their channels, and the dead man's switch.
 
-use super::super::finding::{Finding, span};
 use crate::admin::scoreboard::abridge::MAX_LISTED;
 use crate::admin::scoreboard::report::{Alerts, Channel, FiringAlert, Report as Scoreboard};
+use crate::doctor::finding::Finding;
 use crate::notify::DeliveryFault;
 
 pub(super) fn alerts(scoreboard: &Scoreboard) -> Vec<Finding> {
@@ -82,10 +82,9 @@ fn rules(alerts: &Alerts) -> Option<Finding> {
 }
 
 fn firing(alert: &FiringAlert) -> Finding {
-    let source = alert.source.as_ref().map(|source| format!(" for {source}")).unwrap_or_default();
-    let FiringAlert { alert: name, severity, condition, seconds, state, .. } = alert;
-    let since = span(*seconds);
-    let detail = format!("{name} ({severity}): {condition}{source}, {state} for {since}");
+    let source = alert.source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
+    let FiringAlert { alert: name, severity, condition, since, state, .. } = alert;
+    let detail = format!("{name} ({severity}){source}: {condition} since {since}, {state}");
     match &**state {
         // A person knows, or has silenced it.
         "acknowledged" | "silenced" => Finding::note("alert", detail),
@@ -151,7 +150,7 @@ mod tests {
         let firing = |state: &str| {
             json!({"alerts": {"rules": 0, "firing": [
                 {"alert": "tank_low", "state": state, "severity": "critical", "source": "tank",
-                 "condition": "below 300 gal", "seconds": 2400.0}]}})
+                 "condition": "below 300 gal", "since": "2026-01-31T16:40:00Z"}]}})
         };
         let channel = |failure: Value, waiting: u64| {
             json!({"channels": [{"channel": "phone", "kind": "ntfy", "waiting": waiting,
@@ -162,10 +161,10 @@ mod tests {
             (
                 firing("firing"),
                 Mark::Wrong,
-                "tank_low (critical): below 300 gal for tank, firing for 40 min",
+                "tank_low (critical), tank: below 300 gal since 2026-01-31T16:40:00Z, firing",
             ),
-            (firing("acknowledged"), Mark::Note, "acknowledged for 40 min"),
-            (firing("silenced"), Mark::Note, "silenced for 40 min"),
+            (firing("acknowledged"), Mark::Note, "16:40:00Z, acknowledged"),
+            (firing("silenced"), Mark::Note, "16:40:00Z, silenced"),
             (
                 json!({"alerts": {"firing_unlisted": 980}}),
                 Mark::Wrong,

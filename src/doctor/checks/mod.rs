@@ -173,6 +173,19 @@ mod tests {
             ),
             ("sources", failing("stale", 1), Mark::Wrong, "timeout: no answer"),
             (
+                "recorder",
+                json!({"enabled": true, "silent_seconds": 600.0}),
+                Mark::Wrong,
+                "the recorder waits for the disk for 10 min",
+            ),
+            (
+                "channels",
+                json!([{"channel": "phone", "kind": "ntfy", "failure": {"kind": "refused",
+                        "message": "HTTP 403", "since": "2026-01-31T02:09:00Z"}}]),
+                Mark::Wrong,
+                "phone (ntfy): fails since 2026-01-31T02:09:00Z: HTTP 403",
+            ),
+            (
                 "sources",
                 failing("fresh", 3),
                 Mark::Wrong,
