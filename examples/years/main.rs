@@ -1,8 +1,10 @@
 //! Measures the cost of years of history.
 //!
 //! Fills one database with ten years of twenty series and another one with a month of them, and
-//! queries both by turns. `make bench` runs it.
+//! queries both by turns. Then it replays a rule on each of the twenty series over all years. `make bench` runs it.
 #![allow(clippy::print_stdout)] // The table is printed.
+
+mod rules;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -110,6 +112,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "\nWhile a year of raw observations was read, {year} rows, the process grew by {} KiB.",
         peak_memory()?.saturating_sub(peak_before),
     )?;
+    missed |= rules::measure(&large, arguments.series, arguments.years, &mut report)?;
     println!("{report}");
     if let Some(output) = &arguments.output {
         let text =

@@ -14,6 +14,7 @@ mod incident;
 mod memory;
 mod monitor;
 mod notice;
+pub mod replay;
 mod rule;
 mod run;
 mod settings;

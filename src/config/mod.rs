@@ -86,6 +86,7 @@ pub use secret::Secret;
 pub use server::Server;
 pub use simple_value::Scalar;
 pub use source::{DesiredUnits, RateLimit, Source};
+pub use source_field_types::FieldOrigin;
 pub use source_url::{SourceUrl, SourceUrlError};
 pub use tls::{CertificateFiles, ExpectedName, TlsFiles};
 pub use trends::{Tank, TrendSettings, span_suffix};

@@ -3,12 +3,49 @@
 use super::kind::FieldType;
 use super::source::Source;
 use super::trends::{TrendSettings, span_suffix};
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// Returns the type of a field; `None` if the source cannot have it.
 pub(super) fn field_type(source: &Source, field: &str) -> Option<FieldType> {
     let of_kind = source.kind.field_type(field).map(|own| in_shown_unit(source, field, own));
     of_kind.or_else(|| source.trends.iter().find_map(|trend| of_trend(source, trend, field)))
+}
+
+/// Origin of the values of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum FieldOrigin<'a> {
+    /// The upstream sends numbers, or what it sends is not known.
+    Upstream,
+    /// The upstream sends texts.
+    UpstreamText,
+    /// The trend derives it from another field.
+    Trend(&'a TrendSettings),
+}
+
+impl Source {
+    /// Returns the origin of the values of a field; `None` if the source cannot have it.
+    pub fn origin_of(&self, field: &str) -> Option<FieldOrigin<'_>> {
+        match self.kind.field_type(field) {
+            Some(FieldType::Text) => Some(FieldOrigin::UpstreamText),
+            Some(_) => Some(FieldOrigin::Upstream),
+            None => {
+                let trend = self.trends.iter().find(|trend| of_trend(self, trend, field).is_some());
+                trend.map(FieldOrigin::Trend)
+            }
+        }
+    }
+
+    /// Returns the aggregation of a field of the upstream over time.
+    pub fn over_time_of(&self, field: &str) -> OverTime {
+        let configured = self.kind.over_time().into_iter().find(|(name, _)| **name == *field);
+        let unit = || field_type(self, field).and_then(FieldType::unit);
+        configured.map_or_else(|| OverTime::of(field, unit()), |(_, over_time)| over_time)
+    }
+
+    /// Returns the trend of the content of a tank, if the source has one.
+    pub fn tank_trend(&self) -> Option<&TrendSettings> {
+        tank_of(self)
+    }
 }
 
 /// Returns the trend of the content of a tank, if the source has one.

@@ -3,6 +3,7 @@
 //! The upstreams are simulated by a server on loopback. It responds in the formats of the real ones, with
 //! values from a model of a tank, a pump and the weather. Polling, decoding, history and pages are those of a real server.
 
+mod alerts;
 mod history;
 mod model;
 mod setup;

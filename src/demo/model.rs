@@ -13,6 +13,14 @@ const YEAR: f64 = 365.25 * DAY;
 /// Offset of solar time from UTC at 122 degrees west, in seconds.
 const SOLAR_OFFSET: f64 = 122.0 / 360.0 * DAY;
 
+/// Seconds from the start of the demo to its first squall, from one squall to the next, and of each of them.
+const FIRST_SQUALL: f64 = 15.0;
+const SQUALL_INTERVAL: f64 = 10.0 * 60.0;
+const SQUALL: f64 = 75.0;
+
+/// Gusts of a squall, in miles per hour: more than the highest without one.
+const SQUALL_GUST: f64 = 34.0;
+
 /// Height of the full tank, in inches.
 pub(super) const TANK_HEIGHT: f64 = 58.0;
 /// Volume of the full tank, in US gallons.
@@ -92,6 +100,17 @@ pub(super) fn sensors_at(at: Timestamp) -> SensorValues {
     }
 }
 
+/// Returns the values of all sensors at a time, with the squalls since the start of the demo: something happens while
+/// one watches.
+pub(super) fn sensors_since(started: Timestamp, at: Timestamp) -> SensorValues {
+    let sensors = sensors_at(at);
+    let running = at.duration_since(started).as_secs_f64() - FIRST_SQUALL;
+    if running < 0.0 || running.rem_euclid(SQUALL_INTERVAL) >= SQUALL {
+        return sensors;
+    }
+    SensorValues { gust: SQUALL_GUST + noise(at.as_second() as f64, 7.0), ..sensors }
+}
+
 /// Returns the error of a sensor from -1 to 1, different in each second.
 fn noise(time: f64, sensor: f64) -> f64 {
     let mixed = (time * 12.9898 + sensor * 78.233).sin() * 43_758.545_3;
@@ -135,6 +154,20 @@ mod tests {
             );
             assert!((0.0..360.0).contains(&sensors.wind_direction), "{sensors:?}");
         }
+    }
+
+    #[test]
+    fn gusts_of_squalls_are_higher_than_all_others() {
+        let started = Timestamp::from_second(1_770_000_000).unwrap();
+        let gust =
+            |second| sensors_since(started, started + jiff::SignedDuration::from_secs(second)).gust;
+        for second in [15, 60, 89, 615, 689] {
+            assert!(gust(second) > 32.0, "{second}");
+        }
+        for second in [0, 14, 90, 614, 690] {
+            assert!(gust(second) < 26.0, "{second}");
+        }
+        assert!(over_days(40).all(|(sensors, _)| sensors.gust < 27.0));
     }
 
     #[test]

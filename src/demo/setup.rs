@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
+use super::alerts::alerts;
 use super::history::history;
 use super::upstreams::{Upstreams, thread_names};
 use crate::certificates::Certificates;
@@ -76,7 +77,8 @@ impl Demo {
     ) -> Result<Demo, DemoError> {
         threads::ensure(&thread_names(), 0)?;
         let upstreams = Upstreams::start().map_err(DemoError::Upstreams)?;
-        let mut config = Config { sources: upstreams.sources(), ..Config::default() };
+        let mut config =
+            Config { sources: upstreams.sources(), alerts: alerts(), ..Config::default() };
         let folder = tempfile::Builder::new()
             .prefix("pumphouse-demo-")
             .tempdir()
@@ -84,7 +86,9 @@ impl Demo {
         let path = folder.path().join("pumphouse.db");
         import(&path, &config.site.timezone, history(Timestamp::now()))
             .map_err(DemoError::History)?;
-        config.history = Some(History { path: path.into(), flush: FLUSH, ..History::default() });
+        let history = History { path: path.into(), flush: FLUSH, ..History::default() };
+        config.alert_file = history.alerts();
+        config.history = Some(history);
         config.site.title = "Pumphouse demo".to_owned();
         config.server.listen = if listen.is_empty() { loopback() } else { listen };
         if let Some(address) = admin_listen {

@@ -47,9 +47,11 @@ impl Upstreams {
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
         let server = Arc::new(server);
         let listener = Arc::clone(&server);
+        let started = Timestamp::now();
         let thread = OwnedThread::spawn(THREAD, move |_| {
             while let Ok(request) = listener.recv() {
-                let response = respond(request.url(), &model::sensors_at(Timestamp::now()));
+                let sensors = model::sensors_since(started, Timestamp::now());
+                let response = respond(request.url(), &sensors);
                 // An error means that the poller has closed the connection.
                 let _ = request.respond(response);
             }

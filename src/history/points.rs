@@ -68,6 +68,7 @@ pub struct Points {
     wait: ReaderWait,
     observations: i64,
     recorded_since: Option<i64>,
+    coverage: Coverage,
 }
 
 impl Points {
@@ -127,6 +128,7 @@ impl Points {
             wait: ReaderWait::default(),
             observations,
             recorded_since,
+            coverage,
         };
         Ok(Some(points.in_unit(unit)))
     }
@@ -193,6 +195,16 @@ impl Points {
     /// retention has deleted it, returns that of the first rollup.
     pub fn recorded_since(&self) -> Option<i64> {
         self.recorded_since
+    }
+
+    /// Returns the time from which on all single observations are stored, in seconds since 1970.
+    pub fn raw_since(&self) -> i64 {
+        self.coverage.raw
+    }
+
+    /// Returns the time from which on all quarters of an hour are stored, in seconds since 1970.
+    pub fn quarters_since(&self) -> i64 {
+        self.coverage.quarters
     }
 
     /// Returns the next row in order of time, with its tier. If the unit changed within a quarter or a day,

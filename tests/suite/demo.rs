@@ -2,6 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+use serde_json::Value as Json;
+
+use crate::harness::eventually;
 use crate::process::Process;
 use crate::server::BINARY;
 
@@ -29,4 +32,22 @@ impl Demo {
     pub fn url(&self) -> String {
         self.url.clone()
     }
+}
+
+#[test]
+fn alert_of_the_demo_fires_in_the_api_and_on_the_page() {
+    let demo = Demo::start();
+    let get = |target: &str| {
+        let url = demo.url() + target;
+        Command::new("curl").args(["-skf", &url]).output().unwrap().stdout
+    };
+    eventually("a squall has come", || {
+        let alert: Json = serde_json::from_slice(&get("api/v1/alerts/gusts")).unwrap_or_default();
+        alert.pointer("/alerts/0/state").is_some_and(|state| state == "firing")
+    });
+    let alert: Json = serde_json::from_slice(&get("api/v1/alerts/gusts")).unwrap();
+    assert!(alert["alerts"][0]["value"].as_f64().unwrap() > 30.0, "{alert}");
+    assert_eq!(alert["alerts"][0]["threshold"], 30.0, "{alert}");
+    let page = String::from_utf8(get("")).unwrap();
+    assert!(page.contains("above 30 mph"), "{page}");
 }

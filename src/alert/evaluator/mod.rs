@@ -44,6 +44,8 @@ use crate::config::{AlertRule, ServerCondition};
 use crate::kernel::clock::{StepDetector, TimePoint};
 use crate::units::Unit;
 
+pub(super) use self::sights::time_to_empty;
+
 /// Source of the ids of incidents.
 pub type Ids = Box<dyn FnMut() -> IncidentId + Send>;
 

@@ -79,7 +79,10 @@ fn value_of(source: &SourceView, field: &str) -> Option<(Finite, Option<Unit>)> 
 
 /// Returns the time until a tank is empty. With a rate and without that time, its content falls too slowly for it,
 /// or not at all.
-fn time_to_empty(hours: Option<&Value>, rate: Option<(Finite, Option<Unit>)>) -> TimeToEmpty {
+pub(in crate::alert) fn time_to_empty(
+    hours: Option<&Value>,
+    rate: Option<(Finite, Option<Unit>)>,
+) -> TimeToEmpty {
     match (hours, rate) {
         (Some(Value { datum: Some(Datum::Number(hours)), .. }), _) => TimeToEmpty::Hours(*hours),
         (Some(_), Some(_)) => TimeToEmpty::NotFalling,

@@ -1,8 +1,10 @@
 //! `alert`: shows the alerts of a running server, and acknowledges and silences them.
 //!
-//! The commands are requests to the admin listener (`server`), whose responses are printed (`table`).
+//! The commands are requests to the admin listener (`server`), whose responses are printed (`table`); `replay` reads the
+//! history instead.
 
 mod percent;
+mod replay;
 mod server;
 mod table;
 
@@ -14,6 +16,7 @@ use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
 use self::percent::encoded;
+use self::replay::Replay;
 use self::server::{Server, ServerOptions};
 use super::options::{named_config, positive_duration};
 use super::outcome::{Failure, print};
@@ -24,7 +27,7 @@ use crate::config::{ListenAddr, written_duration};
 /// Limit for a command, whose response is awaited for a second by the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Show, acknowledge and silence the alerts of a running server, and test channels.
+/// Show, acknowledge and silence the alerts of a running server, test channels, and replay rules.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "alert")]
 pub(super) struct AlertCommand {
@@ -40,6 +43,7 @@ enum Action {
     Silence(Silence),
     Unsilence(Unsilence),
     Test(Test),
+    Replay(Replay),
 }
 
 /// List all alerts with their states: those that fire first, the most severe on top.
@@ -218,6 +222,7 @@ impl AlertCommand {
             Action::Silence(command) => command.text(),
             Action::Unsilence(command) => command.text(),
             Action::Test(command) => command.text(),
+            Action::Replay(command) => command.text(),
         }
     }
 }

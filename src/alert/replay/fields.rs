@@ -1,0 +1,157 @@
+//! Rules on the fields of one source during a replay: pure, without I/O and without a clock.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::super::evaluator::time_to_empty;
+use super::super::sight::{FieldSight, Sight, TimeToEmpty};
+use super::feed::{Feed, Row};
+use super::plan::{Input, SourcePlan};
+use super::quarter::{Order, observations};
+use super::subject::Subject;
+use super::trend::{Field, TrendReplay};
+use crate::board::{Datum, Finite, Value};
+use crate::config::{AlertRule, Source};
+use crate::units::{OverTime, Unit};
+
+/// Field of a trend: the hours until a tank is empty.
+const TIME_TO_EMPTY: &str = "time_to_empty";
+
+/// A rule with its input.
+struct Watcher {
+    input: Input,
+    /// Name of the rate of its field, of a rule on the time until a tank is empty.
+    rate: Option<String>,
+    order: Order,
+    subject: Subject,
+}
+
+/// The rules on the fields of a source.
+pub(super) struct FieldReplay<'a> {
+    zone: &'a TimeZone,
+    fields: Vec<Field>,
+    /// Latest number of each field.
+    previous: Vec<Option<f64>>,
+    trends: Vec<TrendReplay>,
+    /// True for each trend that has derived values at this time.
+    is_derived: Vec<bool>,
+    watchers: Vec<Watcher>,
+}
+
+impl<'a> FieldReplay<'a> {
+    /// Returns the rules of a plan before the first observation. `subjects` are in its order.
+    pub(super) fn new(
+        source: &Source,
+        plan: &SourcePlan,
+        feeds: &[Feed],
+        subjects: Vec<Subject>,
+        zone: &'a TimeZone,
+    ) -> FieldReplay<'a> {
+        let named = plan.fields().iter().zip(feeds);
+        let fields = named.map(|(name, feed)| (name.clone(), feed.unit())).collect();
+        let trends = plan.trends().iter().cloned();
+        let watcher = |(input, subject): (&Input, Subject)| {
+            let AlertRule::Field { field, condition, .. } = &subject.rule().alert().rule else {
+                return None;
+            };
+            let is_counter = match input {
+                Input::Recorded(field) => feeds[*field].over_time() == OverTime::Increase,
+                Input::Content { .. } | Input::Derived { .. } => false,
+            };
+            let rate = matches!(input, Input::Content { .. }).then(|| format!("{field}_rate"));
+            let order = Order::of(condition, is_counter);
+            Some(Watcher { input: input.clone(), rate, order, subject })
+        };
+        FieldReplay {
+            zone,
+            fields,
+            previous: vec![None; feeds.len()],
+            is_derived: vec![false; plan.trends().len()],
+            trends: trends.map(|planned| TrendReplay::new(source, planned)).collect(),
+            watchers: plan.inputs().iter().zip(subjects).filter_map(watcher).collect(),
+        }
+    }
+
+    /// Shows the rows of a time to the rules. The calls are in order of time.
+    pub(super) fn observe(&mut self, at: i64, rows: &[Option<Row>]) {
+        let Ok(now) = Timestamp::from_second(at) else { return };
+        for (trend, is_derived) in self.trends.iter_mut().zip(&mut self.is_derived) {
+            *is_derived = trend.observe(now, rows, &self.fields);
+        }
+        for watcher in &mut self.watchers {
+            let Watcher { input, rate, order, subject } = watcher;
+            let zone = self.zone;
+            match input {
+                Input::Recorded(field) => {
+                    let Some(row) = &rows[*field] else { continue };
+                    let unit = self.fields[*field].1;
+                    for (at, number) in observations(&row.bucket, *order, self.previous[*field]) {
+                        let Ok(at) = Timestamp::from_second(at) else { continue };
+                        let value = Datum::Number(number);
+                        let sight = sight(at, Some(&value), unit, None, TimeToEmpty::Unknown);
+                        subject.observe(&sight, at, zone, row.is_quarter);
+                    }
+                }
+                Input::Content { field, trend } => {
+                    let Some(row) = &rows[*field] else { continue };
+                    let trend = &self.trends[*trend];
+                    let rate = rate.as_deref().and_then(|rate| number(trend.value(rate)?));
+                    let hours = time_to_empty(trend.value(TIME_TO_EMPTY), rate);
+                    let value = Finite::new(row.bucket.last).map(Datum::Number);
+                    let rate = rate.and_then(|(rate, unit)| Some((rate, unit?)));
+                    let sight = sight(now, value.as_ref(), self.fields[*field].1, rate, hours);
+                    subject.observe(&sight, now, zone, row.is_quarter);
+                }
+                Input::Derived { trend, name } => {
+                    if !self.is_derived[*trend] {
+                        continue;
+                    }
+                    let Some(value) = self.trends[*trend].value(name) else { continue };
+                    let is_coarse = rows.iter().flatten().any(|row| row.is_quarter);
+                    let datum = value.datum.as_ref();
+                    let sight = sight(now, datum, value.unit, None, TimeToEmpty::Unknown);
+                    subject.observe(&sight, now, zone, is_coarse);
+                }
+            }
+        }
+        for (previous, row) in self.previous.iter_mut().zip(rows) {
+            *previous = row.map(|row| row.bucket.last).or(*previous);
+        }
+    }
+
+    /// Follows the clock up to the end of the replay, and returns the rules in the order of the plan.
+    pub(super) fn finish(self, to: Timestamp) -> Vec<Subject> {
+        let zone = self.zone;
+        let finished = self.watchers.into_iter().map(|mut watcher| {
+            watcher.subject.advance(to, zone);
+            watcher.subject
+        });
+        finished.collect()
+    }
+}
+
+fn sight<'v>(
+    observed_at: Timestamp,
+    value: Option<&'v Datum>,
+    unit: Option<Unit>,
+    rate: Option<(Finite, Unit)>,
+    time_to_empty: TimeToEmpty,
+) -> Sight<'v> {
+    Sight::Field(FieldSight {
+        observed_at,
+        is_by_machine: false,
+        value,
+        unit,
+        is_stale: false,
+        rate,
+        time_to_empty,
+    })
+}
+
+/// Returns the number and the unit of a value.
+fn number(value: &Value) -> Option<(Finite, Option<Unit>)> {
+    match value {
+        Value { datum: Some(Datum::Number(number)), unit, .. } => Some((*number, *unit)),
+        _ => None,
+    }
+}
