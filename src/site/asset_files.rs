@@ -11,6 +11,8 @@ pub(super) const FOLDER: &str = "assets/";
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = concat!(include_str!("assets/morph.js"), include_str!("assets/script.js"));
 const READOUT: &str = include_str!("assets/readout.js");
+const ALERTS_STYLE: &str = include_str!("assets/alerts.css");
+const ALERTS_SCRIPT: &str = include_str!("assets/alerts.js");
 
 /// Files of the site, compressed once at the start.
 pub(super) struct AssetFiles {
@@ -19,6 +21,10 @@ pub(super) struct AssetFiles {
     pub(super) script: Asset,
     /// Shows the point of a chart under the pointer.
     pub(super) readout: Asset,
+    /// Style of alerts, for the pages of sites that have some.
+    pub(super) alerts_style: Asset,
+    /// Sends the commands of alerts.
+    pub(super) alerts_script: Asset,
     pub(super) icon: Asset,
     /// The icon while an alert fires.
     pub(super) icon_alert: Asset,
@@ -37,19 +43,11 @@ impl AssetFiles {
     /// Compresses the files.
     pub(super) fn new() -> AssetFiles {
         AssetFiles {
-            style: Asset::new("style", "css", "text/css; charset=utf-8", &without_comments(STYLE)),
-            script: Asset::new(
-                "script",
-                "js",
-                "text/javascript; charset=utf-8",
-                &without_comments(SCRIPT),
-            ),
-            readout: Asset::new(
-                "readout",
-                "js",
-                "text/javascript; charset=utf-8",
-                &without_comments(READOUT),
-            ),
+            style: Asset::style("style", STYLE),
+            script: Asset::script("script", SCRIPT),
+            readout: Asset::script("readout", READOUT),
+            alerts_style: Asset::style("alerts", ALERTS_STYLE),
+            alerts_script: Asset::script("alerts", ALERTS_SCRIPT),
             icon: Asset::new("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
             icon_alert: Asset::new(
                 "icon_alert",
@@ -64,6 +62,14 @@ impl AssetFiles {
 }
 
 impl Asset {
+    fn style(stem: &str, text: &str) -> Asset {
+        Asset::new(stem, "css", "text/css; charset=utf-8", &without_comments(text))
+    }
+
+    fn script(stem: &str, text: &str) -> Asset {
+        Asset::new(stem, "js", "text/javascript; charset=utf-8", &without_comments(text))
+    }
+
     fn new(stem: &str, suffix: &str, media_type: &'static str, text: &str) -> Asset {
         Asset {
             path: format!("{FOLDER}{stem}.{}.{suffix}", digest(text.as_bytes())),
@@ -99,7 +105,7 @@ mod tests {
     fn comments_and_indentation_are_not_sent() {
         let sent = without_comments("// a\n  b; // c\n\n/* d */\ne { /* f */ }\n");
         assert_eq!(sent, "b; // c\ne { /* f */ }\n");
-        for text in [STYLE, SCRIPT, READOUT] {
+        for text in [STYLE, SCRIPT, READOUT, ALERTS_STYLE, ALERTS_SCRIPT] {
             for line in text.lines() {
                 assert!(line.matches('`').count().is_multiple_of(2), "a text spans lines: {line}");
                 let opens = line.contains("/*") == line.contains("*/");

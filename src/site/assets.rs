@@ -14,8 +14,17 @@ const A_DAY: &str = "public, max-age=86400";
 
 /// Answers `GET /assets/{name}`: a file by its hashed name.
 pub(super) fn asset(context: &Context, request: &RouteRequest<'_>) -> Result<Content, Problem> {
-    let AssetFiles { style, script, readout, icon, icon_alert, robots: _ } = &context.assets;
-    let asset = [style, script, readout, icon, icon_alert]
+    let AssetFiles {
+        style,
+        script,
+        readout,
+        alerts_style,
+        alerts_script,
+        icon,
+        icon_alert,
+        robots: _,
+    } = &context.assets;
+    let asset = [style, script, readout, alerts_style, alerts_script, icon, icon_alert]
         .into_iter()
         .find(|asset| asset.path.strip_prefix(FOLDER) == Some(request.parameter))
         .ok_or_else(|| Problem::not_found("There is no file of that name in this release."))?;

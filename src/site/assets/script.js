@@ -15,7 +15,6 @@ const MARK = 'meta[name="generator"][content^="pumphouse-web"]';
 const lost = document.getElementById("lost");
 const signedOut = document.getElementById("signed-out");
 const spoken = document.getElementById("spoken");
-const refused = document.getElementById("refused");
 
 // The address of the sign-in page, which is at the root of the site: a proxy may publish it below a path.
 const signIn = signedOut.querySelector("a").href;
@@ -28,7 +27,6 @@ let failures = 0;
 let trouble = null; // null, or the reason why the page is not up to date: a key of TITLES
 let detail = ""; // words about the trouble
 let busy = false;
-let answering = false; // true while a command is sent
 
 // Words before the title of a page that is not up to date.
 const TITLES = { lost: "No connection", foreign: "Not updated", refused: "Not updated", "signed-out": "Signed out" };
@@ -239,44 +237,6 @@ async function poll() {
   }
 }
 
-// Waits for a poll in progress, then polls again: it shows the result of a command.
-async function pollAfresh() {
-  while (busy) await new Promise((resolve) => setTimeout(resolve, 50));
-  etag = null;
-  await poll();
-}
-
-// Sends the command of a button. Without scripts, the form does.
-async function answer(button) {
-  if (answering) return;
-  answering = true;
-  const words = button.firstChild.data;
-  let problem = "The server cannot be reached, so nothing was changed.";
-  try {
-    const response = await fetch(button.formAction, {
-      method: "POST",
-      headers: { Accept: "application/json" },
-      redirect: "manual",
-      signal: AbortSignal.timeout(FETCH_TIMEOUT),
-    });
-    problem = response.ok ? "" : `Nothing was changed: the server answers with an error (${response.status}).`;
-    // The alert may have ended, or another person may have answered it.
-    if (response.status === 409) problem = "";
-  } catch {
-    // The sentence above says so.
-  }
-  write(refused, problem);
-  refused.hidden = !problem;
-  await pollAfresh();
-  answering = false;
-  if (!problem) write(spoken, `${words}: done`);
-}
-
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches("form.answers") || !event.submitter) return;
-  event.preventDefault();
-  answer(event.submitter);
-});
 document.addEventListener("visibilitychange", poll);
 addEventListener("online", poll);
 addEventListener("pageshow", poll);

@@ -93,9 +93,16 @@ impl Layout<'_> {
                     meta name="theme-color" content="#0b1518" media="(prefers-color-scheme: dark)";
                     link rel="icon" type="image/svg+xml" href={ (root) (icon.path) };
                     link rel="stylesheet" href={ (root) (assets.style.path) };
+                    @let has_alerts = live.is_some_and(|page| page.has_alerts);
+                    @if has_alerts {
+                        link rel="stylesheet" href={ (root) (assets.alerts_style.path) };
+                    }
                     @if live.is_some() {
                         script defer src={ (root) (assets.script.path) } {}
                         script defer src={ (root) (assets.readout.path) } {}
+                        @if has_alerts {
+                            script defer src={ (root) (assets.alerts_script.path) } {}
+                        }
                         noscript { meta http-equiv="refresh" content=(REFRESH); }
                     }
                 }
