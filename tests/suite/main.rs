@@ -16,6 +16,7 @@ mod address_families;
 mod address_space;
 mod admin;
 mod admin_attacks;
+mod alerts;
 mod attack;
 mod authorities;
 mod browser;

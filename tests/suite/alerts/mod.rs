@@ -1,0 +1,83 @@
+//! Alerts of the real program: their receivers, crashes, disks, reloads, fleets, access and secrets.
+
+mod access;
+mod crashes;
+mod disks;
+mod fleets;
+mod receivers;
+mod reload;
+mod secrets;
+mod standby;
+
+use std::net::SocketAddr;
+
+use hostile::config::{Config, Source};
+use hostile::receiver::Posted;
+use hostile::upstream::Upstream;
+use serde_json::{Value, json};
+
+use crate::harness::eventually;
+use crate::server::Server;
+
+/// Level below the threshold of [`tank_low`].
+pub const LOW: &str = r#"{"level": 10}"#;
+
+/// Level above that at which [`tank_low`] is resolved.
+pub const FULL: &str = r#"{"level": 90}"#;
+
+/// Returns the source `tank` with one field.
+pub fn tank(upstream: &Upstream) -> Source {
+    let source = Source::json("tank", &upstream.url()).value("level", "/level", "%");
+    source.set("title", "Cistern").set("interval", "1s")
+}
+
+/// Returns a rule on the level of `tank`.
+pub fn tank_low() -> Value {
+    json!({ "name": "tank_low", "field": "tank.level", "below": "40 %", "clear": "50 %" })
+}
+
+/// Returns a channel of the kind `webhook` that sends at once.
+pub fn webhook(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name, "kind": "webhook", "url": format!("http://{address}/hook"),
+        "group_wait": "0s", "timeout": "2s", "max_per_hour": 3600,
+    })
+}
+
+/// Returns a channel of the kind `ntfy` that sends at once.
+pub fn ntfy(name: &str, address: SocketAddr) -> Value {
+    let mut channel = webhook(name, address);
+    channel["kind"] = "ntfy".into();
+    channel["url"] = format!("http://{address}").into();
+    channel["topic"] = "tanks".into();
+    channel
+}
+
+/// Returns a configuration with `tank`, whose rule sends to these channels.
+pub fn config(upstream: &Upstream, channels: impl IntoIterator<Item = Value>) -> Config {
+    let config = Config::https().set("history.flush", "200ms").source(tank(upstream));
+    let config = config.push("alert", tank_low());
+    channels.into_iter().fold(config, |config, channel| config.push("notify", channel))
+}
+
+/// Returns the alert on `tank`, as the API shows it.
+pub fn shown(server: &Server) -> Value {
+    let all = crate::server::json(&server.get("/api/v1/alerts"));
+    let alerts = all["alerts"].as_array().cloned().unwrap_or_default();
+    alerts.into_iter().find(|alert| alert["name"] == "tank_low").unwrap_or_default()
+}
+
+/// Waits until the alert on `tank` is in a state; returns it.
+pub fn wait_for_state(server: &Server, state: &str) -> Value {
+    let mut alert = Value::Null;
+    eventually(&format!("tank_low is {state}"), || {
+        alert = shown(server);
+        alert["state"] == state
+    });
+    alert
+}
+
+/// Returns the posted alerts of one rule.
+pub fn of_rule(posted: Vec<Posted>, rule: &str) -> Vec<Posted> {
+    posted.into_iter().filter(|posted| posted.alert == rule).collect()
+}
