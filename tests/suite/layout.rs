@@ -8,7 +8,7 @@ use crate::screens::{ABSOLUTE_LINKS, WIDTHS};
 use crate::webdriver::{Browser, Engine};
 
 /// States that differ in their layout.
-const STATES: [&str; 16] = [
+const STATES: [&str; 21] = [
     "fresh",
     "source-tank-24h",
     "source-weather",
@@ -25,6 +25,11 @@ const STATES: [&str; 16] = [
     "tiny",
     "overview",
     "overview-group",
+    "alerts-firing",
+    "alerts",
+    "alert",
+    "alert-source",
+    "alert-answered",
 ];
 
 /// Width of a screen that is almost large.
@@ -61,6 +66,12 @@ const FAULTS: &str = "
         const { left, right } = box(part);
         if (getComputedStyle(part).position === 'absolute') continue;
         if (left < -1 || right > innerWidth + 1 || part.scrollWidth > part.clientWidth + 1) faults.push(`cut: ${part.textContent}`);
+    }
+    // Alerts, their buttons and their tables are whole.
+    for (const part of document.querySelectorAll('.alerts :is(li, p, button), form.answers, form.answers button, .records, .notice, .rule > *')) {
+        const { left, right } = box(part);
+        if (getComputedStyle(part).position === 'absolute') continue;
+        if (left < -1 || right > innerWidth + 1 || part.scrollWidth > part.clientWidth + 1 && !part.matches('.records')) faults.push(`cut: ${part.textContent}`);
     }
     // Neighbours in a row are about as high.
     for (const card of document.querySelectorAll('.card')) {

@@ -20,6 +20,7 @@ mod alerts;
 mod attack;
 mod authorities;
 mod browser;
+mod browser_alerts;
 mod browser_charts;
 mod browser_fleets;
 mod browser_pages;

@@ -79,7 +79,7 @@ fn full_disk_delays_no_message_and_states_are_saved_once_there_is_room() {
 fn saved_incidents(path: &std::path::Path) -> i64 {
     let read = || -> rusqlite::Result<i64> {
         let file = rusqlite::Connection::open(path)?;
-        file.query_row("SELECT count(*) FROM incidents", [], |row| row.get(0))
+        file.query_row("SELECT count(*) FROM incident WHERE alert = 'tank_low'", [], |row| row.get(0))
     };
     read().unwrap_or(0)
 }

@@ -36,15 +36,17 @@ fn dead_gateway_of_a_thousand_tanks_is_one_message_and_its_recovery_another() {
     let gateway = Upstream::answering(&answer(STALE_AFTER - 25));
     let front = Front::start(gateway.address(), None);
     let url = format!("http://{}/", front.address());
-    let mut channel = webhook("hook", receiver.address());
-    channel["group_wait"] = "20s".into();
+    let channel = |group_wait: &str| {
+        let mut channel = webhook("hook", receiver.address());
+        channel["group_wait"] = group_wait.into();
+        channel
+    };
     let dead = json!({ "name": "gateway_dead", "group": "north", "stale": true });
     let config = Config::https()
         .set("history.enabled", false)
         .sources((0..TANKS).map(|number| tank(number, &url)))
-        .push("alert", dead)
-        .push("notify", channel);
-    let server = Server::start(&config);
+        .push("alert", dead);
+    let server = Server::start(&config.clone().push("notify", channel("5s")));
     let count = |of: &str| -> usize {
         let all = json(&server.get("/api/v1/alerts"));
         let alerts = all["alerts"].as_array().cloned().unwrap_or_default();
@@ -64,6 +66,9 @@ fn dead_gateway_of_a_thousand_tanks_is_one_message_and_its_recovery_another() {
     assert_eq!(posted.len(), TANKS, "all in one message");
     assert!(posted.iter().all(|posted| posted.body == 0 && !posted.is_resolved));
 
+    // The recovery takes as long as an interval.
+    server.reload(&config.push("notify", channel("20s")));
+    assert_eq!(count("firing"), TANKS, "the reload ended incidents");
     gateway.set(Some(&answer(0)));
     front.recover();
     eventually("none fires", || count("firing") == 0);

@@ -10,13 +10,14 @@ mod secrets;
 mod standby;
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
+use hostile::client::TEST_TIMEOUT;
 use hostile::config::{Config, Source};
 use hostile::receiver::Posted;
 use hostile::upstream::Upstream;
 use serde_json::{Value, json};
 
-use crate::harness::eventually;
 use crate::server::Server;
 
 /// Level below the threshold of [`tank_low`].
@@ -70,10 +71,13 @@ pub fn shown(server: &Server) -> Value {
 /// Waits until the alert on `tank` is in a state; returns it.
 pub fn wait_for_state(server: &Server, state: &str) -> Value {
     let mut alert = Value::Null;
-    eventually(&format!("tank_low is {state}"), || {
+    let begun = Instant::now();
+    while alert["state"] != state {
+        let log = || server.log().join("\n");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "tank_low is not {state}: {alert}\n{}", log());
+        std::thread::sleep(Duration::from_millis(20));
         alert = shown(server);
-        alert["state"] == state
-    });
+    }
     alert
 }
 

@@ -15,7 +15,7 @@ use crate::harness::eventually;
 use crate::server::Server;
 
 /// Bytes after which a connection is dropped: amid the message, in each of the protocols.
-const MID_MESSAGE: usize = 300;
+const MID_MESSAGE: usize = 200;
 
 /// Fault of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +231,7 @@ impl<'a> Channel<'a> {
             Receiver::Ntfy(server) => {
                 assert_eq!(server.rejected(), [""; 0], "{name}");
                 let first = &server.messages()[0];
-                assert!(first.title.starts_with("10 %"), "{name}: {first:?}");
+                assert!(first.title.starts_with("10%: Cistern"), "{name}: {first:?}");
             }
             Receiver::Alertmanager(server) => {
                 assert_eq!(server.rejected(), [""; 0], "{name}");

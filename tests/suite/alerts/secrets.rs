@@ -74,7 +74,7 @@ fn secrets_of_channels_appear_in_no_output() {
         kind = "webhook"
         url = "http://{echo}/hook"
         headers = {{ x-key = "${{S3CRET_KEY}}" }}
-        template = '{{"text": "{{title}}"}}'
+        template = '{{{{"text": "{{title}}"}}}}'
         [[notify]]
         name = "pushover"
         kind = "pushover"

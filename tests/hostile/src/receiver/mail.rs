@@ -86,6 +86,8 @@ impl MailServers {
             .args(["-c", PROGRAM])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // It describes each client that breaks off.
+            .stderr(Stdio::null())
             .spawn()
             .expect("python3 with aiosmtpd is needed: apt-get install python3-aiosmtpd");
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
