@@ -16,7 +16,7 @@ use crate::webdriver::Browser;
 pub(super) fn firing(browser: &Browser, path: &str) -> Scene {
     let (server, upstream) = alerting();
     let url = format!("https://localhost:{}/{path}", server.address.port());
-    load(browser, &url, "1 message", Complete::Charts);
+    load(browser, &url, "waiting since", Complete::Charts);
     stage::scene(vec![Box::new(server), Box::new(upstream)])
 }
 
