@@ -69,7 +69,7 @@ mod tests {
             version: Version::HTTP_11,
             headers: fields.iter().map(field).collect::<HeaderMap>(),
             body: bytes::Bytes::new(),
-            peer: Peer { address: None, tls: true },
+            peer: Peer { address: None, tls: true, user: None },
             client: None,
             proxied: false,
         }

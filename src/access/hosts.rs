@@ -150,7 +150,7 @@ mod tests {
             version: Version::HTTP_11,
             headers: HeaderMap::from_iter(host),
             body: Bytes::new(),
-            peer: Peer { address: None, tls: true },
+            peer: Peer { address: None, tls: true, user: None },
             client: None,
             proxied: false,
         }

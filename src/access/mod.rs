@@ -26,6 +26,7 @@
 
 mod accounts;
 mod active_rules;
+mod admin_writes;
 mod attempt;
 mod comparison_limit;
 mod cookies;
@@ -53,6 +54,7 @@ mod token;
 mod verifications;
 
 pub use active_rules::ActiveRules;
+pub use admin_writes::{AdminWriteDenial, AdminWriter};
 pub use denial::{CookieValue, Denial, OriginMismatch, Pass, Role, RouteAccess, SignedIn};
 pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};

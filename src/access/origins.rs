@@ -149,7 +149,11 @@ mod tests {
             version: http::Version::HTTP_11,
             headers: fields(sent),
             body: bytes::Bytes::new(),
-            peer: crate::engine::Peer { address: Some(([192, 0, 2, 1], 4096).into()), tls },
+            peer: crate::engine::Peer {
+                address: Some(([192, 0, 2, 1], 4096).into()),
+                tls,
+                user: None,
+            },
             client: None,
             proxied: false,
         }
@@ -257,7 +261,7 @@ mod tests {
         assert!(is_cross_site(&request(&forwarded, false), None), "not from a trusted proxy");
         assert!(!is_cross_site(&Request { proxied: true, ..request(&forwarded, false) }, None));
         let over_socket = |sent| {
-            let peer = crate::engine::Peer { address: None, tls: false };
+            let peer = crate::engine::Peer { address: None, tls: false, user: None };
             is_cross_site(&Request { peer, ..request(sent, false) }, None)
         };
         assert!(!over_socket(&forwarded), "a proxy that terminates TLS");

@@ -5,11 +5,16 @@
 //! if its heartbeat is older than its bound, which allows for the longest pause that the loop
 //! makes when all is well. Reading them blocks on no thread. Ages do not count the time before a pause of
 //! the process (`kernel::pause`).
+//!
+//! `/healthz` is what a supervisor restarts the server by, so it counts the threads that a restart repairs. The
+//! history's recorder is not among them: it is stuck in a disk, which no restart mends, while visitors are served.
+//! The scoreboard, the metrics, `doctor` and the log report it, and the alert `history_failing` tells people.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::channel_test::{MAX_TEST_WAIT, TEST_ROUTE};
 use crate::board::BoardReader;
 use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::history::History;
@@ -26,14 +31,23 @@ const WORKER_BOUND: Duration = Duration::from_secs(30);
 /// Bound of the board's thread, which compares the clocks every two seconds.
 const BOARD_BOUND: Duration = Duration::from_secs(90);
 
+/// Bound of the alerts' thread, which reads the clocks every two seconds, and waits for no disk and no network.
+const ALERTS_BOUND: Duration = BOARD_BOUND;
+
 /// Bound of the history's recorder, which wakes once a minute; a write may be slow.
-const RECORDER_BOUND: Duration = Duration::from_secs(300);
+pub const RECORDER_BOUND: Duration = Duration::from_secs(300);
 
 /// Most pollers that are named as stuck. If the board is stuck, all that poll are.
 const MAX_NAMED_POLLERS: usize = 10;
 
 /// Bound of an admin worker, for one connection: its requests use no disk and no network.
 const ADMIN_WORKER_BOUND: Duration = Duration::from_secs(10);
+
+/// Bound of the admin worker that waits for the delivery of a test message.
+const ADMIN_TEST_BOUND: Duration = MAX_TEST_WAIT.saturating_add(ADMIN_WORKER_BOUND);
+
+/// Returns the time since the latest heartbeat of a thread. Must not block.
+pub type HeartbeatAge = Box<dyn Fn() -> Duration + Send + Sync>;
 
 /// Sources of all heartbeats.
 pub struct Health {
@@ -45,6 +59,8 @@ pub struct Health {
     pub polls: PollerHandles,
     /// The history's recorder.
     pub history: History,
+    /// The thread that applies the rules of alerts.
+    pub alerts: Option<HeartbeatAge>,
     /// The admin engine. It is set once the engine runs, which is after the threads that it
     /// reports on.
     pub admin: OnceLock<Arc<Stats>>,
@@ -94,6 +110,7 @@ impl Health {
     /// source: that of its poll in flight, or of the scheduler.
     pub fn threads(&self) -> Vec<ThreadHealth> {
         let mut threads = self.constant_threads();
+        threads.push(self.recorder());
         self.polls.for_each_stats(|poll| {
             let name = format!("poller {}", poll.source());
             threads.push(ThreadHealth::new(name, poll.heartbeat_age(), poll.heartbeat_bound()));
@@ -104,18 +121,26 @@ impl Health {
     /// Returns true if one of [`Health::threads`] is late, which after a pause of the process need not mean
     /// that it is stuck.
     pub fn has_late_thread(&self) -> bool {
-        !stuck(self.constant_threads()).is_empty() || !self.stuck_pollers(|age| age).is_empty()
+        let mut threads = self.constant_threads();
+        threads.push(self.recorder());
+        !stuck(threads).is_empty() || !self.stuck_pollers(|age| age).is_empty()
     }
 
-    /// Returns the heartbeats of the threads whose number does not depend on the sources.
+    /// Returns the heartbeats of the threads whose number does not depend on the sources, but that of the recorder.
     fn constant_threads(&self) -> Vec<ThreadHealth> {
-        let mut threads = engine_threads(&self.engine, "", WORKER_BOUND);
+        let mut threads = engine_threads(&self.engine, "", |_| WORKER_BOUND);
         threads.push(ThreadHealth::new("board", self.board.heartbeat_age(), BOARD_BOUND));
-        threads.push(ThreadHealth::new("recorder", self.history.heartbeat_age(), RECORDER_BOUND));
+        if let Some(age) = &self.alerts {
+            threads.push(ThreadHealth::new("alerts", age(), ALERTS_BOUND));
+        }
         let scheduler = self.polls.scheduler();
         let (age, bound) = (scheduler.heartbeat_age(), scheduler.heartbeat_bound());
         threads.push(ThreadHealth::new("scheduler", age, bound));
         threads
+    }
+
+    fn recorder(&self) -> ThreadHealth {
+        ThreadHealth::new("recorder", self.history.heartbeat_age(), RECORDER_BOUND)
     }
 
     /// Returns the pollers that are stuck in a poll, by the age that `sure` returns. Those that wait do so for the
@@ -146,12 +171,19 @@ impl Health {
     /// Returns the heartbeats of the admin engine's threads.
     pub fn admin_threads(&self) -> Vec<ThreadHealth> {
         match self.admin.get() {
-            Some(engine) => since_pause(engine_threads(engine, "admin ", ADMIN_WORKER_BOUND)),
+            Some(engine) => since_pause(engine_threads(engine, "admin ", admin_worker_bound)),
             None => Vec::new(),
         }
     }
 
     /// Returns the stuck threads among [`Health::threads`].
+    pub fn all_stuck(&self) -> Vec<StuckThread> {
+        let mut all = self.stuck();
+        all.extend(stuck(since_pause(vec![self.recorder()])));
+        all
+    }
+
+    /// Returns the stuck threads that a restart repairs: all but the recorder.
     pub fn stuck(&self) -> Vec<StuckThread> {
         let mut stuck = stuck(since_pause(self.constant_threads()));
         stuck.extend(self.stuck_pollers(pause::sure));
@@ -165,13 +197,22 @@ impl Health {
     }
 }
 
-/// Returns the heartbeats of an engine's acceptor and workers, with `prefix` before their names.
-fn engine_threads(engine: &Stats, prefix: &str, worker_bound: Duration) -> Vec<ThreadHealth> {
+fn admin_worker_bound(route: &str) -> Duration {
+    if route == TEST_ROUTE { ADMIN_TEST_BOUND } else { ADMIN_WORKER_BOUND }
+}
+
+/// Returns the heartbeats of an engine's acceptor and workers, with `prefix` before their names. The bound of a
+/// worker follows from its route.
+fn engine_threads(
+    engine: &Stats,
+    prefix: &str,
+    worker_bound: impl Fn(&str) -> Duration,
+) -> Vec<ThreadHealth> {
     let acceptor =
         ThreadHealth::new(format!("{prefix}acceptor"), engine.acceptor_age(), ACCEPTOR_BOUND);
     let workers = engine.workers().iter().enumerate().map(|(number, worker)| {
-        let busy = worker.look().1.map_or(Duration::ZERO, |(_, busy)| busy);
-        ThreadHealth::new(format!("{prefix}worker {number}"), busy, worker_bound)
+        let (route, busy) = worker.look().1.unwrap_or_default();
+        ThreadHealth::new(format!("{prefix}worker {number}"), busy, worker_bound(route))
     });
     std::iter::once(acceptor).chain(workers).collect()
 }
@@ -191,7 +232,12 @@ fn stuck(threads: Vec<ThreadHealth>) -> Vec<StuckThread> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::admin::fixture::Idle;
+    use crate::board::{Board, ServiceInfo};
+    use crate::engine::{Engine, Settings};
 
     #[test]
     fn thread_silent_beyond_its_bound_is_stuck() {
@@ -215,5 +261,31 @@ mod tests {
                 stuck(threads(thread)).iter().map(ToString::to_string).collect();
             assert_eq!(stuck, [format!("{thread} for {} s", bound.as_secs() + 1)]);
         }
+    }
+
+    #[test]
+    fn recorder_does_not_count_for_a_restart_and_the_thread_of_the_alerts_does() {
+        let service = ServiceInfo { name: "test", version: "0", started_at: Timestamp::now() };
+        let (_board, reader, _reporter) =
+            Board::start(Vec::new(), Vec::new(), service, Box::new(|_| ())).unwrap();
+        let settings = Settings { workers: 1, ..Settings::default() };
+        let engine = Engine::start(Vec::new(), settings, None, Arc::new(Idle)).unwrap();
+        let late = ALERTS_BOUND + Duration::from_secs(1);
+        let health = Health {
+            engine: engine.stats(),
+            board: reader,
+            polls: PollerHandles::default(),
+            history: History::off(),
+            alerts: Some(Box::new(move || late)),
+            admin: OnceLock::new(),
+        };
+        let names = |threads: Vec<ThreadHealth>| -> Vec<String> {
+            threads.into_iter().map(|thread| thread.thread).collect()
+        };
+        let counted = ["acceptor", "worker 0", "board", "alerts", "scheduler"];
+        assert_eq!(names(health.constant_threads()), counted);
+        assert_eq!(names(health.threads()), [&counted[..], &["recorder"]].concat());
+        let stuck = stuck(health.constant_threads());
+        assert_eq!(stuck.last().unwrap().to_string(), "alerts for 91 s");
     }
 }

@@ -6,6 +6,7 @@
 //! timestamp of an event rather than the time to it. A metric that is renamed is served under its
 //! old name for one more release: see `deprecated`.
 
+mod alerts;
 mod connections;
 mod deprecated;
 mod family;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 
 use self::family::Family;
 pub use self::requests::RequestMetrics;
+use super::alerting::Alerting;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
 use super::listeners::LiveListeners;
@@ -53,6 +55,8 @@ pub struct Metrics {
     pub configuration: Arc<LiveConfiguration>,
     /// Heartbeats of all threads, and the admin engine.
     pub health: Arc<Health>,
+    /// Alerts and their channels.
+    pub alerting: Alerting,
     /// Start of this process.
     pub start: Start,
 }
@@ -68,6 +72,7 @@ impl Metrics {
         page.add(sources::polls(&self.polls));
         page.add(sources::values(&self.board.load(), now));
         page.add(program::history(&self.history));
+        page.add(alerts::families(&self.alerting));
         page.add(program::heartbeats(&self.health));
         if let Some(admin) = self.health.admin.get() {
             page.add(connections::of_admin(admin));

@@ -5,30 +5,45 @@
 //! round. Every local user can reach it, and all of them share one address, so fairness by
 //! address cannot help here. Three rules bound the damage of a hostile local client instead:
 //!
-//! * Every request is small and every phase is short. No route takes a body.
+//! * Every request is small and every phase is short. A route that changes something takes a body of a few bytes
+//!   at most, and no other route takes one.
 //! * At the cap a new connection replaces one that waits for its client, however young that is
 //!   (`eviction_grace` is zero, as a request over loopback comes in one piece): idle ones first,
 //!   then those in an incomplete request. No number of clients that send nothing, or half of a
 //!   request, can therefore keep a new client out.
 //! * A page that is expensive to render is rendered by one worker at a time and then shared: see
-//!   `shared_page`. At least one worker is always free for `/healthz`, which takes no lock that a
-//!   rendering holds.
+//!   `shared_page`. Requests for alerts may read a disk, and the test of a channel waits for its delivery: one of
+//!   each runs at a time, and the others wait without a worker. At least one worker is always free for
+//!   `/healthz`, which takes no lock that a rendering holds.
 //!
 //! All pages are rendered from atomics, snapshots and the kernel's own files at the time of the
-//! request. No page waits for another thread or blocks one.
+//! request. No page waits for another thread or blocks one; commands on alerts wait for the thread of the alerts,
+//! for a second at most.
+//!
+//! Reading needs no account. Writing does: see [`admin_writes`](crate::access::AdminWriter) and `writes`.
 
+mod alert_routes;
+mod alerting;
+mod channel_test;
+mod channels;
+pub mod client;
 pub mod configuration;
+#[cfg(test)]
+mod fixture;
 pub mod health;
 pub mod listeners;
 pub mod metrics;
 pub mod scoreboard;
 mod service;
 mod shared_page;
+mod writes;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::alerting::{Alerting, AlertsHolder, ChannelStates};
+pub use self::channel_test::{ChannelTester, MAX_TEST_WAIT};
 pub use self::service::AdminPages;
 use self::service::{AdminService, RENDERED_PAGES};
 use self::shared_page::MAX_WAITERS;
@@ -40,13 +55,16 @@ use crate::threads;
 const THREADS: &str = "pw-adm";
 
 /// Number of workers: for each rendered page one that renders it and `MAX_WAITERS` that wait for
-/// it, and one more that is free for `/healthz`.
-pub const WORKERS: usize = RENDERED_PAGES * (1 + MAX_WAITERS) + 1;
+/// it, one for a request about alerts, one for the test of a channel, and one more that is free for `/healthz`.
+pub const WORKERS: usize = RENDERED_PAGES * (1 + MAX_WAITERS) + 3;
+
+/// Number of tests of channels that run at a time. Requests about alerts run in the other lane, one at a time.
+const HEAVY_REQUESTS: usize = 1;
 
 /// Maximum time from the accept, or from the first byte, to the end of a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum time from the end of the head to the end of a body, which is ignored.
+/// Maximum time from the end of the head to the end of a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum time from the first byte of a response to its last.
@@ -76,6 +94,7 @@ fn settings(max_connections: usize) -> Settings {
         body_timeout: BODY_TIMEOUT,
         write_timeout: WRITE_TIMEOUT,
         keep_alive: KEEP_ALIVE,
+        heavy_requests: HEAVY_REQUESTS,
         drain_timeout: STOP_WAIT,
         max_buffered_bytes: MAX_BUFFERED_BYTES,
         ..Settings::default()
@@ -133,3 +152,6 @@ impl Drop for Admin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! snapshots and `/proc`, without waiting for another thread.
 
 pub mod abridge;
+mod alerts;
 pub mod report;
 
 use std::borrow::Cow;
@@ -15,6 +16,8 @@ use jiff::Timestamp;
 use strum::VariantArray;
 
 use self::report::Report;
+use super::alerting::Alerting;
+use super::channels;
 use super::configuration::LiveConfiguration;
 use super::health::Health;
 use super::listeners::LiveListeners;
@@ -38,6 +41,8 @@ pub struct Scoreboard {
     pub certificates: Option<Arc<LiveCertificates>>,
     /// Limits in force, and outcomes of reloads.
     pub configuration: Arc<LiveConfiguration>,
+    /// Alerts and their channels.
+    pub alerting: Alerting,
     /// Start of this process.
     pub start: Start,
 }
@@ -87,7 +92,7 @@ impl Scoreboard {
                 latest_refused: self.configuration.latest_refused(),
                 hanging_seconds: self.configuration.hanging_read().map(|time| time.as_secs_f64()),
             },
-            stuck: self.health.stuck().iter().map(ToString::to_string).collect(),
+            stuck: self.health.all_stuck().iter().map(ToString::to_string).collect(),
             acceptor_silent_seconds: pause::sure(engine.acceptor_age()).as_secs_f64(),
             workers: workers(engine),
             connections: connections(engine),
@@ -110,6 +115,9 @@ impl Scoreboard {
                 silent_seconds: pause::sure(board.heartbeat_age()).as_secs_f64(),
             },
             recorder: self.recorder(now),
+            alerts: Some(alerts::alerts(&self.alerting, &self.health, now)),
+            channels: channels::reports(&(self.alerting.channels)()),
+            channels_unlisted: 0,
             log: log(),
         }
     }

@@ -15,7 +15,6 @@ use super::view::AlertsView;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Most commands that wait. A flood of them is refused.
-
 pub(super) const MAX_COMMANDS: usize = 64;
 
 /// A command with the channel for its result.

@@ -11,6 +11,7 @@
 //! to standard error. Neither a closed nor a full standard output or standard error ends the program
 //! by a panic.
 
+mod alert;
 mod cert;
 mod check;
 mod command_line;
@@ -78,6 +79,7 @@ enum Command {
     Probe(probe::Probe),
     Doctor(doctor::Doctor),
     Watch(watch::Watch),
+    Alert(alert::AlertCommand),
     Cert(cert::Cert),
     HashPassword(hash_password::HashPassword),
     Token(token::TokenCommand),
@@ -145,6 +147,7 @@ fn run(table: &CommandInfoWithArgs, path: &mut Vec<String>) -> Result<ExitCode, 
         Command::Probe(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Watch(command) => command.run(),
+        Command::Alert(command) => command.run(),
         Command::Cert(command) => command.run(),
         Command::HashPassword(command) => command.run(),
         Command::Token(command) => command.run(),

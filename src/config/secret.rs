@@ -16,6 +16,15 @@ impl Secret {
         Secret(value)
     }
 
+    /// Reads a secret from a file that contains nothing else.
+    ///
+    /// # Errors
+    /// The file cannot be read, or contains no text.
+    pub fn read(path: &Path) -> Result<Secret, String> {
+        let bytes = FileError::read(path, MAX_PEM_BYTES).map_err(|error| error.to_string())?;
+        of_file(path, bytes)
+    }
+
     /// Returns the value, for the code that sends or verifies it.
     pub fn expose(&self) -> &str {
         &self.0

@@ -14,7 +14,7 @@ mod checks;
 mod finding;
 mod kernel_view;
 mod report;
-mod request;
+mod responses;
 mod unresponsive;
 
 use std::io;
@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use self::kernel_view::KernelView;
-use self::request::{RequestError, Response, Responses};
+use self::responses::Responses;
+use crate::admin::client::{self, RequestError, Response};
 use crate::admin::scoreboard::report::Report as Scoreboard;
 use crate::config::ListenAddr;
 use crate::kernel::pause::{Moment, PauseDetector};
@@ -83,7 +84,7 @@ impl Doctor {
     }
 
     fn query_admin(&self, deadline: Instant) -> Responses {
-        let get = |path| request::get(&self.admin, path, deadline);
+        let get = |path| client::get(&self.admin, path, deadline);
         type Started<'scope> =
             io::Result<thread::ScopedJoinHandle<'scope, Result<Response, RequestError>>>;
         thread::scope(|scope| {

@@ -4,7 +4,7 @@
 use super::checks;
 use super::finding::Finding;
 use super::kernel_view::{KernelView, Listener, Owner, Socket, ThreadGroup};
-use super::request::{RequestError, Response};
+use crate::admin::client::{RequestError, Response};
 use crate::config::ListenAddr;
 
 /// Returns the finding about an admin listener that returned no scoreboard.

@@ -61,6 +61,8 @@ pub struct Peer {
     pub address: Option<SocketAddr>,
     /// True if the connection uses TLS.
     pub tls: bool,
+    /// User of the process that has connected to a unix socket (`SO_PEERCRED`, unix(7)); `None` over TCP.
+    pub user: Option<u32>,
 }
 
 /// Response. The engine writes `Date`, `Content-Length` or `Transfer-Encoding`, and `Connection`. It

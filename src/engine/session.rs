@@ -115,7 +115,7 @@ impl Session {
         address: Option<std::net::SocketAddr>,
         accepted: Instant,
     ) -> Session {
-        let peer = Peer { address, tls: tls.is_some() };
+        let peer = Peer { address, tls: tls.is_some(), user: stream.peer_user() };
         Session {
             transport: Transport::new(stream, tls),
             http: Connection::new(Arc::clone(settings), peer, accepted),

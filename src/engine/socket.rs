@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
+use rustix::net::sockopt::socket_peercred;
 use socket2::SockRef;
 
 /// An accepted connection's socket, which never blocks.
@@ -35,6 +36,16 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.reregister(registry, token, both),
             Stream::Unix(stream) => stream.reregister(registry, token, both),
+        }
+    }
+
+    /// Returns the user of the process at the other end of a unix socket, as it was at its `connect(2)`.
+    pub(super) fn peer_user(&self) -> Option<u32> {
+        match self {
+            Stream::Tcp(_) => None,
+            Stream::Unix(stream) => {
+                socket_peercred(stream).ok().map(|credentials| credentials.uid.as_raw())
+            }
         }
     }
 
@@ -82,5 +93,21 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peer_has_a_user_on_a_unix_socket_only() {
+        let (one, _other) = mio::net::UnixStream::pair().unwrap();
+        let user = rustix::process::geteuid().as_raw();
+        assert_eq!(Stream::Unix(one).peer_user(), Some(user));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = mio::net::TcpStream::connect(address).unwrap();
+        assert_eq!(Stream::Tcp(stream).peer_user(), None);
     }
 }

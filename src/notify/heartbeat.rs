@@ -5,11 +5,12 @@
 //! messages wait. A ping has a total deadline, and no other thread waits for it.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
+use jiff::Timestamp;
 
 use super::delivery::DeliveryError;
 use crate::logging::OnChange;
@@ -33,6 +34,17 @@ pub struct PingCounts {
     well: AtomicU64,
     fail: AtomicU64,
     error: AtomicU64,
+    is_configured: AtomicBool,
+    failure: Mutex<Option<PingFailure>>,
+}
+
+/// Failure of the pings of a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PingFailure {
+    /// Time of the first ping that failed since the latest one that was taken.
+    pub since: Timestamp,
+    /// Text of the latest failure, without secrets.
+    pub message: Arc<str>,
 }
 
 impl PingCounts {
@@ -41,6 +53,43 @@ impl PingCounts {
     pub fn outcomes(&self) -> [(&'static str, u64); 3] {
         let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
         [("ok", load(&self.well)), ("fail", load(&self.fail)), ("error", load(&self.error))]
+    }
+
+    /// Returns true if there is a switch to ping.
+    pub fn is_configured(&self) -> bool {
+        self.is_configured.load(Ordering::Relaxed)
+    }
+
+    /// Returns the counts of a heartbeat that has sent no ping yet, for tests.
+    #[cfg(test)]
+    pub(crate) fn configured() -> Arc<PingCounts> {
+        let counts = PingCounts::default();
+        counts.begin(true);
+        Arc::new(counts)
+    }
+
+    /// Begins a heartbeat, or ends it.
+    fn begin(&self, is_configured: bool) {
+        self.is_configured.store(is_configured, Ordering::Relaxed);
+        self.set_failure(None);
+    }
+
+    /// Returns the failure of the latest ping; `None` if the switch took it.
+    pub fn failure(&self) -> Option<PingFailure> {
+        self.lock().clone()
+    }
+
+    fn set_failure(&self, message: Option<&Arc<str>>) {
+        let mut failure = self.lock();
+        let since = failure.take().map(|failure| failure.since);
+        *failure = message.map(|message| PingFailure {
+            since: since.unwrap_or_else(Timestamp::now),
+            message: message.clone(),
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<PingFailure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,6 +158,7 @@ struct Beater {
 
 impl Beater {
     fn run(mut self, renewed: &Receiver<Option<HeartbeatSettings>>, stop: &StopToken) {
+        self.counts.begin(self.settings.is_some());
         let mut next = self.next(Instant::now());
         loop {
             let wait = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
@@ -117,6 +167,7 @@ impl Beater {
                 recv(renewed) -> settings => {
                     let Ok(settings) = settings else { return };
                     self.settings = settings;
+                    self.counts.begin(self.settings.is_some());
                     next = self.next(Instant::now());
                 }
                 default(wait) => {
@@ -138,7 +189,9 @@ impl Beater {
         let Some(HeartbeatSettings { ping, .. }) = &self.settings else { return };
         let ailments = (self.ailments)();
         let reason = (!ailments.is_empty()).then(|| ailments.join("; "));
-        let count = match (&reason, ping.ping(reason.as_deref())) {
+        let outcome = ping.ping(reason.as_deref());
+        self.counts.set_failure(outcome.as_ref().err().map(|error| &error.message));
+        let count = match (&reason, outcome) {
             (_, Err(error)) => {
                 if self.failure.set(error.message.clone()) {
                     log::warn!("cannot send the heartbeat: {error}; it is sent again in time");
@@ -161,8 +214,6 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
     use crate::notify::delivery::DeliveryFault;
 
@@ -210,6 +261,7 @@ mod tests {
         // The ping before the latest one has been counted.
         let counts = thread.counts().outcomes();
         assert!(counts.iter().all(|(_, number)| *number > 0), "{counts:?}");
+        assert_eq!(&*thread.counts().failure().unwrap().message, "refused");
         thread.renew(None);
         thread.renew(settings(every));
         next(None);

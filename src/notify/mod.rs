@@ -38,7 +38,9 @@ pub use channel::channel;
 pub use context::ChannelContext;
 pub use courier::{Courier, CourierHandle, CourierSettings, OnDone, TestError};
 pub use delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
-pub use heartbeat::{Ailments, HeartbeatSettings, HeartbeatThread, PingCounts, Switch};
+pub use heartbeat::{
+    Ailments, HeartbeatSettings, HeartbeatThread, PingCounts, PingFailure, Switch,
+};
 pub use notifier::{Notifier, NotifierHandle, TestFailure};
 pub use ping::Ping;
 pub use status::{ChannelFailure, ChannelStatus};

@@ -50,7 +50,10 @@ pub struct Notifier {
 
 /// Handle to all channels. Cheap to clone; no call but [`NotifierHandle::test`] waits for a disk or a network.
 #[derive(Clone)]
-pub struct NotifierHandle(Arc<ArcSwap<Vec<(Arc<Channel>, CourierHandle)>>>);
+pub struct NotifierHandle(Arc<ArcSwap<Couriers>>);
+
+/// The channels, in the order of the configuration, with the handles to their couriers.
+type Couriers = Vec<(Arc<Channel>, CourierHandle)>;
 
 impl Notifier {
     /// Starts a courier for each channel.

@@ -20,6 +20,7 @@
 //!
 //! No other module imports this one, except the commands and `check`.
 
+mod admin_pages;
 mod alerts;
 mod data;
 mod descriptor_budget;

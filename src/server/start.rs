@@ -9,11 +9,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::admin_pages::{AdminSources, admin_pages, ailments, health};
 use super::alerts::{Alerts, Surroundings};
 use super::data::Data;
 use super::descriptor_budget::admin_connections;
@@ -26,10 +27,8 @@ use super::{
 };
 use crate::access::{Gate, NoRandomness};
 use crate::admin::configuration::LiveConfiguration;
-use crate::admin::health::Health;
-use crate::admin::listeners::{ListenerStatus, LiveListeners};
-use crate::admin::metrics::{Metrics, RequestMetrics};
-use crate::admin::scoreboard::Scoreboard;
+use crate::admin::listeners::ListenerStatus;
+use crate::admin::metrics::RequestMetrics;
 use crate::admin::{Admin, AdminPages};
 use crate::board::EventKind;
 use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
@@ -39,7 +38,6 @@ use crate::engine::{Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
-use crate::notify::Ailments;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
 
@@ -91,9 +89,13 @@ impl Running {
         let engine = Engine::start(public, settings, tls, service).map_err(threads::with_limits)?;
 
         let configuration = LiveConfiguration::new(effective_limits(&config));
+        let health = health(&engine, &data, &alerts);
+        alerts.start_heartbeat(&config, ailments(&health, &alerts))?;
         let pages = admin_pages(AdminSources {
             engine: &engine,
             data: &data,
+            alerts: &alerts,
+            health,
             listeners: late.live(),
             certificates: certificates.as_ref(),
             configuration: &configuration,
@@ -102,7 +104,6 @@ impl Running {
             site: &site,
             start,
         });
-        alerts.start_heartbeat(&config, ailments(&pages.health, &alerts))?;
         let watched = watched(&pages, config.server.watchdog_timeout);
         let admin = Admin::start(admin_listener, admin_connections(), pages)?;
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
@@ -254,82 +255,6 @@ fn site(
     site.set_slow_request(config.log.slow_request);
     site
 }
-
-/// Parts that the admin pages report on.
-struct AdminSources<'a> {
-    engine: &'a Engine,
-    data: &'a Data,
-    listeners: Arc<LiveListeners>,
-    certificates: Option<&'a Arc<LiveCertificates>>,
-    configuration: &'a Arc<LiveConfiguration>,
-    gate: &'a Gate,
-    requests: Arc<RequestMetrics>,
-    site: &'a Arc<Site>,
-    start: Start,
-}
-
-fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
-    let AdminSources { engine, data, configuration, gate, requests, site, start, .. } = sources;
-    let certificates = sources.certificates.cloned();
-    let listeners = sources.listeners;
-    let health = Arc::new(Health {
-        engine: engine.stats(),
-        board: data.reader.clone(),
-        polls: data.pollers.handles(),
-        history: data.history.clone(),
-        admin: OnceLock::new(),
-    });
-    let scoreboard = Arc::new(Scoreboard {
-        health: health.clone(),
-        listeners: listeners.clone(),
-        certificates: certificates.clone(),
-        configuration: configuration.clone(),
-        start: start.clone(),
-    });
-    let metrics = Metrics {
-        requests,
-        engine: engine.stats(),
-        access: gate.stats(),
-        board: data.reader.clone(),
-        polls: data.pollers.handles(),
-        history: data.history.clone(),
-        listeners,
-        certificates,
-        configuration: configuration.clone(),
-        health: health.clone(),
-        start,
-    };
-    AdminPages { health, metrics, scoreboard, site: site.clone() }
-}
-
-/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait.
-fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
-    let (health, age, channels) = (health.clone(), alerts.age(), alerts.channels());
-    Box::new(move || {
-        let mut ailments: Vec<String> =
-            health.stuck().iter().map(|stuck| format!("stuck: {stuck}")).collect();
-        if age.age() > RULES_BOUND {
-            let seconds = age.age().as_secs();
-            ailments.push(format!("the rules of alerts have not been applied for {seconds} s"));
-        }
-        let now = Timestamp::now();
-        for channel in &*channels.status() {
-            let waits =
-                channel.oldest.is_some_and(|oldest| now.duration_since(oldest) > MESSAGES_BOUND);
-            if let Some(failure) = channel.failure.as_ref().filter(|_| waits) {
-                let (waiting, name) = (channel.waiting, &channel.name);
-                ailments.push(format!("{waiting} messages wait for {name}: {}", failure.message));
-            }
-        }
-        ailments
-    })
-}
-
-/// Time for which the rules may not be applied: their thread reads the clocks every two seconds.
-const RULES_BOUND: Duration = Duration::from_secs(60);
-
-/// Time for which messages may wait.
-const MESSAGES_BOUND: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 fn watched(pages: &AdminPages, timeout: Duration) -> Watched {
     let scoreboard = pages.scoreboard.clone();

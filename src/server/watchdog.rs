@@ -13,7 +13,7 @@
 //! It then logs the scoreboard and exits with [`INTERNAL_FAILURE`], since a thread that hangs
 //! cannot be ended; the supervisor starts the process again. A single stuck thread is logged, and
 //! turns `/healthz` of the admin listener into 503. A stuck admin engine is logged only, as
-//! visitors are still served.
+//! visitors are still served, and so is a stuck recorder, as no restart mends a disk.
 //!
 //! Nothing is fatal, and no thread counts as stuck, until the watchdog's own ticks have come on time for as
 //! long: a process that was stopped, or a machine that slept, finds every heartbeat old. See
@@ -121,7 +121,7 @@ fn run(
                 .filter(|_| is_sure(timeout));
             admin_report.update(failure.as_deref(), now);
         }
-        let stuck = health.stuck();
+        let stuck = health.all_stuck();
         let names: Vec<String> = stuck.iter().map(|thread| thread.thread.clone()).collect();
         match list(&stuck) {
             // After a pause, it is not known for a while whether a late thread is stuck.

@@ -220,7 +220,7 @@ pub(super) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Re
         version: Version::HTTP_11,
         headers,
         body: Bytes::new(),
-        peer: Peer { address: None, tls: true },
+        peer: Peer { address: None, tls: true, user: None },
         client: None,
         proxied: false,
     }

@@ -139,7 +139,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             body: Bytes::new(),
-            peer: Peer { address: None, tls: false },
+            peer: Peer { address: None, tls: false, user: None },
             client: None,
             proxied: false,
         }

@@ -86,7 +86,18 @@ impl Site {
     /// Returns the response to a request of the admin listener, which needs no account and is not
     /// counted with those of visitors. Does all of the work on the calling thread.
     pub fn respond(&self, request: &Request) -> Response {
+        self.respond_within(Exchange::start(Timestamp::now()), request)
+    }
+
+    /// Returns the response as [`Site::respond`] does, to a request that may change something. `account` is the name
+    /// of its sender, which the admin listener has checked.
+    pub fn respond_as(&self, request: &Request, account: &str) -> Response {
         let mut exchange = Exchange::start(Timestamp::now());
+        exchange.pass.account = Some(account.into());
+        self.respond_within(exchange, request)
+    }
+
+    fn respond_within(&self, mut exchange: Exchange, request: &Request) -> Response {
         let answer = self.dispatch(None, &mut exchange, request, &Activity::default());
         let outcome = self.complete(&exchange, request, answer);
         finish::respond(&self.context, &exchange, request, outcome)

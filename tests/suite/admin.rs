@@ -15,11 +15,12 @@ use pumphouse_web::admin::configuration::{EffectiveLimits, LiveConfiguration};
 use pumphouse_web::admin::health::Health;
 use pumphouse_web::admin::metrics::{Metrics, RequestMetrics};
 use pumphouse_web::admin::scoreboard::Scoreboard;
-use pumphouse_web::admin::{Admin, AdminPages};
+use pumphouse_web::admin::{Admin, AdminPages, Alerting};
 use pumphouse_web::board::{Board, Reporter, ServiceInfo};
 use pumphouse_web::engine::{Listener, Settings, Stats};
 use pumphouse_web::history::{self, Retention};
 use pumphouse_web::kernel::clock::{Clock, Start};
+use pumphouse_web::notify::TestFailure;
 use pumphouse_web::site::{self, Site, SnapshotReader};
 use pumphouse_web::upstream::PollerHandles;
 
@@ -72,6 +73,7 @@ impl OverEngine {
             board: reader.clone(),
             polls: PollerHandles::default(),
             history: history.clone(),
+            alerts: None,
             admin: OnceLock::new(),
         });
         let configuration = LiveConfiguration::new(EffectiveLimits::default());
@@ -88,6 +90,7 @@ impl OverEngine {
                 certificates: None,
                 configuration: configuration.clone(),
                 health: health.clone(),
+                alerting: Alerting::default(),
                 start: start.clone(),
             },
             scoreboard: Arc::new(Scoreboard {
@@ -95,9 +98,13 @@ impl OverEngine {
                 listeners: Arc::default(),
                 certificates: None,
                 configuration,
+                alerting: Alerting::default(),
                 start,
             }),
             site,
+            gate,
+            alerting: Alerting::default(),
+            test_channel: Arc::new(|_| Err(TestFailure::UnknownChannel)),
         };
         let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), 128).unwrap();
         let address = listener.local_addr().parse().unwrap();

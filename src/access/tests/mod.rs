@@ -137,7 +137,7 @@ fn request(credentials: &str, from: &str) -> Request {
         version: Version::HTTP_11,
         headers: HeaderMap::from_iter((!credentials.is_empty()).then_some(field)),
         body: Bytes::new(),
-        peer: Peer { address: None, tls: true },
+        peer: Peer { address: None, tls: true, user: None },
         client: from.parse::<IpAddr>().ok(),
         proxied: false,
     }

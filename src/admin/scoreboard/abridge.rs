@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use strum::VariantArray as _;
 
-use super::report::{Poller, Report, Source};
+use super::report::{Channel, Poller, Report, Source};
 use crate::board::State;
 use crate::upstream::Phase;
 
@@ -17,7 +17,7 @@ use crate::upstream::Phase;
 pub const MAX_LISTED: usize = 20;
 
 impl Report {
-    /// Removes what exceeds [`MAX_LISTED`] entries: first the sources and pollers that are well.
+    /// Removes what exceeds [`MAX_LISTED`] entries: first the sources, pollers and channels that are well.
     pub(super) fn abridge(&mut self) {
         self.sources_unlisted = abridged(&mut self.sources, is_troubled, |source| {
             Reverse(source.error.as_ref().map_or(0, |error| error.failures))
@@ -25,6 +25,10 @@ impl Report {
         let is_polling = |poller: &Poller| poller.phase == Phase::Polling.as_str();
         self.pollers_unlisted = abridged(&mut self.pollers, is_polling, |poller| {
             Reverse((poller.seconds * 1e3) as u64)
+        });
+        let is_waiting = |channel: &Channel| channel.failure.is_some() || channel.waiting > 0;
+        self.channels_unlisted = abridged(&mut self.channels, is_waiting, |channel| {
+            Reverse((channel.failure.is_some(), channel.waiting))
         });
         let unlisted = self.stuck.len().saturating_sub(MAX_LISTED);
         if unlisted > 0 {

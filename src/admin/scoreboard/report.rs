@@ -32,11 +32,20 @@
 //!  "board": {"silent_seconds": 3.1},
 //!  "recorder": {"enabled": true, "silent_seconds": 12.0, "holder": null, "unlocked": null,
 //!               "rows": 8123, "errors": 0, "dropped": 0, "trouble": null},
+//!  "alerts": {"rules": 7, "states": {"inactive": 8, "pending": 0, "silenced": 0, "acknowledged": 0, "firing": 1},
+//!             "silent_seconds": 0.2, "holder": null,
+//!             "firing": [{"alert": "tank_low", "state": "firing", "severity": "critical", "source": "tank",
+//!                         "condition": "below 300 gal", "since": "2026-01-31T16:40:00Z", "seconds": 2400.0,
+//!                         "incident": "00abcdef01234567"}], "firing_unlisted": 0,
+//!             "faults": [], "faults_unlisted": 0,
+//!             "heartbeat": {"pings": {"ok": 16, "fail": 0, "error": 0}, "error": null, "error_since": null}},
+//!  "channels": [{"channel": "phone", "kind": "ntfy", "waiting": 0, "oldest": null, "failure": null,
+//!                "sent": 3, "failed": 0, "dropped": 0}], "channels_unlisted": 0,
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
-//! `/scoreboard?brief` lists at most 20 sources and 20 pollers: of more, only sources that are not fresh or fail, and
-//! pollers that poll. `watch` and the watchdog log it.
+//! `/scoreboard?brief` lists at most 20 sources, 20 pollers and 20 channels: of more, only sources that are not fresh or
+//! fail, pollers that poll, and channels that fail or whose messages wait. `watch` and the watchdog log it.
 //!
 //! While the history cannot be written, `recorder.trouble` names the kind of the fault, a text and its duration:
 //!
@@ -60,6 +69,8 @@
 //! Later versions add members and rename none. A reader ignores members that it does not know, and
 //! fills in defaults for those that an older server lacks.
 
+mod alerts;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -68,6 +79,8 @@ use serde::{Deserialize, Serialize};
 use crate::admin::configuration::EffectiveLimits;
 use crate::certificates::CertificateProblem;
 use crate::kernel::process::ProcessInfo;
+
+pub use self::alerts::{AlertFault, Alerts, Channel, ChannelFailure, FiringAlert, Heartbeat};
 
 /// A name: static in the server that writes it, owned by a reader that parsed it.
 type Name = Cow<'static, str>;
@@ -127,6 +140,12 @@ pub struct Report {
     pub board: Board,
     /// The history's recorder.
     pub recorder: Recorder,
+    /// The alerts; `None` from a server older than this member.
+    pub alerts: Option<Alerts>,
+    /// The channels that carry messages of alerts, in the order of the configuration.
+    pub channels: Vec<Channel>,
+    /// Number of channels that the brief scoreboard does not list.
+    pub channels_unlisted: u64,
     /// The log.
     pub log: Log,
 }

@@ -8,8 +8,9 @@ pub(super) const EXIT_CODES: [(i32, &str); 3] = [
 ];
 
 /// Environment variables, with what they do.
-pub(super) const ENVIRONMENT: [(&str, &str); 15] = [
+pub(super) const ENVIRONMENT: [(&str, &str); 16] = [
     ("PUMPHOUSE_CONFIG", "configuration file of commands that are given none"),
+    ("PUMPHOUSE_TOKEN", "token of alert, if it is given no --token-file"),
     ("PUMPHOUSE_LOG_FORMAT", "log format without --log-format: text or json"),
     ("RUST_LOG", "filter of the log, such as debug or pumphouse_web::upstream=debug"),
     ("RUST_LOG_STYLE", "colours of the log: always or never (default: on a terminal)"),

@@ -1,5 +1,6 @@
 //! The history of the readings.
 
+use crate::admin::health::RECORDER_BOUND;
 use crate::admin::scoreboard::report::{Report as Scoreboard, Trouble};
 use crate::doctor::finding::{Finding, span};
 use crate::history::FaultKind;
@@ -16,6 +17,13 @@ pub(super) fn history(scoreboard: &Scoreboard) -> Finding {
         "{} rows written, {} errors, {} dropped since the start",
         recorder.rows, recorder.errors, recorder.dropped
     );
+    let silent = recorder.silent_seconds;
+    if silent > RECORDER_BOUND.as_secs_f64() {
+        let detail = format!("the recorder waits for the disk for {}; {detail}", span(silent));
+        let advice = "check the disk of [history] path (`dmesg` shows its errors): the rows in memory are written once \
+                      it answers; a restart does not mend it, and loses them";
+        return Finding::wrong("history", detail, advice);
+    }
     if let (Some(holder), Some(trouble)) = (&recorder.holder, &recorder.trouble) {
         let detail = format!(
             "recorded by another process for {}: {holder}; {detail}",

@@ -1,5 +1,6 @@
 //! Findings about a server that answers, from its scoreboard and its health checks, one file a subject.
 
+mod alerts;
 mod certificates;
 mod fill;
 mod history;
@@ -9,7 +10,8 @@ mod sources;
 mod workers;
 
 use super::finding::Finding;
-use super::request::{RequestError, Response, Responses};
+use super::responses::Responses;
+use crate::admin::client::{RequestError, Response};
 use crate::admin::scoreboard::report::Report as Scoreboard;
 
 pub(super) use self::process::open_files;
@@ -40,6 +42,7 @@ pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Fi
         "see the sources below; the pages still show their last values with their ages",
     ));
     findings.extend(sources::sources(scoreboard));
+    findings.extend(alerts::alerts(scoreboard));
     findings.extend(scoreboard.process.as_ref().map(open_files));
     findings.push(process::limits(scoreboard));
     findings.extend(certificates::certificates(scoreboard));
@@ -169,6 +172,19 @@ mod tests {
                 "tank: stale, observed 2 h ago",
             ),
             ("sources", failing("stale", 1), Mark::Wrong, "timeout: no answer"),
+            (
+                "recorder",
+                json!({"enabled": true, "silent_seconds": 600.0}),
+                Mark::Wrong,
+                "the recorder waits for the disk for 10 min",
+            ),
+            (
+                "channels",
+                json!([{"channel": "phone", "kind": "ntfy", "failure": {"kind": "refused",
+                        "message": "HTTP 403", "since": "2026-01-31T02:09:00Z"}}]),
+                Mark::Wrong,
+                "phone (ntfy): fails since 2026-01-31T02:09:00Z: HTTP 403",
+            ),
             (
                 "sources",
                 failing("fresh", 3),

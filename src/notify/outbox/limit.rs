@@ -1,13 +1,14 @@
 //! Bound of the outbox.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::entry::Entry;
 use super::merge;
 use crate::alert::{IncidentId, NoticeKind};
 
-/// Most notices of a channel that wait.
-pub const MAX_WAITING: usize = 1_000;
+/// Most notices of a channel that wait: the fires and the ends of a fleet of 10,000 sources. They share their
+/// incidents with the other channels, so they take a few MiB.
+pub const MAX_WAITING: usize = 20_000;
 
 /// Removes and returns what exceeds `max`: first reminders, then both notices of incidents that have ended, then
 /// the oldest incidents. An end goes with its fire, so the result may be one less than `max`.
@@ -26,6 +27,10 @@ pub(super) fn take_excess(entries: &mut Vec<Entry>, max: usize) -> Vec<Entry> {
         _ => 2,
     };
     by_age.sort_by_key(|&index| class(&entries[index]));
+    let mut notices: HashMap<IncidentId, usize> = HashMap::new();
+    for entry in entries.iter() {
+        *notices.entry(entry.notice.key.incident).or_default() += 1;
+    }
     let excess = entries.len() - max;
     let mut victims: HashSet<IncidentId> = HashSet::new();
     let mut count = 0;
@@ -35,7 +40,7 @@ pub(super) fn take_excess(entries: &mut Vec<Entry>, max: usize) -> Vec<Entry> {
         }
         let incident = entries[index].notice.key.incident;
         if victims.insert(incident) {
-            count += entries.iter().filter(|other| other.notice.key.incident == incident).count();
+            count += notices[&incident];
         }
     }
     dropped.extend(entries.extract_if(.., |entry| victims.contains(&entry.notice.key.incident)));

@@ -65,3 +65,19 @@ pub(super) fn sort(entries: &mut [Entry]) {
         (oldest[&key.incident], key.incident, key.kind, key.number)
     });
 }
+
+/// Returns the number of incidents.
+pub(super) fn incidents(entries: &[Entry]) -> usize {
+    entries.iter().map(|entry| entry.notice.key.incident).collect::<HashSet<_>>().len()
+}
+
+/// Removes and returns the notices of all incidents but the first `most`, of notices that are sorted.
+pub(super) fn split_off(entries: &mut Vec<Entry>, most: usize) -> Vec<Entry> {
+    let mut kept: HashSet<IncidentId> = HashSet::new();
+    let is_further = |entry: &Entry| {
+        kept.insert(entry.notice.key.incident);
+        kept.len() > most
+    };
+    let at = entries.iter().position(is_further).unwrap_or(entries.len());
+    entries.split_off(at)
+}

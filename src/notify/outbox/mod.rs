@@ -15,7 +15,7 @@
 //! | supersede | of one incident, a fire that waits replaces its reminders, an end replaces reminders, and a reminder replaces earlier ones; a fire and its end are sent together |
 //! | old reminders | are dropped when they could be sent more than [`MAX_REMINDER_AGE`] late |
 //! | order | an end is never sent before the fire of its incident |
-//! | retry | transient failures for ever, with a jittered exponential backoff and `Retry-After`; a channel that refuses, each hour; an undeliverable message is dropped |
+//! | retry | transient failures for ever, with a jittered exponential backoff and `Retry-After`; a channel that refuses, each hour; an undeliverable message is halved until the incident is found that the server does not take, which is dropped |
 //! | quota | at most `max_per_hour` messages in any hour |
 //! | bound | at most [`MAX_WAITING`] notices; reminders are dropped first, then incidents that have ended, then the oldest |
 //!
@@ -88,6 +88,8 @@ pub struct Outbox {
     waiting: Vec<Entry>,
     /// Notices of the message that is being sent.
     in_flight: Vec<Entry>,
+    /// Most incidents of the next message, after one that was undeliverable; `None`: all that can be sent.
+    most_incidents: Option<usize>,
     /// Time since boot at which the first of those that can be sent was seen.
     window_opened: Option<Duration>,
     backoff: Backoff,
@@ -109,6 +111,7 @@ impl Outbox {
             settings,
             waiting: Vec::new(),
             in_flight: Vec::new(),
+            most_incidents: None,
             window_opened: None,
             backoff: Backoff::new(random),
             quota: Quota::default(),
@@ -186,6 +189,7 @@ impl Outbox {
     pub fn sent(&mut self, now: TimePoint) {
         self.done.extend(mem::take(&mut self.in_flight).into_iter().map(Entry::into_key));
         self.unreported = self.unreported.saturating_sub(mem::take(&mut self.reported_in_flight));
+        self.most_incidents = None;
         self.window_opened = None;
         self.quota.sent(now.boot);
         self.backoff.reset();
@@ -204,7 +208,16 @@ impl Outbox {
         self.last_error = Some(LastError { since, fault, message });
         self.counts.failed += 1;
         let entries = mem::take(&mut self.in_flight);
+        let incidents = merge::incidents(&entries);
+        if fault == DeliveryFault::Undeliverable && incidents > 1 {
+            // One of them may be what the server does not take. The others must not be lost with it.
+            self.most_incidents = Some(incidents / 2);
+            self.put_back(entries);
+            let wait = self.backoff.failed(DeliveryFault::Transient, retry_after, now.boot);
+            return Failed::Retry(wait);
+        }
         if fault == DeliveryFault::Undeliverable {
+            self.most_incidents = None;
             let count = entries.len();
             self.window_opened = None;
             self.counts.dropped += count as u64;
@@ -213,11 +226,15 @@ impl Outbox {
             self.backoff.failed(DeliveryFault::Transient, retry_after, now.boot);
             return Failed::Dropped(count);
         }
-        // Those of an incident that arrived meanwhile are later ones.
+        self.put_back(entries);
+        Failed::Retry(self.backoff.failed(fault, retry_after, now.boot))
+    }
+
+    /// Returns the notices of a message to those that wait, before those that arrived meanwhile.
+    fn put_back(&mut self, entries: Vec<Entry>) {
         let arrived = mem::replace(&mut self.waiting, entries);
         self.waiting.extend(arrived);
         self.settle();
-        Failed::Retry(self.backoff.failed(fault, retry_after, now.boot))
     }
 
     /// Returns the notices that are not sent yet.
@@ -239,22 +256,21 @@ impl Outbox {
         now: TimePoint,
     ) -> usize {
         let mut dropped = 0;
+        let entries = self.waiting.iter().chain(&self.in_flight);
+        let mut known: HashSet<NoticeKey> = entries.map(|entry| entry.notice.key.clone()).collect();
         for notice in notices {
-            self.add(notice, is_saved, now);
+            match known.insert(notice.key.clone()) {
+                true => self.waiting.push(Entry { notice, is_saved, pushed_at: now.boot }),
+                // It is one that was pushed before the file was read.
+                false if is_saved => self.saved([&notice.key]),
+                false => {}
+            }
             // Seldom, since it looks at all notices.
             if self.waiting.len() >= 2 * MAX_WAITING {
                 dropped += self.settle();
             }
         }
         dropped + self.settle()
-    }
-
-    fn add(&mut self, notice: Arc<Notice>, is_saved: bool, now: TimePoint) {
-        let mut entries = self.waiting.iter_mut().chain(&mut self.in_flight);
-        match entries.find(|entry| entry.notice.key == notice.key) {
-            Some(entry) => entry.is_saved |= is_saved,
-            None => self.waiting.push(Entry { notice, is_saved, pushed_at: now.boot }),
-        }
     }
 
     /// Removes what is superseded, and what has no room. Returns the number of the latter.
@@ -293,6 +309,11 @@ impl Outbox {
         let can_be_sent = |_: &mut Entry| waits.next().is_some_and(|wait| wait.is_zero());
         self.in_flight = self.waiting.extract_if(.., can_be_sent).collect();
         merge::sort(&mut self.in_flight);
+        if let Some(most) = self.most_incidents {
+            let rest = merge::split_off(&mut self.in_flight, most);
+            let later = mem::replace(&mut self.waiting, rest);
+            self.waiting.extend(later);
+        }
         self.reported_in_flight = self.unreported;
         Delivery {
             notices: self.in_flight.iter().map(|entry| Arc::clone(&entry.notice)).collect(),

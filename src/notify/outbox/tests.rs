@@ -163,13 +163,37 @@ fn refused_message_is_sent_again_each_hour_and_with_other_settings() {
 #[test]
 fn undeliverable_message_is_dropped_and_counted() {
     let mut outbox = outbox(0, 60);
-    restore(&mut outbox, 0, &[(1, Fired, 0), (2, Fired, 0)]);
+    restore(&mut outbox, 0, &[(1, Fired, 0), (1, Ended, 0)]);
     send(&mut outbox, 0);
     assert_eq!(outbox.failed(error(DeliveryFault::Undeliverable), t(0)), Failed::Dropped(2));
     assert_eq!(outbox.take_done().len(), 2);
     let status = outbox.status(t(0));
     assert_eq!((status.waiting, status.failed, status.dropped), (0, 1, 2));
     assert_eq!(status.last_error.unwrap().fault, DeliveryFault::Undeliverable);
+}
+
+#[test]
+fn of_a_message_that_is_not_taken_only_the_incident_is_dropped_that_is_the_reason() {
+    let mut outbox = outbox(0, 3600);
+    let all: Vec<_> = (1..=9).map(|id| (id, Fired, 0)).collect();
+    restore(&mut outbox, 0, &all);
+    let (mut taken, mut time) = (Vec::new(), 0);
+    loop {
+        time += 3600;
+        let Some(delivery) = next(&mut outbox, time) else { break };
+        let ids = content(&delivery.unwrap()).into_iter().map(|(id, ..)| id).collect::<Vec<_>>();
+        match ids.contains(&7) {
+            true => drop(outbox.failed(error(DeliveryFault::Undeliverable), t(time))),
+            false => {
+                outbox.sent(t(time));
+                taken.extend(ids);
+            }
+        }
+    }
+    taken.sort_unstable();
+    assert_eq!(taken, [1, 2, 3, 4, 5, 6, 8, 9]);
+    assert_eq!(outbox.take_done().len(), 9);
+    assert_eq!(outbox.status(t(time)).dropped, 1);
 }
 
 #[test]
@@ -216,10 +240,10 @@ fn outbox_is_bounded_and_the_next_message_states_what_was_dropped() {
 #[test]
 fn many_notices_at_once_are_bounded() {
     let mut outbox = outbox(0, 60);
-    let many: Vec<_> = (0..10_000).map(|id| (id, Fired, 0)).collect();
+    let many: Vec<_> = (0..3 * MAX_WAITING as u64).map(|id| (id, Fired, 0)).collect();
     restore(&mut outbox, 0, &many);
     assert_eq!(outbox.status(t(0)).waiting, MAX_WAITING);
-    assert_eq!(outbox.status(t(0)).dropped, 9_000);
+    assert_eq!(outbox.status(t(0)).dropped, 2 * MAX_WAITING as u64);
 }
 
 #[test]

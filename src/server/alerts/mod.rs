@@ -13,9 +13,11 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 
 use self::conditions::Conditions;
+use crate::admin::AlertsHolder;
 use crate::alert::store::{AlertStore, Changes, Loaded, Opened, StoreHandle};
 use crate::alert::{
     self, AlertEngine, AlertHeartbeat, AlertSender, AlertsHandle, Outputs, PastError,
@@ -41,6 +43,9 @@ const STOP_WAIT: Duration = Duration::from_millis(500);
 /// Handle to the store, which may start later.
 type LateStore = Arc<OnceLock<StoreHandle>>;
 
+/// The other process that announces the alerts, if there is one.
+type LiveHolder = Arc<ArcSwapOption<String>>;
+
 /// Parts that the alerts read, and pass their results to.
 pub(super) struct Surroundings<'a> {
     pub(super) board: BoardReader,
@@ -60,6 +65,7 @@ pub(super) struct Alerts {
     notifier: Notifier,
     store: Option<AlertStore>,
     late_store: LateStore,
+    holder: LiveHolder,
     heartbeat: Option<HeartbeatThread>,
     lock: Arc<DataLock>,
     tls: ClientTls,
@@ -112,6 +118,7 @@ impl Alerts {
             notifier,
             store: None,
             late_store,
+            holder: LiveHolder::default(),
             heartbeat: None,
             lock,
             tls,
@@ -138,7 +145,12 @@ impl Alerts {
         };
         let channels = self.notifier.handle();
         let on_saved = Box::new(move |keys: &[_]| channels.saved(keys));
-        let on_open = opened(self.engine.sender(), self.notifier.handle(), self.late_store.clone());
+        let on_open = opened(
+            self.engine.sender(),
+            self.notifier.handle(),
+            self.late_store.clone(),
+            self.holder.clone(),
+        );
         let path = config.alert_file.clone();
         let (store, handle) = AlertStore::start(path, lock, on_open, on_saved)?;
         // It is set once: there is one store.
@@ -197,6 +209,12 @@ impl Alerts {
         self.age.clone()
     }
 
+    /// Returns the reader of the other process that announces the alerts.
+    pub(super) fn holder(&self) -> AlertsHolder {
+        let holder = self.holder.clone();
+        Arc::new(move || holder.load().as_deref().cloned())
+    }
+
     /// Returns the numbers of pings.
     pub(super) fn pings(&self) -> Arc<PingCounts> {
         self.heartbeat.as_ref().map(HeartbeatThread::counts).unwrap_or_default()
@@ -224,9 +242,11 @@ fn opened(
     engine: AlertSender,
     channels: NotifierHandle,
     store: LateStore,
+    live_holder: LiveHolder,
 ) -> Box<dyn FnMut(Opened) + Send> {
     Box::new(move |opened| match opened {
         Opened::Loaded(loaded) => {
+            live_holder.store(None);
             let notices: Vec<_> = loaded.notices.iter().cloned().map(Arc::new).collect();
             let done = channels.restore(&notices);
             if let Some(store) = store.get() {
@@ -234,7 +254,10 @@ fn opened(
             }
             engine.loaded(loaded);
         }
-        Opened::Standby(_) => engine.stand_by(),
+        Opened::Standby(holder) => {
+            live_holder.store(Some(Arc::new(holder.to_string())));
+            engine.stand_by();
+        }
         Opened::Failed(_) => engine.unreadable(),
         Opened::Replaced => {
             if let Some(store) = store.get() {

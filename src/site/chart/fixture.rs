@@ -21,7 +21,7 @@ pub(super) const ZONES: [&str; 6] = [
 
 /// A site and the folder of its history.
 pub(in crate::site) struct RecordedSite {
-    _folder: tempfile::TempDir,
+    pub(in crate::site) folder: tempfile::TempDir,
     pub(in crate::site) site: Site,
 }
 
@@ -44,5 +44,5 @@ pub(in crate::site) fn recorded_site(title: &str) -> RecordedSite {
     let history = History::read_only(&path, TimeZone::UTC);
     let mut source = tank();
     source.title = title.into();
-    RecordedSite { _folder: folder, site: site_with(vec![source], history) }
+    RecordedSite { folder, site: site_with(vec![source], history) }
 }

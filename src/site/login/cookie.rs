@@ -104,7 +104,7 @@ mod tests {
                 scheme.into_iter().map(|scheme| ("x-forwarded-proto", scheme)).collect();
             let mut posted = request("POST", "/login", &fields);
             let address = has_address.then(|| ([192, 0, 2, 1], 4096).into());
-            posted.peer = Peer { address, tls };
+            posted.peer = Peer { address, tls, user: None };
             posted.proxied = proxied;
             let cookie = expired_cookie("a", &posted, None).unwrap();
             assert_eq!(cookie.to_str().unwrap().ends_with("; Secure"), expected);

@@ -116,7 +116,8 @@ fn cookie_has_the_path_of_the_site_where_the_browser_is_below_it() {
             ];
             let mut posted = request("POST", target, &fields);
             posted.body = body.to_owned().into();
-            posted.peer = crate::engine::Peer { address: Some(([192, 0, 2, 1], 9).into()), tls };
+            posted.peer =
+                crate::engine::Peer { address: Some(([192, 0, 2, 1], 9).into()), tls, user: None };
             answer(&site, &posted)
         };
         let signed_in = send(target, "username=anna&password=right&next=/source/tank", "");

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::alert_list::rule_in_words;
 use super::alert_words::{
-    acknowledgement, clock_mark, measured, severity_mark, state_name, subject_title,
+    acknowledgement, clock_mark, detail, measured, severity_mark, state_name, subject_title,
 };
 use super::answers::{ALL, Answerable, answers};
 use super::firing::{Firing, is_open};
@@ -172,7 +172,7 @@ fn row(view: &View<'_>, alert: &AlertView, subject: &SubjectView) -> Markup {
                 @if let Some(at) = evidence.observed_at {
                     small { (time(at, view.clock(), AgeFormat::Ago)) }
                 }
-                @if let Some(detail) = &evidence.detail { small { (detail) } }
+                @if let Some(detail) = detail(subject, view.visitor.role) { small { (detail) } }
             }
             td { (time(subject.since, view.clock(), AgeFormat::Span)) }
             @if alert.subjects.len() > 1 {

@@ -94,3 +94,10 @@ pub(super) fn acknowledgement(incident: &Incident, role: Role, clock: Clock<'_>)
         }
     }
 }
+
+/// Returns the detail of a subject's evidence. Guests do not see those about the server itself, such as the errors
+/// of its channels.
+pub(super) fn detail(subject: &SubjectView, role: Role) -> Option<&str> {
+    let is_shown = role != Role::Guest || subject.key.source.is_some();
+    subject.evidence.detail.as_deref().filter(|_| is_shown)
+}

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 
 use maud::{Markup, html};
 
-use super::alert_words::{acknowledgement, clock_mark, measured, severity_mark, subject_title};
+use super::alert_words::{
+    acknowledgement, clock_mark, detail, measured, severity_mark, subject_title,
+};
 use super::answers::{Answerable, SHORT, answers};
 use super::time::{AgeFormat, Clock, time};
 use super::view::View;
@@ -244,6 +246,6 @@ fn about_one(view: &View<'_>, alert: &AlertView, subject: &SubjectView) -> Marku
             ", "
         }
         (alert.condition)
-        @if let Some(detail) = &evidence.detail { ": " (detail) }
+        @if let Some(detail) = detail(subject, view.visitor.role) { ": " (detail) }
     }
 }

@@ -15,7 +15,8 @@ use crate::engine::{Activity, Response};
 use crate::history::{History, import};
 use crate::route_pattern::NO_ROUTE;
 use crate::site::Site;
-use crate::site::chart::fixture::recorded_site;
+use crate::site::alert_fixture::{channels, handle, no_past, tank_is_low, view};
+use crate::site::chart::fixture::{RecordedSite, recorded_site};
 use crate::site::fixture::{
     drained, failing, get, now, pump, request, site, site_under, site_with, stale, tank, waiting,
     weather,
@@ -27,7 +28,7 @@ const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=
 const FOLDERS: [&str; 4] = ["", "/pumphouse", "/x/y/z", "/~anna/p%C3%BCmp"];
 
 /// Pages at every depth, with and without a route.
-const PAGES: [&str; 21] = [
+const PAGES: [&str; 23] = [
     "/",
     "/?range=7d",
     "/source/tank",
@@ -35,6 +36,8 @@ const PAGES: [&str; 21] = [
     "/source/none",
     "/source/tank/",
     "/source/",
+    "/alerts",
+    "/alert/tank_low",
     "/login",
     "/login?next=/source/tank",
     "/logout",
@@ -70,7 +73,7 @@ fn references(response: Response) -> Vec<String> {
     let kind = header(&response, "content-type").to_owned();
     let body = drained(response);
     if kind.starts_with("text/html") {
-        for attribute in [" href=\"", " src=\"", " action=\""] {
+        for attribute in [" href=\"", " src=\"", " action=\"", " formaction=\""] {
             let values = body.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap());
             found.extend(values.map(|value| value.replace("&amp;", "&")));
         }
@@ -102,14 +105,20 @@ fn answered(site: &Site, method: &str, target: &str) -> (&'static str, u16) {
 #[test]
 fn link_of_every_page_stays_within_the_site_and_leads_to_the_same_place() {
     const HOST: &str = "https://tank.example";
-    const OTHERS: [(&str, &str); 5] = [
+    const OTHERS: [(&str, &str); 6] = [
         ("POST", "/login"),
         ("POST", "/logout"),
         ("POST", "/api/v1/sources/tank/poll"),
+        ("POST", "/api/v1/alerts/tank_low/acknowledge?next=/source/tank"),
         ("DELETE", "/v/w"),
         ("GET", "/openapi.json"),
     ];
-    let (plain, open) = (recorded_site("Cistern"), recorded_site("Cistern"));
+    let alerting = || {
+        let RecordedSite { site, folder } = recorded_site("Cistern");
+        let alerts = handle(view(vec![tank_is_low()]), no_past());
+        RecordedSite { site: site.with_alerts(alerts, channels(Vec::new())), folder }
+    };
+    let (plain, open) = (alerting(), alerting());
     let locked = site_under(vec![tank()], rules());
     for folder in FOLDERS {
         let url = format!("{HOST}{folder}/");

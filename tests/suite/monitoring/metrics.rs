@@ -60,6 +60,14 @@ fn scrape_has_every_metric_of_the_contract() {
         ("history_dropped_total", "counter", ""),
         ("history_lock_held", "gauge", ""),
         ("history_up", "gauge", ""),
+        (
+            "alert_state",
+            "gauge",
+            "alert=well_low severity=warning state=inactive|pending|silenced|acknowledged|firing",
+        ),
+        ("notifications_total", "counter", "channel=hook outcome=sent|failed|dropped"),
+        ("notifications_waiting", "gauge", "channel=hook"),
+        ("heartbeat_pings_total", "counter", "outcome=ok|fail|error"),
         ("log_lines_dropped_total", "counter", ""),
         ("log_lines_suppressed_total", "counter", ""),
         ("log_blocked_seconds", "gauge", ""),
@@ -78,13 +86,13 @@ fn scrape_has_every_metric_of_the_contract() {
         (
             "heartbeat_age_seconds",
             "gauge",
-            "thread=acceptor|worker_0|worker_7|board|recorder|scheduler|poller_well|admin_acceptor|\
+            "thread=acceptor|worker_0|worker_7|board|alerts|recorder|scheduler|poller_well|admin_acceptor|\
              admin_worker_4",
         ),
         (
             "heartbeat_bound_seconds",
             "gauge",
-            "thread=acceptor|worker_0|worker_7|board|recorder|scheduler|poller_well|admin_acceptor|\
+            "thread=acceptor|worker_0|worker_7|board|alerts|recorder|scheduler|poller_well|admin_acceptor|\
              admin_worker_4",
         ),
         ("admin_connections", "gauge", "state=handshaking|reading|queued|active|writing|idle"),

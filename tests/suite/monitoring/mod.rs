@@ -13,6 +13,22 @@ use hostile::upstream::Upstream;
 
 use crate::server::{Server, code};
 
+/// An alert that does not fire, a channel without a receiver, and a dead man's switch.
+const ALERTS: &str = r#"
+[[alert]]
+name = "well_low"
+field = "well.level"
+below = "10 %"
+
+[[notify]]
+name = "hook"
+kind = "webhook"
+url = "http://127.0.0.1:1/"
+
+[heartbeat]
+url = "http://127.0.0.1:1/"
+"#;
+
 /// Starts a server with a source that answers, one that does not, and requests of several statuses.
 fn busy() -> (Server, Upstream, Client) {
     let well = Upstream::answering(r#"{"level": 84.6, "pressure": 29.92}"#);
@@ -26,7 +42,8 @@ fn busy() -> (Server, Upstream, Client) {
         )
         .source(
             Source::json("gone", "http://127.0.0.1:1").value("v", "/v", "").set("interval", "1s"),
-        );
+        )
+        .append(ALERTS);
     let server = Server::start(&config);
     server.eventually_status("the well has answered, and the other has failed", |status| {
         status["sources"]["well"]["state"] == "fresh"

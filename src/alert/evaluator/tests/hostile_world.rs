@@ -75,7 +75,7 @@ fn check(world: &World, notices: &[Arc<Notice>]) -> Result<(), TestCaseError> {
     }
     prop_assert!(fires.values().all(|count| *count == 1), "{fires:?}");
     prop_assert!(ends.values().all(|count| *count == 1), "{ends:?}");
-    for ((_, id), _) in &fires {
+    for (_, id) in fires.keys() {
         let incident = world.incidents.get(id);
         prop_assert!(incident.is_some(), "a message about an incident that the file lacks");
     }

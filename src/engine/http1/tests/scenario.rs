@@ -64,7 +64,7 @@ impl Scenario {
 
     pub(super) fn with(settings: Settings) -> Scenario {
         let started = Instant::now();
-        let peer = Peer { address: None, tls: false };
+        let peer = Peer { address: None, tls: false, user: None };
         Scenario {
             connection: Connection::new(Arc::new(settings), peer, started),
             now: started,

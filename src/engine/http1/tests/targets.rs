@@ -149,7 +149,7 @@ fn outcome(peer: Peer, settings: Settings, bytes: &[u8]) -> Result<Box<Request>,
 }
 
 fn peer(address: Option<&str>, tls: bool) -> Peer {
-    Peer { address: address.map(|address| address.parse().unwrap()), tls }
+    Peer { address: address.map(|address| address.parse().unwrap()), tls, user: None }
 }
 
 #[test]

@@ -170,10 +170,14 @@ fn public_site() -> Site {
     alert.subjects[0].state = AlertState::Acknowledged;
     let incident = Arc::make_mut(alert.subjects[0].incident.as_mut().unwrap());
     incident.acknowledged = Some(Acknowledgement { by: "anna".into(), at: at(-600) });
+    let mut server =
+        on(everywhere("notifications_waiting", Severity::Info), &["x"], AlertState::Firing);
+    server.subjects[0].key.source = None;
+    server.subjects[0].evidence.detail = Some("phone: the server answers 503".into());
     alerting_site_under(
         vec![tank(), weather()],
         rules,
-        AlertsHandle::fixed(view(vec![alert])),
+        AlertsHandle::fixed(view(vec![alert, server])),
         channels(vec![failing_channel("the server answers 503", DeliveryFault::Transient)]),
     )
 }

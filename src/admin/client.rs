@@ -1,4 +1,4 @@
-//! One GET request to the admin listener, with a deadline for the whole exchange.
+//! One request to an admin listener, with a deadline for the whole exchange: for commands of this machine.
 //!
 //! The HTTP client of [`crate::outbound`] is not used here, because it waits for a place in a full
 //! accept queue. A full queue is what `doctor` has to report, and the wait would use up its time.
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::config::ListenAddr;
+use crate::config::{ListenAddr, Secret};
 
 /// Longest response, bytes. The scoreboard of 1,000 workers and 10,000 failing sources is shorter.
 const MAX_RESPONSE: usize = 16 << 20;
@@ -18,14 +18,16 @@ const MAX_FIELDS: usize = 32;
 
 /// Response of any status.
 #[derive(Debug, Clone)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Body.
+    pub body: Vec<u8>,
 }
 
 /// Error of a request.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RequestError {
+pub enum RequestError {
     /// No connection was made.
     #[error("{0}")]
     Connect(io::Error),
@@ -43,21 +45,41 @@ pub(super) enum RequestError {
     Malformed(&'static str),
 }
 
-/// Responses of the admin listener to the three requests of an examination.
-pub(super) struct Responses {
-    pub(super) health: Result<Response, RequestError>,
-    pub(super) ready: Result<Response, RequestError>,
-    pub(super) scoreboard: Result<Response, RequestError>,
+/// Requests `path`, and returns the whole response before the deadline.
+///
+/// # Errors
+/// There is no response of this program before the deadline.
+pub fn get(address: &ListenAddr, path: &str, deadline: Instant) -> Result<Response, RequestError> {
+    exchange(address, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"), deadline)
 }
 
-/// Requests `path`, and returns the whole response before the deadline.
-pub(super) fn get(
+/// Sends a command without a body to `target`, and returns the whole response before the deadline. Over TCP it needs
+/// a token, which has visible ASCII characters only.
+///
+/// # Errors
+/// There is no response of this program before the deadline.
+pub fn post(
     address: &ListenAddr,
-    path: &str,
+    target: &str,
+    token: Option<&Secret>,
+    deadline: Instant,
+) -> Result<Response, RequestError> {
+    let authorization = token
+        .map(|token| format!("Authorization: Bearer {}\r\n", token.expose()))
+        .unwrap_or_default();
+    let request = format!(
+        "POST {target} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Accept: application/json\r\nContent-Length: 0\r\n{authorization}\r\n"
+    );
+    exchange(address, &request, deadline)
+}
+
+fn exchange(
+    address: &ListenAddr,
+    request: &str,
     deadline: Instant,
 ) -> Result<Response, RequestError> {
     let mut socket = connect(address, deadline)?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
     socket.set_write_timeout(Some(time_left(deadline)?)).map_err(RequestError::Lost)?;
     socket.write_all(request.as_bytes()).map_err(io_error)?;
     let mut bytes = Vec::new();

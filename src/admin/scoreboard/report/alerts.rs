@@ -1,0 +1,109 @@
+//! The members about alerts, their channels, and the dead man's switch.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Name;
+
+/// The alerts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Alerts {
+    /// Number of rules.
+    pub rules: u64,
+    /// Number of subjects, of all rules, by state: a rule on one source has one, a rule on many one for each.
+    pub states: BTreeMap<Name, u64>,
+    /// Time since the latest heartbeat of their thread; `None` without the thread.
+    pub silent_seconds: Option<f64>,
+    /// The other process that announces the alerts; `None` if this one does.
+    pub holder: Option<String>,
+    /// Alerts that fire, the most severe first, at most 20.
+    pub firing: Vec<FiringAlert>,
+    /// Number of further alerts that fire.
+    pub firing_unlisted: u64,
+    /// Rules that cannot be applied, at most 20.
+    pub faults: Vec<AlertFault>,
+    /// Number of further rules that cannot be applied.
+    pub faults_unlisted: u64,
+    /// Pings of the dead man's switch; `None` without `[heartbeat]`.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// An alert that fires.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FiringAlert {
+    /// Name.
+    pub alert: String,
+    /// `firing`, `acknowledged`, `silenced`.
+    pub state: Name,
+    /// `info`, `warning`, `critical`.
+    pub severity: Name,
+    /// Source; `None` if the rule is on the server.
+    pub source: Option<String>,
+    /// Condition in words: `below 300 gal`.
+    pub condition: String,
+    /// Time since which the condition holds (RFC 3339, whole seconds).
+    pub since: String,
+    /// Time since then.
+    pub seconds: f64,
+    /// Id of the incident.
+    pub incident: Option<String>,
+}
+
+/// A rule that cannot be applied.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AlertFault {
+    /// Name of the alert.
+    pub alert: String,
+    /// Reason.
+    pub fault: String,
+}
+
+/// Pings of the dead man's switch.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heartbeat {
+    /// Number of pings since the start, by outcome: `ok`, `fail` with a reason, `error` if the switch did not take it.
+    pub pings: BTreeMap<Name, u64>,
+    /// Text of the latest failure; `None` if the switch took the latest ping.
+    pub error: Option<String>,
+    /// Time of the first ping that failed since the switch took one (RFC 3339, whole seconds).
+    pub error_since: Option<String>,
+}
+
+/// A channel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Channel {
+    /// Name.
+    pub channel: String,
+    /// Name of its kind: `ntfy`.
+    pub kind: Name,
+    /// Number of notices that wait.
+    pub waiting: u64,
+    /// Time of the oldest one (RFC 3339, whole seconds).
+    pub oldest: Option<String>,
+    /// Failure of the latest attempt; `None` after a success.
+    pub failure: Option<ChannelFailure>,
+    /// Number of messages sent since the start.
+    pub sent: u64,
+    /// Number of attempts that failed since the start.
+    pub failed: u64,
+    /// Number of notices dropped since the start.
+    pub dropped: u64,
+}
+
+/// Failure of a channel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChannelFailure {
+    /// `transient`, `refused`, `undeliverable`.
+    pub kind: Name,
+    /// Description in one sentence, without secrets.
+    pub message: String,
+    /// Time of the first failure since the last success (RFC 3339, whole seconds).
+    pub since: String,
+}

@@ -1,0 +1,119 @@
+//! Connects the pages of the admin listener, and the heartbeat, with the parts that they report on.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::alerts::Alerts;
+use super::data::Data;
+use crate::access::Gate;
+use crate::admin::configuration::LiveConfiguration;
+use crate::admin::health::Health;
+use crate::admin::listeners::LiveListeners;
+use crate::admin::metrics::{Metrics, RequestMetrics};
+use crate::admin::scoreboard::Scoreboard;
+use crate::admin::{AdminPages, Alerting, ChannelTester};
+use crate::certificates::LiveCertificates;
+use crate::engine::Engine;
+use crate::kernel::clock::Start;
+use crate::notify::Ailments;
+use crate::site::Site;
+
+/// Parts that the admin pages report on.
+pub(super) struct AdminSources<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) data: &'a Data,
+    pub(super) alerts: &'a Alerts,
+    pub(super) health: Arc<Health>,
+    pub(super) listeners: Arc<LiveListeners>,
+    pub(super) certificates: Option<&'a Arc<LiveCertificates>>,
+    pub(super) configuration: &'a Arc<LiveConfiguration>,
+    pub(super) gate: &'a Arc<Gate>,
+    pub(super) requests: Arc<RequestMetrics>,
+    pub(super) site: &'a Arc<Site>,
+    pub(super) start: Start,
+}
+
+/// Returns the heartbeats of all threads but those of the admin engine.
+pub(super) fn health(engine: &Engine, data: &Data, alerts: &Alerts) -> Arc<Health> {
+    let rules = alerts.age();
+    Arc::new(Health {
+        engine: engine.stats(),
+        board: data.reader.clone(),
+        polls: data.pollers.handles(),
+        history: data.history.clone(),
+        alerts: Some(Box::new(move || rules.age())),
+        admin: OnceLock::new(),
+    })
+}
+
+/// Returns the pages of the admin listener.
+pub(super) fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
+    let AdminSources { engine, data, alerts, health, configuration, gate, .. } = sources;
+    let AdminSources { requests, site, start, listeners, .. } = sources;
+    let certificates = sources.certificates.cloned();
+    let channels = alerts.channels();
+    let alerting = Alerting {
+        alerts: alerts.handle(),
+        channels: Arc::new(move || channels.status()),
+        holder: alerts.holder(),
+        pings: alerts.pings(),
+    };
+    let scoreboard = Arc::new(Scoreboard {
+        health: health.clone(),
+        listeners: listeners.clone(),
+        certificates: certificates.clone(),
+        configuration: configuration.clone(),
+        alerting: alerting.clone(),
+        start: start.clone(),
+    });
+    let metrics = Metrics {
+        requests,
+        engine: engine.stats(),
+        access: gate.stats(),
+        board: data.reader.clone(),
+        polls: data.pollers.handles(),
+        history: data.history.clone(),
+        listeners,
+        certificates,
+        configuration: configuration.clone(),
+        health: health.clone(),
+        alerting: alerting.clone(),
+        start,
+    };
+    let channels = alerts.channels();
+    let test_channel: ChannelTester =
+        Arc::new(move |channel| channels.test(channel, Timestamp::now()));
+    let (site, gate) = (Arc::clone(site), Arc::clone(gate));
+    AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
+}
+
+/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait.
+pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
+    let (health, age, channels) = (health.clone(), alerts.age(), alerts.channels());
+    Box::new(move || {
+        let mut ailments: Vec<String> =
+            health.stuck().iter().map(|stuck| format!("stuck: {stuck}")).collect();
+        if age.age() > RULES_BOUND {
+            let seconds = age.age().as_secs();
+            ailments.push(format!("the rules of alerts have not been applied for {seconds} s"));
+        }
+        let now = Timestamp::now();
+        for channel in &*channels.status() {
+            let waits =
+                channel.oldest.is_some_and(|oldest| now.duration_since(oldest) > MESSAGES_BOUND);
+            if let Some(failure) = channel.failure.as_ref().filter(|_| waits) {
+                let (waiting, name) = (channel.waiting, &channel.name);
+                ailments.push(format!("{waiting} messages wait for {name}: {}", failure.message));
+            }
+        }
+        ailments
+    })
+}
+
+/// Time for which the rules may not be applied: their thread reads the clocks every two seconds.
+const RULES_BOUND: Duration = Duration::from_secs(60);
+
+/// Time for which messages may wait.
+const MESSAGES_BOUND: SignedDuration = SignedDuration::from_mins(15);
