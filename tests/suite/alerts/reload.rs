@@ -1,6 +1,6 @@
 //! Reloads: rules that did not change keep their incidents, and channels and the heartbeat come and go.
 
-use hostile::receiver::{AlertmanagerReceiver, HttpReceiver};
+use hostile::receiver::{AlertmanagerReceiver, HttpAnswer, HttpReceiver};
 use hostile::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -132,6 +132,20 @@ fn channel_that_is_added_removed_or_renamed_gets_what_is_its_own() {
     eventually("the last one", || told(&two).last() == Some(&fires(&last)));
     assert_eq!(told(&one).len(), 3, "{:?}", told(&one));
     assert_eq!(told(&two), [fires(&next), fires(&last)]);
+}
+
+#[test]
+fn hup_repeats_a_message_that_was_refused() {
+    let receiver = AlertmanagerReceiver::start(None);
+    // A channel that refuses is tried again after an hour.
+    receiver.answer(HttpAnswer::Fails { status: "401 Unauthorized", retry_after: None });
+    let upstream = Upstream::answering(LOW);
+    let server = Server::start(&config(&upstream, [webhook("hook", receiver.address())]));
+    server.wait_for_log("channel hook: cannot send: ");
+    receiver.answer(HttpAnswer::Takes);
+    server.signal_and_wait("HUP", &["reloaded: nothing changed"]);
+    eventually("the message", || told(&receiver).len() == 1);
+    server.wait_for_log("channel hook: messages are sent again");
 }
 
 #[test]
