@@ -27,8 +27,9 @@ fn url(server: &Server, path: &str) -> String {
 
 /// Returns the title and the address of the icon of the page.
 fn title_and_icon(browser: &Browser) -> [String; 2] {
-    let seen = browser
-        .run("return [document.title, document.querySelector('link[rel=icon]').getAttribute('href')]");
+    let seen = browser.run(
+        "return [document.title, document.querySelector('link[rel=icon]').getAttribute('href')]",
+    );
     [0, 1].map(|at| seen[at].as_str().unwrap().to_owned())
 }
 
@@ -74,7 +75,11 @@ fn alert_fires_is_acknowledged_and_ends_in_the_page_without_a_reload() {
         assert_eq!(title_and_icon(&browser)[1], calm_icon);
         assert_eq!(browser.run("return window.notReloaded"), true, "{engine:?}");
         if engine == Engine::Chromium {
-            assert_eq!(browser.console(), [""; 0], "the console has messages, of the CSP for example");
+            assert_eq!(
+                browser.console(),
+                [""; 0],
+                "the console has messages, of the CSP for example"
+            );
         }
         eventually("fire and end are sent", || receiver.messages().len() == 2);
     }

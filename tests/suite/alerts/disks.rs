@@ -33,7 +33,8 @@ fn full_disk_delays_no_message_and_states_are_saved_once_there_is_room() {
         "mkdir disk && exec unshare {user}--mount sh -c \
          'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"
     );
-    let config = config(&upstream, [ntfy("phone", receiver.address())]).set("history.path", "disk/pumphouse.db");
+    let config = config(&upstream, [ntfy("phone", receiver.address())])
+        .set("history.path", "disk/pumphouse.db");
     let server = Server::start_after(&shell, &config);
     wait_for_state(&server, "inactive");
     let disk = PathBuf::from(format!("/proc/{}/cwd/disk", server.process()));
@@ -79,7 +80,9 @@ fn full_disk_delays_no_message_and_states_are_saved_once_there_is_room() {
 fn saved_incidents(path: &std::path::Path) -> i64 {
     let read = || -> rusqlite::Result<i64> {
         let file = rusqlite::Connection::open(path)?;
-        file.query_row("SELECT count(*) FROM incident WHERE alert = 'tank_low'", [], |row| row.get(0))
+        file.query_row("SELECT count(*) FROM incident WHERE alert = 'tank_low'", [], |row| {
+            row.get(0)
+        })
     };
     read().unwrap_or(0)
 }

@@ -24,7 +24,7 @@ fn tank(number: usize, url: &str) -> Source {
     Source::json(&format!("tank_{number}"), url)
         .value("level", "/level", "%")
         .observed_at_unix()
-        .set("group", if number % 2 == 0 { "north/a" } else { "north/b" })
+        .set("group", if number.is_multiple_of(2) { "north/a" } else { "north/b" })
         .set("interval", "10s")
         .set("stale_after", format!("{STALE_AFTER}s"))
 }

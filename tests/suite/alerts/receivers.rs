@@ -104,7 +104,16 @@ impl<'a> Channel<'a> {
         let scheme = receiver.scheme();
         let (server, config) = (receiver.address(), json!({ "kind": "ntfy", "topic": "tanks" }));
         receiver.answer(fault.http_answer());
-        Channel::new("ntfy", fault, Receiver::Ntfy(receiver), server, scheme, config, trusted, folder)
+        Channel::new(
+            "ntfy",
+            fault,
+            Receiver::Ntfy(receiver),
+            server,
+            scheme,
+            config,
+            trusted,
+            folder,
+        )
     }
 
     fn alertmanager(fault: Fault, folder: &Path) -> Channel<'a> {
@@ -346,8 +355,12 @@ fn each_receiver_fault_holds_up_its_own_channel_until_it_ends() {
         };
         channels.iter().filter(|it| !has_tried(it)).map(Channel::seen).collect()
     });
-    let page = server.get("/alerts");
+    let (page, metrics) = (server.get("/alerts"), server.admin_get("/metrics"));
     for channel in &channels {
+        let waiting = usize::from(channel.fault != Fault::None);
+        let sample =
+            format!("pumphouse_notifications_waiting{{channel=\"{}\"}} {waiting}\n", channel.name);
+        assert!(metrics.contains(&sample), "no {sample} in {metrics}");
         let line = format!("channel {}: cannot send: ", channel.name);
         let failed = server.log().iter().any(|it| it.contains(&line));
         assert_eq!(failed, channel.fault != Fault::None, "{}", channel.name);
@@ -389,9 +402,13 @@ fn each_receiver_fault_holds_up_its_own_channel_until_it_ends() {
 #[test]
 fn incident_that_begins_and_ends_while_its_receiver_refuses_is_one_message() {
     let (hook, phone) = (AlertmanagerReceiver::start(None), NtfyReceiver::start(None));
-    let fronts = [hook.address(), phone.address()].map(|to| Front::start(to, Some(FrontFault::Refuses)));
+    let fronts =
+        [hook.address(), phone.address()].map(|to| Front::start(to, Some(FrontFault::Refuses)));
     let upstream = Upstream::answering(LOW);
-    let server = Server::start(&config(&upstream, [webhook("hook", fronts[0].address()), ntfy("phone", fronts[1].address())]));
+    let server = Server::start(&config(
+        &upstream,
+        [webhook("hook", fronts[0].address()), ntfy("phone", fronts[1].address())],
+    ));
     let fired = wait_for_state(&server, "firing");
     server.wait_for_log("channel hook: cannot send: ");
     server.wait_for_log("channel phone: cannot send: ");

@@ -22,7 +22,8 @@ fn echo() -> SocketAddr {
                 let mut request = [0; 8192];
                 let length = stream.read(&mut request).unwrap_or(0);
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
-                let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\n";
+                let head =
+                    "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\n";
                 let length = request.len();
                 let _ = write!(stream, "{head}Content-Length: {length}\r\n\r\n{request}");
             });
@@ -121,9 +122,8 @@ fn secrets_of_channels_appear_in_no_output() {
     let shell = "export RUST_LOG=debug S3CRET_KEY=s3cretKey && printf s3cretMail > mail-password";
     let server = Server::start_after(shell, &config);
     wait_for_state(&server, "firing");
-    let names = [
-        "ntfy", "hook", "templated", "pushover", "telegram", "discord", "slack", "home", "mail",
-    ];
+    let names =
+        ["ntfy", "hook", "templated", "pushover", "telegram", "discord", "slack", "home", "mail"];
     for name in names {
         server.wait_for_log(&format!("channel {name}: cannot send: "));
     }

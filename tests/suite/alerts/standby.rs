@@ -24,15 +24,10 @@ fn second_process_sends_nothing_and_takes_over_the_incidents_after_kill_9() {
     eventually("the fire of the first", || !receiver.posted().is_empty());
     wait_for_state(&second, "firing");
     // An answer belongs to the process that saves it.
-    let refused = second.ask(&request(
-        "POST",
-        "/api/v1/alerts/tank_low/acknowledge",
-        "",
-        "127.0.0.1",
-    ));
+    let refused =
+        second.ask(&request("POST", "/api/v1/alerts/tank_low/acknowledge", "", "127.0.0.1"));
     assert_eq!(code(&refused), 503, "{refused}");
-    let done =
-        first.ask(&request("POST", "/api/v1/alerts/tank_low/acknowledge", "", "127.0.0.1"));
+    let done = first.ask(&request("POST", "/api/v1/alerts/tank_low/acknowledge", "", "127.0.0.1"));
     assert_eq!(code(&done), 200, "{done}");
     let file = first.folder().join("pumphouse.alerts.db");
     eventually("the answer is on the disk", || saved(&file).contains("anonymous"));

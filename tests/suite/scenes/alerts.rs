@@ -53,8 +53,11 @@ fn alerting() -> (Server, Upstream) {
                     "outside": ["20 %", "80 %"] }),
         )
         .push("alert", json!({ "name": "tank_stale", "source": "*", "stale": true }))
-        .push("alert", json!({ "name": "leak", "field": "s1.volume", "falls": "20 gal",
-                               "within": "3h", "between": "00:00-04:30", "severity": "info" }))
+        .push(
+            "alert",
+            json!({ "name": "leak", "field": "s1.volume", "falls": "20 gal",
+                               "within": "3h", "between": "00:00-04:30", "severity": "info" }),
+        )
         .push(
             "notify",
             json!({ "name": "phone", "kind": "webhook", "url": "http://127.0.0.1:1/hook",

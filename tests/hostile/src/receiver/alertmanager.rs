@@ -76,9 +76,8 @@ fn check(request: &Received) -> Result<String, String> {
     }
     let body = request.json()?;
     let is_status = |value: &Value| ["firing", "resolved"].iter().any(|status| value == status);
-    let are_texts = |value: &Value| {
-        value.as_object().is_some_and(|texts| texts.values().all(Value::is_string))
-    };
+    let are_texts =
+        |value: &Value| value.as_object().is_some_and(|texts| texts.values().all(Value::is_string));
     let is_time = |value: &Value| value.as_str().is_some_and(|at| at.parse::<Timestamp>().is_ok());
     let alerts = body["alerts"].as_array().cloned().unwrap_or_default();
     let is_alert = |alert: &Value| {

@@ -61,7 +61,8 @@ impl Front {
             stopping: AtomicBool::new(false),
             hung: Mutex::default(),
         });
-        let front = Front { address, listener: Arc::new(listener), state, accepting: Mutex::default() };
+        let front =
+            Front { address, listener: Arc::new(listener), state, accepting: Mutex::default() };
         if fault != Some(FrontFault::Refuses) {
             front.open();
         }

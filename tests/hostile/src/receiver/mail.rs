@@ -222,7 +222,8 @@ impl MailServer<'_> {
 /// Returns the Python that has the packages of Debian.
 fn python() -> &'static str {
     let has_package = |python: &&str| {
-        let imported = Command::new(python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
+        let imported =
+            Command::new(python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
         imported.is_ok_and(|status| status.success())
     };
     ["python3", "/usr/bin/python3"]

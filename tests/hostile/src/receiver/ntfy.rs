@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use serde_json::{Value, json};
 
-use super::http::{HttpReceiver, Received};
 use super::Identity;
+use super::http::{HttpReceiver, Received};
 
 /// A server like ntfy.
 pub struct NtfyReceiver(HttpReceiver);
@@ -54,7 +54,9 @@ fn check(request: &Received) -> Result<String, String> {
     }
     let body = request.json()?;
     let allowed = ["topic", "title", "message", "priority", "tags", "click"];
-    if let Some(member) = body.as_object().and_then(|it| it.keys().find(|it| !allowed.contains(&it.as_str()))) {
+    if let Some(member) =
+        body.as_object().and_then(|it| it.keys().find(|it| !allowed.contains(&it.as_str())))
+    {
         return Err(format!("{member} is not expected"));
     }
     let is_topic = |topic: &str| (1..=64).contains(&topic.len());
