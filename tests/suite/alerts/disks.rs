@@ -6,13 +6,16 @@ use std::process::Command;
 use hostile::receiver::{NtfyMessage, NtfyReceiver};
 use hostile::upstream::Upstream;
 
-use super::{FULL, LOW, config, ntfy, wait_for_state};
+use super::{FULL, LOW, alert_file, config, ntfy, saved_rows, wait_for_state};
 use crate::harness::eventually;
 use crate::server::{BINARY, Server};
 use crate::watchdog::Wedge;
 
 /// Remark in a message that is sent from memory.
 const UNSAVED: &str = "This message is not saved on the disk of the server.";
+
+/// Incidents of the tank in a file of alerts.
+const INCIDENTS: &str = "incident WHERE alert = 'tank_low'";
 
 /// Returns the messages about the tank; those about the disk itself are others.
 fn about_tank(receiver: &NtfyReceiver) -> Vec<NtfyMessage> {
@@ -62,7 +65,7 @@ fn full_disk_delays_no_message_and_states_are_saved_once_there_is_room() {
                 let _ = std::fs::copy(entry.path(), folder.join(name));
             }
         }
-        saved_incidents(&folder.join("pumphouse.alerts.db")) >= 1
+        saved_rows(&folder.join("pumphouse.alerts.db"), INCIDENTS) >= 1
     });
     server.signal("KILL");
     let later = config.set("history.path", "after/pumphouse.db");
@@ -76,17 +79,6 @@ fn full_disk_delays_no_message_and_states_are_saved_once_there_is_room() {
     assert!(messages.len() <= 3, "{messages:?}");
 }
 
-/// Returns the number of incidents in a file; 0 if it cannot be read.
-fn saved_incidents(path: &std::path::Path) -> i64 {
-    let read = || -> rusqlite::Result<i64> {
-        let file = rusqlite::Connection::open(path)?;
-        file.query_row("SELECT count(*) FROM incident WHERE alert = 'tank_low'", [], |row| {
-            row.get(0)
-        })
-    };
-    read().unwrap_or(0)
-}
-
 #[test]
 fn disk_that_does_not_answer_delays_no_message_and_no_poll() {
     let receiver = NtfyReceiver::start(None);
@@ -94,9 +86,7 @@ fn disk_that_does_not_answer_delays_no_message_and_no_poll() {
     let config = config(&upstream, [ntfy("phone", receiver.address())]);
     let server = Server::start(&config);
     wait_for_state(&server, "inactive");
-    eventually("the file of the alerts is there", || {
-        server.folder().join("pumphouse.alerts.db").exists()
-    });
+    eventually("the file of the alerts is there", || alert_file(&server).exists());
     // strace delays the calls of the thread for longer than the test waits.
     let calls = "fsync,fdatasync,pwrite64,write";
     let wedge = Wedge::new(&[server.thread("pw-alert-store")], calls);
@@ -113,8 +103,7 @@ fn disk_that_does_not_answer_delays_no_message_and_no_poll() {
     eventually("the next message from memory", || about_tank(&receiver).len() >= 3);
     server.assert_polls_took_at_most("tank", 1);
     drop(wedge);
-    let file = server.folder().join("pumphouse.alerts.db");
-    eventually("both incidents are saved", || saved_incidents(&file) == 2);
+    eventually("both incidents are saved", || saved_rows(&alert_file(&server), INCIDENTS) == 2);
     server.signal("KILL");
     let server = server.start_again(&config);
     assert_eq!(wait_for_state(&server, "firing")["incident"], next);

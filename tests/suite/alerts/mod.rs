@@ -10,6 +10,7 @@ mod secrets;
 mod standby;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hostile::client::TEST_TIMEOUT;
@@ -84,4 +85,18 @@ pub fn wait_for_state(server: &Server, state: &str) -> Value {
 /// Returns the posted alerts of one rule.
 pub fn of_rule(posted: Vec<Posted>, rule: &str) -> Vec<Posted> {
     posted.into_iter().filter(|posted| posted.alert == rule).collect()
+}
+
+/// Returns the number of rows that a file of alerts has in a table, such as `notice`; 0 if it cannot be read.
+pub fn saved_rows(file: &Path, table: &str) -> i64 {
+    let read = || -> rusqlite::Result<i64> {
+        let file = rusqlite::Connection::open(file)?;
+        file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+    };
+    read().unwrap_or(0)
+}
+
+/// Returns the path of a server's file of alerts.
+pub fn alert_file(server: &Server) -> PathBuf {
+    server.folder().join("pumphouse.alerts.db")
 }

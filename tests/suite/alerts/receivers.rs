@@ -10,7 +10,7 @@ use hostile::receiver::{
 use hostile::upstream::Upstream;
 use serde_json::{Value, json};
 
-use super::{FULL, LOW, config, ntfy, of_rule, wait_for_state, webhook};
+use super::{FULL, LOW, alert_file, config, ntfy, of_rule, saved_rows, wait_for_state, webhook};
 use crate::harness::eventually;
 use crate::server::Server;
 
@@ -414,6 +414,8 @@ fn incident_that_begins_and_ends_while_its_receiver_refuses_is_one_message() {
     server.wait_for_log("channel phone: cannot send: ");
     upstream.set(Some(FULL));
     wait_for_state(&server, "inactive");
+    // A notice is sent once it is on the disk.
+    eventually("fire and end are saved", || saved_rows(&alert_file(&server), "notice") == 4);
     fronts.iter().for_each(Front::recover);
     server.signal_and_wait("HUP", &["reloaded", "nothing"]);
     eventually("both have it", || !hook.posted().is_empty() && !phone.messages().is_empty());

@@ -3,7 +3,7 @@
 use hostile::receiver::AlertmanagerReceiver;
 use hostile::upstream::Upstream;
 
-use super::{FULL, LOW, config, of_rule, wait_for_state, webhook};
+use super::{FULL, LOW, alert_file, config, of_rule, saved_rows, wait_for_state, webhook};
 use crate::access::request;
 use crate::harness::eventually;
 use crate::server::{Server, code};
@@ -29,8 +29,8 @@ fn second_process_sends_nothing_and_takes_over_the_incidents_after_kill_9() {
     assert_eq!(code(&refused), 503, "{refused}");
     let done = first.ask(&request("POST", "/api/v1/alerts/tank_low/acknowledge", "", "127.0.0.1"));
     assert_eq!(code(&done), 200, "{done}");
-    let file = first.folder().join("pumphouse.alerts.db");
-    eventually("the answer is on the disk", || saved(&file).contains("anonymous"));
+    let is_saved = "incident WHERE content LIKE '%anonymous%'";
+    eventually("the answer is on the disk", || saved_rows(&alert_file(&first), is_saved) == 1);
 
     first.signal("KILL");
     let taken_over = wait_for_state(&second, "acknowledged");
@@ -43,13 +43,4 @@ fn second_process_sends_nothing_and_takes_over_the_incidents_after_kill_9() {
     let posted = of_rule(receiver.posted(), "tank_low");
     assert_eq!(posted.len(), 2, "{posted:?}");
     assert!(posted.iter().all(|posted| incident == *posted.incident), "{posted:?}");
-}
-
-/// Returns the incidents in a file, as text; none if it cannot be read.
-fn saved(path: &std::path::Path) -> String {
-    let read = || -> rusqlite::Result<String> {
-        let file = rusqlite::Connection::open(path)?;
-        file.query_row("SELECT group_concat(content) FROM incident", [], |row| row.get(0))
-    };
-    read().unwrap_or_default()
 }
