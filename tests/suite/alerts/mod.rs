@@ -1,6 +1,7 @@
 //! Alerts of the real program: their receivers, crashes, disks, reloads, fleets, access and secrets.
 
 mod access;
+mod commands;
 mod crashes;
 mod disks;
 mod fleets;

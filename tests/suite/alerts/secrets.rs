@@ -144,11 +144,20 @@ fn secrets_of_channels_appear_in_no_output() {
     ] {
         output += &server.get(target);
     }
-    for target in ["/metrics", "/scoreboard", "/scoreboard?brief", "/healthz", "/alerts"] {
+    for target in [
+        "/metrics",
+        "/scoreboard",
+        "/scoreboard?brief",
+        "/healthz",
+        "/api/v1/alerts",
+        "/api/v1/channels",
+    ] {
         output += &server.admin_get(target);
     }
     let admin = server.admin.to_string();
-    for arguments in [&["check"][..], &["doctor", "--admin", &admin]] {
+    for arguments in
+        [&["check"][..], &["doctor", "--admin", &admin], &["alert", "list", "--admin", &admin]]
+    {
         let run = Command::new(BINARY)
             .args(arguments)
             .current_dir(server.folder())
