@@ -244,26 +244,26 @@ fn opened(
     store: LateStore,
     live_holder: LiveHolder,
 ) -> Box<dyn FnMut(Opened) + Send> {
-    Box::new(move |opened| match opened {
-        Opened::Loaded(loaded) => {
-            live_holder.store(None);
-            let notices: Vec<_> = loaded.notices.iter().cloned().map(Arc::new).collect();
-            let done = channels.restore(&notices);
-            if let Some(store) = store.get() {
+    Box::new(move |opened| {
+        // Set by the thread that has started this one: what the rules save from now on has its place.
+        let store = store.wait();
+        match opened {
+            Opened::Loaded(loaded) => {
+                live_holder.store(None);
+                let notices: Vec<_> = loaded.notices.iter().cloned().map(Arc::new).collect();
+                let done = channels.restore(&notices);
                 store.save(Changes { done, ..Changes::default() });
+                engine.loaded(loaded);
             }
-            engine.loaded(loaded);
-        }
-        Opened::Standby(holder) => {
-            live_holder.store(Some(Arc::new(holder.to_string())));
-            engine.stand_by();
-        }
-        Opened::Failed(_) => engine.unreadable(),
-        Opened::Replaced => {
-            if let Some(store) = store.get() {
+            Opened::Standby(holder) => {
+                live_holder.store(Some(Arc::new(holder.to_string())));
+                engine.stand_by();
+            }
+            Opened::Failed(_) => engine.unreadable(),
+            Opened::Replaced => {
                 store.save(Changes { notices: channels.notices(), ..Changes::default() });
+                engine.replaced();
             }
-            engine.replaced();
         }
     })
 }
