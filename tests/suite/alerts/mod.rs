@@ -4,6 +4,7 @@ mod access;
 mod commands;
 mod crashes;
 mod disks;
+mod faulty_channel;
 mod fleets;
 mod receivers;
 mod reload;
