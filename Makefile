@@ -16,9 +16,9 @@ AS_TESTED = $(if $(filter dev,$(PROFILE)),--bins --examples)
 
 # Programs that the tests run, each with its Debian package. Only packages of missing programs are
 # installed, since a Node.js from elsewhere conflicts with Debian's npm.
-TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb caddy:caddy chromium:chromium \
-	chromedriver:chromium-driver curl:curl fish:fish git:git gnuplot:gnuplot-nox groff:groff-base \
-	http:httpie ip:iproute2 jq:jq nginx:nginx-light npm:npm openssl:openssl \
+TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb aiosmtpd:python3-aiosmtpd caddy:caddy \
+	chromium:chromium chromedriver:chromium-driver curl:curl fish:fish git:git gnuplot:gnuplot-nox \
+	groff:groff-base http:httpie ip:iproute2 jq:jq nginx:nginx-light npm:npm openssl:openssl \
 	python3:python3-requests \
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-analyze:systemd systemd-socket-activate:systemd wget:wget zsh:zsh

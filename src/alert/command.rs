@@ -44,7 +44,7 @@ pub enum CommandError {
     /// Another process has the lock on the states of alerts, and takes commands.
     #[error("another process of this server holds the alerts; send the command to it")]
     Standby,
-    /// The thread of the alerts did not answer in time.
+    /// The thread of the alerts did not answer in time, or has not read the states of the earlier run yet.
     #[error("the server cannot take the command now; retry in a second")]
     Unavailable,
 }

@@ -141,7 +141,7 @@ impl AlertEngine {
         let beating = heartbeat.clone();
         let thread = OwnedThread::spawn(threads::ALERTS, move |stopped| {
             let published = board.follow();
-            let (server_at, load_by) = (Instant::now(), Instant::now() + LOAD_TIMEOUT);
+            let (server_at, load_by) = (Instant::now(), Some(Instant::now() + LOAD_TIMEOUT));
             let inputs = Inputs { published, messages: received, requests, stopped };
             EngineThread { evaluator, board, clock, outputs, view, beating, server_at, load_by }
                 .run(&inputs);
@@ -197,8 +197,8 @@ struct EngineThread {
     beating: Arc<Heartbeat>,
     /// Next look at the state of the server.
     server_at: Instant,
-    /// Time until which the states of an earlier run are waited for.
-    load_by: Instant,
+    /// Time until which the states of an earlier run are waited for; `None`: another process has them.
+    load_by: Option<Instant>,
 }
 
 impl EngineThread {
@@ -241,7 +241,8 @@ impl EngineThread {
 
     fn look(&mut self) {
         let (snapshot, now) = (self.board.load(), self.clock.now());
-        if !self.evaluator.is_active() && Instant::now() >= self.load_by {
+        let is_late = self.load_by.is_some_and(|load_by| Instant::now() >= load_by);
+        if !self.evaluator.is_active() && is_late {
             log::error!(
                 "the states of alerts could not be read within {} s; the rules start anew, and send \
                  from memory",
@@ -263,7 +264,7 @@ impl EngineThread {
             Message::Loaded(loaded) => self.evaluator.activate(*loaded, now),
             Message::StandBy => {
                 self.evaluator.stand_by();
-                self.load_by = far(Instant::now());
+                self.load_by = None;
             }
             Message::Unreadable if self.evaluator.is_active() => {}
             Message::Unreadable => self.evaluator.activate(Loaded::default(), now),
@@ -285,7 +286,11 @@ impl EngineThread {
 
     fn result_of(&mut self, command: &Command) -> Result<(), CommandError> {
         if !self.evaluator.is_active() {
-            return Err(CommandError::Standby);
+            // Just after the start the states of the earlier run are still being read.
+            return Err(match self.load_by {
+                Some(_) => CommandError::Unavailable,
+                None => CommandError::Standby,
+            });
         }
         let TimePoint { wall: now, .. } = self.clock.now();
         match command {
@@ -317,9 +322,4 @@ impl EngineThread {
             (self.outputs.events)(event);
         });
     }
-}
-
-/// Returns a time that does not come while the process runs.
-fn far(now: Instant) -> Instant {
-    now + Duration::from_secs(100 * 366 * 24 * 60 * 60)
 }

@@ -186,6 +186,11 @@ impl NotifierHandle {
         self.0.load().iter().for_each(|(_, courier)| courier.saved(keys));
     }
 
+    /// Sends the messages that channels did not take at once, not after their backoffs.
+    pub fn retry_now(&self) {
+        self.0.load().iter().for_each(|(_, courier)| courier.retry_now());
+    }
+
     /// Returns all notices that are not sent yet.
     pub fn notices(&self) -> Vec<Arc<Notice>> {
         self.0.load().iter().flat_map(|(_, courier)| courier.notices()).collect()

@@ -109,6 +109,9 @@ impl Running {
             let mut windows = RecordedWindows::new(&alert::Settings::from(config));
             let (history, engine) = (self.history.clone(), self.alerts.sender());
             reload_thread.run(move || while backfill_windows(&history, &mut windows, &engine) {});
+        } else {
+            // Also if nothing has changed here: the operator may have mended the receiver.
+            self.alerts.channels().retry_now();
         }
         is_changed
     }

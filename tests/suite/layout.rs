@@ -27,6 +27,9 @@ const STATES: [&str; 16] = [
     "overview-group",
 ];
 
+/// States of the pages of alerts.
+const ALERTS: [&str; 4] = ["alerts-firing", "alerts", "alert", "alert-answered"];
+
 /// Width of a screen that is almost large.
 const LAPTOP: u32 = 1280;
 
@@ -62,6 +65,13 @@ const FAULTS: &str = "
         if (getComputedStyle(part).position === 'absolute') continue;
         if (left < -1 || right > innerWidth + 1 || part.scrollWidth > part.clientWidth + 1) faults.push(`cut: ${part.textContent}`);
     }
+    // Alerts, their buttons and their tables are whole. Tables scroll within themselves.
+    for (const part of document.querySelectorAll('.alerts :is(li, p, button), form.answers, form.answers button, .records, .notice, .rule > *')) {
+        if (part.closest('.records') && !part.matches('.records')) continue;
+        const { left, right } = box(part);
+        if (getComputedStyle(part).position === 'absolute') continue;
+        if (left < -1 || right > innerWidth + 1 || part.scrollWidth > part.clientWidth + 1 && !part.matches('.records')) faults.push(`cut: ${part.textContent}`);
+    }
     // Neighbours in a row are about as high.
     for (const card of document.querySelectorAll('.card')) {
         const bottom = Math.max(...[...card.querySelectorAll('.body, .past')].map((part) => box(part).bottom));
@@ -95,9 +105,19 @@ const FAULTS: &str = "
 
 #[test]
 fn no_state_of_the_page_has_a_fault_of_layout() {
+    assert_no_faults(&STATES);
+}
+
+#[test]
+fn no_page_of_alerts_has_a_fault_of_layout() {
+    assert_no_faults(&ALERTS);
+}
+
+/// Requires that these states have no fault at any width, in both engines.
+fn assert_no_faults(states: &[&str]) {
     for engine in Engine::ALL {
-        for name in STATES {
-            let (_, visit) = ALL.iter().find(|(state, _)| *state == name).expect("a state");
+        for name in states {
+            let (_, visit) = ALL.iter().find(|(state, _)| state == name).expect("a state");
             let browser = Browser::open(engine, 1024, 760);
             let _scene = visit(&browser);
             assert_eq!(browser.run(ABSOLUTE_LINKS), json!([]), "{engine:?}, {name}");

@@ -1,5 +1,6 @@
 //! States of the site that a visitor may see, each behind a real server.
 
+mod alerts;
 mod failures;
 mod fleets;
 mod recorded;
@@ -108,6 +109,11 @@ pub const ALL: &[(&str, Visit)] = &[
     }),
     ("overview", fleets::overview),
     ("overview-group", fleets::group),
+    ("alerts-firing", |browser| alerts::firing(browser, "")),
+    ("alerts", |browser| alerts::firing(browser, "alerts")),
+    ("alert", |browser| alerts::firing(browser, "alert/level_outside_of_the_usual_range")),
+    ("alert-source", |browser| alerts::firing(browser, "source/s0")),
+    ("alert-answered", alerts::answered),
     ("lost", failures::server_gone),
     ("signed-out", sign_in::ended),
     ("login", |browser| sign_in::form(browser, false)),

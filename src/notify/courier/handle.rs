@@ -158,6 +158,12 @@ impl CourierHandle {
         }
     }
 
+    /// Sends what a failed attempt has left at once, not after its backoff.
+    pub fn retry_now(&self) {
+        self.shared.lock().outbox.retry_now();
+        self.wake();
+    }
+
     pub(super) fn renew(&self, outbox: OutboxSettings, attempts: Attempts) {
         let mut state = self.shared.lock();
         state.outbox.renew(outbox);

@@ -177,6 +177,26 @@ fn refused_message_is_sent_again_with_other_settings_also_if_they_came_meanwhile
 }
 
 #[test]
+fn retry_on_request_ends_the_wait_of_a_channel_that_refuses() {
+    let running = start(vec![Behavior::Fail(DeliveryFault::Refused)]);
+    running.handle.restore([fired(1)]);
+    let refused = running.attempted();
+    eventually_failed(&running.handle);
+    running.handle.retry_now();
+    assert_eq!(running.attempted().key, refused.key);
+    assert_eq!(running.done(), [key(1)]);
+}
+
+/// Waits until the outcome of a failed attempt is recorded.
+fn eventually_failed(handle: &CourierHandle) {
+    let begun = Instant::now();
+    while handle.status().failed == 0 {
+        assert!(begun.elapsed() < AMPLE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
 fn settings_that_come_during_an_attempt_that_is_refused_end_the_wait() {
     /// Refuses once the channel is disconnected.
     struct Refusing(Receiver<()>, Sender<()>);

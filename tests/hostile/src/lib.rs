@@ -17,6 +17,7 @@ pub mod mode;
 pub mod name_server;
 pub mod proc;
 pub mod program;
+pub mod receiver;
 pub mod scenario;
 pub mod skip;
 pub mod soak;
