@@ -29,7 +29,11 @@ pub struct AlertsHandle {
     view: Arc<ArcSwap<AlertsView>>,
     commands: Sender<Request>,
     past: PastIncidents,
+    settle: Settle,
 }
+
+/// Waits until the disk has what was saved before, at most a bounded time. Callers hold a permit.
+pub type Settle = Arc<dyn Fn() + Send + Sync>;
 
 /// Returns incidents of an alert that have ended, newest first, at most the number given. Reads the disk: callers
 /// hold a permit.
@@ -47,7 +51,12 @@ impl AlertsHandle {
         commands: Sender<Request>,
         past: PastIncidents,
     ) -> AlertsHandle {
-        AlertsHandle { view, commands, past }
+        AlertsHandle { view, commands, past, settle: Arc::new(|| {}) }
+    }
+
+    /// Makes commands wait until the disk has what they change.
+    pub fn settling(self, settle: Settle) -> AlertsHandle {
+        AlertsHandle { settle, ..self }
     }
 
     /// Returns the latest view.
@@ -55,7 +64,8 @@ impl AlertsHandle {
         self.view.load_full()
     }
 
-    /// Carries out a command, and returns the view after it.
+    /// Carries out a command, waits until it is on the disk, and returns the view after it. A disk that does not take
+    /// it in time delays the caller by a bounded time: the command holds, and is saved later.
     ///
     /// # Errors
     /// There is no such alert, or it does not fire; or the thread of the alerts does not answer within a second.
@@ -64,6 +74,7 @@ impl AlertsHandle {
         let request = Request { command, reply };
         self.commands.try_send(request).map_err(|_| CommandError::Unavailable)?;
         result.recv_timeout(COMMAND_TIMEOUT).map_err(|_| CommandError::Unavailable)??;
+        (self.settle)();
         Ok(self.view())
     }
 

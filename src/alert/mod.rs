@@ -34,7 +34,7 @@ pub use effects::Effects;
 pub use engine::{AlertEngine, AlertHeartbeat, AlertSender, Outputs};
 pub use evaluator::ServerState;
 pub use fault::Fault;
-pub use handle::{AlertsHandle, PastError, PastIncidents};
+pub use handle::{AlertsHandle, PastError, PastIncidents, Settle};
 pub use incident::{
     Acknowledgement, EndReason, Ended, Evidence, Incident, IncidentId, IncidentIdError, SubjectKey,
 };

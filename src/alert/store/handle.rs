@@ -6,7 +6,8 @@ use std::mem;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
@@ -19,6 +20,9 @@ use super::thread::StoreThread;
 use crate::alert::{Incident, IncidentId, NoticeKey};
 use crate::data_lock::{DataLock, Holder};
 use crate::threads::{self, OwnedThread, StillRunning};
+
+/// Pause between two looks whether the changes are on the disk. A synced write takes some milliseconds.
+const SETTLE_POLL: Duration = Duration::from_millis(2);
 
 /// Called on the store's thread with each outcome of opening the file that differs from the one before. Must not
 /// block.
@@ -144,6 +148,17 @@ impl StoreHandle {
             waiting_since: in_flight_since.or(waiting.since),
             discarded: waiting.discarded,
         })
+    }
+
+    /// Waits until all changes that were added before are on the disk, or until the deadline.
+    pub fn settle(&self, deadline: Instant) {
+        let is_settled = || {
+            let waiting = self.shared.waiting();
+            waiting.pending.len() == 0 && waiting.in_flight.is_none()
+        };
+        while !is_settled() && Instant::now() < deadline {
+            thread::sleep(SETTLE_POLL);
+        }
     }
 
     /// Returns at most `limit` incidents of an alert, the latest fire first: those before `before`, an incident of the

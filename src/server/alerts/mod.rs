@@ -40,6 +40,9 @@ use crate::upstream::user_agent;
 /// Longest wait for the file to take the latest changes, and for deliveries in progress, when the process stops.
 const STOP_WAIT: Duration = Duration::from_millis(500);
 
+/// Longest wait of a command for the disk to take it.
+const COMMAND_WAIT: Duration = Duration::from_secs(1);
+
 /// Handle to the store, which may start later.
 type LateStore = Arc<OnceLock<StoreHandle>>;
 
@@ -111,6 +114,12 @@ impl Alerts {
         let past = past_of(&late_store);
         let (engine, handle, age) =
             AlertEngine::start(alert::Settings::from(config), board, start, clock, outputs, past)?;
+        let settling = late_store.clone();
+        let handle = handle.settling(Arc::new(move || {
+            if let Some(store) = settling.get() {
+                store.settle(Instant::now() + COMMAND_WAIT);
+            }
+        }));
         let mut alerts = Alerts {
             engine,
             handle,
