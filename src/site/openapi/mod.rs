@@ -1,28 +1,37 @@
 //! `/openapi.json`: the public routes as an OpenAPI 3.1 document, for generators of
 //! clients and for readers.
 //!
-//! It is built from the constants that the handlers use: route patterns, units, states, ranges,
-//! limits. So a unit or a state cannot be forgotten, and a route pattern without operations does not
-//! compile. Tests compare the rest: the methods and parameters of every route with the document,
-//! real responses with its schemas (`schema_check`), and the responses to random requests that the
+//! The document is data, in the files of the folder `document` (`data`), since JSON takes much less
+//! of the program than machine code that builds the same values. The data inserts the constants that
+//! the handlers use: units, states, ranges, limits (`insert`, `constants`), so that a unit or a state
+//! cannot be forgotten. It names components where OpenAPI has references (`short_form`), and leaves
+//! out what operations have in common (`operation`).
+//!
+//! Tests compare the rest: the route patterns, methods and parameters with the document, real
+//! responses with its schemas (`schema_check`), and the responses to random requests that the
 //! document allows, and to some that it does not (`fuzz`). `default` describes requests that the
 //! engine refuses before the site is called; the tests do not accept it for a response of the site.
+//!
+//! # How to add a route
+//!
+//! 1. `document/paths`: its path, with GET or POST or both. A route whose last segment has several
+//!    parts names them, as `{source}.{field}`. HEAD, OPTIONS, preconditions and the responses that
+//!    every route has are added.
+//! 2. `document/parameters.json`, `document/schemas`, `document/examples.json`: what it uses and is
+//!    not there yet.
+//! 3. `constants.rs`: new limits and choices, which the data inserts.
 
-mod alerts;
-mod current;
-mod example;
+mod constants;
+mod data;
+mod insert;
 mod operation;
-mod pages;
-mod parameter;
-mod paths;
-mod recorded;
-mod response;
-mod schema;
-mod sign_in;
+mod short_form;
 
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json};
 
+use self::data::{joined, parsed};
+use self::insert::Inserts;
 use super::content::{CachePolicy, Content, Representation};
 use super::context::{Context, RouteRequest};
 use super::media_type::JSON;
@@ -57,7 +66,7 @@ pub(super) fn openapi(context: &Context, _: &RouteRequest<'_>) -> Result<Content
 /// The members of an OpenAPI object, in the order in which people read them.
 #[derive(Serialize)]
 struct Document {
-    openapi: &'static str,
+    openapi: Json,
     info: Json,
     servers: Json,
     tags: Json,
@@ -68,86 +77,46 @@ struct Document {
 
 impl Document {
     fn new(server: &str) -> Document {
+        let inserts = Inserts::new(server);
+        let filled = |members: Map<String, Json>| inserts.fill(members.into());
+        let expanded = |files: &[&str]| {
+            let mut members = filled(joined(files));
+            short_form::expand(&mut members);
+            members
+        };
+        let mut document = filled(parsed(data::DOCUMENT));
+        let mut member = |name: &str| document[name].take();
+        let components = [
+            ("schemas", filled(joined(&data::SCHEMAS))),
+            ("parameters", expanded(&data::PARAMETERS)),
+            ("headers", expanded(&data::HEADERS)),
+            ("responses", expanded(&data::RESPONSES)),
+            ("securitySchemes", member("securitySchemes")),
+        ];
+        let components = components.map(|(kind, members)| (kind.to_owned(), members));
         Document {
-            openapi: "3.1.1",
-            info: info(),
-            servers: json!([{"url": server, "description": "The server of this document."}]),
-            tags: tags(),
+            openapi: member("openapi"),
+            info: member("info"),
+            servers: member("servers"),
+            tags: member("tags"),
             // Any of the three, or none where the site is open.
-            security: json!([{}, {"basic": []}, {"bearer": []}, {"session": []}]),
-            paths: paths::paths(),
-            components: json!({
-                "schemas": schema::schemas(),
-                "parameters": parameter::parameters(),
-                "headers": response::headers(),
-                "responses": response::responses(),
-                "securitySchemes": security_schemes(),
-            }),
+            security: member("security"),
+            paths: paths(&inserts),
+            components: components.into_iter().collect::<Map<String, Json>>().into(),
         }
     }
 }
 
-const ABOUT: &str = "\
-Levels of water tanks, weather and the like, each with its true age.
-
-* Times are UTC, RFC 3339, whole seconds, with `Z`. Bodies hold times and never ages, so that a \
-reading that has not changed is a 304.
-* A missing value is `null` with a `note`, never 0.
-* `max_age` turns data older than that into a 503, so that `curl -f` alone gates a script.
-* Under `/api/` a parameter that is unknown, repeated or malformed is a 400, never ignored.
-* HEAD works wherever GET does. OPTIONS returns the methods in `Allow`; any other is a 405.
-* Errors are `application/problem+json` (RFC 9457), or a small page for clients that prefer \
-`text/html`.
-* Bodies above 1 KiB are compressed by gzip if `Accept-Encoding` allows it; each coding has an \
-entity tag of its own.
-* The response to a right password sets a device cookie (`Set-Cookie`), unless the request had one. \
-A client with that cookie is not throttled for the failed logins of other clients at its address.
-* Every response carries `X-Content-Type-Options: nosniff` and `Referrer-Policy: no-referrer`, and a \
-page its `Content-Security-Policy`.";
-
-fn info() -> Json {
-    json!({
-        "title": env!("CARGO_PKG_NAME"),
-        "summary": "Water tanks and weather, for scripts.",
-        "description": ABOUT,
-        "license": {"name": "MIT OR Apache-2.0", "identifier": env!("CARGO_PKG_LICENSE")},
-        "version": env!("CARGO_PKG_VERSION"),
-    })
-}
-
-fn tags() -> Json {
-    json!([
-        {"name": "now", "description": "The latest readings, from memory."},
-        {"name": "past", "description": "Recorded series and events."},
-        {"name": "alerts", "description": "Rules on the readings, what fires, and answers to it."},
-        {"name": "health", "description": "For monitors and supervisors."},
-        {"name": "pages", "description": "Pages for people, and the files that they load."},
-        {"name": "access", "description": "Sign in and out, for browsers."},
-        {"name": "document", "description": "This document."},
-    ])
-}
-
-fn security_schemes() -> Json {
-    json!({
-        "basic": {
-            "type": "http",
-            "scheme": "basic",
-            "description": "A user's name and password, if access is restricted.",
-        },
-        "bearer": {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "A token, for scripts, if access is restricted.",
-        },
-        "session": {
-            "type": "apiKey",
-            "in": "cookie",
-            "name": "pumphouse_session_6443",
-            "description": "The session of a browser that has signed in on `/login`. The name \
-                            ends with the port that the browser requested. A method that \
-                            changes something needs `Origin` or `Sec-Fetch-Site` with it.",
-        },
-    })
+/// Returns all paths with their operations.
+fn paths(inserts: &Inserts) -> Json {
+    let shared = parsed(data::OPERATIONS);
+    let mut paths = joined(&data::PATHS);
+    for (path, item) in &mut paths {
+        operation::complete(path, item, &shared);
+    }
+    let mut paths = inserts.fill(paths.into());
+    short_form::expand(&mut paths);
+    paths
 }
 
 #[cfg(test)]

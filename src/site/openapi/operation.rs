@@ -1,110 +1,91 @@
 //! Operations of a path: what GET, HEAD and OPTIONS of most routes have in common.
+//!
+//! * HEAD is GET without the content of its 200. Members of the data replace those of GET.
+//! * OPTIONS has the tags of GET or POST.
+//! * GET with an entity tag in its 200 has the preconditions of RFC 9110 13.
+//! * Every operation has the responses to wrong requests and of an overloaded server.
+//!
+//! The parameters and responses that are added are in `document/operations.json`.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
-use super::parameter::{CONDITIONS, references};
-use super::response::shared;
-
-/// A path that can be read, and so has GET and HEAD.
-pub(super) struct Read {
-    /// `operationId` of GET.
-    pub(super) id: &'static str,
-    pub(super) tag: &'static str,
-    pub(super) summary: &'static str,
-    /// Keys of the parameters, without the preconditions.
-    pub(super) parameters: &'static [&'static str],
-    /// The 200 of GET.
-    pub(super) ok: Json,
-    /// True if the response can have an entity tag.
-    pub(super) tagged: bool,
-    /// Keys of further responses, besides those that every route has.
-    pub(super) also: &'static [&'static str],
+/// Adds the operations and members that the data of a path leaves out. Short forms are not expanded
+/// yet.
+pub(super) fn complete(path: &str, item: &mut Json, shared: &Map<String, Json>) {
+    let Some(item) = item.as_object_mut() else { return };
+    if let Some(get) = item.get_mut("get") {
+        if has_entity_tag(get) {
+            add(get, shared.get("get_with_entity_tag"));
+        }
+        let head = head_of(get);
+        supply(item, "head", head);
+    }
+    if let Some(operation) = item.get("get").or_else(|| item.get("post")) {
+        let mut options = options_of(operation);
+        add(&mut options, shared.get("options"));
+        if path.contains('{') {
+            add(&mut options, shared.get("options_with_parameter"));
+        }
+        supply(item, "options", options);
+    }
+    let operations = item.iter_mut().filter(|(key, _)| *key != "parameters");
+    operations.for_each(|(_, operation)| add(operation, shared.get("every")));
 }
 
-/// Returns the keys of the path's parameters, which are the names in braces.
-pub(super) fn path_parameters(path: &str) -> Vec<&str> {
-    let names = path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
-    let key = |name| match name {
-        "name" => "asset",
-        // A query has a parameter of the same name.
-        "group" => "path_group",
-        name => name,
-    };
-    names.map(key).collect()
-}
-
-/// Returns the responses that every operation has, and those with the keys in `also`.
-pub(super) fn common(also: &[&str]) -> Map<String, Json> {
-    let always = ["BadRequest", "Unauthorized", "Forbidden", "MethodNotAllowed", "TooManyRequests"];
-    let overloaded = ["Unavailable", "Refused"];
-    let keys = always.iter().chain(also).chain(&overloaded);
-    keys.map(|key| (status_of(key).to_owned(), shared(key))).collect()
-}
-
-fn status_of(key: &str) -> &'static str {
-    match key {
-        "Options" => "204",
-        "SeeOther" => "303",
-        "NotModified" => "304",
-        "BadRequest" => "400",
-        "Unauthorized" => "401",
-        "Forbidden" => "403",
-        "NotFound" => "404",
-        "MethodNotAllowed" => "405",
-        "Conflict" => "409",
-        "PreconditionFailed" => "412",
-        "ContentTooLarge" => "413",
-        "UnsupportedMediaType" => "415",
-        "TooManyRequests" => "429",
-        "Unavailable" => "503",
-        _ => "default",
+fn has_entity_tag(get: &Json) -> bool {
+    match &get["responses"]["200"]["headers"] {
+        Json::Array(names) => names.iter().any(|name| name == "ETag"),
+        headers => headers.get("ETag").is_some(),
     }
 }
 
-/// Returns the operation OPTIONS of a path.
-pub(super) fn options(id: &str, tag: &str, path: &str) -> Json {
-    let also: &[&str] = match path.contains('{') {
-        true => &["Options", "NotFound"],
-        false => &["Options"],
-    };
-    json!({
-        "operationId": format!("{id}Options"),
-        "tags": [tag],
-        "summary": "Returns the allowed methods.",
-        "responses": common(also),
-    })
+fn head_of(get: &Json) -> Json {
+    let mut head = get.clone();
+    if let Some(ok) = head.pointer_mut("/responses/200").and_then(Json::as_object_mut) {
+        ok.remove("content");
+    }
+    head["operationId"] = id_of(get, "Head");
+    head
 }
 
-impl Read {
-    /// Returns the operations of a path.
-    pub(super) fn item(self, path: &str) -> Json {
-        let Read { id, tag, summary, parameters, ok, tagged, also } = self;
-        let mut responses = common(also);
-        let mut parameters = parameters.to_vec();
-        if tagged {
-            responses.extend(common(&["NotModified", "PreconditionFailed"]));
-            parameters.extend(CONDITIONS);
+fn options_of(operation: &Json) -> Json {
+    let mut options = Json::Object(Map::new());
+    options["operationId"] = id_of(operation, "Options");
+    options["tags"] = operation["tags"].clone();
+    options
+}
+
+fn id_of(operation: &Json, suffix: &str) -> Json {
+    let id = operation["operationId"].as_str().unwrap_or_default();
+    format!("{id}{suffix}").into()
+}
+
+/// Adds an operation to a path. Members that the data has replace those of `operation`.
+fn supply(item: &mut Map<String, Json>, method: &str, mut operation: Json) {
+    if let Some(Json::Object(stated)) = item.remove(method)
+        && let Some(members) = operation.as_object_mut()
+    {
+        members.extend(stated);
+    }
+    item.insert(method.to_owned(), operation);
+}
+
+/// Adds members to an operation, parameters behind its own, and responses with statuses that it
+/// lacks.
+fn add(operation: &mut Json, addition: Option<&Json>) {
+    let Some(operation) = operation.as_object_mut() else { return };
+    for (key, added) in addition.and_then(Json::as_object).into_iter().flatten() {
+        match (operation.get_mut(key), added) {
+            (None, _) => {
+                operation.insert(key.clone(), added.clone());
+            }
+            (Some(Json::Array(own)), Json::Array(added)) => own.extend(added.iter().cloned()),
+            (Some(Json::Object(own)), Json::Object(added)) => {
+                for (status, response) in added {
+                    own.entry(status.as_str()).or_insert_with(|| response.clone());
+                }
+            }
+            _ => {}
         }
-        let mut head = ok.clone();
-        if let Some(members) = head.as_object_mut() {
-            members.remove("content");
-        }
-        let operation = |id: &str, ok: Json| {
-            let mut responses = responses.clone();
-            responses.insert("200".to_owned(), ok);
-            json!({
-                "operationId": id,
-                "tags": [tag],
-                "summary": summary,
-                "parameters": references(&parameters),
-                "responses": responses,
-            })
-        };
-        json!({
-            "parameters": references(&path_parameters(path)),
-            "get": operation(id, ok),
-            "head": operation(&format!("{id}Head"), head),
-            "options": options(id, tag, path),
-        })
     }
 }

@@ -1,7 +1,9 @@
 //! Comparison of the document with the site.
 
 mod parameters;
+mod placeholders;
 mod responses;
+mod short_forms;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
