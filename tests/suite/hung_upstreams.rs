@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hostile::config::{Config, Source};
 use hostile::upstream::Upstream;
+use serde_json::json;
 
 use crate::harness::eventually;
 use crate::server::{Server, body, code, json};
@@ -25,6 +26,13 @@ const OPERATIONS: &[(&str, &str, &str, &[u16])] = &[
     ("get", "/api/v1/values/{source}.{field}.txt", "/api/v1/values/well.pressure.txt", &[200]),
     ("get", "/api/v1/history", HISTORY, &[200]),
     ("get", "/api/v1/events", "/api/v1/events", &[200]),
+    ("get", "/alerts", "/alerts", &[200]),
+    ("get", "/alert/{alert}", "/alert/silent", &[200]),
+    ("get", "/api/v1/alerts", "/api/v1/alerts", &[200]),
+    ("get", "/api/v1/alerts/{alert}", "/api/v1/alerts/silent", &[200]),
+    ("post", "/api/v1/alerts/{alert}/acknowledge", "/api/v1/alerts/silent/acknowledge", &[409]),
+    ("post", "/api/v1/alerts/{alert}/silence", "/api/v1/alerts/silent/silence?for=1h", &[200]),
+    ("post", "/api/v1/alerts/{alert}/unsilence", "/api/v1/alerts/silent/unsilence", &[200]),
     ("get", "/openapi.json", "/openapi.json", &[200]),
     ("get", "/ping", "/ping", &[200]),
     ("get", "/healthz", "/healthz", &[200]),
@@ -71,7 +79,8 @@ fn every_route_under_hung_upstreams_answers_and_adds_no_thread() {
     let config = Config::https()
         .set("history.flush", "200ms")
         .source(source("well", &well).set("group", "valley/north"))
-        .source(source("spring", &spring));
+        .source(source("spring", &spring))
+        .push("alert", json!({ "name": "silent", "source": "well", "failing": "1h" }));
     let server = Server::start(&config);
     server.eventually_status("the well has answered", |status| {
         status["sources"]["well"]["state"] == "fresh"
