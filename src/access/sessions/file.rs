@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::ID;
 use super::key_store::{AccountKey, KeyStore};
 use crate::file_error::read_own;
+use crate::order;
 use crate::private_file;
 
 /// Version of the file's format.
@@ -116,10 +117,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<KeyStore> {
         };
         Some((stored.name, account_key))
     };
-    Some(KeyStore {
-        device_key: array(&stored.device_key)?,
-        accounts: stored.accounts.into_iter().map(account).collect::<Option<_>>()?,
-    })
+    let accounts: Vec<(String, AccountKey)> =
+        stored.accounts.into_iter().map(account).collect::<Option<_>>()?;
+    Some(KeyStore { device_key: array(&stored.device_key)?, accounts: order::gathered(accounts) })
 }
 
 fn array<const N: usize>(text: &str) -> Option<[u8; N]> {
