@@ -58,7 +58,9 @@ pub mod threads;
 pub mod time_zone;
 mod timestamp;
 pub mod units;
-// Every layer above cleans texts, quotes paths and suggests names.
+// Every layer above reads JSON, sorts, cleans texts, quotes paths and suggests names.
+mod json;
+mod order;
 mod shell;
 mod suggestion;
 mod text;

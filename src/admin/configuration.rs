@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::deserialize_members;
 
 /// Limits in force, as the scoreboard shows them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct EffectiveLimits {
     /// Number of threads that serve requests.
     pub workers: usize,
@@ -24,6 +25,15 @@ pub struct EffectiveLimits {
     /// The configured number, before it was lowered to fit the limit on open files.
     pub max_connections_configured: usize,
 }
+
+deserialize_members!(EffectiveLimits {
+    workers,
+    queue,
+    backlog,
+    somaxconn,
+    max_connections,
+    max_connections_configured
+});
 
 /// Status of the configuration: the server writes it, the admin listener reads it.
 #[derive(Debug)]

@@ -29,6 +29,7 @@ use crate::kernel::listen_queue::{listen_losses, listen_queues};
 use crate::kernel::pause;
 use crate::kernel::process::ProcessInfo;
 use crate::logging::{self, LogStats};
+use crate::order;
 use crate::timestamp::Rfc3339;
 
 /// Sources of the scoreboard.
@@ -240,12 +241,12 @@ fn workers(engine: &Stats) -> Vec<report::Worker> {
 
 fn connections(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
     let counted = |&state: &ConnectionState| (state.as_str().into(), engine.connections(state));
-    ConnectionState::VARIANTS.iter().map(counted).collect()
+    order::gathered(ConnectionState::VARIANTS.iter().map(counted))
 }
 
 fn connections_shed(engine: &Stats) -> BTreeMap<Cow<'static, str>, u64> {
     let counted = |&reason: &ShedReason| (reason.as_str().into(), engine.shed(reason));
-    ShedReason::VARIANTS.iter().map(counted).collect()
+    order::gathered(ShedReason::VARIANTS.iter().map(counted))
 }
 
 fn sources(snapshot: &Snapshot, now: Timestamp) -> Vec<report::Source> {

@@ -12,7 +12,7 @@ use crate::config::Severity;
 use crate::units::Unit;
 
 /// Identity of an incident, from firing to its end, through reminders, acknowledgement, restarts and reloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IncidentId(pub u64);
 
 /// Formats the id as 16 hexadecimal digits.

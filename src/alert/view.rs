@@ -7,6 +7,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::incident::{Evidence, Incident, IncidentId, SubjectKey};
 use crate::config::{Alert, Severity};
+use crate::order;
 
 /// State of all alerts at one time. Immutable once published.
 #[derive(Debug, Clone, Default)]
@@ -103,7 +104,7 @@ impl AlertsView {
             let subjects = alert.subjects.iter().filter(|subject| subject.state.is_firing());
             firing.extend(subjects.map(|subject| (&**alert, subject)));
         }
-        firing.sort_by_key(|(alert, subject)| {
+        order::sort_by_key(&mut firing, |(alert, subject)| {
             (std::cmp::Reverse((subject.state, alert.severity)), std::cmp::Reverse(subject.since))
         });
         firing

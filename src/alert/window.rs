@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::order;
 use crate::units::{Unit, rise};
 
 /// Most observations of a window: 5 KiB.
@@ -60,7 +61,7 @@ pub(super) struct Changes {
 impl Window {
     /// Returns the window of observations that were saved.
     pub(super) fn restored(mut samples: Vec<Sample>) -> Window {
-        samples.sort_by_key(|sample| sample.at);
+        order::sort_by_key(&mut samples, |sample| sample.at);
         samples.dedup_by_key(|sample| sample.at);
         Window { samples }
     }

@@ -104,7 +104,7 @@ impl Datum {
 }
 
 /// An `f64` that is neither NaN nor infinite, so JSON can express it.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
 pub struct Finite(f64);
 
 impl Finite {

@@ -12,6 +12,7 @@ use std::ops::Index;
 use std::sync::Arc;
 
 use super::snapshot::SourceView;
+use crate::order;
 
 /// Number of views in a chunk. Half of a change's cost is the number of chunks, and half the size of one.
 const CHUNK: usize = 64;
@@ -61,8 +62,8 @@ impl Roster {
     /// Returns the roster of the sources with these names, which differ.
     pub(super) fn new<'a>(names: impl IntoIterator<Item = &'a Arc<str>>) -> Roster {
         let names: Vec<&Arc<str>> = names.into_iter().collect();
-        let mut by_name: Box<[usize]> = (0..names.len()).collect();
-        by_name.sort_unstable_by_key(|&position| names[position]);
+        let by_name =
+            order::positions(names.len(), &mut |one, other| names[one].cmp(names[other])).into();
         let positions = names.into_iter().cloned().zip(0..).collect();
         Roster { positions, by_name }
     }

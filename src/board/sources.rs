@@ -202,8 +202,8 @@ impl Sources {
     /// Queues all sources by their next times.
     fn requeue(&mut self) {
         let due = (0..).zip(&self.sources);
-        self.due =
-            due.filter_map(|(position, source)| Some((source.due_at()?, position))).collect();
+        self.due.clear();
+        self.due.extend(due.filter_map(|(position, source)| Some((source.due_at()?, position))));
     }
 
     /// Dates everything anew if the wall clock was set since the last call. Returns true if it was.

@@ -2,19 +2,22 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::deserialize_members;
 
 /// A property of a certificate for which clients refuse it, or which is probably unintended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CertificateProblem {
     /// The property.
     pub problem: String,
     /// Action that helps.
     pub advice: String,
     /// True if every client refuses the certificate for it; false from a server older than this member.
-    #[serde(default)]
     pub refused: bool,
 }
+
+deserialize_members!(CertificateProblem { problem, advice, refused } required { problem, advice });
 
 impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,7 @@
 //! Errors as lines with their positions, to sort those of the configuration and of files that it names.
 
+use crate::order;
+
 /// An error as a line of text, for lists of errors of several kinds in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorLine {
@@ -12,7 +14,7 @@ pub struct ErrorLine {
 impl ErrorLine {
     /// Sorts lines by their positions. Those without one are last, in the order that they have.
     pub fn sort(lines: &mut [ErrorLine]) {
-        lines.sort_by_key(|line| (line.position.is_none(), line.position));
+        order::sort_by_key(lines, |line| (line.position.is_none(), line.position));
     }
 
     /// Returns the text of a list.

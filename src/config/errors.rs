@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error_line::ErrorLine;
 use super::problem::{Problem, position};
 use super::tls::TlsFiles;
+use crate::order;
 
 /// Maximum number of errors of a file that are listed.
 const MAX_LISTED: usize = 100;
@@ -32,7 +33,7 @@ struct Located {
 
 impl ConfigErrors {
     pub(super) fn in_text(path: &Path, text: &str, mut problems: Vec<Problem>) -> ConfigErrors {
-        problems.sort_by_key(|problem| problem.span.start);
+        order::sort_by_key(&mut problems, |problem| problem.span.start);
         problems.dedup();
         let unlisted = problems.split_off(problems.len().min(MAX_LISTED));
         let mut problems: Vec<Located> = problems

@@ -11,6 +11,7 @@ use toml_span::Span;
 
 use super::problem::position;
 use super::reader::Environment;
+use crate::order;
 use crate::shell::quoted;
 use crate::threads;
 
@@ -53,7 +54,7 @@ pub(super) fn exposed_secrets(
         return None;
     }
     let mut secrets: Vec<&(Span, String)> = secrets.iter().collect();
-    secrets.sort_unstable_by_key(|(span, _)| span.start);
+    order::sort_by_key(&mut secrets, |(span, _)| span.start);
     let unlisted = secrets.len().saturating_sub(MAX_LISTED);
     // The line of each is found by a pass over the text.
     let listed = secrets.into_iter().take(MAX_LISTED);

@@ -14,6 +14,7 @@ use super::key_list::KeyList;
 use super::problem::located;
 use super::reader::Reader;
 use crate::file_error::FileError;
+use crate::order;
 use crate::suggestion::nearest;
 
 /// Number of unknown keys of a table for which a known one is sought. More are no typing errors.
@@ -167,7 +168,7 @@ impl<'reader, 'text> Section<'reader, 'text> {
             .keys()
             .map(|key| Spanned { value: key.name.to_string(), span: key.span })
             .collect();
-        keys.sort_by_key(|key| key.span.start);
+        order::sort_by_key(&mut keys, |key| key.span.start);
         keys
     }
 

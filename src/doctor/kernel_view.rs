@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::config::ListenAddr;
 use crate::kernel::listen_queue::{listen_losses, listening};
 use crate::kernel::process::ProcessInfo;
+use crate::order;
 
 /// Facts from the kernel.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -105,8 +106,8 @@ impl KernelView {
             })
             .collect();
         let processes = find_owners(&mut listeners);
-        let ports: BTreeSet<u16> =
-            wanted.iter().filter_map(ListenAddr::tcp).map(|address| address.port()).collect();
+        let ports = wanted.iter().filter_map(ListenAddr::tcp).map(|address| address.port());
+        let ports: BTreeSet<u16> = order::gathered(ports);
         KernelView {
             listeners,
             processes,
@@ -137,12 +138,11 @@ fn find_owners(listeners: &mut [Listener]) -> Vec<Owner> {
     let mut owners = Vec::new();
     for process in all_processes().into_iter().flatten().flatten() {
         let Ok(files) = process.fd() else { continue };
-        let inodes: BTreeSet<u64> = files
-            .filter_map(|file| match file.ok()?.target {
-                FDTarget::Socket(inode) => Some(inode),
-                _ => None,
-            })
-            .collect();
+        let inodes = files.filter_map(|file| match file.ok()?.target {
+            FDTarget::Socket(inode) => Some(inode),
+            _ => None,
+        });
+        let inodes: BTreeSet<u64> = order::gathered(inodes);
         let mut is_owner = false;
         for socket in listeners.iter_mut().flat_map(|listener| &mut listener.sockets) {
             if inodes.contains(&socket.inode) {

@@ -22,6 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use self::kernel_view::KernelView;
 use self::responses::Responses;
@@ -108,8 +110,8 @@ impl Doctor {
 
     fn report(&self, responses: &Responses, view: Option<KernelView>) -> Report {
         let parsed = responses.scoreboard.as_ref().ok().and_then(|response| {
-            let scoreboard: Scoreboard = serde_json::from_slice(&response.body).ok()?;
-            Some((scoreboard, serde_json::from_slice(&response.body).ok()?))
+            let json: Value = serde_json::from_slice(&response.body).ok()?;
+            Some((Scoreboard::deserialize(&json).ok()?, json))
         });
         let (scoreboard, json) = parsed.unzip();
         let mut findings = match &scoreboard {

@@ -168,14 +168,18 @@ pub fn live_server_config(identities: Arc<LiveIdentities>) -> Result<Arc<ServerC
 /// (RFC 8446 9.1).
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
-    // The sort is stable: within a hash, rustls' order remains.
-    provider.cipher_suites.sort_by_key(|suite| {
+    let has_sha256 = |suite: &SupportedCipherSuite| {
         let hash = match suite {
             SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider.algorithm(),
             SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider.algorithm(),
         };
-        hash != HashAlgorithm::SHA256
-    });
+        hash == HashAlgorithm::SHA256
+    };
+    // Within a hash, rustls' order remains.
+    let (mut suites, others): (Vec<_>, Vec<_>) =
+        provider.cipher_suites.into_iter().partition(has_sha256);
+    suites.extend(others);
+    provider.cipher_suites = suites;
     provider
 }
 

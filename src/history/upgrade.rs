@@ -12,6 +12,7 @@ use super::meta;
 use super::rebuild::{self, quarter_of};
 use super::renames::{self, SourceFields};
 use super::series::{change_over_time, over_time_of};
+use crate::order;
 use crate::units::{OverTime, Unit};
 
 /// Upgrades the rows of a file that had the schema `version`.
@@ -69,7 +70,7 @@ fn delete_impossible_numbers(
     let mut select = connection.prepare(&sql)?;
     let days = select.query_map([MAX_NUMBER], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let days: Vec<(i64, i64)> = days.collect::<Result<_, _>>()?;
-    let changed: BTreeSet<i64> = days.iter().map(|&(series, _)| series).collect();
+    let changed: BTreeSet<i64> = order::gathered(days.iter().map(|&(series, _)| series));
     for (series, start) in days {
         let end = start + LONGEST_DAY;
         let sql = "DELETE FROM raw WHERE series = ? AND at >= ? AND at < ? AND NOT abs(value) <= ?";

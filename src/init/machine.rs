@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::access::HostName;
 use crate::kernel::addresses::default_source;
+use crate::order;
 
 /// Maximum number of addresses in the certificate.
 const MAX_ADDRESSES: usize = 16;
@@ -43,7 +44,9 @@ pub(super) fn addresses() -> Vec<IpAddr> {
 /// addresses, too, which other machines do not reach.
 fn ordered(mut addresses: Vec<IpAddr>, preferred: &[IpAddr]) -> Vec<IpAddr> {
     let rank = |address: &IpAddr| preferred.iter().position(|it| it == address);
-    addresses.sort_by_key(|address| (rank(address).unwrap_or(preferred.len()), *address));
+    order::sort_by_key(&mut addresses, |address| {
+        (rank(address).unwrap_or(preferred.len()), *address)
+    });
     addresses.dedup();
     addresses.truncate(MAX_ADDRESSES);
     addresses

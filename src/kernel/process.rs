@@ -2,11 +2,12 @@
 
 use procfs::ProcResult;
 use procfs::process::{LimitValue, Process};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::json::deserialize_members;
 
 /// Resources of a process, with the meaning of Prometheus's `process_*` metrics.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ProcessInfo {
     /// Process ID.
     pub pid: i32,
@@ -25,6 +26,17 @@ pub struct ProcessInfo {
     /// Time of the start, Unix time.
     pub start_time_seconds: f64,
 }
+
+deserialize_members!(ProcessInfo {
+    pid,
+    open_files,
+    open_files_limit,
+    threads,
+    resident_bytes,
+    virtual_bytes,
+    cpu_seconds,
+    start_time_seconds
+});
 
 impl ProcessInfo {
     /// Reads the resources of this process.

@@ -16,6 +16,7 @@ use crate::board::{
 };
 use crate::config;
 use crate::file_error::read_own;
+use crate::json::deserialize_members;
 use crate::private_file;
 use crate::text::clean_shared;
 use crate::units::Unit;
@@ -32,34 +33,41 @@ pub(super) enum ReadError {
     Damaged(&'static str),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct SavedSource {
     source: String,
     kind: String,
-    #[serde(flatten)]
-    sighting: SavedSighting,
+    // The members of its sighting.
+    observed_at: i64,
+    inferred: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stamp: Option<SavedStamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen: Option<i64>,
     fetched_at: i64,
     /// True if the source was stale. Absent in files of earlier versions.
-    #[serde(default)]
     stale: bool,
     /// Absent in files of earlier versions.
-    #[serde(default)]
     configuration: Option<u32>,
     values: Vec<SavedValue>,
 }
 
+deserialize_members!(SavedSource { source, kind, observed_at, inferred, stamp, first_seen, fetched_at, stale, configuration, values } required { source, kind, observed_at, inferred, fetched_at, values });
+
 /// Time of a reading or of a value, and when it was seen first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct SavedSighting {
     observed_at: i64,
     inferred: bool,
     /// Absent in files of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     stamp: Option<SavedStamp>,
     /// Absent in files of earlier versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     first_seen: Option<i64>,
 }
+
+deserialize_members!(SavedSighting { observed_at, inferred, stamp, first_seen } required { observed_at, inferred });
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,19 +79,21 @@ enum SavedStamp {
     Fetched,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct SavedValue {
     name: String,
     datum: Option<SavedDatum>,
     unit: Option<String>,
     note: Option<String>,
     /// Seconds that an amount covers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     period: Option<u64>,
     /// Time of the value, if it has one of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     own: Option<SavedSighting>,
 }
+
+deserialize_members!(SavedValue { name, datum, unit, note, period, own } required { name });
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,10 +123,15 @@ pub(super) fn encode(snapshot: &Snapshot) -> Vec<u8> {
                 period: value.period.map(|period| period.as_secs()),
                 own: value.observed.and_then(|_| own(name)).map(|(_, own)| saved_sighting(own)),
             });
+            let SavedSighting { observed_at, inferred, stamp, first_seen } =
+                saved_sighting(sighting);
             Some(SavedSource {
                 source: source.name.to_string(),
                 kind: source.kind.to_owned(),
-                sighting: saved_sighting(sighting),
+                observed_at,
+                inferred,
+                stamp,
+                first_seen,
                 fetched_at: reading.fetched_at.as_second(),
                 stale: source.state == State::Stale,
                 configuration: Some(source.configuration),
@@ -165,13 +180,19 @@ fn reading_of(saved: SavedSource) -> Option<SavedReading> {
         values.push((name, Value { datum, unit, note, observed, period }));
     }
     rename(&saved.kind, &mut values);
+    let of_source = SavedSighting {
+        observed_at: saved.observed_at,
+        inferred: saved.inferred,
+        stamp: saved.stamp,
+        first_seen: saved.first_seen,
+    };
     Some(SavedReading {
         source: saved.source.into(),
         kind: saved.kind,
         fetched_at,
         stale: saved.stale,
         configuration: saved.configuration,
-        received: Received { sighting: sighting(saved.sighting, fetched_at)?, values, own },
+        received: Received { sighting: sighting(of_source, fetched_at)?, values, own },
     })
 }
 

@@ -10,6 +10,7 @@ use log::{Level, Record};
 
 use super::caps::Rate;
 use super::format::Layout;
+use crate::order;
 
 /// Most callsites with a bucket of their own; further ones share one bucket a level. The code has fewer
 /// callsites.
@@ -97,7 +98,7 @@ impl RateLimiter {
                 count: std::mem::take(&mut bucket.suppressed),
             })
             .collect();
-        taken.sort_by(|a, b| a.callsite.cmp(&b.callsite));
+        order::sort_by(&mut taken, |a, b| a.callsite.cmp(&b.callsite));
         taken
     }
 

@@ -12,6 +12,7 @@ use super::delivery::Delivery;
 use super::message::{Item, Message};
 use crate::access::SiteUrl;
 use crate::alert::text::{self, TextContext};
+use crate::order;
 use crate::timestamp::Rfc3339;
 
 /// End of an alert that fires: the zero of Go's times.
@@ -28,12 +29,9 @@ pub(super) fn body(delivery: &Delivery, context: &ChannelContext, receiver: &str
     let alerts: Vec<(Texts, Texts)> =
         items.iter().map(|item| (labels(item), annotations(item, &texts))).collect();
     let common_labels = common(alerts.iter().map(|(labels, _)| labels));
-    let group: Texts = common_labels
-        .iter()
-        .filter(|(name, _)| **name == "alertname")
-        .map(|(n, v)| (*n, v.clone()))
-        .collect();
-    let group_key = match group.get("alertname") {
+    let name = common_labels.get("alertname");
+    let group: Texts = order::gathered(name.map(|name| ("alertname", name.clone())));
+    let group_key = match name {
         Some(name) => format!("{{}}:{{alertname={name:?}}}"),
         None => "{}:{}".to_owned(),
     };
@@ -75,7 +73,7 @@ fn status(is_over: bool) -> &'static str {
 
 fn labels(item: &Item<'_>) -> Texts {
     let incident = item.incident();
-    let mut labels = Texts::from([
+    let mut labels: Texts = order::gathered([
         ("alertname", incident.subject.alert.to_string()),
         ("severity", incident.severity.as_str().to_owned()),
         ("incident", incident.id.to_string()),
@@ -90,7 +88,7 @@ fn annotations(item: &Item<'_>, context: &TextContext<'_>) -> Texts {
     let line = text::line(item.report, incident, context);
     let rate = text::rate(incident).map(|rate| format!("Rate: {rate}"));
     let description = [Some(line), rate, text::detail(incident)].into_iter().flatten();
-    Texts::from([
+    order::gathered([
         ("summary", item.line(context)),
         ("description", description.collect::<Vec<_>>().join("\n")),
     ])

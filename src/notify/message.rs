@@ -15,6 +15,7 @@ use crate::alert::text::{self, Report, TextContext};
 use crate::alert::{EndReason, Incident, IncidentId, Notice};
 use crate::config::Severity;
 use crate::format;
+use crate::order;
 use crate::text::clean;
 
 /// Most incidents that have a line of their own.
@@ -184,7 +185,7 @@ fn several(items: &[Item<'_>], channel: &ChannelContext, context: &TextContext<'
     };
     let title = format!("{} alerts, {summary}: {}", count(items.len()), clean(&channel.site_title));
     let mut ranked: Vec<&Item<'_>> = items.iter().collect();
-    ranked.sort_by_key(|item| (item.is_over(), Reverse(item.incident().severity)));
+    order::sort_by_key(&mut ranked, |item| (item.is_over(), Reverse(item.incident().severity)));
     let mut lines: Vec<String> =
         ranked.iter().take(MAX_LINES).map(|item| item.line(context)).collect();
     if let Some(rest) = items.len().checked_sub(MAX_LINES).filter(|rest| *rest > 0) {

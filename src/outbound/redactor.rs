@@ -5,6 +5,8 @@
 //! A very short secret, such as the `1` of `?days=1`, would then match unrelated text, so secrets of fewer
 //! than [`MIN_BYTES`] bytes are not redacted.
 
+use crate::order;
+
 /// Fewest bytes of a secret that is redacted. A shorter one can be guessed, and occurs in texts by chance.
 const MIN_BYTES: usize = 4;
 
@@ -23,7 +25,7 @@ impl Redactor {
         let mut forms: Vec<String> = secrets.into_iter().flat_map(forms).collect();
         forms.retain(|form| form.len() >= MIN_BYTES);
         // Longest first: a secret that is part of another must not leave the rest of the other.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        order::sort_by(&mut forms, |a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         Redactor(forms)
     }

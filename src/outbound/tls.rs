@@ -21,6 +21,7 @@ use rustls::{ALL_VERSIONS, ClientConfig, RootCertStore};
 use super::pinned::PinnedOrTrusted;
 use super::sessions::Sessions;
 use super::trust_error::is_untrusted;
+use crate::order;
 
 /// TLS settings of an HTTP client. They are cheap to clone; clones share them.
 #[derive(Debug, Clone)]
@@ -85,7 +86,7 @@ impl Authorities {
             );
         }
         let mut certificates = found.certs;
-        certificates.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        order::sort_by(&mut certificates, |a, b| a.as_ref().cmp(b.as_ref()));
         certificates.dedup();
         Authorities(certificates.into())
     }

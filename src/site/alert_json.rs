@@ -15,6 +15,7 @@ use super::rendered::{Rendered, RenderedBuilder};
 use crate::alert::{AlertState, AlertView, AlertsView, Incident, SubjectView};
 use crate::board::Datum;
 use crate::config::{AlertRule, FieldCondition, Limit};
+use crate::order;
 use crate::timestamp::Rfc3339;
 
 /// Most alerts and incidents of one piece of a body.
@@ -164,7 +165,7 @@ impl Incidents {
         let subjects = alerts.flat_map(|alert| &alert.subjects);
         let mut listed: Vec<Arc<Incident>> =
             subjects.filter_map(|subject| subject.incident.clone()).collect();
-        listed.sort_by_key(|incident| Reverse((incident.fired_at, incident.id)));
+        order::sort_by_key(&mut listed, |incident| Reverse((incident.fired_at, incident.id)));
         let ended = view.recent.iter().filter(|incident| is_meant(&incident.subject.alert));
         listed.extend(ended.cloned());
         Incidents { listed, is_complete: true }
@@ -201,7 +202,7 @@ fn entries(view: &AlertsView, alert: Option<&str>) -> Vec<Place> {
             }
         }
     }
-    firing.sort_by_key(|&(at, place)| {
+    order::sort_by_key(&mut firing, |&(at, place)| {
         let alert = &view.alerts[at];
         let subject = place.map(|place| &alert.subjects[place]);
         Reverse(subject.map(|subject| (subject.state, alert.severity, subject.since)))

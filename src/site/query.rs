@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::source_filter::{SourceFilter, conditions};
 use crate::access::percent::percent_decoded;
 use crate::config::is_name;
+use crate::order;
 
 /// Most parameters of a query. No route has as many, and comparing each with each stays cheap.
 pub(super) const MAX_PARAMETERS: usize = 32;
@@ -144,7 +145,7 @@ impl<'q> Pairs<'q> {
     /// Rejects a parameter that the handler has not taken, and lists those of the route.
     pub(super) fn finish(mut self) -> Result<(), Problem> {
         let Some((name, _)) = self.left.first() else { return Ok(()) };
-        self.taken.sort_unstable();
+        order::sort(&mut self.taken);
         let listed = match self.taken.split_last() {
             None => String::new(),
             Some((only, [])) => format!("; there is {only}"),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::freshness::state_at;
 use super::source_filter::{SourceFilter, group_below};
 use crate::board::{SourceView, SourceViews, State};
+use crate::order;
 
 /// Severity of a source's state, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,15 +148,15 @@ impl<'a> Overview<'a> {
         let pages = selected.div_ceil(PAGE).max(1);
         let page = (*page).min(pages - 1);
         let (first, end) = (page * PAGE, ((page + 1) * PAGE).min(selected));
-        let order = |(rank, position, _): &(Rank, usize, &SourceView)| (*rank, *position);
+        let place = |(rank, position, _): &(Rank, usize, &SourceView)| (*rank, *position);
         // Only the page and those before it are sorted.
         if end < selected {
-            ranked.select_nth_unstable_by_key(end, order);
+            ranked.select_nth_unstable_by_key(end, place);
         }
-        ranked[..end].sort_unstable_by_key(order);
+        ranked[..end].sort_unstable_by_key(place);
         let rows = ranked[first..end].iter().map(|(_, _, source)| *source).collect();
         let mut groups: Vec<(&str, Counts)> = groups.into_iter().collect();
-        groups.sort_by(|(_, one), (_, other)| one.compare(other));
+        order::sort_by(&mut groups, |(_, one), (_, other)| one.compare(other));
         Overview { counts, groups, selected, page, pages, rows }
     }
 }

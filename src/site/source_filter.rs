@@ -1,7 +1,5 @@
 //! Filter of sources by group and state, which the API and the overview share.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
@@ -9,6 +7,7 @@ use super::freshness::state_at;
 use super::problem::Problem;
 use crate::board::{SourceView, SourceViews, State};
 use crate::config;
+use crate::order;
 
 /// Condition on a source: its state by the age of its reading, or whether its polls fail.
 #[derive(
@@ -78,10 +77,12 @@ impl SourceFilter {
 /// One of them does not exist.
 pub(super) fn conditions(text: &str) -> Result<Vec<Condition>, Problem> {
     let conditions = text.split(',').map(|name| name.parse().ok());
-    let conditions: Option<BTreeSet<Condition>> = conditions.collect();
-    conditions.map(|conditions| conditions.into_iter().collect()).ok_or_else(|| {
+    let mut conditions: Vec<Condition> = conditions.collect::<Option<_>>().ok_or_else(|| {
         Problem::bad_request("state is one or more of failing, stale, waiting and fresh, such as state=stale,failing.")
-    })
+    })?;
+    order::sort(&mut conditions);
+    conditions.dedup();
+    Ok(conditions)
 }
 
 /// Returns true if the source is in the group or in one below it: `north/ridge` is in `north`.

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use super::plan::Plan;
 use super::probed::Probed;
+use crate::order;
 
 /// Most addresses of previous plans that are probed.
 const MAX_FORMER: usize = 8;
@@ -36,7 +37,7 @@ pub(super) struct KnownAddresses {
 impl KnownAddresses {
     /// Takes note that `next` replaces `plan`.
     pub(super) fn follow(&mut self, plan: &Plan, next: &Plan) {
-        let keys: BTreeSet<String> = next.probes().map(Probed::key).collect();
+        let keys: BTreeSet<String> = order::gathered(next.probes().map(Probed::key));
         let admin = plan.admin.iter().map(|probed| (probed, true));
         for (probed, is_admin) in admin.chain(plan.public.iter().map(|probed| (probed, false))) {
             if self.answered.contains(&probed.key()) {

@@ -10,6 +10,7 @@ use super::plan::{MIN_FAULTY_READS, Plan};
 use super::plan_reader::PlanReader;
 use super::probe::Prober;
 use super::serve_options::ServeOptions;
+use crate::order;
 
 /// Ticks of a minute: a read of the files that lasts longer is reported as hanging, and the authorities of the
 /// system are not read more often for a certificate that is not trusted.
@@ -115,7 +116,7 @@ fn probes_go_on(error: &str) -> String {
 /// probe is presented one certificate.
 fn without_found(mut faults: Vec<Outcome>, outcomes: &[Outcome]) -> Vec<Outcome> {
     let mut found: Vec<AlarmKind> = outcomes.iter().filter_map(Outcome::kind).collect();
-    found.sort_unstable();
+    order::sort(&mut found);
     found.dedup();
     faults.retain(|fault| match found.iter().position(|kind| fault.kind() == Some(*kind)) {
         Some(index) => {

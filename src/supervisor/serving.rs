@@ -8,15 +8,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::alarm::AlarmKind;
 use super::fault::{LATE_ADDRESS, Verdict};
 use crate::config::ListenAddr;
+use crate::json::deserialize_members;
 
 /// Members of the scoreboard. Each is absent from an older server.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(super) struct Scoreboard {
     /// Public listeners and their states.
     listeners: Vec<Listener>,
@@ -30,8 +28,15 @@ pub(super) struct Scoreboard {
     connections_evicted: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+deserialize_members!(Scoreboard {
+    listeners,
+    accept_queues,
+    certificates,
+    connections_shed,
+    connections_evicted
+});
+
+#[derive(Debug, Default)]
 struct Listener {
     address: String,
     /// `listening` or `waiting`.
@@ -40,11 +45,14 @@ struct Listener {
     error: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+deserialize_members!(Listener { address, state, error });
+
+#[derive(Debug, Default)]
 struct AcceptQueue {
     listener: String,
 }
+
+deserialize_members!(AcceptQueue { listener });
 
 /// Statement of the server that it does not serve at an address.
 #[derive(Debug, PartialEq, Eq)]

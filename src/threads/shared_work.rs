@@ -31,12 +31,13 @@ fn map_on<T: Send, R: Send>(
     map: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
     let threads = threads.min(items.len());
-    let (left, results) = (Mutex::new(items.into_iter().enumerate()), Mutex::new(Vec::new()));
+    let results = Mutex::new(items.iter().map(|_| None).collect::<Vec<Option<R>>>());
+    let left = Mutex::new(items.into_iter().enumerate());
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
     let take_turns = || {
         while let Some((position, item)) = next() {
             let result = map(item);
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((position, result));
+            results.lock().unwrap_or_else(PoisonError::into_inner)[position] = Some(result);
         }
     };
     thread::scope(|scope| {
@@ -45,9 +46,8 @@ fn map_on<T: Send, R: Send>(
         }
         take_turns();
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(position, _)| *position);
-    results.into_iter().map(|(_, result)| result).collect()
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.into_iter().flatten().collect()
 }
 
 /// Divides a list into parts of up to `length` items.

@@ -13,6 +13,8 @@
 
 use std::time::Duration;
 
+use crate::order;
+
 /// Number of bins, so that a tenth of the interval is as long as four.
 const BINS: usize = 40;
 
@@ -37,7 +39,7 @@ pub(super) fn assign(interval: Duration, sources: &[(&str, Option<Duration>)]) -
     let mut new: Vec<(usize, u64)> =
         new.map(|(position, (name, _))| (position, hash(name.as_bytes()))).collect();
     // Names are unique, so equal hashes are a matter of chance, and their order by position harmless.
-    new.sort_unstable_by_key(|(position, hash)| (mix(*hash), *position));
+    order::sort_by_key(&mut new, |(position, hash)| (mix(*hash), *position));
     let mut slots: Vec<Duration> =
         sources.iter().map(|(_, slot)| slot.unwrap_or_default()).collect();
     for (position, hash) in new {

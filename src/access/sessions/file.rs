@@ -8,30 +8,36 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::ID;
 use super::key_store::{AccountKey, KeyStore};
 use crate::file_error::read_own;
+use crate::json::deserialize_members;
+use crate::order;
 use crate::private_file;
 
 /// Version of the file's format.
 const VERSION: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize)]
 struct Stored {
     version: u32,
     device_key: String,
     accounts: Vec<StoredAccount>,
 }
 
-#[derive(Serialize, Deserialize)]
+deserialize_members!(Stored { version, device_key, accounts } required { version, device_key, accounts });
+
+#[derive(Default, Serialize)]
 struct StoredAccount {
     name: String,
     password: String,
     key: String,
     revoked: HashMap<String, u64>,
 }
+
+deserialize_members!(StoredAccount { name, password, key, revoked } required { name, password, key, revoked });
 
 /// Error of loading the file.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +122,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<KeyStore> {
         };
         Some((stored.name, account_key))
     };
-    Some(KeyStore {
-        device_key: array(&stored.device_key)?,
-        accounts: stored.accounts.into_iter().map(account).collect::<Option<_>>()?,
-    })
+    let accounts: Vec<(String, AccountKey)> =
+        stored.accounts.into_iter().map(account).collect::<Option<_>>()?;
+    Some(KeyStore { device_key: array(&stored.device_key)?, accounts: order::gathered(accounts) })
 }
 
 fn array<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -8,6 +8,7 @@ use super::{ID, MAX_REVOKED};
 use crate::access::key::{NoRandomness, random};
 use crate::access::password::PasswordHash;
 use crate::access::rules::User;
+use crate::order;
 
 /// State that survives a restart. It has no `Debug`.
 pub(super) struct KeyStore {
@@ -44,8 +45,8 @@ impl KeyStore {
     /// drops all other accounts. Returns true if anything changed.
     pub(super) fn sync(&mut self, users: &[User]) -> Result<bool, NoRandomness> {
         let before = self.accounts.len();
-        let digests: BTreeMap<&str, [u8; 32]> =
-            users.iter().map(|user| (&*user.name, digest_of(&user.password_hash))).collect();
+        let digests = users.iter().map(|user| (&*user.name, digest_of(&user.password_hash)));
+        let digests: BTreeMap<&str, [u8; 32]> = order::gathered(digests);
         // Old keys are dropped before new ones are generated, so that they are gone even if that fails.
         self.accounts
             .retain(|name, account_key| digests.get(&**name) == Some(&account_key.password));

@@ -11,6 +11,7 @@ use strum::VariantArray as _;
 
 use super::report::{Channel, Poller, Report, Source};
 use crate::board::State;
+use crate::order;
 use crate::upstream::Phase;
 
 /// Maximum number of entries of a list.
@@ -53,7 +54,7 @@ fn abridged<T, R: Ord>(
     let length = list.len();
     if length > MAX_LISTED {
         list.retain(is_worth_listing);
-        list.sort_by_key(rank);
+        order::sort_by_key(list, rank);
         list.truncate(MAX_LISTED);
     }
     (length - list.len()) as u64
@@ -66,7 +67,7 @@ pub(super) fn counts(sources: &[Source]) -> BTreeMap<Cow<'static, str>, u64> {
         (state.as_str().into(), sources.iter().filter(is_in_state).count() as u64)
     });
     let failing = sources.iter().filter(|source| source.error.is_some()).count() as u64;
-    states.chain([("failing".into(), failing)]).collect()
+    order::gathered(states.chain([("failing".into(), failing)]))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::admin::health::Health;
 use crate::alert::{AlertState, AlertsView};
 use crate::kernel::pause;
 use crate::notify::PingCounts;
+use crate::order;
 use crate::timestamp::Rfc3339;
 
 /// Returns the state of the alerts.
@@ -40,7 +41,7 @@ pub(super) fn alerts(alerting: &Alerting, health: &Health, now: Timestamp) -> re
 /// Returns the number of subjects by state.
 fn states(view: &AlertsView) -> BTreeMap<Cow<'static, str>, u64> {
     let mut states: BTreeMap<Cow<'static, str>, u64> =
-        AlertState::VARIANTS.iter().map(|state| (state.as_str().into(), 0)).collect();
+        order::gathered(AlertState::VARIANTS.iter().map(|state| (state.as_str().into(), 0)));
     let mut add = |state: AlertState, number| {
         *states.entry(state.as_str().into()).or_default() += number;
     };

@@ -70,24 +70,26 @@
 //! fills in defaults for those that an older server lacks.
 
 mod alerts;
+mod recorder;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::admin::configuration::EffectiveLimits;
 use crate::certificates::CertificateProblem;
+use crate::json::deserialize_members;
 use crate::kernel::process::ProcessInfo;
 
 pub use self::alerts::{AlertFault, Alerts, Channel, ChannelFailure, FiringAlert, Heartbeat};
+pub use self::recorder::{Recorder, Trouble};
 
 /// A name: static in the server that writes it, owned by a reader that parsed it.
 type Name = Cow<'static, str>;
 
 /// The whole document.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// The program that answers.
     pub service: Service,
@@ -150,9 +152,40 @@ pub struct Report {
     pub log: Log,
 }
 
+deserialize_members!(Report {
+    service,
+    process,
+    limits,
+    reloads,
+    stuck,
+    acceptor_silent_seconds,
+    workers,
+    connections,
+    connections_shed,
+    connections_evicted,
+    queue_depth,
+    listeners,
+    accept_queues,
+    listen_overflows_total,
+    listen_drops_total,
+    scheduler,
+    pollers,
+    pollers_unlisted,
+    sources,
+    sources_unlisted,
+    source_counts,
+    certificates,
+    admin,
+    board,
+    recorder,
+    alerts,
+    channels,
+    channels_unlisted,
+    log
+});
+
 /// The program that answers.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Service {
     /// The running version.
     pub version: Name,
@@ -162,9 +195,10 @@ pub struct Service {
     pub uptime_seconds: f64,
 }
 
+deserialize_members!(Service { version, started_at, uptime_seconds });
+
 /// Outcomes of reloads.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Reloads {
     /// Number of reloads that were applied.
     pub ok: u64,
@@ -176,9 +210,10 @@ pub struct Reloads {
     pub hanging_seconds: Option<f64>,
 }
 
+deserialize_members!(Reloads { ok, refused, latest_refused, hanging_seconds });
+
 /// A worker.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Worker {
     /// `waiting`, `reading`, `handling`, `writing`.
     pub state: Name,
@@ -190,9 +225,10 @@ pub struct Worker {
     pub seconds: Option<f64>,
 }
 
+deserialize_members!(Worker { state, route, seconds });
+
 /// The admin engine.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Admin {
     /// Time since its acceptor's latest heartbeat.
     pub acceptor_silent_seconds: f64,
@@ -210,9 +246,18 @@ pub struct Admin {
     pub stuck: Vec<String>,
 }
 
+deserialize_members!(Admin {
+    acceptor_silent_seconds,
+    workers,
+    connections,
+    connections_shed,
+    connections_evicted,
+    queue_depth,
+    stuck
+});
+
 /// A configured address.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Listener {
     /// Address: `0.0.0.0:6443`, `unix:/path`.
     pub address: String,
@@ -227,9 +272,10 @@ pub struct Listener {
     pub since: String,
 }
 
+deserialize_members!(Listener { address, state, error, cause, since });
+
 /// Accept queue of a listener: `Recv-Q` and `Send-Q` of `ss -ltn`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct AcceptQueue {
     /// Address of the listener.
     pub listener: String,
@@ -239,9 +285,10 @@ pub struct AcceptQueue {
     pub limit: u32,
 }
 
+deserialize_members!(AcceptQueue { listener, depth, limit });
+
 /// The scheduler of polls.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Scheduler {
     /// Time since its latest heartbeat.
     pub silent_seconds: f64,
@@ -251,9 +298,10 @@ pub struct Scheduler {
     pub idle_poller_threads: usize,
 }
 
+deserialize_members!(Scheduler { silent_seconds, poller_threads, idle_poller_threads });
+
 /// Polls of a source.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Poller {
     /// Name of its source.
     pub source: String,
@@ -263,9 +311,10 @@ pub struct Poller {
     pub seconds: f64,
 }
 
+deserialize_members!(Poller { source, phase, seconds });
+
 /// A source.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Source {
     /// Name.
     pub source: String,
@@ -277,9 +326,10 @@ pub struct Source {
     pub error: Option<SourceError>,
 }
 
+deserialize_members!(Source { source, state, age_seconds, error });
+
 /// Error of the latest poll.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct SourceError {
     /// `timeout`, `dns`, … as in the metric `polls_total{outcome}`.
     pub kind: Name,
@@ -291,9 +341,10 @@ pub struct SourceError {
     pub seconds: f64,
 }
 
+deserialize_members!(SourceError { kind, message, failures, seconds });
+
 /// A certificate in use.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Certificate {
     /// Host names and IP addresses that it is valid for.
     pub names: Vec<String>,
@@ -315,53 +366,29 @@ pub struct Certificate {
     pub since: Option<String>,
 }
 
+deserialize_members!(Certificate {
+    names,
+    not_after,
+    expiring_issuer,
+    days_left,
+    not_before,
+    valid,
+    problems,
+    error,
+    since
+});
+
 /// The board's thread.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Board {
     /// Time since its latest heartbeat.
     pub silent_seconds: f64,
 }
 
-/// The history's recorder.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Recorder {
-    /// True if a history is kept on disk.
-    pub enabled: bool,
-    /// Time since its latest heartbeat.
-    pub silent_seconds: f64,
-    /// The other process that records the history; `None` if this one may.
-    pub holder: Option<String>,
-    /// Reason why this process records the history without the lock, so that another one could record it, too;
-    /// `None` if it has the lock or waits for it.
-    pub unlocked: Option<String>,
-    /// Number of values and events written since the start.
-    pub rows: u64,
-    /// Number of failed writes and reads since the start.
-    pub errors: u64,
-    /// Number of values and events dropped since the start.
-    pub dropped: u64,
-    /// Reason why the history cannot be written; `None` if it can.
-    pub trouble: Option<Trouble>,
-}
-
-/// Reason why the history cannot be written.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Trouble {
-    /// Kind of the reason: a name of [`FaultKind`](crate::history::FaultKind), to which later versions may add;
-    /// `None` from a server older than this member.
-    pub cause: Option<Name>,
-    /// Description in one sentence.
-    pub reason: String,
-    /// Time for which it has lasted.
-    pub seconds: f64,
-}
+deserialize_members!(Board { silent_seconds });
 
 /// The log.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Log {
     /// Number of lines that wait to be written.
     pub queued: u64,
@@ -372,3 +399,5 @@ pub struct Log {
     /// Duration of the current write to standard error; 0 between writes.
     pub blocked_seconds: f64,
 }
+
+deserialize_members!(Log { queued, dropped, suppressed, blocked_seconds });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::view::{AlertView, AlertsView, SubjectView};
 use super::{Evaluator, RuleState};
 use crate::config::{AlertRule, SourceSelection};
+use crate::order;
 
 impl Evaluator {
     /// Returns the view of all alerts; `None` if nothing has changed since the last one.
@@ -31,7 +32,7 @@ fn view(state: &RuleState) -> AlertView {
     let is_silenced = state.silenced_until.is_some();
     let mut subjects: Vec<SubjectView> =
         state.subjects.iter().filter_map(|subject| subject.view(is_silenced)).collect();
-    subjects.sort_by(|a, b| {
+    order::sort_by(&mut subjects, |a, b| {
         (Reverse(a.state), a.since, &a.key).cmp(&(Reverse(b.state), b.since, &b.key))
     });
     let alert = state.rule.alert();

@@ -1,6 +1,6 @@
 //! New configurations, and states of an earlier run.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -193,7 +193,7 @@ impl Evaluator {
 
     /// Withdraws the incidents of rules and sources that are gone or were changed, and drops their states.
     fn withdraw_changed(&mut self, new: &[(Rule, Vec<Subject>)], now: Timestamp) {
-        let kept: BTreeSet<(u64, &SubjectKey)> = new
+        let kept: HashSet<(u64, &SubjectKey)> = new
             .iter()
             .flat_map(|(rule, subjects)| subjects.iter().map(|s| (rule.fingerprint(), &s.key)))
             .collect();

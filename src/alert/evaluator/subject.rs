@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::super::incident::SubjectKey;
 use super::super::monitor::{Monitor, Phase};
 use super::super::rule::Rule;
 use super::super::store::SavedState;
 use super::super::view::{AlertState, SubjectView};
+use crate::json::deserialize_members;
 
 /// A source, or the server, as the subject of a rule.
 pub(super) struct Subject {
@@ -34,17 +35,16 @@ pub(super) struct Announced {
 }
 
 /// State of a subject in the file.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize)]
 struct Saved {
     monitor: String,
-    #[serde(default)]
     channels: Vec<String>,
-    #[serde(default)]
     reminders: u32,
     /// Seconds since 1970.
-    #[serde(default)]
     latest: Option<i64>,
 }
+
+deserialize_members!(Saved { monitor, channels, reminders, latest } required { monitor });
 
 /// A state in the file that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ impl Subject {
     /// Replaces the state by a saved one.
     pub(super) fn restore(&mut self, saved: &str) -> Result<(), RestoreError> {
         let Saved { monitor, channels, reminders, latest } =
-            serde_json::from_str(saved).map_err(|error| RestoreError(error.to_string()))?;
+            crate::json::from_text(saved).map_err(|error| RestoreError(error.to_string()))?;
         let monitor =
             Monitor::restore(&monitor).map_err(|error| RestoreError(error.to_string()))?;
         // One in memory may have its observations from the history already.
@@ -97,7 +97,7 @@ impl Subject {
 
     /// Returns the channels that know of the incident of a saved state; none if it cannot be read.
     pub(super) fn channels_in(saved: &str) -> Vec<Arc<str>> {
-        let saved = serde_json::from_str(saved).map(|Saved { channels, .. }| channels);
+        let saved = crate::json::from_text(saved).map(|Saved { channels, .. }| channels);
         saved.unwrap_or_default().into_iter().map(Arc::from).collect()
     }
 

@@ -21,6 +21,7 @@ use super::Monitor;
 use super::clock::{Clock, Otherwise};
 use super::status::{Firing, Pending, Status};
 use crate::board::Finite;
+use crate::json::deserialize_members;
 use crate::units::Unit;
 
 /// A text is not the state of a monitor.
@@ -42,13 +43,12 @@ impl Monitor {
     /// The text is not a saved state.
     pub fn restore(text: &str) -> Result<Monitor, RestoreError> {
         let saved: Saved =
-            serde_json::from_str(text).map_err(|error| RestoreError(error.to_string()))?;
+            crate::json::from_text(text).map_err(|error| RestoreError(error.to_string()))?;
         Ok(saved.into_monitor())
     }
 }
 
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct Saved {
     #[serde(skip_serializing_if = "Option::is_none")]
     latest: Option<Time>,
@@ -72,7 +72,20 @@ struct Saved {
     hours_end: Option<Time>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+deserialize_members!(Saved {
+    latest,
+    by_machine,
+    unit,
+    step,
+    run,
+    window,
+    clock,
+    pending,
+    incident,
+    hours_end
+});
+
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct SavedStep {
     at: i64,
     latest: Number,
@@ -82,7 +95,9 @@ struct SavedStep {
     highest: Number,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+deserialize_members!(SavedStep { at, latest, smallest, differences, lowest, highest } required { at, latest, smallest, differences, lowest, highest });
+
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct SavedRun {
     value: SavedDatum,
     since: i64,
@@ -91,11 +106,11 @@ struct SavedRun {
     after_change: bool,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+deserialize_members!(SavedRun { value, since, latest, observations, after_change } required { value, since, latest, observations, after_change });
+
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct SavedClock {
-    #[serde(default)]
     from: Option<Time>,
-    #[serde(default)]
     since: Option<Time>,
     otherwise: SavedOtherwise,
     by_machine: bool,
@@ -103,20 +118,25 @@ struct SavedClock {
     evidence: SavedEvidence,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+deserialize_members!(SavedClock { from, since, otherwise, by_machine, looked_at, evidence } required { otherwise, by_machine, looked_at, evidence });
+
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum SavedOtherwise {
+    #[default]
     Clear,
     Unknown,
     ClearBySuccess(Option<Time>),
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize)]
 struct SavedPending {
     since: Time,
     held_from: Time,
     evidence: SavedEvidence,
 }
+
+deserialize_members!(SavedPending { since, held_from, evidence } required { since, held_from, evidence });
 
 impl Saved {
     fn of(monitor: &Monitor) -> Saved {

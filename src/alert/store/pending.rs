@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::changes::{Changes, SavedState};
 use crate::alert::{Incident, IncidentId, Notice, NoticeKey, SubjectKey};
+use crate::order;
 
 /// Most ended incidents that wait. The file keeps no more either.
 const MAX_INCIDENTS: usize = super::prune::MAX_ENDED;
@@ -77,7 +78,7 @@ impl Pending {
         let ended = self.incidents.values().filter(|incident| incident.ended.is_some());
         let mut ended: Vec<_> =
             ended.map(|incident| (incident.ended.map(|ended| ended.at), incident.id)).collect();
-        ended.sort_unstable();
+        order::sort(&mut ended);
         let excess = ended.len().saturating_sub(MAX_INCIDENTS);
         for (_, id) in ended.iter().take(excess) {
             self.incidents.remove(id);
@@ -93,7 +94,7 @@ impl Pending {
         let at = |notice: &Option<Arc<Notice>>| notice.as_ref().map(|notice| notice.at);
         let mut keys: Vec<_> =
             self.notices.iter().map(|(key, notice)| (at(notice), key.clone())).collect();
-        keys.sort_unstable();
+        order::sort(&mut keys);
         let excess = keys.len().saturating_sub(MAX_NOTICES);
         for (_, key) in keys.iter().take(excess) {
             self.notices.remove(key);

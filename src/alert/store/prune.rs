@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use crate::history::StoreError;
+use crate::order;
 
 /// Most ended incidents of an alert in the file.
 pub const MAX_ENDED_OF_ALERT: usize = 1_000;
@@ -21,7 +22,7 @@ pub(super) fn alerts(connection: &Connection) -> Result<BTreeSet<Arc<str>>, Stor
     let mut select = connection.prepare("SELECT DISTINCT alert FROM incident")?;
     let alerts = select.query_map([], |row| row.get::<_, String>(0))?;
     // A name that is no text is that of a row which nothing reads.
-    Ok(alerts.filter_map(Result::ok).map(Into::into).collect())
+    Ok(order::gathered(alerts.filter_map(Result::ok).map(Arc::from)))
 }
 
 /// Deletes some of the incidents of an alert. Returns true if more may be left.

@@ -11,34 +11,30 @@ use crate::alert::{
     Acknowledgement, Ended, Evidence, Incident, IncidentId, Notice, NoticeKey, SubjectKey,
 };
 use crate::board::{Datum, Finite};
+use crate::json::deserialize_members;
 use crate::units::Unit;
 
 /// An incident without its id, which is a column.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct SavedIncident {
     alert: String,
-    #[serde(default)]
     source: Option<String>,
     title: String,
-    #[serde(default)]
     field: Option<String>,
     severity: String,
     condition: String,
     since: String,
     fired_at: String,
-    #[serde(default)]
     evidence: SavedEvidence,
-    #[serde(default)]
     at_fire: SavedEvidence,
-    #[serde(default)]
     acknowledged: Option<SavedAcknowledgement>,
-    #[serde(default)]
     ended: Option<SavedEnd>,
 }
 
+deserialize_members!(SavedIncident { alert, source, title, field, severity, condition, since, fired_at, evidence, at_fire, acknowledged, ended } required { alert, title, severity, condition, since, fired_at });
+
 /// Numbers keep their digits.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default, Serialize)]
 struct SavedEvidence {
     value: Option<SavedDatum>,
     unit: Option<String>,
@@ -48,6 +44,8 @@ struct SavedEvidence {
     detail: Option<String>,
 }
 
+deserialize_members!(SavedEvidence { value, unit, threshold, rate, observed_at, detail });
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum SavedDatum {
@@ -55,27 +53,32 @@ enum SavedDatum {
     Text(String),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct SavedAcknowledgement {
     by: String,
     at: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+deserialize_members!(SavedAcknowledgement { by, at } required { by, at });
+
+#[derive(Debug, Default, Serialize)]
 struct SavedEnd {
     at: String,
     reason: String,
 }
 
+deserialize_members!(SavedEnd { at, reason } required { at, reason });
+
 /// A notice without its key, which is columns.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize)]
 struct SavedNotice {
     incident: SavedIncident,
-    #[serde(default)]
     message: Option<String>,
     at: String,
     due: String,
 }
+
+deserialize_members!(SavedNotice { incident, message, at, due } required { incident, at, due });
 
 /// Returns the JSON of an incident.
 pub(super) fn encode_incident(incident: &Incident) -> String {
@@ -98,13 +101,14 @@ fn json(saved: &impl Serialize) -> String {
 
 /// Returns the incident of a row; otherwise the reason why it cannot be read.
 pub(super) fn decode_incident(id: IncidentId, content: &str) -> Result<Incident, String> {
-    let saved: SavedIncident = serde_json::from_str(content).map_err(|error| error.to_string())?;
+    let saved: SavedIncident =
+        crate::json::from_text(content).map_err(|error| error.to_string())?;
     incident_of(id, saved)
 }
 
 /// Returns the notice of a row; otherwise the reason why it cannot be read.
 pub(super) fn decode_notice(key: NoticeKey, content: &str) -> Result<Notice, String> {
-    let saved: SavedNotice = serde_json::from_str(content).map_err(|error| error.to_string())?;
+    let saved: SavedNotice = crate::json::from_text(content).map_err(|error| error.to_string())?;
     Ok(Notice {
         incident: Arc::new(incident_of(key.incident, saved.incident)?),
         message: saved.message.map(Into::into),

@@ -104,7 +104,7 @@ impl Server {
         if (200..300).contains(&response.status) {
             return Ok(body);
         }
-        let problem: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
+        let problem: serde_json::Value = crate::json::from_text(&body).unwrap_or_default();
         let detail = problem["detail"].as_str().unwrap_or("the server gives no reason");
         let hint = match response.status {
             404 if problem["detail"].as_str() == Some(NOTHING_THERE) => {

@@ -1,24 +1,25 @@
 //! The alerts as a table for people.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::board::{Datum, Finite};
 use crate::cli::outcome::Failure;
 use crate::format::{coarse_duration, datum, suffix};
+use crate::json::deserialize_members;
 use crate::text::clean;
 use crate::units::Unit;
 
 /// Body of `/api/v1/alerts`, as far as it is shown.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Body {
     alerts: Vec<Alert>,
 }
 
+deserialize_members!(Body { alerts } required { alerts });
+
 /// An alert on one of its sources.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Alert {
     name: String,
     state: String,
@@ -33,6 +34,21 @@ struct Alert {
     fault: Option<String>,
     incident: Option<String>,
 }
+
+deserialize_members!(Alert {
+    name,
+    state,
+    severity,
+    source,
+    value,
+    condition,
+    unit,
+    since,
+    acknowledged_by,
+    silenced_until,
+    fault,
+    incident
+});
 
 const HEADER: [&str; 9] = [
     "STATE",
@@ -85,7 +101,7 @@ pub(super) fn silenced_until(body: &str) -> Result<Option<String>, Failure> {
 }
 
 fn parse(body: &str) -> Result<Vec<Alert>, Failure> {
-    let body: Body = serde_json::from_str(body)
+    let body: Body = crate::json::from_text(body)
         .map_err(|error| format!("the response of the server is not as expected: {error}"))?;
     Ok(body.alerts)
 }

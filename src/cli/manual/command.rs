@@ -4,6 +4,7 @@ use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalI
 
 use super::context;
 use super::text::{self, Block};
+use crate::order;
 
 /// Name of the program.
 pub(crate) const PROGRAM: &str = env!("CARGO_PKG_NAME");
@@ -92,7 +93,7 @@ impl<'a> Command<'a> {
                 codes.push(common);
             }
         }
-        codes.sort_by_key(|(code, _)| *code);
+        order::sort_by_key(&mut codes, |(code, _)| *code);
         codes
     }
 

@@ -14,6 +14,7 @@ use super::plant::{Plant, Watched};
 use super::subject::WrittenSubject;
 use super::written_limit::{Measure, Pair, amount, limit, order, pair};
 use super::{AlertRule, FieldCondition, Limit, SourceCondition, SourceSelection};
+use crate::order;
 
 /// Key of a condition. A rule has one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -63,7 +64,7 @@ pub(super) fn present(section: &Section<'_, '_>) -> Vec<(ConditionKey, Span)> {
     let found = |key: &ConditionKey| Some((*key, section.span_of(key.as_str())?));
     let mut present: Vec<(ConditionKey, Span)> =
         ConditionKey::VARIANTS.iter().filter_map(found).collect();
-    present.sort_by_key(|(_, span)| span.start);
+    order::sort_by_key(&mut present, |(_, span)| span.start);
     present
 }
 

@@ -9,6 +9,7 @@ use super::super::kind::FieldType;
 use super::super::source::Source;
 use super::super::source_field_types::field_type;
 use super::SourceSelection;
+use crate::order;
 use crate::suggestion::nearest;
 use crate::units::Unit;
 
@@ -32,7 +33,7 @@ impl<'a> Plant<'a> {
         is_valid: bool,
         history: Option<&History>,
     ) -> Plant<'a> {
-        let by_name = sources.iter().map(|source| (&*source.name, &**source)).collect();
+        let by_name = order::gathered(sources.iter().map(|source| (&*source.name, &**source)));
         let keep_raw = history.and_then(|history| history.keep_raw);
         Plant { sources, by_name, is_valid, keep_raw }
     }
@@ -74,7 +75,7 @@ impl<'a> Plant<'a> {
             let ends = group.match_indices('/').map(|(at, _)| at).chain([group.len()]);
             groups.extend(ends.map(|end| &group[..end]));
         }
-        groups.sort_unstable();
+        order::sort(&mut groups);
         groups.dedup();
         if groups.is_empty() {
             return "no source has a \"group\"".to_owned();

@@ -32,7 +32,7 @@ fn media_type(template: &Template) -> HeaderValue {
             TemplatePart::Placeholder(_) => "x",
         })
         .collect();
-    HeaderValue::from_static(match serde_json::from_str::<serde::de::IgnoredAny>(&sample) {
+    HeaderValue::from_static(match crate::json::from_text::<serde::de::IgnoredAny>(&sample) {
         Ok(_) => "application/json",
         Err(_) => "text/plain; charset=utf-8",
     })

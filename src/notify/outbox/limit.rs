@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::entry::Entry;
 use super::merge;
 use crate::alert::{IncidentId, NoticeKind};
+use crate::order;
 
 /// Most notices of a channel that wait: the fires and the ends of a fleet of 10,000 sources. They share their
 /// incidents with the other channels, so they take a few MiB.
@@ -18,15 +19,16 @@ pub(super) fn take_excess(entries: &mut Vec<Entry>, max: usize) -> Vec<Entry> {
         return dropped;
     }
     // The oldest first.
-    let mut by_age: Vec<usize> = (0..entries.len()).collect();
-    by_age.sort_by_key(|&index| (entries[index].notice.at, index));
+    let mut by_age = order::positions(entries.len(), &mut |one, other| {
+        entries[one].notice.at.cmp(&entries[other].notice.at)
+    });
     let complete = merge::complete(entries);
     let class = |entry: &Entry| match entry.notice.key {
         ref key if key.kind == NoticeKind::Reminder => 0,
         ref key if complete.contains(&key.incident) => 1,
         _ => 2,
     };
-    by_age.sort_by_key(|&index| class(&entries[index]));
+    order::sort_by_key(&mut by_age, |&index| class(&entries[index]));
     let mut notices: HashMap<IncidentId, usize> = HashMap::new();
     for entry in entries.iter() {
         *notices.entry(entry.notice.key.incident).or_default() += 1;

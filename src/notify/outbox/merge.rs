@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::entry::Entry;
 use crate::alert::{IncidentId, NoticeKind};
+use crate::order;
 
 /// Latest notices of an incident that wait.
 #[derive(Default)]
@@ -60,7 +61,7 @@ pub(super) fn sort(entries: &mut [Entry]) {
         let at = oldest.entry(entry.notice.key.incident).or_insert(entry.notice.at);
         *at = entry.notice.at.min(*at);
     }
-    entries.sort_by_cached_key(|entry| {
+    order::sort_by_key(entries, |entry| {
         let key = &entry.notice.key;
         (oldest[&key.incident], key.incident, key.kind, key.number)
     });

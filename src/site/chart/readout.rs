@@ -12,6 +12,7 @@ use super::legend::aggregate;
 use super::plot::Plot;
 use crate::format::{fixed, scientific, suffix};
 use crate::history::DAY;
+use crate::order;
 use crate::time_zone;
 use crate::units::OverTime;
 
@@ -135,7 +136,7 @@ fn clock(from: i64, to: i64, zone: &TimeZone) -> String {
         bounds.extend([at - back, at, at + back]);
         before = after;
     }
-    bounds.sort_unstable();
+    order::sort(&mut bounds);
     bounds.dedup();
     let mut text = String::new();
     let mut last = None;

@@ -6,6 +6,7 @@ use crate::alert::AlertsView;
 use crate::board::SourceView;
 use crate::config::{AlertRule, FieldCondition, Limit};
 use crate::format::{compact, suffix};
+use crate::order;
 use crate::units::Unit;
 
 /// Most thresholds of a chart.
@@ -83,7 +84,7 @@ pub(super) fn levels(thresholds: &[Threshold], unit: Option<Unit>) -> Vec<Level>
         Some(Level { value, text, alert: threshold.alert.clone() })
     };
     let mut levels: Vec<Level> = thresholds.iter().filter_map(level).collect();
-    levels.sort_by(|one, other| one.value.total_cmp(&other.value));
+    order::sort_by(&mut levels, |one, other| one.value.total_cmp(&other.value));
     levels.dedup_by(|next, first| next.text == first.text);
     levels
 }

@@ -5,6 +5,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan as _};
 
 use super::tick::Tick;
+use crate::order;
 use crate::time_zone;
 
 /// Interval between ticks of time.
@@ -83,7 +84,7 @@ impl TimeStep {
             at = next;
         }
         // A local time that occurs twice, such as 1:30, comes again after 2:00 has come once.
-        ticks.sort_by_key(|tick| tick.at);
+        order::sort_by_key(&mut ticks, |tick| tick.at);
         ticks.dedup_by_key(|tick| tick.at);
         Some(ticks)
     }

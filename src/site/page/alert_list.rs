@@ -13,6 +13,7 @@ use super::{incidents, notice};
 use crate::alert::{AlertState, AlertView};
 use crate::format::{field_label, whole};
 use crate::notify::ChannelStatus;
+use crate::order;
 
 /// Most alerts on the page.
 const MAX_ROWS: usize = 200;
@@ -24,7 +25,7 @@ const MAX_INCIDENTS: usize = 20;
 pub(in crate::site) fn alert_list(view: &View<'_>) -> String {
     let firing = Firing::of(view.alerts, |_| true);
     let mut alerts: Vec<&AlertView> = view.alerts.alerts.iter().map(|alert| &**alert).collect();
-    alerts.sort_by_key(|alert| {
+    order::sort_by_key(&mut alerts, |alert| {
         let worst = alert.subjects.first().map(|subject| subject.state);
         Reverse(worst.map(|state| (state, alert.severity)))
     });

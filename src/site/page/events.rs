@@ -14,6 +14,7 @@ use crate::board::{ErrorKind, Event, EventKind, SourceViews};
 use crate::config::is_name;
 use crate::format::local_time;
 use crate::history::StoredEvent;
+use crate::order;
 
 /// Renders the latest `limit` events, latest first; nothing if there are none.
 ///
@@ -27,7 +28,7 @@ pub(super) fn list<'e>(
 ) -> Markup {
     let mut events: Vec<&StoredEvent> = events.collect();
     // Stored times are whole seconds; those of events that are not written yet may not be.
-    events.sort_by_key(|stored| Reverse((stored.event.at.as_second(), stored.id)));
+    order::sort_by_key(&mut events, |stored| Reverse((stored.event.at.as_second(), stored.id)));
     events.truncate(limit);
     html! {
         @if !events.is_empty() {

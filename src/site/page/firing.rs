@@ -14,6 +14,7 @@ use crate::alert::{AlertState, AlertView, AlertsView, SubjectView};
 use crate::board::SourceViews;
 use crate::config::Severity;
 use crate::format::{field_label, whole};
+use crate::order;
 
 /// Most lines on top of a page.
 const MAX_LINES: usize = 5;
@@ -57,7 +58,7 @@ impl<'a> Firing<'a> {
                 _ => lines.push(Line { alert, subjects }),
             }
         }
-        lines.sort_by_key(|line| {
+        order::sort_by_key(&mut lines, |line| {
             Reverse(
                 line.subjects.first().map(|worst| (worst.state, line.alert.severity, worst.since)),
             )

@@ -24,6 +24,7 @@ use crate::board::{
 };
 use crate::config::{Json, JsonTime, JsonValue};
 use crate::kernel::clock::CLOCK_TOLERANCE;
+use crate::order;
 use crate::units::OverTime;
 
 /// State of a source between polls.
@@ -215,7 +216,7 @@ impl Numbers {
         let mut numbers: Vec<f64> = self.accepted.iter().skip(left_out).copied().collect();
         match scale {
             Scale::Linear => {
-                numbers.sort_by(f64::total_cmp);
+                order::sort_by(&mut numbers, f64::total_cmp);
                 numbers[numbers.len() / 2]
             }
             // A circle has no order. The median is the number with the least sum of distances to all.

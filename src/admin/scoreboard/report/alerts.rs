@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Name;
+use crate::json::deserialize_members;
 
 /// The alerts.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Alerts {
     /// Number of rules.
     pub rules: u64,
@@ -30,9 +30,20 @@ pub struct Alerts {
     pub heartbeat: Option<Heartbeat>,
 }
 
+deserialize_members!(Alerts {
+    rules,
+    states,
+    silent_seconds,
+    holder,
+    firing,
+    firing_unlisted,
+    faults,
+    faults_unlisted,
+    heartbeat
+});
+
 /// An alert that fires.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct FiringAlert {
     /// Name.
     pub alert: String,
@@ -52,9 +63,19 @@ pub struct FiringAlert {
     pub incident: Option<String>,
 }
 
+deserialize_members!(FiringAlert {
+    alert,
+    state,
+    severity,
+    source,
+    condition,
+    since,
+    seconds,
+    incident
+});
+
 /// A rule that cannot be applied.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct AlertFault {
     /// Name of the alert.
     pub alert: String,
@@ -62,9 +83,10 @@ pub struct AlertFault {
     pub fault: String,
 }
 
+deserialize_members!(AlertFault { alert, fault });
+
 /// Pings of the dead man's switch.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Heartbeat {
     /// Number of pings since the start, by outcome: `ok`, `fail` with a reason, `error` if the switch did not take it.
     pub pings: BTreeMap<Name, u64>,
@@ -74,9 +96,10 @@ pub struct Heartbeat {
     pub error_since: Option<String>,
 }
 
+deserialize_members!(Heartbeat { pings, error, error_since });
+
 /// A channel.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Channel {
     /// Name.
     pub channel: String,
@@ -96,9 +119,10 @@ pub struct Channel {
     pub dropped: u64,
 }
 
+deserialize_members!(Channel { channel, kind, waiting, oldest, failure, sent, failed, dropped });
+
 /// Failure of a channel.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ChannelFailure {
     /// `transient`, `refused`, `undeliverable`.
     pub kind: Name,
@@ -107,3 +131,5 @@ pub struct ChannelFailure {
     /// Time of the first failure since the last success (RFC 3339, whole seconds).
     pub since: String,
 }
+
+deserialize_members!(ChannelFailure { kind, message, since });

@@ -10,6 +10,7 @@ use super::super::super::incident::{
 use super::text::{Number, Text, Time};
 use crate::board::Datum;
 use crate::config::Severity;
+use crate::json::deserialize_members;
 use crate::units::Unit;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +20,13 @@ pub(super) enum SavedDatum {
     Text(String),
 }
 
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+impl Default for SavedDatum {
+    fn default() -> SavedDatum {
+        SavedDatum::Text(String::new())
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Serialize)]
 pub(super) struct SavedEvidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<SavedDatum>,
@@ -36,28 +42,26 @@ pub(super) struct SavedEvidence {
     detail: Option<String>,
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+deserialize_members!(SavedEvidence { value, unit, threshold, rate, observed_at, detail });
+
+#[derive(Debug, Default, PartialEq, Serialize)]
 pub(super) struct SavedIncident {
     id: Text<IncidentId>,
     alert: String,
-    #[serde(default)]
     source: Option<String>,
     title: String,
-    #[serde(default)]
     field: Option<String>,
     severity: Text<Severity>,
     condition: String,
     since: Time,
     fired_at: Time,
-    #[serde(default)]
     evidence: SavedEvidence,
-    #[serde(default)]
     at_fire: SavedEvidence,
-    #[serde(default)]
     acknowledged: Option<(String, Time)>,
-    #[serde(default)]
     ended: Option<(Time, Text<EndReason>)>,
 }
+
+deserialize_members!(SavedIncident { id, alert, source, title, field, severity, condition, since, fired_at, evidence, at_fire, acknowledged, ended } required { id, alert, title, severity, condition, since, fired_at });
 
 impl SavedDatum {
     pub(super) fn of(datum: &Datum) -> SavedDatum {

@@ -9,7 +9,7 @@ use crate::config::Severity;
 use crate::units::Unit;
 
 /// A value that is saved as a text.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Text<T>(pub(super) T);
 
 /// Conversion from and to a text.

@@ -52,7 +52,7 @@ impl JsonRequest {
     pub fn content_type(&self) -> Option<HeaderValue> {
         let body = self.body.as_ref()?;
         let is_configured = self.headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body.expose()).is_ok();
+        let is_json = crate::json::from_text::<serde::de::IgnoredAny>(body.expose()).is_ok();
         let media_type = match is_json {
             true => "application/json",
             false if is_form(body.expose()) => "application/x-www-form-urlencoded",
@@ -87,7 +87,7 @@ fn is_form(body: &str) -> bool {
 /// are ordinary words, which a response may have as well.
 fn body_secrets(body: &Secret) -> Vec<Secret> {
     let mut secrets = vec![body.clone()];
-    match serde_json::from_str::<serde_json::Value>(body.expose()) {
+    match crate::json::from_text::<serde_json::Value>(body.expose()) {
         Ok(document) => {
             let mut rest = vec![&document];
             while let Some(value) = rest.pop() {
