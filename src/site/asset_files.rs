@@ -63,7 +63,7 @@ impl AssetFiles {
 
 impl Asset {
     fn style(stem: &str, text: &str) -> Asset {
-        Asset::new(stem, "css", "text/css; charset=utf-8", &without_comments(text))
+        Asset::new(stem, "css", "text/css; charset=utf-8", &condensed(&without_comments(text)))
     }
 
     fn script(stem: &str, text: &str) -> Asset {
@@ -90,6 +90,17 @@ fn without_comments(text: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
+/// Returns a style sheet without the white space around its signs, and without the last semicolon of each block: a
+/// further twentieth of its compressed size. A space before a colon may be one between two parts of a selector, so it
+/// stays, and no text of the files has a sign with a space beside it.
+fn condensed(style: &str) -> String {
+    let mut sent = style.replace('\n', "");
+    for sign in ["{", "}", ";", ","] {
+        sent = sent.replace(&format!(" {sign}"), sign).replace(&format!("{sign} "), sign);
+    }
+    sent.replace(": ", ":").replace(";}", "}")
+}
+
 /// Returns a digest of 16 hexadecimal digits.
 fn digest(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
@@ -100,6 +111,16 @@ fn digest(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn white_space_of_a_style_sheet_is_sent_where_it_means_something() {
+        let style = "@media (a: b) {\na :is(b, c) > d { e: f(1px, 2px + 3px); g: h; }\n}\n";
+        assert_eq!(condensed(style), "@media (a:b){a :is(b,c) > d{e:f(1px,2px + 3px);g:h}}");
+        for text in [STYLE, ALERTS_STYLE] {
+            let texts = text.split('"').skip(1).step_by(2);
+            texts.for_each(|text| assert_eq!(condensed(text), text, "a text would change"));
+        }
+    }
 
     #[test]
     fn comments_and_indentation_are_not_sent() {

@@ -1,8 +1,28 @@
-// Sends the commands of alerts: acknowledge, silence. It follows script.js, whose names it uses. Without scripts, the
-// forms send them.
+// Follows the alerts of the page, and sends the commands on them: acknowledge, silence. It comes after script.js, whose
+// names it uses. Without scripts, the forms send the commands.
 
 const refused = document.getElementById("refused");
 let answering = false; // true while a command is sent
+
+// The sentences about the critical alerts of the page, by their keys.
+const critical = () =>
+  new Map([...document.querySelectorAll("[data-announce]")].map((alert) => [alert.dataset.key, alert.dataset.announce]));
+
+followAlerts = (main) => {
+  const known = critical();
+  const focused = document.activeElement?.closest(".alert")?.dataset.key;
+  return (fresh) => {
+    const icon = document.querySelector('link[rel="icon"]');
+    const freshIcon = fresh.querySelector('link[rel="icon"]')?.getAttribute("href");
+    if (icon && freshIcon && icon.getAttribute("href") !== freshIcon) icon.setAttribute("href", freshIcon);
+    // A button that is gone leaves its alert the focus, or the page.
+    if (focused && document.activeElement === document.body) {
+      (document.querySelector(`.alert[data-key="${CSS.escape(focused)}"] a`) ?? main).focus();
+    }
+    const fired = [...critical()].filter(([key]) => !known.has(key)).map(([, sentence]) => sentence);
+    return fired.join(". ");
+  };
+};
 
 // Waits for a poll in progress, then polls again: it shows the result of a command.
 async function pollAfresh() {

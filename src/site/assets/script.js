@@ -150,9 +150,9 @@ function tick() {
   if (document.title !== shown) document.title = shown;
 }
 
-// The sentences about the critical alerts of the page, by their keys.
-const critical = () =>
-  new Map([...document.querySelectorAll("[data-announce]")].map((alert) => [alert.dataset.key, alert.dataset.announce]));
+// Follows the alerts of a page over a change, if there are any: alerts.js sets it. Called before the change, it returns
+// a function to call after it, which returns what to announce.
+let followAlerts = () => () => "";
 
 // Changes the page into a newer one.
 function show(fresh) {
@@ -160,20 +160,12 @@ function show(fresh) {
   const main = document.querySelector("main");
   if (!next || !main) return;
   const before = document.getElementById("summary")?.textContent ?? "";
-  const known = critical();
-  const focused = document.activeElement?.closest(".alert")?.dataset.key;
+  const followed = followAlerts(main);
   morph(main, next);
   title = fresh.title;
-  const icon = document.querySelector('link[rel="icon"]');
-  const freshIcon = fresh.querySelector('link[rel="icon"]')?.getAttribute("href");
-  if (icon && freshIcon && icon.getAttribute("href") !== freshIcon) icon.setAttribute("href", freshIcon);
-  // A button that is gone leaves its alert the focus, or the page.
-  if (focused && document.activeElement === document.body) {
-    (document.querySelector(`.alert[data-key="${CSS.escape(focused)}"] a`) ?? main).focus();
-  }
-  const fired = [...critical()].filter(([key]) => !known.has(key)).map(([, sentence]) => sentence);
+  const fired = followed(fresh);
   const after = document.getElementById("summary")?.textContent ?? "";
-  if (fired.length) write(spoken, fired.join(". "));
+  if (fired) write(spoken, fired);
   else if (after !== before) write(spoken, after);
 }
 
