@@ -72,4 +72,15 @@ mod tests {
             assert_eq!(percent_decoded(text).as_deref(), decoded, "{text}");
         }
     }
+
+    #[test]
+    fn name_is_one_segment_whatever_it_contains() {
+        for (name, expected) in [
+            ("tank_low", "tank_low"),
+            ("a/../b?c", "a%2F..%2Fb%3Fc"),
+            ("x y\r\nå", "x%20y%0D%0A%C3%A5"),
+        ] {
+            assert_eq!(percent_encoded(name), expected);
+        }
+    }
 }

@@ -15,7 +15,7 @@ pub enum Command {
         /// Name of the account, or the origin of the request.
         by: Arc<str>,
     },
-    /// Silences an alert for a time: it fires and ends, and no channel is told that it fires.
+    /// Silences an alert for a time: it fires and ends, and its fire is not sent.
     Silence {
         /// Name of the alert.
         alert: Arc<str>,

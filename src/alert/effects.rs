@@ -1,4 +1,4 @@
-//! What follows from a step of the evaluator: changes to save, notices to send, events to record.
+//! Consequences of a step of the evaluator: changes to save, notices to send, events to record.
 
 use std::sync::Arc;
 

@@ -5,19 +5,16 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::incident::{EndReason, Incident};
 use super::notice::{Notice, NoticeKind};
 use crate::access::SiteUrl;
+use crate::access::percent::percent_encoded;
 use crate::config::{Placeholder, Template, TemplatePart};
 use crate::format;
 use crate::text::clean;
 
-/// Characters of a path's segment that are escaped: all but the unreserved ones (RFC 3986 2.3).
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// What texts depend on beside the incident.
+/// Inputs of texts beside the incident.
 #[derive(Debug, Clone, Copy)]
 pub struct TextContext<'a> {
     /// Present, by which ages are computed.
@@ -28,7 +25,7 @@ pub struct TextContext<'a> {
     pub site_url: Option<&'a SiteUrl>,
 }
 
-/// What a line says about an incident.
+/// Statement of a line about an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
     /// It has begun.
@@ -144,7 +141,7 @@ fn time(at: Timestamp, context: &TextContext<'_>) -> String {
 pub fn link(incident: &Incident, site: Option<&SiteUrl>) -> Option<String> {
     let site = site?;
     Some(match &incident.subject.source {
-        Some(source) => format!("{site}source/{}", utf8_percent_encode(source, SEGMENT)),
+        Some(source) => format!("{site}source/{}", percent_encoded(source)),
         None => site.to_string(),
     })
 }

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use super::ca_file::CaFiles;
 use super::group;
 use super::kind::{self, Kind};
-use super::name::is_name;
+use super::name::{check_name, is_name};
 use super::proxy::{self, Proxy};
 use super::renamed_fields::{self, FieldSettings};
 use super::scalar::written_duration;
@@ -232,18 +232,7 @@ fn shown(section: &mut Section<'_, '_>, names: &mut FieldNames) -> Vec<Arc<str>>
 pub(super) fn name(section: &mut Section<'_, '_>) -> Option<Spanned<String>> {
     let name = section.string("name");
     let name = section.require("name", name)?;
-    if !is_name(&name.value) {
-        let Spanned { value, span } = name;
-        section.report(
-            span,
-            format_args!(
-                "\"name\": \"{value}\" must be lower-case letters, digits and underscores, \
-                 beginning with a letter"
-            ),
-        );
-        return None;
-    }
-    Some(name)
+    check_name(section, &name).then_some(name)
 }
 
 fn interval(section: &mut Section<'_, '_>) -> Duration {

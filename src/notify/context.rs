@@ -1,4 +1,4 @@
-//! What all channels share.
+//! Settings and clients that all channels share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::config::Channel;
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::{ClientTls, trusting_ca_file};
 
-/// What all channels share. It is cheap to clone.
+/// Settings and clients that all channels share. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ChannelContext {
     /// Title of the site.

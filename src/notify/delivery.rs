@@ -35,7 +35,7 @@ pub trait Deliver: Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DeliveryError {
-    /// What follows from it.
+    /// Consequence.
     pub fault: DeliveryFault,
     /// Text for people, without secrets.
     pub message: Arc<str>,

@@ -126,7 +126,7 @@ fn due(alert: &Alert, severity: Severity, now: Timestamp, zone: &TimeZone) -> Ti
     quiet.and_then(|quiet| quiet.around(now, zone)).map_or(now, |(_, end)| end)
 }
 
-/// Returns the time of the next reminder: of an incident that was announced, and that nobody has acknowledged.
+/// Returns the time of the next reminder: of an incident that was announced and is not acknowledged.
 pub(super) fn reminder_due(rule: &Rule, subject: &Subject, is_silenced: bool) -> Option<Timestamp> {
     let repeat = &rule.alert().repeat;
     let Announced { reminders, latest, .. } = &subject.announced;

@@ -51,7 +51,7 @@ impl Evaluator {
         Ok(())
     }
 
-    /// Silences an alert until a time: it fires and ends, and no channel is told that it fires.
+    /// Silences an alert until a time: it fires and ends, and its fire is not sent.
     ///
     /// # Errors
     /// There is no such alert.

@@ -7,13 +7,13 @@
 //!
 //! # Announcements
 //! An incident is announced once, when it fires, or when the silence that it fired in ends. Reminders follow while
-//! nobody acknowledges it. Its end is sent to the channels that were told of it, also during a silence: an alarm on
+//! no person acknowledges it. Its end is sent to the channels that got its fire, also during a silence: an alarm on
 //! a phone must not stay there for ever.
 //!
 //! # Standby
 //! Until the states of the last run are known, and while another process has the lock on them, rules are applied
 //! and shown, but nothing is announced or saved. At the takeover the saved states replace those in memory, and
-//! incidents that nobody announced are announced.
+//! incidents that were not announced are announced.
 
 mod announce;
 mod command;

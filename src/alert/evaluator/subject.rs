@@ -23,7 +23,7 @@ pub(super) struct Subject {
     pub(super) queued: Option<Timestamp>,
 }
 
-/// What the channels know of the open incident.
+/// Notices of the open incident that the channels got.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Announced {
     /// Channels that got a notice of the fire. Empty: none has.

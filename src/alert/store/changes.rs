@@ -1,4 +1,4 @@
-//! What is written to the store, and what is read from it at the start.
+//! Changes that are written to the store, and its content at the start.
 
 use std::sync::Arc;
 

@@ -3,7 +3,6 @@
 //! The commands are requests to the admin listener (`server`), whose responses are printed (`table`); `replay` reads the
 //! history instead.
 
-mod percent;
 mod replay;
 mod server;
 mod table;
@@ -15,11 +14,11 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use jiff::Timestamp;
 
-use self::percent::encoded;
 use self::replay::Replay;
 use self::server::{Server, ServerOptions};
 use super::options::{named_config, positive_duration};
 use super::outcome::{Failure, print};
+use crate::access::percent::percent_encoded;
 use crate::admin::MAX_TEST_WAIT;
 use crate::alert::MAX_SILENCE;
 use crate::config::{ListenAddr, written_duration};
@@ -239,7 +238,7 @@ impl List {
 impl Ack {
     fn text(self) -> Result<String, Failure> {
         let Ack { name, source, config, admin, token_file } = self;
-        let source = source.map(|source| format!("?source={}", encoded(&source)));
+        let source = source.map(|source| format!("?source={}", percent_encoded(&source)));
         let target = format!("{}/acknowledge{}", alert(&name), source.unwrap_or_default());
         let body = ServerOptions { config, admin, token_file }.find()?.post(&target, TIMEOUT)?;
         let table = table::render(&body, Timestamp::now())?;
@@ -251,7 +250,7 @@ impl Silence {
     fn text(self) -> Result<String, Failure> {
         let Silence { name, length, config, admin, token_file } = self;
         let length = written_duration(length);
-        let target = format!("{}/silence?for={}", alert(&name), encoded(&length));
+        let target = format!("{}/silence?for={}", alert(&name), percent_encoded(&length));
         let body = ServerOptions { config, admin, token_file }.find()?.post(&target, TIMEOUT)?;
         let until = table::silenced_until(&body)?;
         let until = until.map_or_else(|| format!("for {length}"), |until| format!("until {until}"));
@@ -272,7 +271,7 @@ impl Test {
     fn text(self) -> Result<String, Failure> {
         let Test { channel, file, config, admin, token_file } = self;
         let config = named_config(file, config)?;
-        let target = format!("/api/v1/channels/{}/test", encoded(&channel));
+        let target = format!("/api/v1/channels/{}/test", percent_encoded(&channel));
         let server = ServerOptions { config, admin, token_file }.find()?;
         server.post(&target, MAX_TEST_WAIT + TIMEOUT)?;
         Ok(format!("The channel {channel} has taken a test message.\n"))
@@ -281,7 +280,7 @@ impl Test {
 
 /// Returns the path of an alert.
 fn alert(name: &str) -> String {
-    format!("/api/v1/alerts/{}", encoded(name))
+    format!("/api/v1/alerts/{}", percent_encoded(name))
 }
 
 /// Parses the length of a silence.

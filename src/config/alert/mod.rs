@@ -33,7 +33,7 @@ pub(super) use written_template::template_in;
 pub struct Alert {
     /// Unique name, `[a-z][a-z0-9_]*`.
     pub name: Arc<str>,
-    /// What the rule watches, and its condition.
+    /// Subject and condition.
     pub rule: AlertRule,
     /// `for`: time for which the condition must hold, by the times of the observations.
     pub hold: Duration,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::name::is_name;
+use super::super::name::read_unique_name;
 use super::super::notify::ReadChannels;
-use super::super::section::{Section, Spanned};
+use super::super::section::Section;
 use super::common::Common;
 use super::plant::Plant;
 use super::server_rules::{self, Override};
@@ -43,7 +43,7 @@ pub(in crate::config) fn read(
             section.report(section.own_span(), message);
             break;
         }
-        let name = name(&mut section, &mut lines);
+        let name = read_unique_name(&mut section, "[[alert]]", &mut lines);
         match read_one(section, name, plant, channels) {
             Read::Rule(alert) => alerts.push(alert),
             Read::Override(settings) => overrides.push(settings),
@@ -57,31 +57,6 @@ pub(in crate::config) fn read(
         alerts.extend(server_rules::rules(overrides));
     }
     alerts.into_iter().map(Arc::new).collect()
-}
-
-/// Reads a name that is unique among the rules.
-fn name(section: &mut Section<'_, '_>, lines: &mut BTreeMap<String, usize>) -> Option<String> {
-    let name = section.string("name");
-    let Spanned { value, span } = section.require("name", name)?;
-    section.rename(format!("[[alert]] \"{value}\""));
-    if !is_name(&value) {
-        section.report(
-            span,
-            format_args!(
-                "\"name\": \"{value}\" must be lower-case letters, digits and underscores, beginning with a letter"
-            ),
-        );
-        return None;
-    }
-    if let Some(line) = lines.get(&value) {
-        section.report(
-            span,
-            format_args!("the name \"{value}\" is taken by another [[alert]], in line {line}"),
-        );
-        return None;
-    }
-    lines.insert(value.clone(), section.line_of(span));
-    Some(value)
 }
 
 fn read_one(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::ca_file::CaFiles;
-use super::super::name::is_name;
+use super::super::name::read_unique_name;
 use super::super::section::{Section, Spanned};
 use super::endpoint::{capability, is_plain};
 use super::{Channel, ChannelKind, exec, push, smtp, webhook};
@@ -59,38 +59,13 @@ pub(in crate::config) fn read(
             section.report(section.own_span(), message);
             break;
         }
-        let name = name(&mut section, &mut lines);
+        let name = read_unique_name(&mut section, "[[notify]]", &mut lines);
         names.extend(name.clone());
         let channel = read_one(section, name, &ca_files);
         warnings.extend(channel.as_ref().and_then(plain_warning));
         channels.extend(channel.map(Arc::new));
     }
     ReadChannels { names, channels }
-}
-
-/// Reads a name that is unique among the channels.
-fn name(section: &mut Section<'_, '_>, lines: &mut BTreeMap<String, usize>) -> Option<String> {
-    let name = section.string("name");
-    let Spanned { value, span } = section.require("name", name)?;
-    section.rename(format!("[[notify]] \"{value}\""));
-    if !is_name(&value) {
-        section.report(
-            span,
-            format_args!(
-                "\"name\": \"{value}\" must be lower-case letters, digits and underscores, beginning with a letter"
-            ),
-        );
-        return None;
-    }
-    if let Some(line) = lines.get(&value) {
-        section.report(
-            span,
-            format_args!("the name \"{value}\" is taken by another [[notify]], in line {line}"),
-        );
-        return None;
-    }
-    lines.insert(value.clone(), section.line_of(span));
-    Some(value)
 }
 
 fn read_one(
