@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::rules::RulesFigures;
 use super::upstream::Evenness;
 use crate::report::{Goal, goals};
 
@@ -64,6 +65,7 @@ pub struct FleetFigures {
     /// Sources, and milliseconds from the start to the first byte with their values kept.
     pub start: Result<(usize, f64), String>,
     pub scrape: Result<ScrapeFigures, String>,
+    pub rules: Result<RulesFigures, String>,
     /// Share of a processor that a server without sources uses; it is subtracted from the others.
     pub idle_share: f64,
 }
@@ -153,6 +155,7 @@ impl FleetFigures {
                 scrape.light_p99_ratio,
             ));
         }
+        rows.extend(self.rules.iter().flat_map(RulesFigures::goals));
         if let Ok((sources, millis)) = self.start {
             rows.push(Goal::most(
                 &format!("start with {sources} sources kept from before: exec to first byte"),
@@ -240,6 +243,10 @@ impl FleetFigures {
             )),
             Err(reason) => notes.push(format!("`/metrics` was not measured: {reason}.")),
         }
+        notes.push(match &self.rules {
+            Ok(rules) => rules.note(),
+            Err(reason) => format!("Rules were not measured: {reason}."),
+        });
         notes.join("\n") + "\n"
     }
 }

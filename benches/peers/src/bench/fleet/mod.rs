@@ -1,4 +1,4 @@
-//! Fleets: what a source costs among 30, 300, 3,000 and 10,000, and what hung ones do to the others.
+//! Fleets: cost of a source among 30, 300, 3,000 and 10,000, effect of hung ones, and cost of rules.
 //!
 //! Three servers run at the same time, so that other load on the machine affects all of them alike:
 //! few sources with a short interval against many with a long one, at about as many polls a second.
@@ -7,6 +7,7 @@
 mod figures;
 mod http;
 mod names;
+mod rules;
 mod server;
 mod upstream;
 
@@ -67,7 +68,7 @@ pub fn measure(places: &Places, settings: &Settings) -> Result<FleetFigures, Box
         [second, (settings.interval / 6).max(second), settings.interval, settings.interval];
     let empty = Site::create(places, "fleet-empty", "")?.start()?;
     let start = |at: usize| -> io::Result<Fleet> {
-        Fleet::start(places, settings, sizes[at], intervals[at])
+        Fleet::start(places, settings, sizes[at], intervals[at], "")
     };
     let fleets = (0..3).map(start).collect::<io::Result<Vec<Fleet>>>()?;
     eprintln!("fleets of {:?} sources: first polls", &sizes[..3]);
@@ -97,7 +98,8 @@ pub fn measure(places: &Places, settings: &Settings) -> Result<FleetFigures, Box
             Err(error) => (Err((sizes[3], error.to_string())), Err(error.to_string())),
         };
     sizes_measured.push(largest);
-    Ok(FleetFigures { sizes: sizes_measured, hung, start, scrape, idle_share })
+    let rules = rules::measure(places, settings).map_err(|error| error.to_string());
+    Ok(FleetFigures { sizes: sizes_measured, hung, start, scrape, rules, idle_share })
 }
 
 impl Fleet {
@@ -106,10 +108,11 @@ impl Fleet {
         settings: &Settings,
         sources: usize,
         interval: Duration,
+        rules: &str,
     ) -> io::Result<Fleet> {
         let upstream = Upstream::start()?;
         let timeout = TIMEOUT.min(interval);
-        let tables = names::tables(sources, upstream.address, interval, timeout);
+        let tables = names::tables(sources, upstream.address, interval, timeout) + rules;
         let site =
             Site::create(places, &format!("fleet-{sources}-{}", upstream.address.port()), &tables)?;
         // A day of the largest fleet would take longer than all the rest.
@@ -281,7 +284,7 @@ fn measure_largest(
     idle_share: f64,
 ) -> Result<(SizeFigures, ScrapeFigures), Box<dyn Error>> {
     eprintln!("a fleet of {sources} sources");
-    let fleet = Fleet::start(places, settings, sources, interval)?;
+    let fleet = Fleet::start(places, settings, sources, interval, "")?;
     std::thread::sleep(interval + Duration::from_secs(1));
     let span = fleet.begin();
     std::thread::sleep(interval / 3);
