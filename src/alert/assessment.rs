@@ -30,7 +30,7 @@ const ROUNDING: f64 = 1e-9;
 pub(super) enum Level {
     /// The condition is met.
     Met,
-    /// It is not met, and an alert that fires goes on: the hysteresis.
+    /// It is not met, and a firing alert keeps firing: the hysteresis.
     Between,
     /// It is not met, and an alert that fires ends.
     Clear,

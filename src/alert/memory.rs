@@ -115,7 +115,7 @@ impl Memory {
             Memory::Step(step) => {
                 *self = step.converted(from, to).map_or(Memory::Empty, Memory::Step);
             }
-            // Converted numbers are rounded, so equal ones cannot be told from others.
+            // Converted numbers are rounded, so equal ones cannot be distinguished from others.
             Memory::Run(_) => *self = Memory::Empty,
             Memory::Empty => {}
         }

@@ -16,7 +16,7 @@ pub struct Settings {
     pub channels: Vec<Arc<str>>,
     /// The sources.
     pub sources: Vec<SourceFacts>,
-    /// Title of the site, which stands for the server.
+    /// Title of the site, used for the server itself.
     pub title: Arc<str>,
     /// Time zone of the site.
     pub zone: TimeZone,

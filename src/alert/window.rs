@@ -13,7 +13,7 @@
 //! lower one of the same part, may be missed too.
 //!
 //! # Counters
-//! A counter that was reset goes on from its level before: see `units::rise`.
+//! A counter that was reset continues from its level before: see `units::rise`.
 
 use std::time::Duration;
 

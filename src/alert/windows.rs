@@ -114,7 +114,7 @@ fn samples(
     Ok(Some(WindowSamples { key: key.clone(), unit, samples }))
 }
 
-/// Returns the observations that a bucket stands for: its extremes within the step, then the latest one.
+/// Returns the observations that represent a bucket: its extremes within the step, then the latest one.
 fn observations(bucket: &Bucket) -> impl Iterator<Item = (Timestamp, f64)> + use<> {
     let &Bucket { at, min, max, last, last_at, count, .. } = bucket;
     let at = at.min(last_at);

@@ -21,10 +21,10 @@ use crate::text::clean;
 /// Most incidents that have a line of their own.
 const MAX_LINES: usize = 10;
 
-/// What a delivery says about one incident: its notices have been joined.
+/// Part of a delivery about one incident, whose notices have been joined.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'a> {
-    /// What it says.
+    /// News about the incident.
     pub(super) report: Report,
     /// Latest notice of the incident.
     pub(super) notice: &'a Notice,

@@ -83,9 +83,9 @@ pub struct Evaluator {
     by_source: HashMap<Arc<str>, Arc<[Place]>>,
     /// Positions of the sources in the settings.
     facts: HashMap<Arc<str>, usize>,
-    /// Times at which subjects are looked at again.
+    /// Times at which subjects are checked again.
     due: BTreeSet<(Timestamp, Place)>,
-    /// Version of the latest snapshot that was looked at.
+    /// Version of the latest snapshot that the rules were applied to.
     seen: u64,
     is_active: bool,
     clock: StepDetector,
@@ -206,7 +206,7 @@ impl Evaluator {
             self.apply(place, transition, now, &[]);
         }
         self.remind(place, now);
-        // One that is due already has just been looked at: by rounding, not more often than this.
+        // One that is due already has just been checked. Times are rounded, so this bounds how often it is.
         self.requeue_from(place, now.saturating_add(MIN_WAIT).unwrap_or(now));
     }
 

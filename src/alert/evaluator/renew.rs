@@ -58,7 +58,7 @@ impl Evaluator {
             }
         }
         self.index();
-        // What the rules say of the present is not known yet.
+        // The result of the rules is not known yet.
         self.seen = 0;
     }
 

@@ -1,4 +1,4 @@
-//! Which notices follow from the states, and when.
+//! Notices that follow from the states, and their times.
 
 use super::*;
 
@@ -72,7 +72,7 @@ fn rule_over_many_has_a_state_for_each_source() {
 }
 
 #[test]
-fn reminders_follow_until_somebody_knows_and_the_last_pause_goes_on() {
+fn reminders_follow_until_acknowledged_and_the_last_pause_repeats() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let repeat = vec![minutes(15), minutes(60)];
     let mut world = World::new(vec![Alert { repeat, ..low(one("a")) }]);

@@ -1,4 +1,4 @@
-//! Which observations count, and how long.
+//! Observations that count, and the time over which they do.
 
 use super::*;
 
@@ -82,7 +82,7 @@ fn acknowledgement_is_taken_once_and_kept_by_a_restart() {
     bench.restart();
     let known = bench.monitor.incident().unwrap().acknowledged.clone().unwrap();
     assert_eq!((&*known.by, known.at), ("ada", minute(1)));
-    assert_eq!(bench.letters(&[(0, 290.0), (3, 290.0)]), "..", "the same incident goes on");
+    assert_eq!(bench.letters(&[(0, 290.0), (3, 290.0)]), "..", "the same incident continues");
 }
 
 #[test]
