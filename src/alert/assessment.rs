@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use super::fault::Fault;
 use super::memory::Memory;
-use super::rule::Rule;
 use super::sight::{FieldSight, TimeToEmpty};
 use super::window::{Changes, time};
 use crate::board::{Datum, Finite};
@@ -68,7 +67,6 @@ impl Assessment {
 /// # Errors
 /// The condition cannot be applied to the field.
 pub(super) fn assess(
-    rule: &Rule,
     condition: &FieldCondition,
     sight: &FieldSight<'_>,
     value: &Datum,
@@ -138,7 +136,7 @@ pub(super) fn assess(
         FieldCondition::Falls { by, within, clear } => {
             number()?;
             let (by, clear) = (amount(*by)?, clear.map(amount).transpose()?);
-            let Some(changes) = changes(rule, sight, memory, *within, begin) else {
+            let Some(changes) = changes(sight, memory, *within, begin) else {
                 return Ok(Level::Unknown.into());
             };
             let fall = changes.highest - changes.latest;
@@ -148,20 +146,20 @@ pub(super) fn assess(
         FieldCondition::Rises { by, within, clear } => {
             number()?;
             let (by, clear) = (amount(*by)?, clear.map(amount).transpose()?);
-            let Some(changes) = changes(rule, sight, memory, *within, begin) else {
+            let Some(changes) = changes(sight, memory, *within, begin) else {
                 return Ok(Level::Unknown.into());
             };
             let rise = changes.latest - changes.lowest;
             let (found, detail) = compare_change(&changes, rise, by, clear, "rose", unit);
             // The levels of a counter without its resets are not values.
-            let threshold = (!is_counter(rule, unit)).then_some(changes.lowest + by);
+            let threshold = (!is_counter(sight)).then_some(changes.lowest + by);
             Ok(Assessment { detail, threshold: threshold.and_then(Finite::new), ..found.into() })
         }
         FieldCondition::NoRise { by, within } => {
             number()?;
             // The hours of the rule say when it may fire. The window of days is longer than they are.
             let by = amount(*by)?;
-            let Some(changes) = changes(rule, sight, memory, *within, None) else {
+            let Some(changes) = changes(sight, memory, *within, None) else {
                 return Ok(Level::Unknown.into());
             };
             let has_risen = changes.largest_rise + rounding(&changes) >= by;
@@ -235,21 +233,18 @@ fn rounding(changes: &Changes) -> f64 {
 
 /// Returns the changes within the window of a rule that ends at the observation.
 fn changes(
-    rule: &Rule,
     sight: &FieldSight<'_>,
     memory: &Memory,
     within: Duration,
     begin: Option<Timestamp>,
 ) -> Option<Changes> {
     let Memory::Window(window) = memory else { return None };
-    let is_counter = is_counter(rule, sight.unit);
-    window.changes(time(sight.observed_at), within, begin.map(time), is_counter)
+    window.changes(time(sight.observed_at), within, begin.map(time), is_counter(sight))
 }
 
-/// Returns true for a field that is a counter by its name and unit. `over_time` of the configuration is not known here.
-fn is_counter(rule: &Rule, unit: Option<Unit>) -> bool {
-    let field = rule.field_name().unwrap_or_default();
-    OverTime::of(field, unit) == OverTime::Increase
+/// Returns true for a counter, whose level continues after a reset.
+fn is_counter(sight: &FieldSight<'_>) -> bool {
+    sight.over_time == OverTime::Increase
 }
 
 /// Returns true if a value is the one that a rule names. A text is never equal to a number.

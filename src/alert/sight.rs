@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::board::{Datum, Finite, State};
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// One look at the input of a rule.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct FieldSight<'a> {
     pub value: Option<&'a Datum>,
     /// Unit of the value.
     pub unit: Option<Unit>,
+    /// Way over time of the field: the level of a counter continues after a reset.
+    pub over_time: OverTime,
     /// True if the observation is older than the source allows.
     pub is_stale: bool,
     /// Rate of change and its unit, if a trend has it.

@@ -254,7 +254,7 @@ impl Monitor {
             return None;
         }
         let begin = look.hours.begin();
-        match assess(look.rule, condition, sight, value, &self.memory, begin) {
+        match assess(condition, sight, value, &self.memory, begin) {
             Err(fault) => {
                 self.fault = Some(fault);
                 None

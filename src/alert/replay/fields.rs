@@ -23,6 +23,7 @@ struct Watcher {
     /// Name of the rate of its field, of a rule on the time until a tank is empty.
     rate: Option<String>,
     order: Order,
+    over_time: OverTime,
     subject: Subject,
 }
 
@@ -54,13 +55,14 @@ impl<'a> FieldReplay<'a> {
             let AlertRule::Field { field, condition, .. } = &subject.rule().alert().rule else {
                 return None;
             };
-            let is_counter = match input {
-                Input::Recorded(field) => feeds[*field].over_time() == OverTime::Increase,
-                Input::Content { .. } | Input::Derived { .. } => false,
+            let over_time = match input {
+                Input::Recorded(field) | Input::Content { field, .. } => feeds[*field].over_time(),
+                // The trend computes rates and changes, none of which is a counter.
+                Input::Derived { .. } => OverTime::Mean,
             };
             let rate = matches!(input, Input::Content { .. }).then(|| format!("{field}_rate"));
-            let order = Order::of(condition, is_counter);
-            Some(Watcher { input: input.clone(), rate, order, subject })
+            let order = Order::of(condition, over_time == OverTime::Increase);
+            Some(Watcher { input: input.clone(), rate, order, over_time, subject })
         };
         FieldReplay {
             zone,
@@ -79,7 +81,7 @@ impl<'a> FieldReplay<'a> {
             *is_derived = trend.observe(now, rows, &self.fields);
         }
         for watcher in &mut self.watchers {
-            let Watcher { input, rate, order, subject } = watcher;
+            let Watcher { input, rate, order, over_time, subject } = watcher;
             let zone = self.zone;
             match input {
                 Input::Recorded(field) => {
@@ -88,7 +90,7 @@ impl<'a> FieldReplay<'a> {
                     for (at, number) in observations(&row.bucket, *order, self.previous[*field]) {
                         let Ok(at) = Timestamp::from_second(at) else { continue };
                         let value = Datum::Number(number);
-                        let sight = sight(at, Some(&value), unit, None, TimeToEmpty::Unknown);
+                        let sight = Sight::Field(sight(at, Some(&value), unit, *over_time));
                         subject.observe(&sight, at, zone, row.is_quarter);
                     }
                 }
@@ -99,7 +101,8 @@ impl<'a> FieldReplay<'a> {
                     let hours = time_to_empty(trend.value(TIME_TO_EMPTY), rate);
                     let value = Finite::new(row.bucket.last).map(Datum::Number);
                     let rate = rate.and_then(|(rate, unit)| Some((rate, unit?)));
-                    let sight = sight(now, value.as_ref(), self.fields[*field].1, rate, hours);
+                    let seen = sight(now, value.as_ref(), self.fields[*field].1, *over_time);
+                    let sight = Sight::Field(FieldSight { rate, time_to_empty: hours, ..seen });
                     subject.observe(&sight, now, zone, row.is_quarter);
                 }
                 Input::Derived { trend, name } => {
@@ -109,7 +112,7 @@ impl<'a> FieldReplay<'a> {
                     let Some(value) = self.trends[*trend].value(name) else { continue };
                     let is_coarse = rows.iter().flatten().any(|row| row.is_quarter);
                     let datum = value.datum.as_ref();
-                    let sight = sight(now, datum, value.unit, None, TimeToEmpty::Unknown);
+                    let sight = Sight::Field(sight(now, datum, value.unit, *over_time));
                     subject.observe(&sight, now, zone, is_coarse);
                 }
             }
@@ -134,18 +137,18 @@ fn sight<'v>(
     observed_at: Timestamp,
     value: Option<&'v Datum>,
     unit: Option<Unit>,
-    rate: Option<(Finite, Unit)>,
-    time_to_empty: TimeToEmpty,
-) -> Sight<'v> {
-    Sight::Field(FieldSight {
+    over_time: OverTime,
+) -> FieldSight<'v> {
+    FieldSight {
         observed_at,
         is_by_machine: false,
         value,
         unit,
+        over_time,
         is_stale: false,
-        rate,
-        time_to_empty,
-    })
+        rate: None,
+        time_to_empty: TimeToEmpty::Unknown,
+    }
 }
 
 /// Returns the number and the unit of a value.

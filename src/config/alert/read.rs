@@ -127,8 +127,6 @@ fn no_channel(alerts: &[Alert], overrides: &[Override]) -> Option<String> {
             "[[alert]] \"{}\" has no effect: the server's own rules exist once there is a [[notify]]",
             first.condition.as_str()
         )),
-        _ => Some(
-            "there is no [[notify]], so alerts are shown on the page only".to_owned(),
-        ),
+        _ => Some("there is no [[notify]], so alerts are shown on the page only".to_owned()),
     }
 }

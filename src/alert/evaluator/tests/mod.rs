@@ -16,7 +16,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::alert::store::{Loaded, SavedState};
 use crate::alert::{Notice, NoticeKey, NoticeKind, SourceFacts, SubjectKey};
-use crate::board::{LastReading, Observed, Reading, ServiceInfo, SourceView, State, Value};
+use crate::board::{
+    LastReading, Observed, OverTimes, Reading, ServiceInfo, SourceView, State, Value,
+};
 use crate::config::{
     Alert, FieldCondition, Limit, ServerCondition, Severity, SourceCondition, SourceSelection,
 };
@@ -65,6 +67,7 @@ pub(super) fn settings(alerts: Vec<Alert>) -> Settings {
         title: name.to_uppercase().into(),
         group: Some("north".into()),
         stale_after: STALE_AFTER,
+        over_times: OverTimes::default(),
     };
     Settings {
         alerts: alerts.into_iter().map(Arc::new).collect(),

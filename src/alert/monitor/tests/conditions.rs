@@ -179,11 +179,12 @@ fn change_at_the_size_of_the_hysteresis_keeps_firing() {
 
 #[test]
 fn rise_of_a_counter_continues_after_its_reset() {
-    let rises = FieldCondition::Rises { by: gallons(40.0), within: HOUR, clear: None };
-    let sources = SourceSelection::One("tank".into());
-    let rule = AlertRule::Field { sources, field: "total".into(), condition: rises };
-    let mut bench = Bench::new(alert(rule));
-    assert_eq!(bench.letters(&[(0, 900.0), (10, 920.0), (20, 5.0), (30, 25.0)]), "...F");
+    let values = [(0, 900.0), (10, 920.0), (20, 5.0), (30, 25.0)];
+    for (over_time, expected) in [(OverTime::Increase, "...F"), (OverTime::Mean, "....")] {
+        let rises = FieldCondition::Rises { by: gallons(40.0), within: HOUR, clear: None };
+        let mut bench = Bench { over_time, ..Bench::of(rises) };
+        assert_eq!(bench.letters(&values), expected, "{over_time:?}");
+    }
 }
 
 #[test]

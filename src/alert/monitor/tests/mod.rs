@@ -16,7 +16,7 @@ use crate::board::{Datum, Finite};
 use crate::config::{
     Alert, AlertRule, FieldCondition, Limit, Severity, SourceCondition, SourceSelection,
 };
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -77,6 +77,7 @@ struct Bench {
     now: Timestamp,
     next_id: u64,
     unit: Option<Unit>,
+    over_time: OverTime,
 }
 
 impl Bench {
@@ -87,6 +88,7 @@ impl Bench {
             now: start(),
             next_id: 1,
             unit: Some(Unit::UsGallon),
+            over_time: OverTime::Mean,
         }
     }
 
@@ -104,6 +106,7 @@ impl Bench {
             is_by_machine: false,
             value,
             unit: self.unit,
+            over_time: self.over_time,
             is_stale: false,
             rate: None,
             time_to_empty: TimeToEmpty::Unknown,
