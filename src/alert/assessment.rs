@@ -82,6 +82,10 @@ pub(super) fn assess(
     };
     // 2 % of the number that the operator wrote: that of a temperature depends on the scale.
     let hysteresis = |threshold: Limit| {
+        // A value that is 0 or 1 has no level beyond the threshold.
+        if unit == Some(Unit::Bool) {
+            return Ok(0.0);
+        }
         let share = Limit { number: (threshold.number * HYSTERESIS).abs(), ..threshold };
         amount(share).map(|amount| amount.max(memory.step()))
     };
@@ -103,9 +107,10 @@ pub(super) fn assess(
             let (value, high) = (number()?, level(*threshold)?);
             let clear = match clear {
                 Some(clear) => level(*clear)?,
-                None => match (high - hysteresis(*threshold)?, unit) {
-                    (clear, Some(Unit::Percent)) if high >= 0.0 => clear.max(0.0),
-                    (clear, _) => clear,
+                // A flow of 0 is never less than 0.
+                None => match high - hysteresis(*threshold)? {
+                    clear if high >= 0.0 && memory.lowest() >= 0.0 => clear.max(0.0),
+                    clear => clear,
                 },
             };
             let found = compare(value > high, value <= clear);
@@ -115,9 +120,16 @@ pub(super) fn assess(
             let (value, from, to) = (number()?, level(*low)?, level(*high)?);
             let (clear_from, clear_to) = match clear {
                 Some((low, high)) => (level(*low)?, level(*high)?),
+                // A limit that was never crossed needs no hysteresis: a flow that must be from 0 to 10 may be 0.
                 None => {
                     let most = (to - from) * MAX_SHARE_OF_BAND;
-                    (from + hysteresis(*low)?.min(most), to - hysteresis(*high)?.min(most))
+                    let (low, high) = (hysteresis(*low)?.min(most), hysteresis(*high)?.min(most));
+                    let was_below = memory.lowest() < from;
+                    let was_above = memory.highest() > to;
+                    (
+                        if was_below { from + low } else { from },
+                        if was_above { to - high } else { to },
+                    )
                 }
             };
             let is_met = value < from || value > to;

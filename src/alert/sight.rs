@@ -1,5 +1,7 @@
 //! Sights: one look at the input of a rule.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::board::{Datum, Finite, State};
@@ -31,6 +33,8 @@ pub struct FieldSight<'a> {
     pub over_time: OverTime,
     /// True if the observation is older than the source allows.
     pub is_stale: bool,
+    /// Age at which an observation turns stale. Time without an observation counts up to this.
+    pub stale_after: Duration,
     /// Rate of change and its unit, if a trend has it.
     pub rate: Option<(Finite, Unit)>,
     /// Time until the content is 0 at the present rate.

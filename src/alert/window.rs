@@ -204,7 +204,8 @@ pub(super) fn time(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-fn millis(within: Duration) -> i64 {
+/// Returns a duration in milliseconds.
+pub(super) fn millis(within: Duration) -> i64 {
     i64::try_from(within.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -154,9 +154,10 @@ fn single(item: &Item<'_>, context: &TextContext<'_>) -> Parts {
     let subject = text::subject(incident);
     let state = match (item.report, incident.ended.map(|ended| ended.reason)) {
         (Report::Fired, _) => String::new(),
-        (Report::Ended | Report::FiredAndEnded, Some(EndReason::Withdrawn)) => {
-            " (withdrawn)".to_owned()
-        }
+        (
+            Report::Ended | Report::FiredAndEnded,
+            Some(EndReason::Withdrawn | EndReason::Duplicate),
+        ) => " (withdrawn)".to_owned(),
         (Report::Ended | Report::FiredAndEnded, _) => " (over)".to_owned(),
         (Report::Reminder, _) => " (reminder)".to_owned(),
     };

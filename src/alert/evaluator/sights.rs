@@ -71,6 +71,7 @@ fn field_sight<'a>(
         unit,
         over_time: facts.over_times.of(field, unit),
         is_stale: source.state == State::Stale || own.is_some_and(is_stale),
+        stale_after: facts.stale_after,
         rate: rate.and_then(|(number, unit)| Some((number, unit?))),
         time_to_empty: time_to_empty(source.value(TIME_TO_EMPTY), rate),
     })

@@ -1,9 +1,12 @@
 //! Rules on the fields of one source during a replay: pure, without I/O and without a clock.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::evaluator::time_to_empty;
+use super::super::monitor::MIN_RECORDED_GAP;
 use super::super::sight::{FieldSight, Sight, TimeToEmpty};
 use super::feed::{Feed, Row};
 use super::plan::{Input, SourcePlan};
@@ -30,6 +33,7 @@ struct Watcher {
 /// The rules on the fields of a source.
 pub(super) struct FieldReplay<'a> {
     zone: &'a TimeZone,
+    stale_after: Duration,
     fields: Vec<Field>,
     /// Latest number of each field.
     previous: Vec<Option<f64>>,
@@ -66,6 +70,7 @@ impl<'a> FieldReplay<'a> {
         };
         FieldReplay {
             zone,
+            stale_after: source.stale_after,
             fields,
             previous: vec![None; feeds.len()],
             is_derived: vec![false; plan.trends().len()],
@@ -82,7 +87,7 @@ impl<'a> FieldReplay<'a> {
         }
         for watcher in &mut self.watchers {
             let Watcher { input, rate, order, over_time, subject } = watcher;
-            let zone = self.zone;
+            let (zone, stale_after) = (self.zone, self.stale_after);
             match input {
                 Input::Recorded(field) => {
                     let Some(row) = &rows[*field] else { continue };
@@ -90,7 +95,10 @@ impl<'a> FieldReplay<'a> {
                     for (at, number) in observations(&row.bucket, *order, self.previous[*field]) {
                         let Ok(at) = Timestamp::from_second(at) else { continue };
                         let value = Datum::Number(number);
-                        let sight = Sight::Field(sight(at, Some(&value), unit, *over_time));
+                        let sight = Sight::Field(FieldSight {
+                            stale_after: stale_after.max(gap(row.is_quarter)),
+                            ..sight(at, Some(&value), unit, *over_time)
+                        });
                         subject.observe(&sight, at, zone, row.is_quarter);
                     }
                 }
@@ -102,7 +110,10 @@ impl<'a> FieldReplay<'a> {
                     let value = Finite::new(row.bucket.last).map(Datum::Number);
                     let rate = rate.and_then(|(rate, unit)| Some((rate, unit?)));
                     let seen = sight(now, value.as_ref(), self.fields[*field].1, *over_time);
-                    let sight = Sight::Field(FieldSight { rate, time_to_empty: hours, ..seen });
+                    let stale_after = stale_after.max(gap(row.is_quarter));
+                    let time_to_empty = hours;
+                    let sight = FieldSight { rate, time_to_empty, stale_after, ..seen };
+                    let sight = Sight::Field(sight);
                     subject.observe(&sight, now, zone, row.is_quarter);
                 }
                 Input::Derived { trend, name } => {
@@ -112,7 +123,9 @@ impl<'a> FieldReplay<'a> {
                     let Some(value) = self.trends[*trend].value(name) else { continue };
                     let is_coarse = rows.iter().flatten().any(|row| row.is_quarter);
                     let datum = value.datum.as_ref();
-                    let sight = Sight::Field(sight(now, datum, value.unit, *over_time));
+                    let stale_after = stale_after.max(gap(is_coarse));
+                    let seen = sight(now, datum, value.unit, *over_time);
+                    let sight = Sight::Field(FieldSight { stale_after, ..seen });
                     subject.observe(&sight, now, zone, is_coarse);
                 }
             }
@@ -133,6 +146,12 @@ impl<'a> FieldReplay<'a> {
     }
 }
 
+/// Returns the time up to which the next row may be expected: two quarters of an hour, or none.
+fn gap(is_quarter: bool) -> Duration {
+    if is_quarter { MIN_RECORDED_GAP } else { Duration::ZERO }
+}
+
+/// Returns a sight of a value that is not stale.
 fn sight<'v>(
     observed_at: Timestamp,
     value: Option<&'v Datum>,
@@ -146,6 +165,7 @@ fn sight<'v>(
         unit,
         over_time,
         is_stale: false,
+        stale_after: Duration::ZERO,
         rate: None,
         time_to_empty: TimeToEmpty::Unknown,
     }

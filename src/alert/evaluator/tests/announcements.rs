@@ -121,6 +121,19 @@ fn quiet_hours_defer_what_is_not_critical() {
 }
 
 #[test]
+fn rule_that_cannot_be_applied_is_shown_at_once_and_so_is_its_end() {
+    let mut world = World::new(vec![low(one("a"))]);
+    let fault =
+        |world: &mut World| world.evaluator.publish().map(|view| view.alerts[0].fault.clone());
+    world.report("a", 400.0);
+    assert_eq!(fault(&mut world), Some(None));
+    world.report_value("a", Value::number(3.0, Unit::Bar));
+    assert!(fault(&mut world).is_some_and(|fault| fault.is_some()), "a pressure has no gallons");
+    world.report("a", 400.0);
+    assert_eq!(fault(&mut world), Some(None));
+}
+
+#[test]
 fn rule_names_its_channels() {
     let notify = Some(vec!["mail".into(), "gone".into()]);
     let mut world = World::new(vec![Alert { notify, ..low(one("a")) }]);

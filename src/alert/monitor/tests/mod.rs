@@ -21,6 +21,9 @@ use crate::units::{OverTime, Unit};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Age at which observations turn stale: none does in these tests, but where they say so.
+const STALE_AFTER: Duration = Duration::from_secs(366 * 86_400);
+
 /// Begin of the tests: midnight in the zone of the tests.
 fn start() -> Timestamp {
     "2026-02-03T08:00:00Z".parse().unwrap()
@@ -78,6 +81,7 @@ struct Bench {
     next_id: u64,
     unit: Option<Unit>,
     over_time: OverTime,
+    stale_after: Duration,
 }
 
 impl Bench {
@@ -89,6 +93,7 @@ impl Bench {
             next_id: 1,
             unit: Some(Unit::UsGallon),
             over_time: OverTime::Mean,
+            stale_after: STALE_AFTER,
         }
     }
 
@@ -108,6 +113,7 @@ impl Bench {
             unit: self.unit,
             over_time: self.over_time,
             is_stale: false,
+            stale_after: self.stale_after,
             rate: None,
             time_to_empty: TimeToEmpty::Unknown,
         }
@@ -179,6 +185,7 @@ fn letter(transition: Option<&Transition>) -> char {
             EndReason::Resolved => 'r',
             EndReason::OutsideHours => 'o',
             EndReason::Withdrawn => 'w',
+            EndReason::Duplicate => 'd',
         },
     }
 }
