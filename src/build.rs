@@ -27,7 +27,7 @@ fn main() {
     }
 }
 
-/// Returns true if rustc links for this machine with its own lld, and no flag asks for another linker.
+/// Returns true if rustc links for this machine with its own lld, and no flag selects another linker.
 fn links_with_lld() -> bool {
     const TARGET: &str = "x86_64-unknown-linux-gnu";
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);

@@ -27,7 +27,7 @@ pub struct Pass {
     pub guarded: bool,
     /// True if the request has a valid session, whether the route requires credentials or not.
     pub by_session: bool,
-    /// What the sender may do.
+    /// Rights of the sender.
     pub role: Role,
     /// Name of the account of a request that may change something.
     pub account: Option<Box<str>>,
@@ -35,7 +35,7 @@ pub struct Pass {
     pub device: Option<CookieValue>,
 }
 
-/// What the sender of a request may see of the server, and do with alerts.
+/// Rights of the sender of a request: parts of the server that it may see, and actions on alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumCount)]
 pub enum Role {
     /// A visitor of a public page, without an account.

@@ -51,9 +51,9 @@ pub struct Scoreboard {
 /// Both forms of the document, as JSON.
 #[derive(Debug, Clone)]
 pub(super) struct Pages {
-    /// With every source.
+    /// Every source.
     pub(super) all: Bytes,
-    /// With the sources and pollers that may explain an incident.
+    /// Sources and pollers that may explain an incident.
     pub(super) brief: Bytes,
 }
 

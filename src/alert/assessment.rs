@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use super::fault::Fault;
 use super::memory::Memory;
-use super::rule::Rule;
 use super::sight::{FieldSight, TimeToEmpty};
 use super::window::{Changes, time};
 use crate::board::{Datum, Finite};
@@ -30,7 +29,7 @@ const ROUNDING: f64 = 1e-9;
 pub(super) enum Level {
     /// The condition is met.
     Met,
-    /// It is not met, and an alert that fires goes on: the hysteresis.
+    /// It is not met, and a firing alert keeps firing: the hysteresis.
     Between,
     /// It is not met, and an alert that fires ends.
     Clear,
@@ -68,7 +67,6 @@ impl Assessment {
 /// # Errors
 /// The condition cannot be applied to the field.
 pub(super) fn assess(
-    rule: &Rule,
     condition: &FieldCondition,
     sight: &FieldSight<'_>,
     value: &Datum,
@@ -84,6 +82,10 @@ pub(super) fn assess(
     };
     // 2 % of the number that the operator wrote: that of a temperature depends on the scale.
     let hysteresis = |threshold: Limit| {
+        // A value that is 0 or 1 has no level beyond the threshold.
+        if unit == Some(Unit::Bool) {
+            return Ok(0.0);
+        }
         let share = Limit { number: (threshold.number * HYSTERESIS).abs(), ..threshold };
         amount(share).map(|amount| amount.max(memory.step()))
     };
@@ -105,9 +107,10 @@ pub(super) fn assess(
             let (value, high) = (number()?, level(*threshold)?);
             let clear = match clear {
                 Some(clear) => level(*clear)?,
-                None => match (high - hysteresis(*threshold)?, unit) {
-                    (clear, Some(Unit::Percent)) if high >= 0.0 => clear.max(0.0),
-                    (clear, _) => clear,
+                // A flow of 0 is never less than 0.
+                None => match high - hysteresis(*threshold)? {
+                    clear if high >= 0.0 && memory.lowest() >= 0.0 => clear.max(0.0),
+                    clear => clear,
                 },
             };
             let found = compare(value > high, value <= clear);
@@ -117,9 +120,16 @@ pub(super) fn assess(
             let (value, from, to) = (number()?, level(*low)?, level(*high)?);
             let (clear_from, clear_to) = match clear {
                 Some((low, high)) => (level(*low)?, level(*high)?),
+                // A limit that was never crossed needs no hysteresis: a flow that must be from 0 to 10 may be 0.
                 None => {
                     let most = (to - from) * MAX_SHARE_OF_BAND;
-                    (from + hysteresis(*low)?.min(most), to - hysteresis(*high)?.min(most))
+                    let (low, high) = (hysteresis(*low)?.min(most), hysteresis(*high)?.min(most));
+                    let was_below = memory.lowest() < from;
+                    let was_above = memory.highest() > to;
+                    (
+                        if was_below { from + low } else { from },
+                        if was_above { to - high } else { to },
+                    )
                 }
             };
             let is_met = value < from || value > to;
@@ -138,7 +148,7 @@ pub(super) fn assess(
         FieldCondition::Falls { by, within, clear } => {
             number()?;
             let (by, clear) = (amount(*by)?, clear.map(amount).transpose()?);
-            let Some(changes) = changes(rule, sight, memory, *within, begin) else {
+            let Some(changes) = changes(sight, memory, *within, begin) else {
                 return Ok(Level::Unknown.into());
             };
             let fall = changes.highest - changes.latest;
@@ -148,20 +158,20 @@ pub(super) fn assess(
         FieldCondition::Rises { by, within, clear } => {
             number()?;
             let (by, clear) = (amount(*by)?, clear.map(amount).transpose()?);
-            let Some(changes) = changes(rule, sight, memory, *within, begin) else {
+            let Some(changes) = changes(sight, memory, *within, begin) else {
                 return Ok(Level::Unknown.into());
             };
             let rise = changes.latest - changes.lowest;
             let (found, detail) = compare_change(&changes, rise, by, clear, "rose", unit);
             // The levels of a counter without its resets are not values.
-            let threshold = (!is_counter(rule, unit)).then_some(changes.lowest + by);
+            let threshold = (!is_counter(sight)).then_some(changes.lowest + by);
             Ok(Assessment { detail, threshold: threshold.and_then(Finite::new), ..found.into() })
         }
         FieldCondition::NoRise { by, within } => {
             number()?;
             // The hours of the rule say when it may fire. The window of days is longer than they are.
             let by = amount(*by)?;
-            let Some(changes) = changes(rule, sight, memory, *within, None) else {
+            let Some(changes) = changes(sight, memory, *within, None) else {
                 return Ok(Level::Unknown.into());
             };
             let has_risen = changes.largest_rise + rounding(&changes) >= by;
@@ -235,21 +245,18 @@ fn rounding(changes: &Changes) -> f64 {
 
 /// Returns the changes within the window of a rule that ends at the observation.
 fn changes(
-    rule: &Rule,
     sight: &FieldSight<'_>,
     memory: &Memory,
     within: Duration,
     begin: Option<Timestamp>,
 ) -> Option<Changes> {
     let Memory::Window(window) = memory else { return None };
-    let is_counter = is_counter(rule, sight.unit);
-    window.changes(time(sight.observed_at), within, begin.map(time), is_counter)
+    window.changes(time(sight.observed_at), within, begin.map(time), is_counter(sight))
 }
 
-/// Returns true for a field that is a counter by its name and unit. `over_time` of the configuration is not known here.
-fn is_counter(rule: &Rule, unit: Option<Unit>) -> bool {
-    let field = rule.field_name().unwrap_or_default();
-    OverTime::of(field, unit) == OverTime::Increase
+/// Returns true for a counter, whose level continues after a reset.
+fn is_counter(sight: &FieldSight<'_>) -> bool {
+    sight.over_time == OverTime::Increase
 }
 
 /// Returns true if a value is the one that a rule names. A text is never equal to a number.

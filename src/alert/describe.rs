@@ -23,6 +23,9 @@ pub(super) fn describe(incident: &Incident) -> String {
             Some(EndReason::Withdrawn) => {
                 format!("the rule or its source was changed or removed ({condition})")
             }
+            Some(EndReason::Duplicate) => {
+                format!("an incident of before the restart continues ({condition})")
+            }
         }),
         evidence.detail.as_ref().map(|detail| detail.to_string()),
     ];

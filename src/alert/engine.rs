@@ -102,7 +102,7 @@ impl AlertSender {
         self.send(Message::Unreadable);
     }
 
-    /// Saves all states once more: a new file has replaced a damaged one.
+    /// Saves all states once more: a file is open again, or a new one is.
     pub fn replaced(&self) {
         self.send(Message::Replaced);
     }
@@ -215,7 +215,12 @@ impl EngineThread {
             select! {
                 recv(inputs.stopped) -> _ => return,
                 recv(inputs.messages) -> message => if let Ok(message) = message {
+                    // A start with thousands of windows sends as many messages, each of which changes no state.
+                    let is_backfill = matches!(message, Message::Backfill(_));
                     self.handle(message);
+                    if is_backfill {
+                        continue;
+                    }
                 },
                 recv(inputs.requests) -> request => if let Ok(request) = request {
                     self.carry_out(&request);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use strum::{EnumString, IntoStaticStr};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::board::{Datum, Finite};
 use crate::config::Severity;
@@ -112,7 +112,7 @@ pub struct Ended {
 }
 
 /// Reason for the end of an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
     /// The condition holds no more.
@@ -121,6 +121,8 @@ pub enum EndReason {
     OutsideHours,
     /// The rule or its source was changed or removed.
     Withdrawn,
+    /// The same alert fired already before a restart, as an incident whose state was read late. That one continues.
+    Duplicate,
 }
 
 impl EndReason {

@@ -3,11 +3,13 @@
 //! They are not part of the state: an observation that is late, stale, or outside of the hours of the rule enters them
 //! too, as it would after a restart, when they are read from the history.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::run::Run;
 use super::step::Step;
-use super::window::{Sample, Window, time};
+use super::window::{Sample, Window, millis, time};
 use crate::board::{Datum, Finite};
 use crate::config::FieldCondition;
 use crate::units::Unit;
@@ -28,11 +30,19 @@ pub(super) enum Memory {
 
 impl Memory {
     /// Adds an observation.
-    pub(super) fn push(&mut self, condition: &FieldCondition, at: Timestamp, value: &Datum) {
+    ///
+    /// Time after an observation counts up to `stale_after`.
+    pub(super) fn push(
+        &mut self,
+        condition: &FieldCondition,
+        at: Timestamp,
+        value: &Datum,
+        stale_after: Duration,
+    ) {
         let at = time(at);
         match (condition, value) {
             (FieldCondition::Flat { .. }, _) => match self {
-                Memory::Run(run) => run.push(at, value),
+                Memory::Run(run) => run.push(at, value, millis(stale_after)),
                 _ => *self = Memory::Run(Box::new(Run::new(at, value.clone(), false))),
             },
             (
@@ -59,6 +69,7 @@ impl Memory {
         &mut self,
         condition: &FieldCondition,
         samples: impl Iterator<Item = (Timestamp, f64)>,
+        stale_after: Duration,
     ) {
         let samples = samples.filter_map(|(at, number)| Some((at, Finite::new(number)?)));
         match condition {
@@ -70,9 +81,12 @@ impl Memory {
             }
             FieldCondition::Flat { .. } => match self {
                 Memory::Run(run) => {
-                    run.backfill(samples.map(|(at, n)| (time(at), Datum::Number(n))));
+                    let samples = samples.map(|(at, n)| (time(at), Datum::Number(n)));
+                    run.backfill(samples, millis(stale_after));
                 }
-                _ => samples.for_each(|(at, n)| self.push(condition, at, &Datum::Number(n))),
+                _ => samples.for_each(|(at, n)| {
+                    self.push(condition, at, &Datum::Number(n), stale_after);
+                }),
             },
             FieldCondition::Below { .. }
             | FieldCondition::Above { .. }
@@ -115,7 +129,7 @@ impl Memory {
             Memory::Step(step) => {
                 *self = step.converted(from, to).map_or(Memory::Empty, Memory::Step);
             }
-            // Converted numbers are rounded, so equal ones cannot be told from others.
+            // Converted numbers are rounded, so equal ones cannot be distinguished from others.
             Memory::Run(_) => *self = Memory::Empty,
             Memory::Empty => {}
         }
@@ -126,6 +140,22 @@ impl Memory {
         match self {
             Memory::Step(step) => step.get(),
             _ => 0.0,
+        }
+    }
+
+    /// Returns the lowest value of the sensor, which is that of the latest observation or less.
+    pub(super) fn lowest(&self) -> f64 {
+        match self {
+            Memory::Step(step) => step.lowest,
+            _ => f64::NEG_INFINITY,
+        }
+    }
+
+    /// Returns the highest value of the sensor.
+    pub(super) fn highest(&self) -> f64 {
+        match self {
+            Memory::Step(step) => step.highest,
+            _ => f64::INFINITY,
         }
     }
 

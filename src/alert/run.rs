@@ -10,7 +10,7 @@ const MIN_OBSERVATIONS: u32 = 3;
 pub(super) struct Run {
     /// Their value.
     pub(super) value: Datum,
-    /// Time of the first one, in milliseconds since 1970.
+    /// Time of the first one, in milliseconds since 1970, moved by the time in which there was no fresh observation.
     pub(super) since: i64,
     /// Time of the latest one.
     pub(super) latest: i64,
@@ -26,13 +26,14 @@ impl Run {
         Run { value, since: at, latest: at, observations: 1, is_after_change }
     }
 
-    /// Adds an observation.
+    /// Adds an observation. Time after an observation counts up to `stale_after`, in milliseconds.
     ///
     /// A late or corrected one with another value ends the run. What was before it is not kept, so the next run begins
     /// with the latest observation.
-    pub(super) fn push(&mut self, at: i64, value: &Datum) {
+    pub(super) fn push(&mut self, at: i64, value: &Datum, stale_after: i64) {
         match (self.value == *value, at > self.latest) {
             (true, true) => {
+                self.since = self.since.saturating_add(excess(self.latest, at, stale_after));
                 self.latest = at;
                 self.observations = self.observations.saturating_add(1);
             }
@@ -48,20 +49,24 @@ impl Run {
     }
 
     /// Adds observations before the run, earliest first. Those that are not before it change nothing.
-    pub(super) fn backfill(&mut self, earlier: impl Iterator<Item = (i64, Datum)>) {
+    pub(super) fn backfill(
+        &mut self,
+        earlier: impl Iterator<Item = (i64, Datum)>,
+        stale_after: i64,
+    ) {
         if self.is_after_change {
             return;
         }
         let mut before: Option<Run> = None;
         for (at, value) in earlier.filter(|(at, _)| *at < self.since) {
             match &mut before {
-                Some(run) => run.push(at, &value),
+                Some(run) => run.push(at, &value, stale_after),
                 None => before = Some(Run::new(at, value, false)),
             }
         }
         match before {
             Some(run) if run.value == self.value => {
-                self.since = run.since;
+                self.since = run.since.saturating_add(excess(run.latest, self.since, stale_after));
                 self.observations = self.observations.saturating_add(run.observations);
                 self.is_after_change = run.is_after_change;
             }
@@ -76,10 +81,17 @@ impl Run {
     }
 }
 
+/// Returns the milliseconds between two observations in which the first one was stale.
+fn excess(from: i64, to: i64, stale_after: i64) -> i64 {
+    to.saturating_sub(from).saturating_sub(stale_after).max(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::board::Finite;
+
+    const DAY: i64 = 86_400_000;
 
     fn number(number: f64) -> Datum {
         Datum::Number(Finite::new(number).unwrap())
@@ -88,12 +100,12 @@ mod tests {
     #[test]
     fn run_grows_with_distinct_equal_observations() {
         let mut run = Run::new(0, number(5.0), false);
-        run.push(10, &number(5.0));
-        run.push(10, &number(5.0));
+        run.push(10, &number(5.0), DAY);
+        run.push(10, &number(5.0), DAY);
         assert_eq!(run.length(), None, "two observations");
-        run.push(30, &number(5.0));
+        run.push(30, &number(5.0), DAY);
         assert_eq!(run.length(), Some(30));
-        run.push(40, &number(6.0));
+        run.push(40, &number(6.0), DAY);
         assert_eq!(run, Run::new(40, number(6.0), true));
     }
 
@@ -101,7 +113,7 @@ mod tests {
     fn late_and_corrected_values_end_a_run() {
         let run = || {
             let mut run = Run::new(0, number(5.0), false);
-            [10, 20].into_iter().for_each(|at| run.push(at, &number(5.0)));
+            [10, 20].into_iter().for_each(|at| run.push(at, &number(5.0), DAY));
             run
         };
         for (at, value, expected) in [
@@ -111,7 +123,7 @@ mod tests {
             (-5, 6.0, run()),
         ] {
             let mut changed = run();
-            changed.push(at, &number(value));
+            changed.push(at, &number(value), DAY);
             assert_eq!(changed, expected, "{at} {value}");
         }
     }
@@ -120,12 +132,24 @@ mod tests {
     fn recorded_observations_extend_a_run() {
         let backfilled = |past: &[(i64, f64)]| {
             let mut run = Run::new(100, number(5.0), false);
-            run.backfill(past.iter().map(|&(at, value)| (at, number(value))));
+            run.backfill(past.iter().map(|&(at, value)| (at, number(value))), DAY);
             (run.since, run.observations, run.is_after_change)
         };
         assert_eq!(backfilled(&[]), (100, 1, false));
         assert_eq!(backfilled(&[(10, 5.0), (50, 5.0), (100, 7.0)]), (10, 3, false));
         assert_eq!(backfilled(&[(10, 4.0), (50, 5.0), (60, 5.0)]), (50, 3, true));
         assert_eq!(backfilled(&[(10, 5.0), (50, 4.0)]), (100, 1, true));
+    }
+
+    #[test]
+    fn time_without_fresh_observations_does_not_count() {
+        let mut run = Run::new(0, number(5.0), false);
+        for at in [10, 20, 100] {
+            run.push(at, &number(5.0), 15);
+        }
+        assert_eq!(run.length(), Some(20 + 15));
+        let mut run = Run::new(100, number(5.0), false);
+        run.backfill([(0, 5.0), (10, 5.0)].into_iter().map(|(at, n)| (at, number(n))), 15);
+        assert_eq!(run.length(), Some(10 + 15));
     }
 }

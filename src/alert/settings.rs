@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::board::OverTimes;
 use crate::config::{Alert, Config};
 
 /// Settings of all rules.
@@ -16,7 +17,7 @@ pub struct Settings {
     pub channels: Vec<Arc<str>>,
     /// The sources.
     pub sources: Vec<SourceFacts>,
-    /// Title of the site, which stands for the server.
+    /// Title of the site, used for the server itself.
     pub title: Arc<str>,
     /// Time zone of the site.
     pub zone: TimeZone,
@@ -33,6 +34,8 @@ pub struct SourceFacts {
     pub group: Option<Arc<str>>,
     /// Age of an observation at which the source turns stale.
     pub stale_after: Duration,
+    /// Ways over time of its fields.
+    pub over_times: OverTimes,
 }
 
 impl From<&Config> for Settings {
@@ -42,6 +45,7 @@ impl From<&Config> for Settings {
             title: source.title.clone(),
             group: source.group.clone(),
             stale_after: source.stale_after,
+            over_times: source.kind.over_time().into(),
         };
         Settings {
             alerts: config.alerts.clone(),

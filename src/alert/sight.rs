@@ -1,9 +1,11 @@
 //! Sights: one look at the input of a rule.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::board::{Datum, Finite, State};
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// One look at the input of a rule.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +29,12 @@ pub struct FieldSight<'a> {
     pub value: Option<&'a Datum>,
     /// Unit of the value.
     pub unit: Option<Unit>,
+    /// Way over time of the field: the level of a counter continues after a reset.
+    pub over_time: OverTime,
     /// True if the observation is older than the source allows.
     pub is_stale: bool,
+    /// Age at which an observation turns stale. Time without an observation counts up to this.
+    pub stale_after: Duration,
     /// Rate of change and its unit, if a trend has it.
     pub rate: Option<(Finite, Unit)>,
     /// Time until the content is 0 at the present rate.

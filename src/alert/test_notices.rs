@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     EndReason, Ended, Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey,
 };
+use crate::board::{Finite, Value};
 use crate::config::Severity;
+use crate::units::Unit;
 
 /// Returns a time by its seconds after the beginning of 2026.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -42,5 +44,36 @@ pub(crate) fn notice(incident_id: u64, kind: NoticeKind, number: u32, made: i64)
         message: None,
         at: at(made),
         due: at(made),
+    }
+}
+
+/// Returns a time of the third of February 2026, such as `05:57`.
+pub(crate) fn of_morning(time: &str) -> Timestamp {
+    format!("2026-02-03T{time}:00Z").parse().unwrap()
+}
+
+/// Returns a critical incident with a value, a threshold and a rate.
+pub(crate) fn low_cistern() -> Incident {
+    let evidence = Evidence {
+        value: Value::number(280.0, Unit::UsGallon).datum,
+        unit: Some(Unit::UsGallon),
+        threshold: Finite::new(300.0),
+        rate: Finite::new(-12.0).map(|rate| (rate, Unit::UsGallon.per_hour().unwrap())),
+        observed_at: Some(of_morning("05:57")),
+        detail: None,
+    };
+    Incident {
+        id: IncidentId(0x1234),
+        subject: SubjectKey { alert: "tank_low".into(), source: Some("cistern".into()) },
+        title: "Cistern".into(),
+        field: Some("volume".into()),
+        severity: Severity::Critical,
+        condition: "below 300 gal".into(),
+        since: of_morning("02:10"),
+        fired_at: of_morning("02:20"),
+        at_fire: evidence.clone(),
+        evidence,
+        acknowledged: None,
+        ended: None,
     }
 }

@@ -112,7 +112,7 @@ pub fn state(incident: &Incident) -> &'static str {
     match incident.ended.map(|ended| ended.reason) {
         None => "firing",
         Some(EndReason::Resolved | EndReason::OutsideHours) => "resolved",
-        Some(EndReason::Withdrawn) => "withdrawn",
+        Some(EndReason::Withdrawn | EndReason::Duplicate) => "withdrawn",
     }
 }
 
@@ -201,6 +201,9 @@ fn statement(report: Report, incident: &Incident, context: &TextContext<'_>) -> 
         }
         (EndReason::Withdrawn, _, _) => format!(
             "{subject} {condition} {span}: the alert is withdrawn, as its rule or source was changed or removed"
+        ),
+        (EndReason::Duplicate, _, _) => format!(
+            "{subject} {condition} since before the restart: the earlier message about it holds, and this one is withdrawn"
         ),
     }
 }

@@ -13,7 +13,7 @@
 //! lower one of the same part, may be missed too.
 //!
 //! # Counters
-//! A counter that was reset goes on from its level before: see `units::rise`.
+//! A counter that was reset continues from its level before: see `units::rise`.
 
 use std::time::Duration;
 
@@ -204,7 +204,8 @@ pub(super) fn time(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
-fn millis(within: Duration) -> i64 {
+/// Returns a duration in milliseconds.
+pub(super) fn millis(within: Duration) -> i64 {
     i64::try_from(within.as_millis()).unwrap_or(i64::MAX)
 }
 

@@ -13,7 +13,7 @@ use super::rule::Rule;
 use super::settings::Settings;
 use crate::config::AlertRule;
 use crate::history::{Bucket, History, HistoryError, Points, Step, Window};
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 /// Recorded observations of a subject, earliest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,15 +110,22 @@ fn samples(
         let all: Result<Vec<Bucket>, _> = points.collect();
         all.map_err(|error| history.report_read_error(error))
     };
-    let samples = read(points)?.iter().flat_map(observations).collect();
+    let is_counter = points.over_time() == OverTime::Increase;
+    let buckets = read(points)?;
+    let samples = buckets.iter().flat_map(|bucket| observations(bucket, is_counter)).collect();
     Ok(Some(WindowSamples { key: key.clone(), unit, samples }))
 }
 
-/// Returns the observations that a bucket stands for: its extremes within the step, then the latest one.
-fn observations(bucket: &Bucket) -> impl Iterator<Item = (Timestamp, f64)> + use<> {
+/// Returns the observations that represent a bucket: its extremes within the step, then the latest one. A counter
+/// rises from its lowest value to its highest: the other order would look like a reset.
+fn observations(
+    bucket: &Bucket,
+    is_counter: bool,
+) -> impl Iterator<Item = (Timestamp, f64)> + use<> {
     let &Bucket { at, min, max, last, last_at, count, .. } = bucket;
     let at = at.min(last_at);
-    let extremes = [(at, max), (at + (last_at - at) / 2, min)];
+    let (first, second) = if is_counter { (min, max) } else { (max, min) };
+    let extremes = [(at, first), (at + (last_at - at) / 2, second)];
     // Of one observation all numbers are the same.
     let extremes = extremes.into_iter().filter(move |_| count > 1 && min < max);
     let all = extremes.chain([(last_at, last)]);
@@ -134,7 +141,7 @@ mod tests {
     fn bucket_stands_for_its_extremes_and_its_latest_observation() {
         let t = |second| Timestamp::from_second(second).unwrap();
         let single = Bucket::single(900, 7.0);
-        assert_eq!(observations(&single).collect::<Vec<_>>(), [(t(900), 7.0)]);
+        assert_eq!(observations(&single, false).collect::<Vec<_>>(), [(t(900), 7.0)]);
         let quarter = Bucket {
             at: 900,
             min: 3.0,
@@ -147,6 +154,8 @@ mod tests {
             is_partial: false,
         };
         let expected = [(t(900), 9.0), (t(1_300), 3.0), (t(1_700), 6.0)];
-        assert_eq!(observations(&quarter).collect::<Vec<_>>(), expected);
+        assert_eq!(observations(&quarter, false).collect::<Vec<_>>(), expected);
+        let expected = [(t(900), 3.0), (t(1_300), 9.0), (t(1_700), 6.0)];
+        assert_eq!(observations(&quarter, true).collect::<Vec<_>>(), expected);
     }
 }

@@ -53,6 +53,7 @@ pub use event::{Change, ChangeSink, DatedBy, Event, EventKind, Sample};
 pub use held::Received;
 pub use identity::Sighting;
 pub(crate) use order::{Track, Verdict};
+pub use over_times::OverTimes;
 pub use publisher::{Board, BoardReader, Reporter};
 pub use reading::{Datum, FieldName, Finite, Observed, Reading, Stamp, Value};
 pub use report::{Polled, Report, SavedReading, SourceInfo};

@@ -7,11 +7,11 @@ use crate::units::{OverTime, Unit};
 
 /// The configured ways over time. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct OverTimes(Arc<[(FieldName, OverTime)]>);
+pub struct OverTimes(Arc<[(FieldName, OverTime)]>);
 
 impl OverTimes {
     /// Returns the way over time of a field: the configured one, or else that of its name and unit.
-    pub(super) fn of(&self, field: &str, unit: Option<Unit>) -> OverTime {
+    pub fn of(&self, field: &str, unit: Option<Unit>) -> OverTime {
         let configured = self.0.iter().find(|(name, _)| **name == *field);
         configured.map_or_else(|| OverTime::of(field, unit), |(_, over_time)| *over_time)
     }

@@ -39,9 +39,9 @@ fn of_environment() -> Option<PathBuf> {
 /// Purpose of reading a configuration, which decides the checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
-    /// To inspect the configuration or the history.
+    /// Inspection of the configuration or the history.
     Read,
-    /// To serve, at these addresses instead of the file's unless empty.
+    /// Serving, at these addresses instead of the file's unless empty.
     Serve(&'a [ListenAddr]),
 }
 

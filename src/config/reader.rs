@@ -22,7 +22,7 @@ pub(super) struct Reader<'env> {
     found: Arc<Found>,
 }
 
-/// What was found in a file so far.
+/// Errors, warnings, variables and secrets found in a file so far.
 #[derive(Default)]
 struct Found {
     problems: Mutex<Vec<Problem>>,

@@ -9,13 +9,13 @@ use rusqlite::{Row, params};
 use super::backup;
 use super::bucket::{Bucket, Tier};
 use super::calendar::DAY;
+use super::database;
 use super::entry::StoredEvent;
 use super::error::StoreError;
 use super::observation::Observation;
 use super::pool::Reader;
 use super::rebuild;
 use super::rollup_row::{self, columns, of_table};
-use super::schema;
 use super::series::over_time_of;
 use crate::board::{Event, EventKind};
 use crate::text::clean_shared;
@@ -212,7 +212,7 @@ impl Reader<'_> {
 
     /// Checks the whole file for damage.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
-        schema::verify(self.connection())
+        database::verify(self.connection())
     }
 
     /// Returns the number of rows of each table.

@@ -1,4 +1,4 @@
-//! Tables of the file and their migrations; opening, checking and renaming of the file.
+//! Tables of the file, and their migrations.
 //!
 //! | table | one row for each |
 //! | --- | --- |
@@ -13,22 +13,20 @@
 //!
 //! Rollups have a total: `amount`, or the vector `east`, `north` with the sum of its `weight`s. It is null if
 //! the series needs none, or if it is not known: see [`observation`](super::observation).
-//!
-//! `application_id` identifies the file as one of this program, and `user_version` is the schema version. A
-//! file with another id or a later version is rejected before it is written to.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, Transaction};
 
+use super::database::{DatabaseKind, verify};
 use super::error::StoreError;
-use crate::private_file;
 
-/// `application_id` of the file (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMP` in ASCII.
+/// `application_id` of the file: `PUMP` in ASCII.
 const APPLICATION: i32 = 0x5055_4d50;
+
+/// The file.
+const KIND: DatabaseKind = DatabaseKind { application: APPLICATION, latest: VERSION };
 
 /// Longest wait for a lock of another program.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -132,22 +130,13 @@ pub(super) fn create_first_version(path: &Path) -> Connection {
 ///
 /// All steps of a migration and `upgrade`, which gets the version before them, are one transaction: if the
 /// process dies or the disk is full, the file stays as it was.
-///
-/// A new file has mode 0600. SQLite creates the write-ahead log and its index with the mode of the
-/// file.
 pub(super) fn open_to_write(
     path: &Path,
     beat: impl Fn() + Send + 'static,
     upgrade: impl FnOnce(&Transaction<'_>, i32) -> Result<(), StoreError>,
 ) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    private_file::create(path).map_err(|error| StoreError::File(path.to_owned(), error))?;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let (mut connection, version) = KIND.open_to_write(path, BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    let version = schema_version(&connection, path)?;
     beat_during_statements(&mut connection, beat)?;
     // WAL: readers and the writer do not block each other. FULL: a commit is synced to the disk, so
     // it survives a power cut.
@@ -207,14 +196,10 @@ fn beat_during_statements(
 
 /// Opens the file for reading.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let (connection, version) = KIND.open_to_read(path, BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    match schema_version(&connection, path)? {
-        0 => return Err(StoreError::Damaged(format!("{} contains no history", path.display()))),
-        1 => connection.execute_batch(FIRST_VERSION_VIEWS)?,
-        _ => {}
+    if version == 1 {
+        connection.execute_batch(FIRST_VERSION_VIEWS)?;
     }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
@@ -222,67 +207,6 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
 
 /// Page cache of a connection.
 const CACHE_KIB: i64 = 256;
-
-/// Returns the schema version of the file: 0 if it is new. Rejects a file of another program.
-fn schema_version(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, found) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (application, found) {
-        (0, 0) if tables == 0 => Ok(0),
-        (APPLICATION, 1..=VERSION) => Ok(found),
-        (APPLICATION, 0 | i32::MIN..0) => {
-            Err(StoreError::Damaged(format!("{} has no schema version", path.display())))
-        }
-        (APPLICATION, _) => {
-            Err(StoreError::NewerVersion { path: path.to_owned(), found, supported: VERSION })
-        }
-        _ => Err(StoreError::Foreign(path.to_owned())),
-    }
-}
-
-/// Checks the whole file for damage.
-pub(crate) fn verify(connection: &Connection) -> Result<(), StoreError> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    // The first line names the database, of which there is one.
-    match found.lines().next_back() {
-        Some("ok") => Ok(()),
-        first => {
-            Err(StoreError::Damaged(first.unwrap_or("quick_check returned nothing").to_owned()))
-        }
-    }
-}
-
-/// Renames the file, its write-ahead log and its index; returns the new path of the file.
-///
-/// The log is renamed first. If a crash left it without its file, SQLite would replay it into the next file.
-pub(crate) fn set_aside(path: &Path, now: Timestamp) -> io::Result<PathBuf> {
-    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    const SUFFIXES: [&str; 3] = ["-wal", "-shm", ""];
-    // A number distinguishes files that were set aside within the same second.
-    let mut names = (1_u64..).map(|number| match number {
-        1 => format!(".damaged-{stamp}"),
-        number => format!(".damaged-{stamp}-{number}"),
-    });
-    let is_free =
-        |name: &String| SUFFIXES.iter().all(|suffix| !beside(&format!("{name}{suffix}")).exists());
-    let name = names.find(is_free).expect("numbers do not run out");
-    for suffix in SUFFIXES {
-        match std::fs::rename(beside(suffix), beside(&format!("{name}{suffix}"))) {
-            Err(error) if suffix.is_empty() || error.kind() != io::ErrorKind::NotFound => {
-                return Err(error);
-            }
-            _ => {}
-        }
-    }
-    Ok(beside(&name))
-}
 
 #[cfg(test)]
 mod tests {
@@ -352,34 +276,6 @@ mod tests {
             let columns: i64 = connection.query_row(columns, [], |row| row.get(0)).unwrap();
             assert_eq!(columns, 4, "the failed step is rolled back");
         }
-    }
-
-    #[test]
-    fn renamed_damaged_file_replaces_no_earlier_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pumphouse.db");
-        let now = "2026-01-31T17:20:00Z".parse().unwrap();
-        for content in ["one", "two", "three"] {
-            std::fs::write(&path, content).unwrap();
-            let log = folder.path().join("pumphouse.db-wal");
-            std::fs::write(&log, format!("{content}'s log")).unwrap();
-            let aside = set_aside(&path, now).unwrap();
-            assert!(!path.exists() && !log.exists());
-            assert_eq!(std::fs::read_to_string(&aside).unwrap(), content);
-        }
-        let names = std::fs::read_dir(folder.path()).unwrap();
-        assert_eq!(names.count(), 6, "three files and their logs");
-    }
-
-    #[test]
-    fn log_is_renamed_even_if_its_file_cannot_be() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pumphouse.db");
-        let log = folder.path().join("pumphouse.db-wal");
-        std::fs::write(&log, "a log").unwrap();
-        // The rename of the file fails, since the file does not exist.
-        assert!(set_aside(&path, Timestamp::UNIX_EPOCH).is_err());
-        assert!(!log.exists());
     }
 
     #[test]

@@ -16,10 +16,10 @@ use super::error::StoreError;
 use super::meta;
 use super::renames::{self, SourceFields};
 use super::rollup;
-use super::schema;
 use super::series::{SeriesTable, over_time_of};
 use super::settings::Retention;
 use super::upgrade;
+use super::{database, schema};
 use crate::board::Change;
 use crate::time_zone;
 use crate::units::{OverTime, Unit};
@@ -97,7 +97,7 @@ impl Writer {
 
     /// Checks the whole file for damage, which may take minutes.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
-        schema::verify(&self.connection)
+        database::verify(&self.connection)
     }
 
     /// Returns the time of the latest record that is not known to be wrong.

@@ -22,7 +22,7 @@ impl Received {
     }
 }
 
-/// What the server does with a request.
+/// Answer of the server to a request.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
     /// Sends these bytes, and closes the connection.

@@ -3,48 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::context::ChannelContext;
 use super::delivery::Delivery;
-use crate::alert::{
-    EndReason, Ended, Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey,
-};
-use crate::board::{Finite, Value};
+use crate::alert::{EndReason, Ended, Incident, IncidentId, Notice, NoticeKey, NoticeKind};
+use crate::board::Value;
 use crate::config::{Channel, ChannelKind, Severity};
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::trusting;
 use crate::units::Unit;
 
-pub(super) fn at(time: &str) -> Timestamp {
-    format!("2026-02-03T{time}:00Z").parse().unwrap()
-}
-
-pub(super) fn incident() -> Incident {
-    let evidence = Evidence {
-        value: Value::number(280.0, Unit::UsGallon).datum,
-        unit: Some(Unit::UsGallon),
-        threshold: Finite::new(300.0),
-        rate: Finite::new(-12.0).map(|rate| (rate, Unit::UsGallon.per_hour().unwrap())),
-        observed_at: Some(at("05:57")),
-        detail: None,
-    };
-    Incident {
-        id: IncidentId(0x1234),
-        subject: SubjectKey { alert: "tank_low".into(), source: Some("cistern".into()) },
-        title: "Cistern".into(),
-        field: Some("volume".into()),
-        severity: Severity::Critical,
-        condition: "below 300 gal".into(),
-        since: at("02:10"),
-        fired_at: at("02:20"),
-        at_fire: evidence.clone(),
-        evidence,
-        acknowledged: None,
-        ended: None,
-    }
-}
+pub(super) use crate::alert::test_notices::{low_cistern as incident, of_morning as at};
 
 pub(super) fn ended(reason: EndReason) -> Incident {
     let mut incident = incident();

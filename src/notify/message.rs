@@ -21,10 +21,10 @@ use crate::text::clean;
 /// Most incidents that have a line of their own.
 const MAX_LINES: usize = 10;
 
-/// What a delivery says about one incident: its notices have been joined.
+/// Part of a delivery about one incident, whose notices have been joined.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Item<'a> {
-    /// What it says.
+    /// News about the incident.
     pub(super) report: Report,
     /// Latest notice of the incident.
     pub(super) notice: &'a Notice,
@@ -154,9 +154,10 @@ fn single(item: &Item<'_>, context: &TextContext<'_>) -> Parts {
     let subject = text::subject(incident);
     let state = match (item.report, incident.ended.map(|ended| ended.reason)) {
         (Report::Fired, _) => String::new(),
-        (Report::Ended | Report::FiredAndEnded, Some(EndReason::Withdrawn)) => {
-            " (withdrawn)".to_owned()
-        }
+        (
+            Report::Ended | Report::FiredAndEnded,
+            Some(EndReason::Withdrawn | EndReason::Duplicate),
+        ) => " (withdrawn)".to_owned(),
         (Report::Ended | Report::FiredAndEnded, _) => " (over)".to_owned(),
         (Report::Reminder, _) => " (reminder)".to_owned(),
     };

@@ -20,9 +20,9 @@ use super::tls::ClientTls;
 
 /// Connection with an absolute deadline, plain or encrypted.
 pub(crate) enum DeadlineStream {
-    /// Without TLS.
+    /// Socket without TLS.
     Plain(DeadlineSocket),
-    /// With TLS.
+    /// TLS session over a socket.
     Tls(Box<StreamOwned<ClientConnection, DeadlineSocket>>),
 }
 

@@ -163,7 +163,7 @@ pub(super) struct RouteRequest<'a> {
     pub(super) now: Timestamp,
     /// True if the browser has signed in on the page.
     pub(super) by_session: bool,
-    /// What the sender may do.
+    /// Rights of the sender.
     pub(super) role: Role,
     /// Name of the account of a request that may change something, if it has used one.
     pub(super) account: Option<&'a str>,

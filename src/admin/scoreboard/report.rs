@@ -70,7 +70,9 @@
 //! fills in defaults for those that an older server lacks.
 
 mod alerts;
+mod engine;
 mod recorder;
+mod sources;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -83,7 +85,9 @@ use crate::json::deserialize_members;
 use crate::kernel::process::ProcessInfo;
 
 pub use self::alerts::{AlertFault, Alerts, Channel, ChannelFailure, FiringAlert, Heartbeat};
+pub use self::engine::{AcceptQueue, Admin, Listener, Worker};
 pub use self::recorder::{Recorder, Trouble};
+pub use self::sources::{Poller, Scheduler, Source, SourceError};
 
 /// A name: static in the server that writes it, owned by a reader that parsed it.
 type Name = Cow<'static, str>;
@@ -211,137 +215,6 @@ pub struct Reloads {
 }
 
 deserialize_members!(Reloads { ok, refused, latest_refused, hanging_seconds });
-
-/// A worker.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Worker {
-    /// `waiting`, `reading`, `handling`, `writing`.
-    pub state: Name,
-    /// Route of the current request, once its head was read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub route: Option<Name>,
-    /// Time spent on the current connection.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds: Option<f64>,
-}
-
-deserialize_members!(Worker { state, route, seconds });
-
-/// The admin engine.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Admin {
-    /// Time since its acceptor's latest heartbeat.
-    pub acceptor_silent_seconds: f64,
-    /// Its workers, in the order of their numbers.
-    pub workers: Vec<Worker>,
-    /// Number of its open connections by state.
-    pub connections: BTreeMap<Name, u64>,
-    /// Number of its connections shed since the start, by reason.
-    pub connections_shed: BTreeMap<Name, u64>,
-    /// Number of its connections that newer ones evicted at the cap since the start.
-    pub connections_evicted: u64,
-    /// Number of its ready connections that wait for a worker.
-    pub queue_depth: u64,
-    /// Its stuck threads: `admin worker 1 for 12 s`.
-    pub stuck: Vec<String>,
-}
-
-deserialize_members!(Admin {
-    acceptor_silent_seconds,
-    workers,
-    connections,
-    connections_shed,
-    connections_evicted,
-    queue_depth,
-    stuck
-});
-
-/// A configured address.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Listener {
-    /// Address: `0.0.0.0:6443`, `unix:/path`.
-    pub address: String,
-    /// `listening`; `waiting` if the machine did not have the address at the start, until the server listens.
-    pub state: Name,
-    /// Reason of the wait; `None` if the server listens.
-    pub error: Option<String>,
-    /// Kind of that reason: `absent`, the machine does not have the address; `failing`, its port is in use or a
-    /// resource is short; `misconfigured`, this user must not listen there.
-    pub cause: Option<Name>,
-    /// Begin of the state (RFC 3339, whole seconds).
-    pub since: String,
-}
-
-deserialize_members!(Listener { address, state, error, cause, since });
-
-/// Accept queue of a listener: `Recv-Q` and `Send-Q` of `ss -ltn`.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct AcceptQueue {
-    /// Address of the listener.
-    pub listener: String,
-    /// Number of connections that wait to be accepted.
-    pub depth: u32,
-    /// Maximum number of connections that wait.
-    pub limit: u32,
-}
-
-deserialize_members!(AcceptQueue { listener, depth, limit });
-
-/// The scheduler of polls.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Scheduler {
-    /// Time since its latest heartbeat.
-    pub silent_seconds: f64,
-    /// Number of threads `pw-poll-N`: those in a poll, and a few idle ones.
-    pub poller_threads: usize,
-    /// Number of those that are idle.
-    pub idle_poller_threads: usize,
-}
-
-deserialize_members!(Scheduler { silent_seconds, poller_threads, idle_poller_threads });
-
-/// Polls of a source.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Poller {
-    /// Name of its source.
-    pub source: String,
-    /// `waiting`, `polling`.
-    pub phase: Name,
-    /// Time spent in that phase.
-    pub seconds: f64,
-}
-
-deserialize_members!(Poller { source, phase, seconds });
-
-/// A source.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Source {
-    /// Name.
-    pub source: String,
-    /// `waiting`, `fresh`, `stale`.
-    pub state: Name,
-    /// Age of the latest observation; `None` if there is none.
-    pub age_seconds: Option<f64>,
-    /// Error of the latest poll; `None` if it succeeded.
-    pub error: Option<SourceError>,
-}
-
-deserialize_members!(Source { source, state, age_seconds, error });
-
-/// Error of the latest poll.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct SourceError {
-    /// `timeout`, `dns`, … as in the metric `polls_total{outcome}`.
-    pub kind: Name,
-    /// Description of the error in one sentence.
-    pub message: String,
-    /// Number of failed polls in a row.
-    pub failures: u64,
-    /// Time since the first of them.
-    pub seconds: f64,
-}
-
-deserialize_members!(SourceError { kind, message, failures, seconds });
 
 /// A certificate in use.
 #[derive(Debug, Clone, Default, Serialize)]

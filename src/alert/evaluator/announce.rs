@@ -16,9 +16,9 @@ use super::{Evaluator, RuleState};
 use crate::config::{Alert, Severity};
 
 impl Evaluator {
-    /// Sends the fire of an incident to the channels of its rule but `except`, unless it was announced already or
-    /// the alert is silenced.
-    pub(super) fn announce(&mut self, place: Place, now: Timestamp, except: &[Arc<str>]) {
+    /// Sends the fire of an incident to the channels of its rule that are able to carry it, unless it was announced
+    /// already or the alert is silenced.
+    pub(super) fn announce(&mut self, place: Place, now: Timestamp) {
         let RuleState { rule, silenced_until, subjects, .. } = &self.rules[place.rule];
         let subject = &subjects[place.subject];
         let is_announced = subject.announced.latest.is_some();
@@ -27,10 +27,37 @@ impl Evaluator {
         }
         let Some(incident) = subject.monitor.incident().cloned() else { return };
         let mut channels = self.channels_of(rule.alert());
-        channels.retain(|channel| !except.contains(channel));
+        let wanted = channels.len();
+        channels.retain(|channel| !subject.unable.contains(channel));
+        // Without an able channel it is announced once there is one.
+        if channels.is_empty() && wanted > 0 {
+            return;
+        }
         self.notify(place, &channels, NoticeKind::Fired, &incident, now);
         let announced = Announced { channels, reminders: 0, latest: Some(now) };
         self.subject_mut(place).announced = announced;
+    }
+
+    /// Sends the fire of an incident to the channels of its rule that were unable to carry it before.
+    pub(super) fn announce_to_others(&mut self, place: Place, now: Timestamp) {
+        let RuleState { rule, silenced_until, subjects, .. } = &self.rules[place.rule];
+        let Subject { monitor, announced, unable, .. } = &subjects[place.subject];
+        let Some(incident) = monitor.incident().cloned() else { return };
+        if !self.is_active || silenced_until.is_some() {
+            return;
+        }
+        let mut channels = self.channels_of(rule.alert());
+        channels
+            .retain(|channel| !unable.contains(channel) && !announced.channels.contains(channel));
+        if channels.is_empty() {
+            return;
+        }
+        self.notify(place, &channels, NoticeKind::Fired, &incident, now);
+        let announced = &mut self.subject_mut(place).announced;
+        announced.channels.append(&mut channels);
+        announced.latest.get_or_insert(now);
+        self.save(place);
+        self.requeue(place);
     }
 
     /// Sends the end of an incident to the channels that know of it.

@@ -90,7 +90,7 @@ impl Evaluator {
             let subject = self.subject(place);
             let Some(incident) = subject.monitor.incident() else { continue };
             if subject.announced.latest.is_none() {
-                self.announce(place, now, &[]);
+                self.announce(place, now);
                 self.save(place);
             } else if incident.acknowledged.is_none() {
                 self.send_reminder(place, now);

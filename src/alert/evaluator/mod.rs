@@ -25,6 +25,7 @@ mod subject;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -33,6 +34,7 @@ use self::sights::sight;
 use self::subject::Subject;
 use super::describe::describe;
 use super::effects::Effects;
+use super::fault::Fault;
 use super::incident::{EndReason, Incident, IncidentId};
 use super::monitor::{Names, Transition};
 use super::rule::Rule;
@@ -83,14 +85,18 @@ pub struct Evaluator {
     by_source: HashMap<Arc<str>, Arc<[Place]>>,
     /// Positions of the sources in the settings.
     facts: HashMap<Arc<str>, usize>,
-    /// Times at which subjects are looked at again.
+    /// Times at which subjects are checked again.
     due: BTreeSet<(Timestamp, Place)>,
-    /// Version of the latest snapshot that was looked at.
+    /// Version of the latest snapshot that the rules were applied to.
     seen: u64,
     is_active: bool,
     clock: StepDetector,
     /// Start of the process, by the present setting of the clock.
     started_at: Timestamp,
+    /// Start of the process in the latest snapshot, which tells by which setting of the clock its times are.
+    dated_by: Option<Timestamp>,
+    /// That of snapshots from before a step of the clock, and the time since boot up to which they are not looked at.
+    dated_before: Option<(Timestamp, Duration)>,
     /// Latest incidents that have ended, newest first.
     recent: VecDeque<Arc<Incident>>,
     ids: Ids,
@@ -120,6 +126,8 @@ impl Evaluator {
             is_active: false,
             clock: StepDetector::new(now),
             started_at,
+            dated_by: None,
+            dated_before: None,
             recent: VecDeque::new(),
             ids,
             effects: Effects::default(),
@@ -143,6 +151,9 @@ impl Evaluator {
     /// Applies the rules to the sources that have changed since the last snapshot, and to those that are due.
     pub fn look(&mut self, snapshot: &Snapshot, now: TimePoint) {
         self.notice_step(now);
+        if self.is_dated_before_step(snapshot, now) {
+            return self.end_silences(now.wall);
+        }
         let now = now.wall;
         let seen = std::mem::replace(&mut self.seen, snapshot.version);
         for source in snapshot.sources.iter().filter(|source| source.version > seen) {
@@ -177,7 +188,12 @@ impl Evaluator {
                 threshold: state.threshold,
                 detail: state.detail.as_deref(),
             });
-            self.step(Place { rule: at, subject: 0 }, &sight, now.wall, &state.channels);
+            let place = Place { rule: at, subject: 0 };
+            if state.is_met == Some(true) {
+                self.subject_mut(place).unable.clone_from(&state.channels);
+            }
+            self.step(place, &sight, now.wall);
+            self.announce_to_others(place, now.wall);
         }
     }
 
@@ -187,7 +203,7 @@ impl Evaluator {
         let facts = &self.settings.sources[facts];
         let sight = sight(&rule.rule, source, facts, self.started_at, now);
         if let Some(sight) = sight {
-            self.step(place, &sight, now, &[]);
+            self.step(place, &sight, now);
         }
     }
 
@@ -203,23 +219,28 @@ impl Evaluator {
         let zone = &self.settings.zone;
         if let Some(transition) = monitor.tick(rule, now, zone, &mut self.ids, &names) {
             *view = None;
-            self.apply(place, transition, now, &[]);
+            self.apply(place, transition, now);
         }
         self.remind(place, now);
-        // One that is due already has just been looked at: by rounding, not more often than this.
+        // One that is due already has just been checked. Times are rounded, so this bounds how often it is.
         self.requeue_from(place, now.saturating_add(MIN_WAIT).unwrap_or(now));
     }
 
-    /// Shows a subject to its rule. `except` cannot carry a message about it.
-    fn step(&mut self, place: Place, sight: &Sight<'_>, now: Timestamp, except: &[Arc<str>]) {
+    /// Shows a subject to its rule.
+    fn step(&mut self, place: Place, sight: &Sight<'_>, now: Timestamp) {
         let RuleState { rule, subjects, view, .. } = &mut self.rules[place.rule];
         let Subject { key, title, monitor, .. } = &mut subjects[place.subject];
         let names = names(rule, key, title);
-        let before = monitor.evidence().cloned();
+        let before = (monitor.evidence().cloned(), monitor.fault());
         let zone = &self.settings.zone;
         let transition = monitor.observe(rule, sight, now, zone, &mut self.ids, &names);
-        if transition.is_some() || before.as_ref() != monitor.evidence() {
+        if transition.is_some() || before.0.as_ref() != monitor.evidence() {
             *view = None;
+        }
+        let fault = monitor.fault();
+        if before.1 != fault {
+            *view = None;
+            report_fault(key, fault);
         }
         let Some(transition) = transition else { return self.requeue(place) };
         let is_at_end = match &transition {
@@ -229,16 +250,16 @@ impl Evaluator {
             }
             Transition::Pending | Transition::Fired(_) => false,
         };
-        self.apply(place, transition, now, except);
+        self.apply(place, transition, now);
         // At the end of the hours of a rule, the sight may be one of the next hours.
         match is_at_end {
-            true => self.step(place, sight, now, except),
+            true => self.step(place, sight, now),
             false => self.requeue(place),
         }
     }
 
     /// Draws the consequences of a transition.
-    fn apply(&mut self, place: Place, transition: Transition, now: Timestamp, except: &[Arc<str>]) {
+    fn apply(&mut self, place: Place, transition: Transition, now: Timestamp) {
         match transition {
             Transition::Pending | Transition::Cleared => {}
             Transition::Fired(incident) => {
@@ -246,7 +267,7 @@ impl Evaluator {
                     self.record(EventKind::AlertFired, &incident, incident.fired_at);
                     self.effects.incidents.push(incident);
                 }
-                self.announce(place, now, except);
+                self.announce(place, now);
             }
             Transition::Ended(incident) => self.end(place, incident, now),
         }
@@ -312,7 +333,31 @@ impl Evaluator {
             self.subject_mut(place).redate(step);
             self.requeue(place);
         }
-        self.rules.iter_mut().for_each(|rule| rule.view = None);
+        for state in &mut self.rules {
+            state.view = None;
+            let Some(until) = &mut state.silenced_until else { continue };
+            *until = until.saturating_add(step).unwrap_or(*until);
+            if self.is_active {
+                let name = state.rule.alert().name.clone();
+                self.effects.silences.push((name, state.silenced_until));
+            }
+        }
+        self.dated_before = self.dated_by.map(|dated_by| (dated_by, now.boot + MAX_REDATING));
+    }
+
+    /// Returns true if the times of a snapshot are by the setting of the clock before its latest step. The board notices
+    /// the step on its own, soon.
+    fn is_dated_before_step(&mut self, snapshot: &Snapshot, now: TimePoint) -> bool {
+        let dated_by = snapshot.service.started_at;
+        if let Some((before, until)) = self.dated_before
+            && before == dated_by
+            && now.boot < until
+        {
+            return true;
+        }
+        self.dated_before = None;
+        self.dated_by = Some(dated_by);
+        false
     }
 
     /// Returns all places.
@@ -332,8 +377,20 @@ impl Evaluator {
     }
 }
 
+/// Longest wait for a snapshot whose times are by the present setting of the clock.
+const MAX_REDATING: Duration = Duration::from_secs(10);
+
 /// Shortest time between two looks at a subject by the clock.
 const MIN_WAIT: SignedDuration = SignedDuration::from_millis(100);
+
+/// Logs that a rule cannot be applied to the value of a subject, or can again.
+fn report_fault(key: &super::incident::SubjectKey, fault: Option<Fault>) {
+    let source = key.source.as_deref().unwrap_or_default();
+    match fault {
+        Some(fault) => log::warn!("the alert {} cannot be applied to {source}: {fault}", key.alert),
+        None => log::info!("the alert {} can be applied to {source} again", key.alert),
+    }
+}
 
 fn names<'a>(
     rule: &'a Rule,

@@ -58,7 +58,7 @@ impl Evaluator {
             }
         }
         self.index();
-        // What the rules say of the present is not known yet.
+        // The result of the rules is not known yet.
         self.seen = 0;
     }
 
@@ -77,30 +77,28 @@ impl Evaluator {
         self.recent.extend(recent.into_iter().map(Arc::new));
         self.recent.truncate(MAX_RECENT);
         let all = self.settings.channels.clone();
-        let mut open: HashMap<IncidentId, (Incident, Vec<Arc<str>>)> =
-            open.into_iter().map(|incident| (incident.id, (incident, all.clone()))).collect();
+        let open: HashMap<IncidentId, Incident> =
+            open.into_iter().map(|incident| (incident.id, incident)).collect();
+        let mut known: HashMap<SubjectKey, Vec<Arc<str>>> = HashMap::new();
         for (key, saved) in states {
             let place = places.get(&key).copied();
-            // After a start without the file, what fires in memory was announced.
-            let is_firing = place.is_some_and(|place| was_active && self.is_firing(place));
-            match place.filter(|&place| !is_firing && self.restore(place, &saved)) {
-                Some(_) => {}
-                None => {
-                    let told = Subject::channels_in(&saved.state);
-                    let of_subject = open.values_mut().filter(|(i, _)| i.subject == key);
-                    of_subject.for_each(|(_, channels)| channels.clone_from(&told));
-                    if !is_firing {
-                        self.effects.states.push((key, None));
-                    }
+            let is_restored = place.is_some_and(|place| match was_active {
+                true => self.restore_late(place, &saved, now),
+                false => self.restore(place, &saved),
+            });
+            if !is_restored {
+                known.insert(key.clone(), Subject::channels_in(&saved.state));
+                if !place.is_some_and(|place| self.is_firing(place)) {
+                    self.effects.states.push((key, None));
                 }
             }
         }
-        for place in places.values() {
-            let live = self.subject(*place).monitor.incident().map(|incident| incident.id);
-            live.map(|id| open.remove(&id));
-        }
-        for (incident, channels) in open.into_values() {
-            self.withdraw_saved(&incident, &channels, now);
+        let firing = places.values().filter_map(|&place| self.subject(place).monitor.incident());
+        let known_ids: HashSet<IncidentId> =
+            firing.chain(&self.effects.incidents).map(|incident| incident.id).collect();
+        for incident in open.into_values().filter(|incident| !known_ids.contains(&incident.id)) {
+            let channels = known.get(&incident.subject).unwrap_or(&all);
+            self.withdraw_saved(&incident, channels, now);
         }
         for (name, until) in silences {
             match self.rules.iter_mut().find(|state| state.rule.alert().name == name) {
@@ -121,11 +119,17 @@ impl Evaluator {
     /// Starts windows from recorded observations. Subjects that exist no more are ignored.
     pub fn backfill(&mut self, samples: Vec<WindowSamples>) {
         for WindowSamples { key, unit, samples } in samples {
-            let rule = self.rules.iter_mut().find(|state| state.rule.alert().name == key.alert);
-            let Some(RuleState { rule, subjects, .. }) = rule else { continue };
-            if let Some(subject) = subjects.iter_mut().find(|subject| subject.key == key) {
-                subject.monitor.backfill(rule, samples.into_iter(), unit);
-            }
+            let Some(source) = &key.source else { continue };
+            let (Some(places), Some(&facts)) = (self.by_source.get(source), self.facts.get(source))
+            else {
+                continue;
+            };
+            let is_own = |place: &&Place| self.subject(**place).key.alert == key.alert;
+            let Some(&place) = places.iter().find(is_own) else { continue };
+            let stale_after = self.settings.sources[facts].stale_after;
+            let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
+            let samples = samples.into_iter();
+            subjects[place.subject].monitor.backfill(rule, samples, unit, stale_after);
         }
     }
 
@@ -159,7 +163,7 @@ impl Evaluator {
         if let Some(incident) = subject.monitor.incident().cloned().filter(|_| !is_announced) {
             self.record(crate::board::EventKind::AlertFired, &incident, incident.fired_at);
             self.effects.incidents.push(incident);
-            self.announce(place, now, &[]);
+            self.announce(place, now);
             self.save(place);
         }
     }
@@ -179,6 +183,31 @@ impl Evaluator {
         restored.is_ok()
     }
 
+    /// Replaces the state of a subject by a saved one that was read after the rules had begun without it. An incident
+    /// that fires in both has the id of the saved one; the one in memory ends. Returns false if the state in memory
+    /// stays.
+    fn restore_late(&mut self, place: Place, saved: &SavedState, now: Timestamp) -> bool {
+        let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
+        let subject = &mut subjects[place.subject];
+        if !matches!(subject.monitor.state(), Phase::Firing) {
+            return self.restore(place, saved);
+        }
+        let mut earlier = Subject::new(subject.key.clone(), subject.title.clone());
+        let is_same_rule = saved.fingerprint == rule.fingerprint();
+        if !is_same_rule || earlier.restore(&saved.state).is_err() || !earlier.is_firing() {
+            return false;
+        }
+        let ended = subject.monitor.end_as_duplicate(now);
+        if let Some(Transition::Ended(incident)) = ended {
+            self.end(place, incident, now);
+        }
+        let Subject { monitor, announced, .. } = earlier;
+        let subject = self.subject_mut(place);
+        (subject.monitor, subject.announced) = (monitor, announced);
+        self.save(place);
+        true
+    }
+
     /// Ends an incident in the file whose rule or source is not the same any more. `channels` know of it.
     fn withdraw_saved(&mut self, incident: &Incident, channels: &[Arc<str>], now: Timestamp) {
         let ended = Some(Ended { at: now, reason: EndReason::Withdrawn });
@@ -188,7 +217,7 @@ impl Evaluator {
     }
 
     fn is_firing(&self, place: Place) -> bool {
-        matches!(self.subject(place).monitor.state(), Phase::Firing)
+        self.subject(place).is_firing()
     }
 
     /// Withdraws the incidents of rules and sources that are gone or were changed, and drops their states.

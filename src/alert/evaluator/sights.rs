@@ -20,7 +20,7 @@ pub(super) fn sight<'a>(
     now: Timestamp,
 ) -> Option<Sight<'a>> {
     match rule {
-        AlertRule::Field { field, .. } => field_sight(source, field, now).map(Sight::Field),
+        AlertRule::Field { field, .. } => field_sight(source, facts, field, now).map(Sight::Field),
         AlertRule::Source { .. } => Some(Sight::Source(SourceSight {
             state: state_since(source, started_at),
             stale_at: source.reading.as_ref().map(|reading| reading.stale_at),
@@ -48,7 +48,12 @@ fn state_since(source: &SourceView, started_at: Timestamp) -> State {
     }
 }
 
-fn field_sight<'a>(source: &'a SourceView, field: &str, now: Timestamp) -> Option<FieldSight<'a>> {
+fn field_sight<'a>(
+    source: &'a SourceView,
+    facts: &SourceFacts,
+    field: &str,
+    now: Timestamp,
+) -> Option<FieldSight<'a>> {
     let reading = source.reading.as_ref()?;
     let value = source.value(field);
     let own = value.and_then(|value| value.observed);
@@ -58,12 +63,15 @@ fn field_sight<'a>(source: &'a SourceView, field: &str, now: Timestamp) -> Optio
     };
     let rate = value_of(source, &format!("{field}_rate"));
     let observed = own.unwrap_or(reading.observed);
+    let unit = value.and_then(|value| value.unit);
     Some(FieldSight {
         observed_at: observed.at,
         is_by_machine: observed.stamp.is_by_machine(),
         value: value.and_then(|value| value.datum.as_ref()),
-        unit: value.and_then(|value| value.unit),
+        unit,
+        over_time: facts.over_times.of(field, unit),
         is_stale: source.state == State::Stale || own.is_some_and(is_stale),
+        stale_after: facts.stale_after,
         rate: rate.and_then(|(number, unit)| Some((number, unit?))),
         time_to_empty: time_to_empty(source.value(TIME_TO_EMPTY), rate),
     })

@@ -19,6 +19,8 @@ pub(super) struct Subject {
     pub(super) title: Arc<str>,
     pub(super) monitor: Monitor,
     pub(super) announced: Announced,
+    /// Channels that cannot carry a message about it at present.
+    pub(super) unable: Vec<Arc<str>>,
     /// Time at which it is queued.
     pub(super) queued: Option<Timestamp>,
 }
@@ -58,6 +60,7 @@ impl Subject {
             title,
             monitor: Monitor::new(),
             announced: Announced::default(),
+            unable: Vec::new(),
             queued: None,
         }
     }
@@ -99,6 +102,11 @@ impl Subject {
     pub(super) fn channels_in(saved: &str) -> Vec<Arc<str>> {
         let saved = crate::json::from_text(saved).map(|Saved { channels, .. }| channels);
         saved.unwrap_or_default().into_iter().map(Arc::from).collect()
+    }
+
+    /// Returns true while the rule fires.
+    pub(super) fn is_firing(&self) -> bool {
+        matches!(self.monitor.state(), Phase::Firing)
     }
 
     /// Moves the times that were read from the clock of this machine, after it was set by `step`.

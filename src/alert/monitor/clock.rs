@@ -85,7 +85,8 @@ impl Clock {
             detail: sight.detail.map(Arc::from),
         };
         let from = match sight.is_met {
-            Some(true) => sight.since.or(since).or(Some(now)),
+            // The clock may have been set back since: what holds now is met.
+            Some(true) => Some(sight.since.or(since).map_or(now, |since| since.min(now))),
             Some(false) | None => None,
         };
         Clock {

@@ -11,7 +11,8 @@
 //!
 //! # Observations
 //! A rule on a field measures time by its observations. `for` is the difference between the times of two of them, so
-//! the same observation polled three times counts once, and time without observations does not count. An observation
+//! the same observation polled three times counts once. After an observation time counts up to `stale_after` of the
+//! source, so the time of an outage does not. An observation
 //! earlier than the latest is late and changes nothing. The value of the latest may be corrected: it is assessed again,
 //! while a pending state that the wrong value has ended is not restored. Null and stale values change nothing.
 //!
@@ -34,6 +35,7 @@ mod status;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -45,7 +47,7 @@ use super::assessment::{Level, assess};
 use super::fault::Fault;
 use super::incident::{Acknowledgement, EndReason, Evidence, Incident, IncidentId};
 use super::memory::Memory;
-use super::rule::{Hours, Rule, moved};
+use super::rule::{Hours, Rule, moved, signed};
 use super::sight::{FieldSight, Sight};
 use crate::board::Datum;
 use crate::config::FieldCondition;
@@ -54,6 +56,9 @@ use crate::units::Unit;
 
 pub use self::saved::RestoreError;
 pub use self::status::{Names, Phase, Transition};
+
+/// Longest gap between two recorded observations that are quarters of an hour, if none is missing.
+pub(super) const MIN_RECORDED_GAP: Duration = Duration::from_secs(30 * 60);
 
 /// State of one rule on one subject. At most 200 bytes while it is inactive, but for the observations that a window
 /// needs.
@@ -145,13 +150,19 @@ impl Monitor {
         self.end(EndReason::Withdrawn, now)
     }
 
+    /// Ends the incident because the same one of before a restart continues.
+    pub fn end_as_duplicate(&mut self, now: Timestamp) -> Option<Transition> {
+        self.end(EndReason::Duplicate, now)
+    }
+
     /// Adds recorded observations, earliest first, before those that the rule has seen. They are in `unit`, and begin
-    /// [`Rule::window`] before the present.
+    /// [`Rule::window`] before the present. An observation turns stale after `stale_after`.
     pub fn backfill(
         &mut self,
         rule: &Rule,
         samples: impl Iterator<Item = (Timestamp, f64)>,
         unit: Option<Unit>,
+        stale_after: Duration,
     ) {
         let Some(condition) = rule.field_condition() else { return };
         if self.memory == Memory::Empty {
@@ -163,7 +174,7 @@ impl Monitor {
             (Some(unit), Some(own)) => Some((at, unit.convert_unrounded(number, own)?)),
             _ => None,
         });
-        self.memory.backfill(condition, converted);
+        self.memory.backfill(condition, converted, stale_after.max(MIN_RECORDED_GAP));
     }
 
     /// Records that a person knows of the incident. Returns false if there is none, or if a person knew before.
@@ -243,18 +254,27 @@ impl Monitor {
                 self.unit = sight.unit;
             }
             self.is_by_machine = sight.is_by_machine;
-            self.memory.push(condition, sight.observed_at, value);
+            self.memory.push(condition, sight.observed_at, value, sight.stale_after);
         }
         if let Some(ended) = self.end_with_hours(look) {
             return Some(ended);
         }
         let value = sight.value.filter(|_| !sight.is_stale)?;
         let at = sight.observed_at;
+        let before = self.latest;
         if !look.hours.contain(look.now) || !look.hours.contain(at) || !self.count(at, look.now) {
             return None;
         }
+        let excess = before.map_or(SignedDuration::ZERO, |before| {
+            at.duration_since(before).saturating_sub(signed(sight.stale_after))
+        });
+        if let Status::Pending(pending) = &mut self.status
+            && excess.is_positive()
+        {
+            pending.held_from = moved(pending.held_from, excess);
+        }
         let begin = look.hours.begin();
-        match assess(look.rule, condition, sight, value, &self.memory, begin) {
+        match assess(condition, sight, value, &self.memory, begin) {
             Err(fault) => {
                 self.fault = Some(fault);
                 None
@@ -274,11 +294,11 @@ impl Monitor {
                     detail: assessment.detail,
                 };
                 let level = assessment.level;
-                let since = match &self.status {
-                    Status::Pending(pending) => pending.since.min(at),
-                    Status::Inactive | Status::Firing(_) => at,
+                let (since, held_from) = match &self.status {
+                    Status::Pending(pending) => (pending.since.min(at), pending.held_from.min(at)),
+                    Status::Inactive | Status::Firing(_) => (at, at),
                 };
-                self.settle(Finding { level, since, held_from: since, at, evidence }, look)
+                self.settle(Finding { level, since, held_from, at, evidence }, look)
             }
         }
     }

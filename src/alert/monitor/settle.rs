@@ -10,7 +10,7 @@ use crate::alert::assessment::Level;
 use crate::alert::rule::{Hours, Rule};
 use crate::alert::{EndReason, Ended, Evidence, Incident, IncidentId};
 
-/// What a call of the monitor needs beside the input.
+/// Input of a monitor beside the observation: rule, time, hours, names and a source of ids.
 pub(super) struct Look<'a> {
     pub(super) rule: &'a Rule,
     pub(super) now: Timestamp,

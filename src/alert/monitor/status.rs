@@ -51,13 +51,13 @@ pub enum Phase {
 /// Change of the state.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Transition {
-    /// From inactive to pending.
+    /// Inactive to pending.
     Pending,
-    /// From pending to inactive.
+    /// Pending to inactive.
     Cleared,
-    /// To firing.
+    /// Pending or inactive to firing.
     Fired(Arc<Incident>),
-    /// From firing to inactive.
+    /// Firing to inactive.
     Ended(Arc<Incident>),
 }
 

@@ -1,9 +1,12 @@
 //! Rules on the fields of one source during a replay: pure, without I/O and without a clock.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::evaluator::time_to_empty;
+use super::super::monitor::MIN_RECORDED_GAP;
 use super::super::sight::{FieldSight, Sight, TimeToEmpty};
 use super::feed::{Feed, Row};
 use super::plan::{Input, SourcePlan};
@@ -23,12 +26,14 @@ struct Watcher {
     /// Name of the rate of its field, of a rule on the time until a tank is empty.
     rate: Option<String>,
     order: Order,
+    over_time: OverTime,
     subject: Subject,
 }
 
 /// The rules on the fields of a source.
 pub(super) struct FieldReplay<'a> {
     zone: &'a TimeZone,
+    stale_after: Duration,
     fields: Vec<Field>,
     /// Latest number of each field.
     previous: Vec<Option<f64>>,
@@ -54,16 +59,18 @@ impl<'a> FieldReplay<'a> {
             let AlertRule::Field { field, condition, .. } = &subject.rule().alert().rule else {
                 return None;
             };
-            let is_counter = match input {
-                Input::Recorded(field) => feeds[*field].over_time() == OverTime::Increase,
-                Input::Content { .. } | Input::Derived { .. } => false,
+            let over_time = match input {
+                Input::Recorded(field) | Input::Content { field, .. } => feeds[*field].over_time(),
+                // The trend computes rates and changes, none of which is a counter.
+                Input::Derived { .. } => OverTime::Mean,
             };
             let rate = matches!(input, Input::Content { .. }).then(|| format!("{field}_rate"));
-            let order = Order::of(condition, is_counter);
-            Some(Watcher { input: input.clone(), rate, order, subject })
+            let order = Order::of(condition, over_time == OverTime::Increase);
+            Some(Watcher { input: input.clone(), rate, order, over_time, subject })
         };
         FieldReplay {
             zone,
+            stale_after: source.stale_after,
             fields,
             previous: vec![None; feeds.len()],
             is_derived: vec![false; plan.trends().len()],
@@ -79,8 +86,8 @@ impl<'a> FieldReplay<'a> {
             *is_derived = trend.observe(now, rows, &self.fields);
         }
         for watcher in &mut self.watchers {
-            let Watcher { input, rate, order, subject } = watcher;
-            let zone = self.zone;
+            let Watcher { input, rate, order, over_time, subject } = watcher;
+            let (zone, stale_after) = (self.zone, self.stale_after);
             match input {
                 Input::Recorded(field) => {
                     let Some(row) = &rows[*field] else { continue };
@@ -88,7 +95,10 @@ impl<'a> FieldReplay<'a> {
                     for (at, number) in observations(&row.bucket, *order, self.previous[*field]) {
                         let Ok(at) = Timestamp::from_second(at) else { continue };
                         let value = Datum::Number(number);
-                        let sight = sight(at, Some(&value), unit, None, TimeToEmpty::Unknown);
+                        let sight = Sight::Field(FieldSight {
+                            stale_after: stale_after.max(gap(row.is_quarter)),
+                            ..sight(at, Some(&value), unit, *over_time)
+                        });
                         subject.observe(&sight, at, zone, row.is_quarter);
                     }
                 }
@@ -99,7 +109,11 @@ impl<'a> FieldReplay<'a> {
                     let hours = time_to_empty(trend.value(TIME_TO_EMPTY), rate);
                     let value = Finite::new(row.bucket.last).map(Datum::Number);
                     let rate = rate.and_then(|(rate, unit)| Some((rate, unit?)));
-                    let sight = sight(now, value.as_ref(), self.fields[*field].1, rate, hours);
+                    let seen = sight(now, value.as_ref(), self.fields[*field].1, *over_time);
+                    let stale_after = stale_after.max(gap(row.is_quarter));
+                    let time_to_empty = hours;
+                    let sight = FieldSight { rate, time_to_empty, stale_after, ..seen };
+                    let sight = Sight::Field(sight);
                     subject.observe(&sight, now, zone, row.is_quarter);
                 }
                 Input::Derived { trend, name } => {
@@ -109,7 +123,9 @@ impl<'a> FieldReplay<'a> {
                     let Some(value) = self.trends[*trend].value(name) else { continue };
                     let is_coarse = rows.iter().flatten().any(|row| row.is_quarter);
                     let datum = value.datum.as_ref();
-                    let sight = sight(now, datum, value.unit, None, TimeToEmpty::Unknown);
+                    let stale_after = stale_after.max(gap(is_coarse));
+                    let seen = sight(now, datum, value.unit, *over_time);
+                    let sight = Sight::Field(FieldSight { stale_after, ..seen });
                     subject.observe(&sight, now, zone, is_coarse);
                 }
             }
@@ -130,22 +146,29 @@ impl<'a> FieldReplay<'a> {
     }
 }
 
+/// Returns the time up to which the next row may be expected: two quarters of an hour, or none.
+fn gap(is_quarter: bool) -> Duration {
+    if is_quarter { MIN_RECORDED_GAP } else { Duration::ZERO }
+}
+
+/// Returns a sight of a value that is not stale.
 fn sight<'v>(
     observed_at: Timestamp,
     value: Option<&'v Datum>,
     unit: Option<Unit>,
-    rate: Option<(Finite, Unit)>,
-    time_to_empty: TimeToEmpty,
-) -> Sight<'v> {
-    Sight::Field(FieldSight {
+    over_time: OverTime,
+) -> FieldSight<'v> {
+    FieldSight {
         observed_at,
         is_by_machine: false,
         value,
         unit,
+        over_time,
         is_stale: false,
-        rate,
-        time_to_empty,
-    })
+        stale_after: Duration::ZERO,
+        rate: None,
+        time_to_empty: TimeToEmpty::Unknown,
+    }
 }
 
 /// Returns the number and the unit of a value.

@@ -5,7 +5,7 @@
 //! Between two of them, the monitors follow the clock. Nothing happens in a gap, as rules do not fire on stale values.
 //!
 //! # Rows
-//! Where retention has deleted single observations, quarters of an hour stand for them (`quarter`). Days are too coarse
+//! Where retention has deleted single observations, quarters of an hour replace them (`quarter`). Days are too coarse
 //! and are left out. [`Extent`] says where each begins.
 //!
 //! # Derived values

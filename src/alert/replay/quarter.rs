@@ -4,7 +4,7 @@
 //! shown to the rules, so that a short dip below a threshold is not lost, in the order that invents no change:
 //!
 //! * For a rule on falls the lowest comes first, so that the fall between the extremes does not count; for one on rises
-//!   the highest does. A change that began before the quarter, or goes on after it, counts in full.
+//!   the highest does. A change that began before the quarter, or continues after it, counts in full.
 //! * For other rules the extremes follow the direction of the values, as they would in most quarters. Otherwise a tank
 //!   that fills past a threshold would seem to cross it three times.
 
@@ -38,8 +38,8 @@ impl Order {
     }
 }
 
-/// Returns the observations that a row stands for: times in seconds since 1970, and numbers. A single observation
-/// stands for itself. `previous` is the value before.
+/// Returns the observations that a row represents: times in seconds since 1970, and numbers. A single observation
+/// represents itself. `previous` is the value before.
 pub(super) fn observations(
     row: &Bucket,
     order: Order,

@@ -32,7 +32,7 @@ pub struct ReplayedAlert {
     pub condition: Arc<str>,
     /// Reason why it cannot be replayed at all.
     pub unreplayable: Option<Unreplayable>,
-    /// What was recorded of each of its sources.
+    /// Recorded input of each of its sources.
     pub extents: Vec<Extent>,
     /// Incidents that have not ended before the replayed time, in the order in which they fired.
     pub incidents: Vec<ReplayedIncident>,
@@ -65,18 +65,18 @@ pub struct ReplayedIncident {
     pub at_fire: Evidence,
     /// End; `None`: it would still fire.
     pub ended: Option<Ended>,
-    /// True if it fired on a quarter of an hour, which stands for its observations.
+    /// True if it fired on a quarter of an hour in place of its observations.
     pub is_from_quarters: bool,
 }
 
-/// What was recorded of the input of a rule on one source.
+/// Recorded input of a rule on one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extent {
     /// Name of the source.
     pub source: Arc<str>,
     /// Number of observations and quarters of an hour; `None`: the rule follows events.
     pub rows: Option<u64>,
-    /// Time before which quarters of an hour stand for the observations.
+    /// Time before which quarters of an hour replace the observations.
     pub quarters_before: Option<Timestamp>,
     /// Time before which only days are recorded, which are not replayed.
     pub days_before: Option<Timestamp>,

@@ -38,7 +38,7 @@ impl TrendReplay {
 
     /// Adds the rows of a time. Returns true if values were derived from them.
     ///
-    /// A quarter of an hour stands for its latest observation.
+    /// A quarter of an hour is used in place of its latest observation.
     pub(super) fn observe(
         &mut self,
         at: Timestamp,

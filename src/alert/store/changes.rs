@@ -49,9 +49,8 @@ pub struct Loaded {
 /// Outcome of an attempt to open the file.
 #[derive(Debug)]
 pub enum Opened {
-    /// The file is open and had this content before the changes that wait are written, without the notices that they
-    /// delete. A caller that has states of its own, since the file could not be opened or was closed, has the later
-    /// ones, and saves all of them once more.
+    /// The file is open for the first time since this process has the lock, and had this content before the changes
+    /// that wait are written, without the notices and silences that they delete or replace.
     Loaded(Loaded),
     /// Another process evaluates alerts. `Loaded` follows once it has ended. Changes that wait have been discarded:
     /// that process has its own.
@@ -59,8 +58,8 @@ pub enum Opened {
     /// The file cannot be opened, for this reason. It is tried again each minute; `Loaded` follows then. Changes stay
     /// in memory until then.
     Failed(Arc<str>),
-    /// The file was damaged or removed, and a new one has replaced it. The caller saves all that it has once more,
-    /// with the notices that its channels have.
+    /// The file was damaged, removed or away, and one at its path is open again. The caller, whose states are later
+    /// than those of the file, saves all that it has once more, with the notices that its channels have.
     Replaced,
 }
 

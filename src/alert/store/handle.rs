@@ -40,7 +40,7 @@ pub struct AlertStore {
 /// Handle to the store. Cheap to clone.
 #[derive(Clone)]
 pub struct StoreHandle {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     wake: Sender<()>,
 }
 
@@ -224,10 +224,13 @@ impl Shared {
         waiting.since = waiting.in_flight.take().map(|(_, since)| since).or(waiting.since);
     }
 
-    /// Removes the notices whose deletion waits: they were sent while the file was not open.
-    pub(super) fn remove_done(&self, loaded: &mut Loaded) {
+    /// Removes the notices whose deletion waits, as they were sent while the file was not open, and the silences that
+    /// were changed.
+    pub(super) fn remove_replaced(&self, loaded: &mut Loaded) {
         let waiting = self.waiting();
-        loaded.notices.retain(|notice| !waiting.pending.deletes(&notice.key));
+        let Pending { notices, silences, .. } = &waiting.pending;
+        loaded.notices.retain(|notice| !matches!(notices.get(&notice.key), Some(None)));
+        loaded.silences.retain(|(alert, _)| !silences.contains_key(alert));
     }
 
     /// Returns the number of changes that wait.

@@ -60,11 +60,6 @@ impl Pending {
         saved.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Returns true if the notice is to be deleted.
-    pub(super) fn deletes(&self, key: &NoticeKey) -> bool {
-        self.notices.get(key).is_some_and(Option::is_none)
-    }
-
     fn bound(&mut self) -> u64 {
         self.bound_incidents() + self.bound_notices()
     }

@@ -274,7 +274,12 @@ mod tests {
 
     fn any_incident() -> impl Strategy<Value = Incident> {
         let texts = (any_text(), prop::option::of(any_text()), any_text(), any_text());
-        let reasons = vec![EndReason::Resolved, EndReason::OutsideHours, EndReason::Withdrawn];
+        let reasons = vec![
+            EndReason::Resolved,
+            EndReason::OutsideHours,
+            EndReason::Withdrawn,
+            EndReason::Duplicate,
+        ];
         let ended = (any_time(), prop::sample::select(reasons))
             .prop_map(|(at, reason)| Ended { at, reason });
         let acknowledged = (any_text(), any_time()).prop_map(|(by, at)| Acknowledgement { by, at });

@@ -10,16 +10,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use crate::history::StoreError;
-use crate::private_file;
+use crate::history::{DatabaseKind, StoreError};
 
-/// `application_id` of the file (<https://www.sqlite.org/pragma.html#pragma_application_id>): `PUMA` in ASCII.
+/// `application_id` of the file: `PUMA` in ASCII.
 const APPLICATION: i32 = 0x5055_4d41;
 
 /// Schema version of this program.
 pub(super) const VERSION: i32 = 1;
+
+/// The file.
+const KIND: DatabaseKind = DatabaseKind { application: APPLICATION, latest: VERSION };
 
 /// Longest wait for a lock of another program.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,16 +71,8 @@ const TABLES: &str = "
 ";
 
 /// Opens the file for writing, and creates it if it does not exist.
-///
-/// A new file has mode 0600. SQLite creates the write-ahead log and its index with the mode of the file.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    private_file::create(path).map_err(|error| StoreError::File(path.to_owned(), error))?;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    let version = schema_version(&connection, path)?;
+    let (mut connection, version) = KIND.open_to_write(path, BUSY_TIMEOUT)?;
     // WAL: readers do not block the writer. FULL: a commit is synced to the disk, so it survives a power cut.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
@@ -97,30 +91,5 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens the file for reading.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(READ_BUSY_TIMEOUT)?;
-    match schema_version(&connection, path)? {
-        0 => Err(StoreError::Damaged(format!("{} contains no alerts", path.display()))),
-        _ => Ok(connection),
-    }
-}
-
-/// Returns the schema version of the file: 0 if it is new. Rejects a file of another program.
-fn schema_version(connection: &Connection, path: &Path) -> Result<i32, StoreError> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let (application, found) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (application, found) {
-        (0, 0) if tables == 0 => Ok(0),
-        (APPLICATION, 1..=VERSION) => Ok(found),
-        (APPLICATION, i32::MIN..=0) => {
-            Err(StoreError::Damaged(format!("{} has no schema version", path.display())))
-        }
-        (APPLICATION, _) => {
-            Err(StoreError::NewerVersion { path: path.to_owned(), found, supported: VERSION })
-        }
-        _ => Err(StoreError::Foreign(path.to_owned())),
-    }
+    Ok(KIND.open_to_read(path, READ_BUSY_TIMEOUT)?.0)
 }

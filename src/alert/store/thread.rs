@@ -39,6 +39,8 @@ pub(super) struct StoreThread {
     on_saved: OnSaved,
     /// `None` while the file is not open.
     file: Option<AlertFile>,
+    /// True if the states of the file were loaded since this process has the lock: those in memory are later.
+    has_loaded: bool,
     /// Time since which another process has the lock.
     held_since: Option<Instant>,
     /// The reason that `on_open` has got; `None` if it has got none since the file was open.
@@ -69,6 +71,7 @@ impl StoreThread {
             on_open,
             on_saved,
             file: None,
+            has_loaded: false,
             held_since: None,
             reported: OnChange::new(),
             failure: OnChange::new(),
@@ -160,6 +163,7 @@ impl StoreThread {
     fn stand_by(&mut self, holder: Holder) {
         let is_new = self.held_since.is_none();
         self.held_since.get_or_insert_with(Instant::now);
+        self.has_loaded = false;
         self.shared.stand_by(holder.clone());
         if is_new {
             log::info!("another process evaluates the alerts: {holder}");
@@ -174,10 +178,13 @@ impl StoreThread {
         (self.file, self.retry) = (None, None);
     }
 
-    /// Opens and loads the file, if this process has the lock. Replaces a damaged file.
+    /// Opens the file, if this process has the lock, and loads it the first time. Replaces a damaged file.
     fn open(&mut self) {
         if !self.claim() {
             return;
+        }
+        if self.has_loaded {
+            return self.reopen();
         }
         let path = self.shared.path.clone();
         let open = || {
@@ -193,7 +200,8 @@ impl StoreThread {
         };
         match opened {
             Ok((file, mut loaded)) => {
-                self.shared.remove_done(&mut loaded);
+                self.shared.remove_replaced(&mut loaded);
+                self.has_loaded = true;
                 self.adopt(file);
                 (self.on_open)(Opened::Loaded(loaded));
             }
@@ -239,10 +247,18 @@ impl StoreThread {
         }
     }
 
-    /// Opens a file that has replaced the one before.
+    /// Opens the file again: a new one, or the one before at a place that was away. The states in memory are later.
     fn reopen(&mut self) {
-        match AlertFile::open(&self.shared.path) {
+        let path = self.shared.path.clone();
+        let opened = match AlertFile::open(&path) {
+            Err(error) if StoreError::is_damage(&error) => {
+                self.set_aside(&error).and_then(|()| AlertFile::open(&path))
+            }
+            other => other,
+        };
+        match opened {
             Ok(file) => {
+                self.has_loaded = true;
                 self.adopt(file);
                 (self.on_open)(Opened::Replaced);
             }
@@ -338,3 +354,6 @@ impl StoreThread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::alert::{Ended, Evidence, IncidentId, SubjectKey};
-use crate::board::{Datum, Finite, Value};
-use crate::config::Severity;
+use crate::alert::test_notices::{low_cistern as incident, of_morning as at};
+use crate::alert::{Ended, Evidence, SubjectKey};
+use crate::board::{Datum, Value};
 use crate::units::Unit;
-
-fn at(time: &str) -> Timestamp {
-    format!("2026-02-03T{time}:00Z").parse().unwrap()
-}
-
-fn incident() -> Incident {
-    let evidence = Evidence {
-        value: Value::number(280.0, Unit::UsGallon).datum,
-        unit: Some(Unit::UsGallon),
-        threshold: Finite::new(300.0),
-        rate: Finite::new(-12.0).map(|rate| (rate, Unit::UsGallon.per_hour().unwrap())),
-        observed_at: Some(at("05:57")),
-        detail: None,
-    };
-    Incident {
-        id: IncidentId(0x1234),
-        subject: SubjectKey { alert: "tank_low".into(), source: Some("cistern".into()) },
-        title: "Cistern".into(),
-        field: Some("volume".into()),
-        severity: Severity::Critical,
-        condition: "below 300 gal".into(),
-        since: at("02:10"),
-        fired_at: at("02:20"),
-        at_fire: evidence.clone(),
-        evidence,
-        acknowledged: None,
-        ended: None,
-    }
-}
 
 fn context<'a>(zone: &'a TimeZone, site_url: Option<&'a SiteUrl>) -> TextContext<'a> {
     TextContext { now: at("06:00"), zone, site_url }

@@ -43,7 +43,7 @@ pub struct Alert {
     pub severity: Severity,
     /// `notify`: names of channels; `None`: all of them.
     pub notify: Option<Vec<Arc<str>>>,
-    /// `repeat`: times from one message to the next while the alert fires unacknowledged; the last one goes on.
+    /// `repeat`: times from one message to the next while the alert fires unacknowledged; the last one repeats.
     /// Empty: no reminders.
     pub repeat: Vec<Duration>,
     /// `message`: the first line of messages.

@@ -119,7 +119,7 @@ fn idle_channels(alerts: &[Alert], channels: &ReadChannels) -> Vec<String> {
     .collect()
 }
 
-/// Returns a warning if alerts are sent to nobody.
+/// Returns a warning if there are alerts and no channel.
 fn no_channel(alerts: &[Alert], overrides: &[Override]) -> Option<String> {
     match (alerts, overrides) {
         ([], []) => None,
@@ -127,8 +127,6 @@ fn no_channel(alerts: &[Alert], overrides: &[Override]) -> Option<String> {
             "[[alert]] \"{}\" has no effect: the server's own rules exist once there is a [[notify]]",
             first.condition.as_str()
         )),
-        _ => Some(
-            "there is no [[notify]], so alerts are shown on the page and sent to nobody".to_owned(),
-        ),
+        _ => Some("there is no [[notify]], so alerts are shown on the page only".to_owned()),
     }
 }

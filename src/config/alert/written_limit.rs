@@ -22,7 +22,7 @@ const PAIR: &str = "an array of two limits such as [\"4 degC\", \"30 degC\"]";
 /// Longest text that is taken for a number with its unit, bytes.
 const MAX_TEXT: usize = 64;
 
-/// What a limit is compared with.
+/// Quantity that a limit is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     /// A value.

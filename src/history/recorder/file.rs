@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use super::RecorderThread;
 use crate::board::{Change, Event, EventKind};
 use crate::data_lock::{Claim, write_fault};
+use crate::history::database;
 use crate::history::error::StoreError;
 use crate::history::fault::FaultKind;
 use crate::history::pool::ReaderPool;
-use crate::history::schema;
 use crate::history::shared::Shared;
 use crate::history::writer::Writer;
 
@@ -139,7 +139,7 @@ impl RecorderThread {
     fn set_aside(&mut self, path: &Path, cause: &StoreError) -> Result<(), StoreError> {
         self.shared.closed();
         let now = Timestamp::now();
-        let aside = schema::set_aside(path, now)
+        let aside = database::set_aside(path, now)
             .map_err(|error| StoreError::File(path.to_owned(), error))?;
         log::error!(
             "the history {} is damaged ({cause}); it was set aside as {}, and a new one is created",

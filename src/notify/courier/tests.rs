@@ -10,7 +10,7 @@ use crate::kernel::clock::tests::{FakeClock, time_point};
 
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// What the server of a channel does with one message.
+/// Answer of a channel's server to one message.
 enum Behavior {
     Accept,
     Fail(DeliveryFault),

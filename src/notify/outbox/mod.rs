@@ -60,7 +60,7 @@ pub struct OutboxSettings {
     pub max_per_hour: u32,
 }
 
-/// What the channel does next.
+/// Next action of the channel.
 #[derive(Debug, Clone)]
 pub enum Next {
     /// Sends this message, and then calls [`Outbox::sent`] or [`Outbox::failed`].

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::reply::Reply;
 use crate::notify::delivery::DeliveryFault;
 
-/// What a dialog needs to know. It has no `Debug`, because of the login.
+/// Input of a dialog. It has no `Debug`, because of the login.
 pub(super) struct Settings {
     /// Name of this machine.
     pub(super) hello: String,
@@ -34,7 +34,7 @@ pub(super) struct Settings {
     pub(super) mail: Vec<u8>,
 }
 
-/// What to do next.
+/// Next action of the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Send this, and wait for a reply.
@@ -206,7 +206,7 @@ impl Dialog {
         Err(DialogError { fault, message })
     }
 
-    /// Returns the error of a reply by which the server does not go on.
+    /// Returns the error of a reply that ends the dialog.
     fn failed(&self, reply: &Reply) -> DialogError {
         let (command, permanent) = match self.state {
             State::Greeting => ("the connection", DeliveryFault::Refused),

@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_millis(300);
 /// Bound that a slow machine does not reach.
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// What the fake server does at a command.
+/// Action of the fake server at a command.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     None,

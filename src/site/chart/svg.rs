@@ -236,13 +236,14 @@ fn threshold_lines(layout: &Layout<'_>) -> Markup {
     // The nearest one of those beyond an edge has room.
     let below = below.last().map(|level| (layout.bottom() - 0.4 * font, "↓", level));
     let above = above.first().map(|level| (layout.top + font, "↑", level));
+    let lines: Vec<f64> = within.iter().map(|level| layout.y(level.value)).collect();
+    let texts = baselines(&lines, (layout.top, layout.bottom()), font);
     html! {
-        @for level in within {
-            @let y = layout.y(level.value);
-            // Near the upper edge, the text is below the line.
-            @let text_y = if y - 1.4 * font < layout.top { y + 1.1 * font } else { y - 0.4 * font };
+        @for ((level, y), text_y) in within.iter().zip(&lines).zip(texts) {
             line.threshold x1=(left) x2=(right) y1=(y) y2=(y) {}
-            text.threshold x=(left + 4.0) y=(tenth(text_y)) { (level.text) }
+            @if let Some(text_y) = text_y {
+                text.threshold x=(left + 4.0) y=(tenth(text_y)) { (level.text) }
+            }
         }
         @for (y, arrow, level) in below.into_iter().chain(above) {
             text.threshold x=(left + 4.0) y=(tenth(y)) {
@@ -250,6 +251,23 @@ fn threshold_lines(layout: &Layout<'_>) -> Markup {
             }
         }
     }
+}
+
+/// Returns the baselines of the texts at lines, which begin with the lowest one. A text is above its line, or below it
+/// where another line or the upper edge is near. A text without room is left out.
+fn baselines(lines: &[f64], (top, bottom): (f64, f64), font: f64) -> Vec<Option<f64>> {
+    let height = 1.2 * font;
+    let mut lower = f64::INFINITY;
+    let place = |(index, &y): (usize, &f64)| {
+        let above = Some(y - 0.4 * font).filter(|above| above - font >= top);
+        let below = Some(y + 1.1 * font).filter(|&below| below <= bottom);
+        let is_next_near = lines.get(index + 1).is_some_and(|next| y - next < height);
+        let order = if is_next_near { [below, above] } else { [above, below] };
+        let found = order.into_iter().flatten().find(|baseline| lower - baseline >= height);
+        lower = found.unwrap_or(lower);
+        found
+    };
+    lines.iter().enumerate().map(place).collect()
 }
 
 /// Returns the text of an empty chart that fits.
@@ -304,4 +322,23 @@ fn description(plot: &Plot, unit: &str, decimals: usize) -> String {
         let _ = write!(text, " Alerts fire {}.", levels.join(", "));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_near_thresholds_do_not_overlap() {
+        for (lines, expected) in [
+            (&[50.0][..], &[Some(46.0)][..]),
+            (&[50.0, 30.0], &[Some(46.0), Some(26.0)]),
+            (&[50.0, 45.0], &[Some(61.0), Some(41.0)]),
+            (&[98.0, 95.0], &[Some(94.0), None]),
+            (&[3.0], &[Some(14.0)]),
+            (&[50.0, 47.0, 44.0], &[Some(61.0), Some(43.0), None]),
+        ] {
+            assert_eq!(baselines(lines, (0.0, 100.0), 10.0), expected, "{lines:?}");
+        }
+    }
 }

@@ -32,8 +32,8 @@ fn list(names: &[&'static str]) -> Json {
 
 /// Returns the reasons for which an incident ends, and null while it fires.
 fn end_reasons() -> Json {
-    let reasons = [EndReason::Resolved, EndReason::OutsideHours, EndReason::Withdrawn];
-    reasons.iter().map(|reason| Json::from(reason.as_str())).chain([Json::Null]).collect()
+    let reasons = EndReason::VARIANTS;
+    reasons.iter().map(|reason| Json::from(*reason)).chain([Json::Null]).collect()
 }
 
 /// Returns the value of each name. `server` is the address of the server.

@@ -23,7 +23,7 @@ pub(in crate::site) struct Variant {
     pub(in crate::site) visitor: Visitor,
 }
 
-/// What a page has for its visitor.
+/// Parts of a page that depend on its visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::site) struct Visitor {
     /// True for a page with a button to sign out.

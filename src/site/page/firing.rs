@@ -66,7 +66,7 @@ impl<'a> Firing<'a> {
         Firing { lines }
     }
 
-    /// Returns true if an alert fires that nobody has acknowledged or silenced.
+    /// Returns true if an alert fires that is neither acknowledged nor silenced.
     pub(super) fn alarms(&self) -> bool {
         self.lines.iter().any(Line::alarms)
     }
@@ -219,7 +219,7 @@ impl Line<'_> {
     }
 }
 
-/// Returns true if nobody has acknowledged the incident of a subject.
+/// Returns true if the incident of a subject is not acknowledged.
 pub(super) fn is_open(subject: &SubjectView) -> bool {
     subject.incident.as_ref().is_some_and(|incident| incident.acknowledged.is_none())
 }

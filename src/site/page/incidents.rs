@@ -75,5 +75,6 @@ fn lasted(incident: &Incident) -> String {
         EndReason::Resolved => length,
         EndReason::OutsideHours => format!("{length}, to the end of its hours"),
         EndReason::Withdrawn => format!("{length}, until the rule or its source was changed"),
+        EndReason::Duplicate => format!("{length}, as a duplicate of an earlier one"),
     }
 }

@@ -4,7 +4,7 @@
 //! fields gets a body of its own ([`selection`], [`rendering`]). So does one for every source while the latest
 //! snapshot is behind the clock: it states for each source what holds at the moment of the request.
 //!
-//! What takes more than a few milliseconds is done in slices under a permit of the lane of scripts.
+//! Work of more than a few milliseconds is done in slices under a permit of the lane of scripts.
 
 mod assembly;
 mod blocks;

@@ -1,4 +1,4 @@
-//! Who may answer alerts, and that no GET does.
+//! Rights to answer alerts: scopes, same-origin POST, and no GET that changes a state.
 
 use std::collections::BTreeSet;
 
@@ -131,7 +131,7 @@ fn answers_need_the_scope_and_a_post_of_this_site() {
     assert!(shown_to(&server, &ben)["silenced_until"].is_string());
 }
 
-/// Mail scanners request every link of a mail, and of the page behind it, with the cookies of nobody and with those of
+/// Mail scanners request every link of a mail, and of the page behind it, without cookies and with those of
 /// a browser that renders them.
 #[test]
 fn scanner_that_follows_every_link_of_every_page_answers_no_alert() {

@@ -1,4 +1,4 @@
-//! `kill -9` at any time: each message arrives, at most once more than it should, and incidents go on.
+//! `kill -9` at any time: each message arrives, at most one duplicate each, and incidents continue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn kill_9_while_a_receiver_hangs_loses_no_message_and_ends_no_incident() {
     server.signal("KILL");
     let server = server.start_again(&config);
     let state = wait_for_state(&server, "firing");
-    assert_eq!(state["incident"], incident, "the incident does not go on");
+    assert_eq!(state["incident"], incident, "the incident does not continue");
     eventually("the delivery is repeated", || front.connections() == 2);
     assert_eq!(counts(&receiver), Counts::new());
     // A stop does not wait for the delivery.

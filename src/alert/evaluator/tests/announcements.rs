@@ -1,4 +1,4 @@
-//! Which notices follow from the states, and when.
+//! Notices that follow from the states, and their times.
 
 use super::*;
 
@@ -72,7 +72,7 @@ fn rule_over_many_has_a_state_for_each_source() {
 }
 
 #[test]
-fn reminders_follow_until_somebody_knows_and_the_last_pause_goes_on() {
+fn reminders_follow_until_acknowledged_and_the_last_pause_repeats() {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let repeat = vec![minutes(15), minutes(60)];
     let mut world = World::new(vec![Alert { repeat, ..low(one("a")) }]);
@@ -118,6 +118,19 @@ fn quiet_hours_defer_what_is_not_critical() {
         world.report("a", 400.0);
         assert_eq!(world.sent("mail"), [(Fired, 1, due), (Ended, 1, 660)], "{severity:?}");
     }
+}
+
+#[test]
+fn rule_that_cannot_be_applied_is_shown_at_once_and_so_is_its_end() {
+    let mut world = World::new(vec![low(one("a"))]);
+    let fault =
+        |world: &mut World| world.evaluator.publish().map(|view| view.alerts[0].fault.clone());
+    world.report("a", 400.0);
+    assert_eq!(fault(&mut world), Some(None));
+    world.report_value("a", Value::number(3.0, Unit::Bar));
+    assert!(fault(&mut world).is_some_and(|fault| fault.is_some()), "a pressure has no gallons");
+    world.report("a", 400.0);
+    assert_eq!(fault(&mut world), Some(None));
 }
 
 #[test]

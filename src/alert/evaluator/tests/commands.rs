@@ -81,6 +81,22 @@ fn what_was_announced_before_a_silence_is_not_forgotten() {
     assert_eq!(world.sent("phone"), [(Ended, 1, 30), (Ended, 2, 30)]);
 }
 
+#[test]
+fn silence_keeps_its_length_when_the_clock_is_set() {
+    for step in [-1_500, 1_500] {
+        let mut world = World::new(vec![low(one("a"))]);
+        world.evaluator.silence("tank_low", t(60)).unwrap();
+        world.save();
+        world.set_clock(step);
+        world.restart(vec![low(one("a"))]);
+        world.report("a", 100.0);
+        world.pass(59);
+        assert_eq!(world.sent("phone"), [], "{step}");
+        world.pass(1);
+        assert_eq!(world.sent("phone"), [(Fired, 1, step + 60)], "{step}");
+    }
+}
+
 fn low_named(name: &str) -> Alert {
     Alert { name: name.into(), ..low(one("a")) }
 }

@@ -16,7 +16,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::alert::store::{Loaded, SavedState};
 use crate::alert::{Notice, NoticeKey, NoticeKind, SourceFacts, SubjectKey};
-use crate::board::{LastReading, Observed, Reading, ServiceInfo, SourceView, State, Value};
+use crate::board::{
+    LastReading, Observed, OverTimes, Reading, ServiceInfo, SourceView, State, Value,
+};
 use crate::config::{
     Alert, FieldCondition, Limit, ServerCondition, Severity, SourceCondition, SourceSelection,
 };
@@ -65,6 +67,7 @@ pub(super) fn settings(alerts: Vec<Alert>) -> Settings {
         title: name.to_uppercase().into(),
         group: Some("north".into()),
         stale_after: STALE_AFTER,
+        over_times: OverTimes::default(),
     };
     Settings {
         alerts: alerts.into_iter().map(Arc::new).collect(),
@@ -80,6 +83,8 @@ pub(super) struct World {
     pub(super) evaluator: Evaluator,
     pub(super) minute: i64,
     boot: i64,
+    /// Minutes by which the board knows that the clock was set.
+    stepped: i64,
     version: u64,
     views: BTreeMap<&'static str, SourceView>,
     pub(super) states: BTreeMap<SubjectKey, SavedState>,
@@ -97,6 +102,7 @@ impl World {
             evaluator: Evaluator::new(settings(Vec::new()), t(0), time_point(t(0), 0), ids(0)),
             minute: 0,
             boot: 0,
+            stepped: 0,
             version: 0,
             views: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -181,7 +187,27 @@ impl World {
     /// Sets the clock of the machine.
     pub(super) fn set_clock(&mut self, minutes: i64) {
         self.minute += minutes;
+        self.stepped += minutes;
         self.look();
+    }
+
+    /// Sets the clock of the machine, and the board has not noticed yet.
+    pub(super) fn set_clock_before_board(&mut self, minutes: i64) {
+        self.minute += minutes;
+        self.look();
+    }
+
+    /// Lets the board notice that the clock was set: it moves the times that this machine has read.
+    pub(super) fn redate_board(&mut self, minutes: i64) {
+        self.stepped += minutes;
+        for view in self.views.values_mut() {
+            let Some(reading) = &mut view.reading else { continue };
+            let step = SignedDuration::from_mins(minutes);
+            reading.observed.at += step;
+            reading.stale_at += step;
+            self.version += 1;
+            view.version = self.version;
+        }
     }
 
     /// Reports an observation of the volume of a source at the present; `None`: null.
@@ -200,6 +226,17 @@ impl World {
             Some(gallons) => Value::number(gallons, Unit::UsGallon),
             None => Value::missing(Some(Unit::UsGallon), "null"),
         };
+        self.report_value_at(source, minute, value);
+    }
+
+    /// Reports a value of the field of a source, observed a minute later.
+    pub(super) fn report_value(&mut self, source: &'static str, value: Value) {
+        self.boot += 1;
+        self.minute += 1;
+        self.report_value_at(source, self.minute, value);
+    }
+
+    fn report_value_at(&mut self, source: &'static str, minute: i64, value: Value) {
         let reading = Reading {
             observed: Observed::absolute(t(minute)),
             values: vec![("volume".into(), value)],
@@ -239,7 +276,7 @@ impl World {
         let views = self.views.values().cloned().chain(absent);
         let snapshot = Snapshot {
             version: self.version,
-            service: ServiceInfo { name: "test", version: "0", started_at: t(0) },
+            service: ServiceInfo { name: "test", version: "0", started_at: t(self.stepped) },
             sources: views.collect(),
             published_at: now.wall,
             next_due: None,

@@ -124,20 +124,52 @@ fn nothing_is_announced_in_standby_and_the_states_of_the_other_process_are_taken
 fn file_that_is_readable_late_does_not_double_what_was_announced_meanwhile() {
     let mut world = World::new(vec![low(SourceSelection::All)]);
     world.report("a", 100.0);
+    world.evaluator.acknowledge("tank_low", None, &"ann".into(), t(0)).unwrap();
+    world.save();
     world.sent("phone");
-    // The disk hangs: the rules start anew.
+    // The disk hangs: the rules start anew, and nothing is written.
+    let file = (world.states.clone(), world.incidents.clone());
     world.start_in_standby(vec![low(SourceSelection::All)]);
     let now = world.now();
     world.evaluator.activate(Loaded::default(), now);
     world.look();
     assert_eq!(world.sent("phone"), [(Fired, 1, 0)]);
+    let duplicate = *world.incidents.keys().last().unwrap();
+    (world.states, world.incidents) = file;
     world.take_over();
-    let ended = world.sent("phone");
-    assert_eq!(ended, [(Ended, 1, 0)], "the earlier incident is withdrawn");
+    assert_eq!(world.sent("phone"), [(Ended, 1, 0)]);
+    let ended = world.incidents[&duplicate].ended.map(|ended| ended.reason);
+    assert_eq!(ended, Some(EndReason::Duplicate), "the one from before the restart continues");
+    assert_eq!(world.shown(), [("a".to_owned(), "acknowledged")]);
     world.look();
     world.report_at("a", 1, 400.0);
     assert_eq!(world.sent("phone"), [(Ended, 1, 0)]);
     assert!(world.incidents.values().all(|incident| incident.ended.is_some()));
+}
+
+#[test]
+fn step_of_the_clock_that_the_board_has_not_noticed_makes_no_source_stale() {
+    let mut world = World::new(vec![stale(one("a"))]);
+    world.report("a", 400.0);
+    let day = 24 * 60;
+    world.set_clock_before_board(day);
+    assert_eq!((world.shown(), world.sent("phone")), (vec![], vec![]));
+    world.redate_board(day);
+    world.look();
+    assert_eq!((world.shown(), world.sent("phone")), (vec![], vec![]));
+    world.pass(120);
+    assert_eq!(world.shown(), [("a".to_owned(), "firing")], "it is stale after its time");
+}
+
+#[test]
+fn board_that_never_notices_a_step_does_not_silence_the_rules() {
+    let mut world = World::new(vec![low(one("a"))]);
+    world.report("a", 400.0);
+    world.set_clock_before_board(24 * 60);
+    world.report("a", 100.0);
+    assert_eq!(world.shown(), []);
+    world.pass(1);
+    assert_eq!(world.shown(), [("a".to_owned(), "firing")]);
 }
 
 #[test]

@@ -82,6 +82,24 @@ fn level_in_per_cent_clears_within_its_range() {
 }
 
 #[test]
+fn alert_ends_at_a_limit_that_the_sensor_cannot_pass() {
+    let above_zero = FieldCondition::Above { threshold: gallons(0.0), clear: None };
+    let pulses = [0.0, 0.1, 0.2, 0.3, 0.4, 0.3, 0.2, 0.1, 0.0, 0.1, 0.2, 0.0, 0.1, 0.0];
+    assert_eq!(every_ten(above_zero, &pulses), ".F......rF.rFr");
+    let cooled = FieldCondition::Above { threshold: gallons(0.0), clear: None };
+    let below_zero = [-2.0, -1.5, -1.0, -0.5, -1.0, -1.5, -1.0, -0.5, 0.0, 0.5, 0.0, -0.5];
+    assert_eq!(every_ten(cooled, &below_zero), ".........F.r", "a step below 0");
+    let band = FieldCondition::Outside { low: gallons(0.0), high: gallons(10.0), clear: None };
+    assert_eq!(every_ten(band, &[0.0, 12.0, 9.9, 0.0]), ".F.r");
+    let mut open = Bench::of(FieldCondition::Below {
+        threshold: Limit { number: 1.0, unit: None },
+        clear: None,
+    });
+    open.unit = Some(Unit::Bool);
+    assert_eq!(open.letters(&[(0, 1.0), (10, 0.0), (20, 1.0)]), ".Fr");
+}
+
+#[test]
 fn noise_within_half_of_the_hysteresis_is_one_incident() {
     let mut random = fastrand::Rng::with_seed(3);
     for resolution in [0.0, 0.1, 1.0, 2.0] {
@@ -179,11 +197,12 @@ fn change_at_the_size_of_the_hysteresis_keeps_firing() {
 
 #[test]
 fn rise_of_a_counter_continues_after_its_reset() {
-    let rises = FieldCondition::Rises { by: gallons(40.0), within: HOUR, clear: None };
-    let sources = SourceSelection::One("tank".into());
-    let rule = AlertRule::Field { sources, field: "total".into(), condition: rises };
-    let mut bench = Bench::new(alert(rule));
-    assert_eq!(bench.letters(&[(0, 900.0), (10, 920.0), (20, 5.0), (30, 25.0)]), "...F");
+    let values = [(0, 900.0), (10, 920.0), (20, 5.0), (30, 25.0)];
+    for (over_time, expected) in [(OverTime::Increase, "...F"), (OverTime::Mean, "....")] {
+        let rises = FieldCondition::Rises { by: gallons(40.0), within: HOUR, clear: None };
+        let mut bench = Bench { over_time, ..Bench::of(rises) };
+        assert_eq!(bench.letters(&values), expected, "{over_time:?}");
+    }
 }
 
 #[test]
@@ -207,7 +226,7 @@ fn tank_without_a_refill_fires_when_the_window_is_covered() {
     // The same after a start with recorded observations.
     let mut bench = Bench::of(FieldCondition::NoRise { by: gallons(50.0), within: 4 * DAY });
     let past = [(minute(0), 500.0), (minute(hours(40)), 490.0)];
-    bench.monitor.backfill(&bench.rule, past.into_iter(), Some(Unit::UsGallon));
+    bench.monitor.backfill(&bench.rule, past.into_iter(), Some(Unit::UsGallon), STALE_AFTER);
     assert_eq!(bench.letters(&[(hours(97), 480.0)]), "F");
 }
 

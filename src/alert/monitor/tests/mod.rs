@@ -16,10 +16,13 @@ use crate::board::{Datum, Finite};
 use crate::config::{
     Alert, AlertRule, FieldCondition, Limit, Severity, SourceCondition, SourceSelection,
 };
-use crate::units::Unit;
+use crate::units::{OverTime, Unit};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// Age at which observations turn stale: none does in these tests, but where they say so.
+const STALE_AFTER: Duration = Duration::from_secs(366 * 86_400);
 
 /// Begin of the tests: midnight in the zone of the tests.
 fn start() -> Timestamp {
@@ -77,6 +80,8 @@ struct Bench {
     now: Timestamp,
     next_id: u64,
     unit: Option<Unit>,
+    over_time: OverTime,
+    stale_after: Duration,
 }
 
 impl Bench {
@@ -87,6 +92,8 @@ impl Bench {
             now: start(),
             next_id: 1,
             unit: Some(Unit::UsGallon),
+            over_time: OverTime::Mean,
+            stale_after: STALE_AFTER,
         }
     }
 
@@ -104,7 +111,9 @@ impl Bench {
             is_by_machine: false,
             value,
             unit: self.unit,
+            over_time: self.over_time,
             is_stale: false,
+            stale_after: self.stale_after,
             rate: None,
             time_to_empty: TimeToEmpty::Unknown,
         }
@@ -176,6 +185,7 @@ fn letter(transition: Option<&Transition>) -> char {
             EndReason::Resolved => 'r',
             EndReason::OutsideHours => 'o',
             EndReason::Withdrawn => 'w',
+            EndReason::Duplicate => 'd',
         },
     }
 }

@@ -14,13 +14,13 @@ use crate::board::State;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// The clock goes on, and the source has a new observation of that age.
+    /// The clock advances, and the source has a new observation of that age.
     Observe { after: i64, age: i64, value: Seen },
     /// The latest observation is seen again.
     Repeat,
     /// The latest observation has another value.
     Correct(Seen),
-    /// The clock goes on.
+    /// The clock advances.
     Tick(i64),
     /// The monitor is asked when it is due, and ticks then.
     TickWhenDue,
@@ -104,7 +104,7 @@ fn rule() -> impl Strategy<Value = Alert> {
     })
 }
 
-/// What must hold after each step.
+/// Invariants after each step.
 struct Model {
     bench: Bench,
     /// State as of the latest transition.
@@ -206,6 +206,8 @@ impl Model {
             now: self.bench.now,
             next_id: self.bench.next_id,
             unit: self.bench.unit,
+            over_time: self.bench.over_time,
+            stale_after: self.bench.stale_after,
         };
         let expected = call(&mut twin);
         let transition = call(&mut self.bench);

@@ -1,4 +1,4 @@
-//! Which observations count, and how long.
+//! Observations that count, and the time over which they do.
 
 use super::*;
 
@@ -51,6 +51,14 @@ fn null_and_stale_values_change_nothing() {
 }
 
 #[test]
+fn time_of_an_outage_does_not_count() {
+    let bench = Bench::holding(below(300.0, None), 20 * MINUTE);
+    let mut bench = Bench { stale_after: 15 * MINUTE, ..bench };
+    // Fifteen minutes of the first observation count, and then those since the next one.
+    assert_eq!(bench.letters(&[(0, 290.0), (501, 290.0), (505, 290.0), (506, 290.0)]), "P..F");
+}
+
+#[test]
 fn observation_of_the_future_does_not_block_those_that_follow() {
     let mut bench = Bench::of(below(300.0, None));
     bench.now = minute(0);
@@ -82,7 +90,7 @@ fn acknowledgement_is_taken_once_and_kept_by_a_restart() {
     bench.restart();
     let known = bench.monitor.incident().unwrap().acknowledged.clone().unwrap();
     assert_eq!((&*known.by, known.at), ("ada", minute(1)));
-    assert_eq!(bench.letters(&[(0, 290.0), (3, 290.0)]), "..", "the same incident goes on");
+    assert_eq!(bench.letters(&[(0, 290.0), (3, 290.0)]), "..", "the same incident continues");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which answers are the same observation.
+//! Answers that repeat an observation.
 
 use super::*;
 

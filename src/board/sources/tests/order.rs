@@ -1,4 +1,4 @@
-//! Which of two observations is shown.
+//! Choice between two observations.
 
 use super::*;
 

@@ -29,7 +29,7 @@ const MAX_DAYS: u32 = 36_525;
     example = "Lengths of all incidents of ten years, for a script\n\
                $ {command_name} --days 3650 --json | jq '.alerts[].incidents[].seconds'",
     note = "It reads the history only: no server is needed, and one that records is not disturbed. Times are
-in the time zone of [site]. Where single observations are deleted, quarters of an hour stand for
+in the time zone of [site]. Where single observations are deleted, quarters of an hour replace
 them; days are not replayed. Rules on texts and on the server itself are listed with the reason
 why they cannot be replayed.",
     error_code(0, "the rules are replayed, whether one would have fired or not"),

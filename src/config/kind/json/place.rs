@@ -23,7 +23,7 @@ pub struct JsonList {
     pub element: ListElement,
 }
 
-/// Which element of a list is meant.
+/// Selection of an element of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ListElement {
     /// `last = true`: the last one of an array.
