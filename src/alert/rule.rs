@@ -113,14 +113,6 @@ impl Rule {
         }
     }
 
-    /// Returns the name of the field of a rule on one.
-    pub(super) fn field_name(&self) -> Option<&str> {
-        match &self.alert.rule {
-            AlertRule::Field { field, .. } => Some(field),
-            AlertRule::Source { .. } | AlertRule::Server(_) => None,
-        }
-    }
-
     /// Returns `for`.
     pub(super) fn hold(&self) -> SignedDuration {
         signed(self.alert.hold)
