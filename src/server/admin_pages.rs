@@ -17,7 +17,7 @@ use crate::admin::{AdminPages, Alerting, ChannelTester};
 use crate::certificates::LiveCertificates;
 use crate::engine::Engine;
 use crate::kernel::clock::Start;
-use crate::notify::Ailments;
+use crate::notify::{Ailments, ChannelFailure};
 use crate::site::Site;
 
 /// Parts that the admin pages report on.
@@ -89,7 +89,8 @@ pub(super) fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
     AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
 }
 
-/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait.
+/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait for long or were
+/// dropped.
 pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
     let (health, age, channels) = (health.clone(), alerts.age(), alerts.channels());
     Box::new(move || {
@@ -101,11 +102,10 @@ pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
         }
         let now = Timestamp::now();
         for channel in &*channels.status() {
-            let waits =
-                channel.oldest.is_some_and(|oldest| now.duration_since(oldest) > MESSAGES_BOUND);
-            if let Some(failure) = channel.failure.as_ref().filter(|_| waits) {
-                let (waiting, name) = (channel.waiting, &channel.name);
-                ailments.push(format!("{waiting} messages wait for {name}: {}", failure.message));
+            ailments.extend(channel.stall_in_words());
+            let is_recent = |loss: &ChannelFailure| now.duration_since(loss.since) < LOSS_BOUND;
+            if channel.loss.as_ref().is_some_and(is_recent) {
+                ailments.extend(channel.loss_in_words());
             }
         }
         ailments
@@ -115,5 +115,5 @@ pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
 /// Time for which the rules may not be applied: their thread reads the clocks every two seconds.
 const RULES_BOUND: Duration = Duration::from_secs(60);
 
-/// Time for which messages may wait.
-const MESSAGES_BOUND: SignedDuration = SignedDuration::from_mins(15);
+/// Time for which a loss of messages is reported. It is short, as a switch that has raised its alarm raises no other one.
+const LOSS_BOUND: SignedDuration = SignedDuration::from_hours(1);
