@@ -153,7 +153,7 @@ impl Notifier {
 fn warn_of_removed(channel: &str, count: usize) {
     if count > 0 {
         log::warn!(
-            "channel {channel} does not exist any more; {count} messages that it had not sent are dropped"
+            "channel {channel} does not exist any more; messages that it had not sent are dropped: {count}"
         );
     }
 }
@@ -287,4 +287,73 @@ fn test_notice(channel: &Arc<str>, now: Timestamp) -> Notice {
     let key =
         NoticeKey { channel: channel.clone(), incident: id, kind: NoticeKind::Fired, number: 0 };
     Notice { key, incident: Arc::new(incident), message: None, at: now, due: now }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ChannelKind, Secret};
+    use crate::notify::delivery::DeliveryFault;
+    use crate::notify::fixture::{self, context};
+
+    #[test]
+    fn messages_that_wait_for_long_have_a_reason_whatever_it_is() {
+        let secs = Duration::from_secs;
+        let channel = fixture::config(ChannelKind::Exec(Vec::new()));
+        let failure = LastError {
+            since: Timestamp::UNIX_EPOCH,
+            fault: DeliveryFault::Transient,
+            message: "503".into(),
+        };
+        let status = |waiting, waited, is_quota_used, fails: bool| OutboxStatus {
+            waiting,
+            waited,
+            is_quota_used,
+            last_error: fails.then(|| failure.clone()),
+            ..OutboxStatus::default()
+        };
+        let long = MAX_WAIT + secs(1);
+        for (status, is_running, expected) in [
+            (status(0, secs(0), true, true), false, None),
+            (status(1, MAX_WAIT, true, true), true, None),
+            (status(1, long, true, true), true, Some("503")),
+            (status(1, long, true, false), true, Some("max_per_hour, 60, is used up")),
+            (status(1, long, false, false), true, Some("they have not been sent yet")),
+            (
+                status(1, secs(0), false, false),
+                false,
+                Some("its thread has ended; send HUP to start it again"),
+            ),
+        ] {
+            assert_eq!(stall(&channel, &status, is_running).as_deref(), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn notices_of_channels_that_do_not_exist_are_done() {
+        let channel = |name: &str| {
+            let url = Secret::new("http://127.0.0.1:1/".to_owned());
+            let config = fixture::config(ChannelKind::HomeAssistant(url));
+            let group_wait = Duration::from_secs(600);
+            Arc::new(Channel { name: name.into(), group_wait, ..config })
+        };
+        let (send, done) = crossbeam_channel::unbounded();
+        let on_done: Done = Arc::new(move |keys| send.send(keys).unwrap());
+        let mut notifier =
+            Notifier::start(&[channel("phone")], &context(), on_done, Clock::system()).unwrap();
+        assert!(notifier.is_complete());
+        let notice = |channel: &str| {
+            let mut notice = (*fixture::fired()).clone();
+            notice.key.channel = channel.into();
+            Arc::new(notice)
+        };
+        let (own, gone) = (notice("phone"), notice("gone"));
+        let unknown = notifier.handle().restore(&[own.clone(), gone.clone()]);
+        assert_eq!(unknown, [gone.key.clone()]);
+        notifier.renew(&[channel("phone_2")], &context()).unwrap();
+        assert_eq!(done.try_recv().unwrap(), [own.key.clone()]);
+        let names: Vec<Arc<str>> =
+            notifier.handle().status().iter().map(|status| status.name.clone()).collect();
+        assert_eq!(names, [Arc::from("phone_2")]);
+    }
 }

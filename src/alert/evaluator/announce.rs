@@ -13,7 +13,7 @@ use super::super::rule::Rule;
 use super::place::Place;
 use super::subject::{Announced, Subject};
 use super::{Evaluator, RuleState};
-use crate::config::{Alert, Severity};
+use crate::config::{Alert, AlertRule, Severity};
 
 impl Evaluator {
     /// Sends the fire of an incident to the channels of its rule but `except`, unless it was announced already or
@@ -31,6 +31,28 @@ impl Evaluator {
         self.notify(place, &channels, NoticeKind::Fired, &incident, now);
         let announced = Announced { channels, reminders: 0, latest: Some(now) };
         self.subject_mut(place).announced = announced;
+    }
+
+    /// Sends the fires of incidents of which no present channel knows to the channels of their rules, which would get
+    /// neither reminders nor the end otherwise: their channels were removed or renamed, or there was none.
+    pub(super) fn announce_to_present_channels(&mut self, now: Timestamp) {
+        if !self.is_active {
+            return;
+        }
+        for place in self.places() {
+            let Announced { channels, latest, .. } = &self.subject(place).announced;
+            let exists = |channel: &Arc<str>| self.settings.channels.contains(channel);
+            let is_unknown = latest.is_some() && !channels.iter().any(exists);
+            let alert = self.rules[place.rule].rule.alert();
+            // That of a channel whose messages wait may have had no other channel to carry it.
+            let is_kept = channels.is_empty() && matches!(alert.rule, AlertRule::Server(_));
+            if is_unknown && !is_kept && self.channels_of(alert).iter().any(exists) {
+                self.subject_mut(place).announced = Announced::default();
+                self.announce(place, now, &[]);
+                self.save(place);
+                self.requeue(place);
+            }
+        }
     }
 
     /// Sends the end of an incident to the channels that know of it.

@@ -25,6 +25,7 @@
 //! it was deferred has passed since boot, which is [`MAX_DEFERRAL`] at most: a clock that is set back by a
 //! year does not hold a message for a year. All other times are since boot.
 
+mod aside;
 mod backoff;
 mod entry;
 mod limit;
@@ -46,7 +47,7 @@ use crate::kernel::clock::TimePoint;
 
 use backoff::Backoff;
 use entry::Entry;
-use quota::Quota;
+use quota::Quotas;
 
 pub use backoff::{
     MAX_BACKOFF, MAX_REFUSED, MAX_RETRY_AFTER, MIN_BACKOFF, MIN_REFUSED, SPLIT_PAUSE,
@@ -109,9 +110,7 @@ pub struct Outbox {
     /// Time since boot at which the first of those that can be sent was seen.
     window_opened: Option<Duration>,
     backoff: Backoff,
-    quota: Quota,
-    /// Messages with fires of critical alarms that were sent although the quota was used up.
-    critical_quota: Quota,
+    quotas: Quotas,
     /// Notices to delete from the disk.
     done: Vec<NoticeKey>,
     /// Number of notices dropped for want of room that no message has stated yet.
@@ -137,8 +136,7 @@ impl Outbox {
             is_part: false,
             window_opened: None,
             backoff: Backoff::new(random),
-            quota: Quota::default(),
-            critical_quota: Quota::default(),
+            quotas: Quotas::default(),
             done: Vec::new(),
             unreported: 0,
             reported_in_flight: 0,
@@ -209,9 +207,13 @@ impl Outbox {
             return Next::Wait(first);
         }
         let opened = *self.window_opened.get_or_insert(now.boot);
+        let has_critical_fire = || {
+            let mut entries = self.waiting.iter().zip(self.waits(now));
+            entries.any(|(entry, wait)| wait.is_zero() && entry.is_critical_fire())
+        };
         let at = (opened + self.settings.group_wait)
             .max(self.backoff.retry_at())
-            .max(self.allowed_at(now));
+            .max(self.quotas.free_at(self.settings.max_per_hour, now.boot, has_critical_fire));
         match at.saturating_sub(now.boot) {
             Duration::ZERO => Next::Send(self.take(now)),
             wait => Next::Wait(wait),
@@ -220,7 +222,7 @@ impl Outbox {
 
     /// Records that the message in flight was sent.
     pub fn sent(&mut self, now: TimePoint) {
-        let was_aside = self.in_flight.iter().any(rejection::is_aside);
+        let was_aside = self.in_flight.iter().any(aside::is_aside);
         self.done.extend(mem::take(&mut self.in_flight).into_iter().map(Entry::into_key));
         self.unreported = self.unreported.saturating_sub(mem::take(&mut self.reported_in_flight));
         let twice = self.most_incidents.map(|most| most.saturating_mul(2));
@@ -229,7 +231,7 @@ impl Outbox {
         if !mem::take(&mut self.is_part) {
             self.window_opened = None;
         }
-        self.count_sent(now);
+        self.quotas.sent(self.settings.max_per_hour, now.boot);
         self.backoff.reset();
         self.other_was_taken(was_aside, now);
         self.last_error.clone_from(&self.rejected);
@@ -366,8 +368,8 @@ impl Outbox {
         let can_be_sent = |_: &mut Entry| waits.next().is_some_and(|wait| wait.is_zero());
         self.in_flight = self.waiting.extract_if(.., can_be_sent).collect();
         merge::sort(&mut self.in_flight);
-        let aside = rejection::take_aside(&mut self.in_flight);
-        self.put_first(aside);
+        let set_aside = aside::take_aside(&mut self.in_flight);
+        self.put_first(set_aside);
         let most = self.most_incidents.unwrap_or(usize::MAX);
         let rest = merge::split_off(&mut self.in_flight, most);
         self.is_part = !rest.is_empty();

@@ -3,22 +3,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Outbox;
-use super::entry::Entry;
-use crate::kernel::clock::TimePoint;
-
 /// Span in which messages are counted.
 const SPAN: Duration = Duration::from_secs(60 * 60);
 
 /// Times of the messages of the latest hour, since boot.
 #[derive(Debug, Default)]
-pub(super) struct Quota {
+struct Quota {
     sent: VecDeque<Duration>,
 }
 
 impl Quota {
     /// Records a message.
-    pub(super) fn sent(&mut self, now: Duration) {
+    fn sent(&mut self, now: Duration) {
         while self.sent.front().is_some_and(|sent| *sent + SPAN <= now) {
             self.sent.pop_front();
         }
@@ -26,7 +22,7 @@ impl Quota {
     }
 
     /// Returns the time from which a message may be sent.
-    pub(super) fn free_at(&self, max: u32, now: Duration) -> Duration {
+    fn free_at(&self, max: u32, now: Duration) -> Duration {
         let max = usize::try_from(max.max(1)).unwrap_or(usize::MAX);
         // The message that has to be an hour old.
         let hindmost = self.sent.iter().rev().nth(max - 1).map(|sent| *sent + SPAN);
@@ -34,30 +30,38 @@ impl Quota {
     }
 }
 
-impl Outbox {
+/// The quota of all messages, and that of fires of critical alarms.
+#[derive(Debug, Default)]
+pub(super) struct Quotas {
+    all: Quota,
+    critical: Quota,
+}
+
+impl Quotas {
     /// Returns the time from which a message may be sent. While the quota is used up, fires of critical alarms have
     /// another one of the same size, so that they do not wait behind others.
-    pub(super) fn allowed_at(&self, now: TimePoint) -> Duration {
-        let max = self.settings.max_per_hour;
-        let at = self.quota.free_at(max, now.boot);
-        let is_critical =
-            |(entry, wait): (&Entry, Duration)| wait.is_zero() && entry.is_critical_fire();
-        if at > now.boot && self.waiting.iter().zip(self.waits(now)).any(is_critical) {
-            return at.min(self.critical_quota.free_at(max, now.boot));
+    pub(super) fn free_at(
+        &self,
+        max: u32,
+        now: Duration,
+        has_critical_fire: impl FnOnce() -> bool,
+    ) -> Duration {
+        match self.all.free_at(max, now) {
+            at if at > now && has_critical_fire() => at.min(self.critical.free_at(max, now)),
+            at => at,
         }
-        at
     }
 
     /// Returns true if the quota is used up.
-    pub(super) fn is_quota_used(&self, now: TimePoint) -> bool {
-        self.quota.free_at(self.settings.max_per_hour, now.boot) > now.boot
+    pub(super) fn is_used(&self, max: u32, now: Duration) -> bool {
+        self.all.free_at(max, now) > now
     }
 
     /// Records a message, by the quota that has allowed it.
-    pub(super) fn count_sent(&mut self, now: TimePoint) {
-        match self.is_quota_used(now) {
-            true => self.critical_quota.sent(now.boot),
-            false => self.quota.sent(now.boot),
+    pub(super) fn sent(&mut self, max: u32, now: Duration) {
+        match self.is_used(max, now) {
+            true => self.critical.sent(now),
+            false => self.all.sent(now),
         }
     }
 }

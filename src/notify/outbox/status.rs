@@ -80,7 +80,7 @@ impl Outbox {
             deferred: deferred.len(),
             oldest,
             waited: by_wall.max(in_process).unwrap_or_default(),
-            is_quota_used: self.is_quota_used(now),
+            is_quota_used: self.quotas.is_used(self.settings.max_per_hour, now.boot),
             last_error: self.last_error.clone(),
             loss: self.loss.as_ref().filter(|(_, at)| is_recent(*at)).map(|(loss, _)| loss.clone()),
             sent: self.counts.sent,
