@@ -349,9 +349,9 @@ mod tests {
         };
         let (own, gone) = (notice("phone"), notice("gone"));
         let unknown = notifier.handle().restore(&[own.clone(), gone.clone()]);
-        assert_eq!(unknown, [gone.key.clone()]);
+        assert_eq!(unknown, std::slice::from_ref(&gone.key));
         notifier.renew(&[channel("phone_2")], &context()).unwrap();
-        assert_eq!(done.try_recv().unwrap(), [own.key.clone()]);
+        assert_eq!(done.try_recv().unwrap(), std::slice::from_ref(&own.key));
         let names: Vec<Arc<str>> =
             notifier.handle().status().iter().map(|status| status.name.clone()).collect();
         assert_eq!(names, [Arc::from("phone_2")]);

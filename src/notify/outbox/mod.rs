@@ -62,7 +62,7 @@ pub use status::{LOSS_SHOWN, LastError, OutboxStatus};
 pub struct OutboxSettings {
     /// Time for which the first notice that is due waits for others.
     pub group_wait: Duration,
-    /// Most messages in any hour; 0 counts as 1.
+    /// Most messages in any hour, and of further ones with fires of critical alarms; 0 counts as 1.
     pub max_per_hour: u32,
 }
 

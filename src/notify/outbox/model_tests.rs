@@ -189,7 +189,7 @@ impl Model {
             let is_saved = self.disk.contains_key(key);
             assert!(is_saved || delivery.unsaved, "{key:?} is not marked as unsaved");
         }
-        let is_rejected = |notice: &Arc<Notice>| notice.key.incident.0 % 4 == 0;
+        let is_rejected = |notice: &Arc<Notice>| notice.key.incident.0.is_multiple_of(4);
         let fault = match answer {
             Answer::Transient => Some(DeliveryFault::Transient),
             Answer::Refused => Some(DeliveryFault::Refused),
