@@ -1,6 +1,6 @@
 //! The notifier: the couriers of all channels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,8 +177,13 @@ impl NotifierHandle {
         let exists = |key: &NoticeKey| couriers.iter().any(|(of, _)| of.name == key.channel);
         let keys = notices.iter().map(|notice| &notice.key);
         let done: Vec<NoticeKey> = keys.filter(|key| !exists(key)).cloned().collect();
-        let mut counts: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-        done.iter().for_each(|key| *counts.entry(&key.channel).or_default() += 1);
+        let mut counts: Vec<(&Arc<str>, usize)> = Vec::new();
+        for key in &done {
+            match counts.iter_mut().find(|(channel, _)| **channel == key.channel) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((&key.channel, 1)),
+            }
+        }
         counts.into_iter().for_each(|(channel, count)| warn_of_removed(channel, count));
         done
     }
