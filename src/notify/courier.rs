@@ -60,13 +60,14 @@ impl Courier {
     pub fn run(
         &mut self,
         number: usize,
+        outbox: OutboxSettings,
         deliver: Box<dyn Deliver>,
         timeout: Duration,
         on_done: OnDone,
     ) -> io::Result<()> {
         let thread = CourierThread {
             channel: self.handle.channel().clone(),
-            inbox: self.handle.inbox(),
+            inbox: self.handle.inbox(outbox),
             attempts: Attempts::new(deliver, timeout),
             on_done,
             failure: OnChange::new(),

@@ -103,7 +103,7 @@ impl Notifier {
             } else {
                 let done = self.done.clone();
                 let on_done = Box::new(move |keys| done(keys));
-                let started = courier.run(self.next, deliver, timeout, on_done);
+                let started = courier.run(self.next, outbox, deliver, timeout, on_done);
                 failed = started.err().or(failed);
                 self.next += 1;
             }

@@ -91,12 +91,13 @@ impl CourierHandle {
     }
 
     /// Returns the end of a new thread. The message that an earlier one was sending waits again.
-    pub(super) fn inbox(&self) -> Inbox {
+    pub(super) fn inbox(&self, settings: OutboxSettings) -> Inbox {
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         state.is_running = true;
         state.renewal = None;
         state.outbox.interrupted(now);
+        state.outbox.renew(settings);
         drop(state);
         Inbox { shared: Arc::clone(&self.shared) }
     }

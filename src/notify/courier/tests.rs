@@ -80,7 +80,7 @@ fn start_over(deliver: Box<dyn Deliver>, clock: Clock) -> Running {
     });
     let mut courier = Courier::new("phone".into(), OUTBOX, clock);
     assert!(!courier.is_running());
-    courier.run(1, deliver, AMPLE, on_done).unwrap();
+    courier.run(1, OUTBOX, deliver, AMPLE, on_done).unwrap();
     Running { handle: courier.handle(), courier, attempted: crossbeam_channel::never(), done }
 }
 
@@ -278,13 +278,13 @@ fn courier_whose_thread_has_ended_keeps_its_messages_and_gets_another_thread() {
     let handle = courier.handle();
     handle.restore([fired(1)]);
     // A defect: the thread ends while a message is in flight.
-    let inbox = handle.inbox();
+    let inbox = handle.inbox(OUTBOX);
     assert!(matches!(inbox.next().0, Next::Send(_)));
     drop(inbox);
     assert!(!courier.is_running());
     handle.restore([fired(2)]);
     assert_eq!((handle.status().waiting, handle.notices().len()), (2, 2));
-    courier.run(2, deliver, AMPLE, Box::new(drop)).unwrap();
+    courier.run(2, OUTBOX, deliver, AMPLE, Box::new(drop)).unwrap();
     assert_eq!(attempted.recv_timeout(AMPLE).unwrap().0.notices, [fired(1), fired(2)]);
 }
 
