@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::scoreboard::report;
-use crate::notify::ChannelStatus;
+use crate::notify::{ChannelFailure, ChannelStatus};
 use crate::timestamp::Rfc3339;
 
 /// Body of the response.
@@ -24,17 +24,23 @@ pub(super) fn reports(channels: &[ChannelStatus]) -> Vec<report::Channel> {
     channels.iter().map(report).collect()
 }
 
+fn failure(failure: &ChannelFailure) -> report::ChannelFailure {
+    report::ChannelFailure {
+        kind: <&str>::from(failure.fault).into(),
+        message: failure.message.to_string(),
+        since: Rfc3339(failure.since).to_string(),
+    }
+}
+
 fn report(channel: &ChannelStatus) -> report::Channel {
     report::Channel {
         channel: channel.name.to_string(),
         kind: channel.kind.into(),
         waiting: channel.waiting as u64,
         oldest: channel.oldest.map(|at| Rfc3339(at).to_string()),
-        failure: channel.failure.as_ref().map(|failure| report::ChannelFailure {
-            kind: <&str>::from(failure.fault).into(),
-            message: failure.message.to_string(),
-            since: Rfc3339(failure.since).to_string(),
-        }),
+        stall: channel.stall.as_deref().map(str::to_owned),
+        failure: channel.failure.as_ref().map(failure),
+        loss: channel.loss.as_ref().map(failure),
         sent: channel.sent,
         failed: channel.failed,
         dropped: channel.dropped,

@@ -63,6 +63,7 @@ pub(crate) fn channel(name: &str) -> ChannelStatus {
         sent: 7,
         failed: 4,
         dropped: 1,
+        ..ChannelStatus::default()
     }
 }
 

@@ -4,6 +4,9 @@
 //! channel that hangs delays no thread that pushes notices or reads the status. A message is sent with a total
 //! deadline. A stop ends the thread at once, unless a delivery is in progress: the thread is then left to end with
 //! that delivery, and the message is sent again after the restart if it could not be marked as sent.
+//!
+//! A courier without a thread, which could not be created or has ended by a panic, keeps the notices of its channel and
+//! reports it as failing. The next reload starts a thread.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::select;
 
 use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
-use super::outbox::{Failed, Next, OutboxSettings};
+use super::outbox::{Failed, MAX_REJECTED, Next, OutboxSettings};
 use crate::alert::NoticeKey;
 use crate::kernel::clock::Clock;
 use crate::logging::OnChange;
@@ -24,24 +27,13 @@ mod handle;
 pub use handle::{CourierHandle, TestError};
 
 use attempt::Attempts;
-use handle::{Inbox, Test};
+use handle::{Inbox, Renewal, Test};
 
 /// Longest wait between two looks at the outbox: the clock may be set, or the machine suspended, meanwhile.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Called with notices that are to be deleted from the disk. Must not block.
 pub type OnDone = Box<dyn Fn(Vec<NoticeKey>) + Send + Sync>;
-
-/// Settings of a courier.
-#[derive(Debug, Clone)]
-pub struct CourierSettings {
-    /// Name of the channel.
-    pub name: Arc<str>,
-    /// Rules of its outbox.
-    pub outbox: OutboxSettings,
-    /// Total time of one delivery.
-    pub timeout: Duration,
-}
 
 /// Owner of a channel's thread. Dropping it stops the thread without waiting for a delivery in progress.
 #[derive(Debug)]
@@ -51,28 +43,38 @@ pub struct Courier {
 }
 
 impl Courier {
+    /// Returns the courier of the channel of that name. It has no thread yet.
+    pub fn new(channel: Arc<str>, outbox: OutboxSettings, clock: Clock) -> Courier {
+        Courier { handle: CourierHandle::new(channel, outbox, clock), thread: None }
+    }
+
+    /// Returns true if it has a thread.
+    pub fn is_running(&self) -> bool {
+        self.handle.is_running()
+    }
+
     /// Starts the thread `pw-notify-NUMBER`.
     ///
     /// # Errors
-    /// The thread cannot be created.
-    pub fn start(
+    /// The thread cannot be created. Notices are kept until it is.
+    pub fn run(
+        &mut self,
         number: usize,
-        settings: CourierSettings,
+        outbox: OutboxSettings,
         deliver: Box<dyn Deliver>,
+        timeout: Duration,
         on_done: OnDone,
-        clock: Clock,
-    ) -> io::Result<Courier> {
-        let (handle, inbox) = handle::connect(&settings, clock);
+    ) -> io::Result<()> {
         let thread = CourierThread {
-            channel: settings.name,
-            inbox,
-            attempts: Attempts::new(deliver, settings.timeout),
+            channel: self.handle.channel().clone(),
+            inbox: self.handle.inbox(outbox),
+            attempts: Attempts::new(deliver, timeout),
             on_done,
             failure: OnChange::new(),
         };
         let name = format!("{}{number}", threads::NOTIFY_PREFIX);
-        let thread = OwnedThread::spawn(name, move |stop| thread.run(&stop))?;
-        Ok(Courier { handle, thread: Some(thread) })
+        self.thread = Some(OwnedThread::spawn(name, move |stop| thread.run(&stop))?);
+        Ok(())
     }
 
     /// Returns a handle to the channel.
@@ -80,9 +82,17 @@ impl Courier {
         self.handle.clone()
     }
 
-    /// Applies other settings after the delivery in progress. A message that was refused is sent again at once.
-    pub fn renew(&self, outbox: OutboxSettings, timeout: Duration, deliver: Box<dyn Deliver>) {
-        self.handle.renew(outbox, Attempts::new(deliver, timeout));
+    /// Applies a new configuration after the delivery in progress; `changed` are the settings of the channel if they
+    /// are other ones. What was not taken is sent again at once. With the same settings, a wait that the server has
+    /// asked for is kept.
+    pub fn renew(
+        &self,
+        changed: Option<OutboxSettings>,
+        timeout: Duration,
+        deliver: Box<dyn Deliver>,
+    ) {
+        let attempts = Attempts::new(deliver, timeout);
+        self.handle.renew(Renewal { attempts, is_changed: changed.is_some() }, changed);
     }
 
     /// Signals the thread to stop, without waiting for it.
@@ -123,12 +133,8 @@ struct CourierThread {
 impl CourierThread {
     fn run(mut self, stop: &StopToken) {
         while !is_stopped(stop) {
-            if let Some(attempts) = self.inbox.take_renewal() {
-                self.attempts = attempts;
-            }
-            if let Some(test) = self.inbox.take_test() {
-                self.send_test(test);
-                continue;
+            if let Some(renewal) = self.inbox.take_renewal() {
+                self.attempts = renewal.attempts;
             }
             let (next, done, dropped) = self.inbox.next();
             self.report_done(done);
@@ -142,11 +148,17 @@ impl CourierThread {
             let wait = match next {
                 Next::Send(delivery) => {
                     self.send(&delivery);
-                    continue;
+                    None
                 }
-                Next::Wait(wait) => wait.min(MAX_WAIT),
-                Next::Idle => MAX_WAIT,
+                Next::Wait(wait) => Some(wait.min(MAX_WAIT)),
+                Next::Idle => Some(MAX_WAIT),
             };
+            // After what is due, and one at a time: clients that test in a loop hold up no alarm.
+            if let Some(test) = self.inbox.take_test() {
+                self.send_test(test);
+                continue;
+            }
+            let Some(wait) = wait else { continue };
             select! {
                 recv(stop) -> _ => {}
                 recv(self.inbox.woken()) -> _ => {}
@@ -177,12 +189,22 @@ impl CourierThread {
 
     fn report_failure(&mut self, error: &DeliveryError, failed: Failed) {
         let DeliveryError { fault, message, .. } = error;
-        let is_new = self.failure.set((*fault, Arc::clone(message)));
         let channel = &self.channel;
+        // The rejection of one message is no failure of the channel.
+        let is_new =
+            matches!(failed, Failed::Retry(_)) && self.failure.set((*fault, Arc::clone(message)));
         match failed {
             Failed::Dropped(count) => log::error!(
-                "channel {channel}: a message of {count} notices is dropped, as it cannot be delivered: {message}"
+                "channel {channel}: a message of {count} notices is dropped, as it was not taken for {} h while \
+                 others were: {message}",
+                MAX_REJECTED.as_secs() / 3600
             ),
+            Failed::SetAside { count, wait, is_first: true } => log::error!(
+                "channel {channel}: a message of {count} notices is not taken: {message}; it is sent again in {} s, \
+                 and others meanwhile",
+                wait.as_secs_f64().ceil()
+            ),
+            Failed::SetAside { .. } => {}
             Failed::Retry(wait) if is_new => {
                 let seconds = wait.as_secs_f64().ceil();
                 log::warn!(

@@ -49,10 +49,11 @@ pub struct DeliveryError {
 pub enum DeliveryFault {
     /// It may pass: the message is sent again.
     Transient,
-    /// The channel is configured wrongly, such as by a token that is not valid. The message waits for another
-    /// configuration, and is sent again now and then.
+    /// The server takes no message of this channel, such as for a token that is not valid. Messages wait for another
+    /// configuration, and are sent again now and then: it may be a proxy that starts.
     Refused,
-    /// The server does not take this message, whenever it is sent. It is dropped.
+    /// The server does not take this message, and may take others. It is set aside, tried again by itself, and
+    /// dropped only once the server has taken others for a day.
     Undeliverable,
 }
 

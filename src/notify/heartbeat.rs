@@ -101,10 +101,13 @@ pub struct HeartbeatSettings {
     pub ping: Box<dyn Switch>,
 }
 
+/// Settings, and true if they are not those of before: the client of the switch is another one at each reload.
+type Renewal = (Option<HeartbeatSettings>, bool);
+
 /// Owner of the thread. Dropping it ends the thread, without waiting for a ping in progress.
 #[derive(Debug)]
 pub struct HeartbeatThread {
-    settings: Sender<Option<HeartbeatSettings>>,
+    settings: Sender<Renewal>,
     counts: Arc<PingCounts>,
     thread: Option<OwnedThread>,
 }
@@ -128,10 +131,10 @@ impl HeartbeatThread {
         Ok(HeartbeatThread { settings: sender, counts, thread: Some(thread) })
     }
 
-    /// Applies other settings; `None`: no pings.
-    pub fn renew(&self, settings: Option<HeartbeatSettings>) {
+    /// Applies settings; `None`: no pings. They do not delay the next ping.
+    pub fn renew(&self, settings: Option<HeartbeatSettings>, is_changed: bool) {
         // The send fails only if the thread has ended, and then the process is about to exit.
-        let _ = self.settings.send(settings);
+        let _ = self.settings.send((settings, is_changed));
     }
 
     /// Returns the numbers of pings.
@@ -157,25 +160,28 @@ struct Beater {
 }
 
 impl Beater {
-    fn run(mut self, renewed: &Receiver<Option<HeartbeatSettings>>, stop: &StopToken) {
+    fn run(mut self, renewed: &Receiver<Renewal>, stop: &StopToken) {
         self.counts.begin(self.settings.is_some());
         let mut next = self.next(Instant::now());
         loop {
             let wait = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()));
             select! {
                 recv(stop) -> _ => return,
-                recv(renewed) -> settings => {
-                    let Ok(settings) = settings else { return };
+                recv(renewed) -> renewal => {
+                    let Ok((settings, is_changed)) = renewal else { return };
                     self.settings = settings;
-                    self.counts.begin(self.settings.is_some());
-                    next = self.next(Instant::now());
-                }
-                default(wait) => {
-                    if next.is_some() {
-                        next = self.next(Instant::now());
-                        self.beat();
+                    if is_changed {
+                        self.counts.begin(self.settings.is_some());
                     }
+                    // Reloads that come more often than pings do not defer the pings.
+                    let latest = self.next(Instant::now());
+                    next = latest.map(|latest| next.map_or(latest, |next| next.min(latest)));
                 }
+                default(wait) => {}
+            }
+            if next.is_some_and(|next| next <= Instant::now()) {
+                next = self.next(Instant::now());
+                self.beat();
             }
         }
     }
@@ -262,8 +268,24 @@ mod tests {
         let counts = thread.counts().outcomes();
         assert!(counts.iter().all(|(_, number)| *number > 0), "{counts:?}");
         assert_eq!(&*thread.counts().failure().unwrap().message, "refused");
-        thread.renew(None);
-        thread.renew(settings(every));
+        thread.renew(None, true);
+        thread.renew(settings(every), true);
         next(None);
+    }
+
+    #[test]
+    fn reloads_that_come_more_often_than_pings_do_not_defer_them() {
+        let (sender, pings) = unbounded();
+        let settings = || {
+            let ping = Box::new(FakeSwitch(sender.clone(), Arc::default()));
+            Some(HeartbeatSettings { every: Duration::from_millis(500), ping })
+        };
+        let thread = HeartbeatThread::start(settings(), Box::new(Vec::new)).unwrap();
+        let limit = Instant::now() + Duration::from_secs(60);
+        while pings.try_recv().is_err() {
+            assert!(Instant::now() < limit, "there is no ping");
+            thread.renew(settings(), false);
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | 2xx | none |
 //! | 408, 425, 429, 5xx, and an exchange that failed | `Transient` |
-//! | 3xx, 401, 403, 404, 405, 407, 410 | `Refused` |
-//! | others | `Undeliverable` |
+//! | 400, 413, 414, 422 | `Undeliverable`: it may be for the content of the message |
+//! | others | `Refused` |
+//!
+//! Services also have responses of status 400 that are about the channel; those are `Refused`.
 //!
 //! Redirects are not followed: the URL, the header or the body is a credential, which another server must not get.
 
@@ -191,9 +193,9 @@ fn origin(uri: &Uri) -> Option<String> {
 pub(super) fn fault(status: u16) -> Option<DeliveryFault> {
     match status {
         200..300 => None,
-        300..=399 | 401 | 403 | 404 | 405 | 407 | 410 => Some(DeliveryFault::Refused),
+        400 | 413 | 414 | 422 => Some(DeliveryFault::Undeliverable),
         408 | 425 | 429 | 500.. => Some(DeliveryFault::Transient),
-        _ => Some(DeliveryFault::Undeliverable),
+        _ => Some(DeliveryFault::Refused),
     }
 }
 

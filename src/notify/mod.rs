@@ -36,11 +36,11 @@ mod webhook;
 
 pub use channel::channel;
 pub use context::ChannelContext;
-pub use courier::{Courier, CourierHandle, CourierSettings, OnDone, TestError};
+pub use courier::{Courier, CourierHandle, OnDone, TestError};
 pub use delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
 pub use heartbeat::{
     Ailments, HeartbeatSettings, HeartbeatThread, PingCounts, PingFailure, Switch,
 };
 pub use notifier::{Notifier, NotifierHandle, TestFailure};
 pub use ping::Ping;
-pub use status::{ChannelFailure, ChannelStatus};
+pub use status::{ChannelFailure, ChannelStatus, MAX_WAIT};

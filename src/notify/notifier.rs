@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use super::channel::channel;
 use super::context::ChannelContext;
-use super::courier::{Courier, CourierHandle, CourierSettings, TestError};
+use super::courier::{Courier, CourierHandle, TestError};
 use super::delivery::DeliveryError;
-use super::outbox::OutboxSettings;
-use super::status::{ChannelFailure, ChannelStatus};
+use super::outbox::{LastError, OutboxSettings, OutboxStatus};
+use super::status::{ChannelFailure, ChannelStatus, MAX_WAIT};
 use crate::alert::{Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey};
 use crate::config::{Channel, Severity};
 use crate::kernel::clock::Clock;
@@ -77,53 +77,51 @@ impl Notifier {
         self.handle.clone()
     }
 
-    /// Applies a new configuration. Channels of the same name keep their messages, and try those again that were
-    /// refused; those of a channel that was removed are dropped.
+    /// Applies a new configuration. Channels of the same name keep their messages, and try those again that were not
+    /// taken; those of a channel that was removed are dropped.
     ///
     /// # Errors
-    /// A thread cannot be created. The other channels are in force.
+    /// A thread cannot be created. Its channel keeps messages until a later call; the others are in force.
     pub fn renew(&mut self, channels: &[Arc<Channel>], context: &ChannelContext) -> io::Result<()> {
-        let mut before: HashMap<Arc<str>, Courier> = self
+        let mut before: HashMap<Arc<str>, (Arc<Channel>, Courier)> = self
             .couriers
             .drain(..)
-            .map(|(channel, courier)| (channel.name.clone(), courier))
+            .map(|(channel, courier)| (channel.name.clone(), (channel, courier)))
             .collect();
         let mut failed = None;
         for settings in channels {
             let deliver = channel(settings, context);
-            let courier = match before.remove(&settings.name) {
-                Some(courier) => {
-                    courier.renew(outbox(settings), settings.timeout, deliver);
-                    courier
-                }
-                None => {
-                    let courier_settings = CourierSettings {
-                        name: settings.name.clone(),
-                        outbox: outbox(settings),
-                        timeout: settings.timeout,
-                    };
-                    let done = self.done.clone();
-                    let on_done = Box::new(move |keys| done(keys));
-                    let number = self.next;
-                    let clock = self.clock.clone();
-                    match Courier::start(number, courier_settings, deliver, on_done, clock) {
-                        Ok(courier) => courier,
-                        Err(error) => {
-                            failed = Some(error);
-                            continue;
-                        }
-                    }
-                }
-            };
-            self.next += 1;
+            let (outbox, timeout) = (outbox(settings), settings.timeout);
+            let earlier = before.remove(&settings.name);
+            let is_same = earlier.as_ref().is_some_and(|(earlier, _)| earlier == settings);
+            let mut courier = earlier.map_or_else(
+                || Courier::new(settings.name.clone(), outbox, self.clock.clone()),
+                |(_, courier)| courier,
+            );
+            if courier.is_running() {
+                courier.renew((!is_same).then_some(outbox), timeout, deliver);
+            } else {
+                let done = self.done.clone();
+                let on_done = Box::new(move |keys| done(keys));
+                let started = courier.run(self.next, outbox, deliver, timeout, on_done);
+                failed = started.err().or(failed);
+                self.next += 1;
+            }
             self.couriers.push((settings.clone(), courier));
         }
-        for courier in before.values() {
-            let keys = courier.handle().notices().iter().map(|notice| notice.key.clone()).collect();
+        for (name, (_, courier)) in before {
+            let notices = courier.handle().notices();
+            let keys: Vec<NoticeKey> = notices.iter().map(|notice| notice.key.clone()).collect();
+            warn_of_removed(&name, keys.len());
             (self.done)(keys);
         }
         self.publish();
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Returns true if each channel has its thread.
+    pub fn is_complete(&self) -> bool {
+        self.couriers.iter().all(|(_, courier)| courier.is_running())
     }
 
     fn publish(&self) {
@@ -151,6 +149,15 @@ impl Notifier {
     }
 }
 
+/// Logs that the messages of a channel that does not exist any more are dropped.
+fn warn_of_removed(channel: &str, count: usize) {
+    if count > 0 {
+        log::warn!(
+            "channel {channel} does not exist any more; messages that it had not sent are dropped: {count}"
+        );
+    }
+}
+
 fn outbox(channel: &Channel) -> OutboxSettings {
     OutboxSettings { group_wait: channel.group_wait, max_per_hour: channel.max_per_hour }
 }
@@ -161,14 +168,24 @@ impl NotifierHandle {
         self.each_with(notices, CourierHandle::push);
     }
 
-    /// Queues notices that were read from the disk. Returns the keys of those whose channel does not exist any more.
+    /// Queues notices that were read from the disk. Returns the keys of those whose channel does not exist any more,
+    /// which are logged.
     #[must_use = "the file has to drop the notices of channels that do not exist"]
     pub fn restore(&self, notices: &[Arc<Notice>]) -> Vec<NoticeKey> {
         self.each_with(notices, CourierHandle::restore);
         let couriers = self.0.load();
         let exists = |key: &NoticeKey| couriers.iter().any(|(of, _)| of.name == key.channel);
         let keys = notices.iter().map(|notice| &notice.key);
-        keys.filter(|key| !exists(key)).cloned().collect()
+        let done: Vec<NoticeKey> = keys.filter(|key| !exists(key)).cloned().collect();
+        let mut counts: Vec<(&Arc<str>, usize)> = Vec::new();
+        for key in &done {
+            match counts.iter_mut().find(|(channel, _)| **channel == key.channel) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((&key.channel, 1)),
+            }
+        }
+        counts.into_iter().for_each(|(channel, count)| warn_of_removed(channel, count));
+        done
     }
 
     fn each_with(&self, notices: &[Arc<Notice>], add: impl Fn(&CourierHandle, Vec<Arc<Notice>>)) {
@@ -221,20 +238,38 @@ impl NotifierHandle {
 
 fn status(channel: &Channel, courier: &CourierHandle) -> ChannelStatus {
     let status = courier.status();
+    let failure = |error: LastError| ChannelFailure {
+        since: error.since,
+        fault: error.fault,
+        message: error.message,
+    };
     ChannelStatus {
         name: channel.name.clone(),
         kind: channel.kind.as_str(),
         waiting: status.waiting,
         oldest: status.oldest,
-        failure: status.last_error.map(|error| ChannelFailure {
-            since: error.since,
-            fault: error.fault,
-            message: error.message,
-        }),
+        stall: stall(channel, &status, courier.is_running()),
+        failure: status.last_error.map(failure),
+        loss: status.loss.map(failure),
         sent: status.sent,
         failed: status.failed,
         dropped: status.dropped,
     }
+}
+
+/// Returns the reason why messages have waited for long.
+fn stall(channel: &Channel, status: &OutboxStatus, is_running: bool) -> Option<Arc<str>> {
+    if status.waiting == 0 || (is_running && status.waited <= MAX_WAIT) {
+        return None;
+    }
+    Some(match &status.last_error {
+        _ if !is_running => "its thread has ended; send HUP to start it again".into(),
+        Some(error) => error.message.clone(),
+        None if status.is_quota_used => {
+            format!("max_per_hour, {}, is used up", channel.max_per_hour).into()
+        }
+        None => "they have not been sent yet".into(),
+    })
 }
 
 /// Returns the notice of a test message.
@@ -257,4 +292,73 @@ fn test_notice(channel: &Arc<str>, now: Timestamp) -> Notice {
     let key =
         NoticeKey { channel: channel.clone(), incident: id, kind: NoticeKind::Fired, number: 0 };
     Notice { key, incident: Arc::new(incident), message: None, at: now, due: now }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ChannelKind, Secret};
+    use crate::notify::delivery::DeliveryFault;
+    use crate::notify::fixture::{self, context};
+
+    #[test]
+    fn messages_that_wait_for_long_have_a_reason_whatever_it_is() {
+        let secs = Duration::from_secs;
+        let channel = fixture::config(ChannelKind::Exec(Vec::new()));
+        let failure = LastError {
+            since: Timestamp::UNIX_EPOCH,
+            fault: DeliveryFault::Transient,
+            message: "503".into(),
+        };
+        let status = |waiting, waited, is_quota_used, fails: bool| OutboxStatus {
+            waiting,
+            waited,
+            is_quota_used,
+            last_error: fails.then(|| failure.clone()),
+            ..OutboxStatus::default()
+        };
+        let long = MAX_WAIT + secs(1);
+        for (status, is_running, expected) in [
+            (status(0, secs(0), true, true), false, None),
+            (status(1, MAX_WAIT, true, true), true, None),
+            (status(1, long, true, true), true, Some("503")),
+            (status(1, long, true, false), true, Some("max_per_hour, 60, is used up")),
+            (status(1, long, false, false), true, Some("they have not been sent yet")),
+            (
+                status(1, secs(0), false, false),
+                false,
+                Some("its thread has ended; send HUP to start it again"),
+            ),
+        ] {
+            assert_eq!(stall(&channel, &status, is_running).as_deref(), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn notices_of_channels_that_do_not_exist_are_done() {
+        let channel = |name: &str| {
+            let url = Secret::new("http://127.0.0.1:1/".to_owned());
+            let config = fixture::config(ChannelKind::HomeAssistant(url));
+            let group_wait = Duration::from_secs(600);
+            Arc::new(Channel { name: name.into(), group_wait, ..config })
+        };
+        let (send, done) = crossbeam_channel::unbounded();
+        let on_done: Done = Arc::new(move |keys| send.send(keys).unwrap());
+        let mut notifier =
+            Notifier::start(&[channel("phone")], &context(), on_done, Clock::system()).unwrap();
+        assert!(notifier.is_complete());
+        let notice = |channel: &str| {
+            let mut notice = (*fixture::fired()).clone();
+            notice.key.channel = channel.into();
+            Arc::new(notice)
+        };
+        let (own, gone) = (notice("phone"), notice("gone"));
+        let unknown = notifier.handle().restore(&[own.clone(), gone.clone()]);
+        assert_eq!(unknown, std::slice::from_ref(&gone.key));
+        notifier.renew(&[channel("phone_2")], &context()).unwrap();
+        assert_eq!(done.try_recv().unwrap(), std::slice::from_ref(&own.key));
+        let names: Vec<Arc<str>> =
+            notifier.handle().status().iter().map(|status| status.name.clone()).collect();
+        assert_eq!(names, [Arc::from("phone_2")]);
+    }
 }

@@ -17,7 +17,7 @@ use crate::admin::{AdminPages, Alerting, ChannelTester};
 use crate::certificates::LiveCertificates;
 use crate::engine::Engine;
 use crate::kernel::clock::Start;
-use crate::notify::Ailments;
+use crate::notify::{Ailments, ChannelFailure, ChannelStatus};
 use crate::site::Site;
 
 /// Parts that the admin pages report on.
@@ -89,7 +89,8 @@ pub(super) fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
     AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
 }
 
-/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait.
+/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait for long or were
+/// dropped.
 pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
     let (health, age, channels) = (health.clone(), alerts.age(), alerts.channels());
     Box::new(move || {
@@ -100,20 +101,59 @@ pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
             ailments.push(format!("the rules of alerts have not been applied for {seconds} s"));
         }
         let now = Timestamp::now();
-        for channel in &*channels.status() {
-            let waits =
-                channel.oldest.is_some_and(|oldest| now.duration_since(oldest) > MESSAGES_BOUND);
-            if let Some(failure) = channel.failure.as_ref().filter(|_| waits) {
-                let (waiting, name) = (channel.waiting, &channel.name);
-                ailments.push(format!("{waiting} messages wait for {name}: {}", failure.message));
-            }
-        }
+        ailments.extend(channels.status().iter().flat_map(|channel| of_channel(channel, now)));
         ailments
     })
+}
+
+/// Returns what the heartbeat reports of a channel.
+fn of_channel(channel: &ChannelStatus, now: Timestamp) -> impl Iterator<Item = String> {
+    let is_recent = |loss: &ChannelFailure| now.duration_since(loss.since) < LOSS_BOUND;
+    let loss = channel.loss.as_ref().filter(|loss| is_recent(loss));
+    let loss = loss.and_then(|_| channel.loss_in_words());
+    channel.stall_in_words().into_iter().chain(loss)
 }
 
 /// Time for which the rules may not be applied: their thread reads the clocks every two seconds.
 const RULES_BOUND: Duration = Duration::from_secs(60);
 
-/// Time for which messages may wait.
-const MESSAGES_BOUND: SignedDuration = SignedDuration::from_mins(15);
+/// Time for which a loss of messages is reported. It is short, as a switch that has raised its alarm raises no other one.
+const LOSS_BOUND: SignedDuration = SignedDuration::from_hours(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::DeliveryFault;
+
+    #[test]
+    fn heartbeat_reports_messages_that_wait_for_any_reason_and_a_loss_for_an_hour() {
+        let now = Timestamp::from_second(1_773_014_400).unwrap();
+        let stalled = ChannelStatus {
+            name: "phone".into(),
+            waiting: 2,
+            stall: Some("max_per_hour, 60, is used up".into()),
+            ..ChannelStatus::default()
+        };
+        let lost = |minutes: i64| ChannelStatus {
+            name: "mail".into(),
+            dropped: 1,
+            loss: Some(ChannelFailure {
+                since: now - SignedDuration::from_mins(minutes),
+                fault: DeliveryFault::Undeliverable,
+                message: "422".into(),
+            }),
+            ..ChannelStatus::default()
+        };
+        for (channel, expected) in [
+            (ChannelStatus::default(), vec![]),
+            (stalled, vec!["2 messages wait for phone: max_per_hour, 60, is used up"]),
+            (
+                lost(59),
+                vec!["1 messages for mail were dropped, the latest at 2026-03-08T23:01:00Z: 422"],
+            ),
+            (lost(60), vec![]),
+        ] {
+            assert_eq!(of_channel(&channel, now).collect::<Vec<_>>(), expected);
+        }
+    }
+}

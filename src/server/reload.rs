@@ -99,8 +99,12 @@ impl Running {
         let is_changed = before.alerts != config.alerts
             || before.channels != config.channels
             || before.heartbeat != config.heartbeat;
-        // Rules select sources, and messages name the site.
-        if is_changed || before.sources != config.sources || before.site != config.site {
+        // Rules select sources, and messages name the site. A thread that was missing is started.
+        if is_changed
+            || before.sources != config.sources
+            || before.site != config.site
+            || !self.alerts.is_complete()
+        {
             if let Err(error) = self.alerts.renew(config) {
                 log::error!(
                     "HUP: cannot start a thread for alerts: {error}; send HUP again when that is fixed"

@@ -27,9 +27,9 @@ impl Report {
         self.pollers_unlisted = abridged(&mut self.pollers, is_polling, |poller| {
             Reverse((poller.seconds * 1e3) as u64)
         });
-        let is_waiting = |channel: &Channel| channel.failure.is_some() || channel.waiting > 0;
+        let is_waiting = |channel: &Channel| channel.is_troubled() || channel.waiting > 0;
         self.channels_unlisted = abridged(&mut self.channels, is_waiting, |channel| {
-            Reverse((channel.failure.is_some(), channel.waiting))
+            Reverse((channel.is_troubled(), channel.waiting))
         });
         let unlisted = self.stuck.len().saturating_sub(MAX_LISTED);
         if unlisted > 0 {

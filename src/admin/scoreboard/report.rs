@@ -39,8 +39,8 @@
 //!                         "incident": "00abcdef01234567"}], "firing_unlisted": 0,
 //!             "faults": [], "faults_unlisted": 0,
 //!             "heartbeat": {"pings": {"ok": 16, "fail": 0, "error": 0}, "error": null, "error_since": null}},
-//!  "channels": [{"channel": "phone", "kind": "ntfy", "waiting": 0, "oldest": null, "failure": null,
-//!                "sent": 3, "failed": 0, "dropped": 0}], "channels_unlisted": 0,
+//!  "channels": [{"channel": "phone", "kind": "ntfy", "waiting": 0, "oldest": null, "stall": null, "failure": null,
+//!                "loss": null, "sent": 3, "failed": 0, "dropped": 0}], "channels_unlisted": 0,
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!

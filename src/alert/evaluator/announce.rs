@@ -60,6 +60,26 @@ impl Evaluator {
         self.requeue(place);
     }
 
+    /// Sends the fires of incidents of which no present channel knows to the channels of their rules, which would get
+    /// neither reminders nor the end otherwise: their channels were removed or renamed, or there was none.
+    pub(super) fn announce_to_present_channels(&mut self, now: Timestamp) {
+        if !self.is_active {
+            return;
+        }
+        for place in self.places() {
+            let Announced { channels, latest, .. } = &self.subject(place).announced;
+            let exists = |channel: &Arc<str>| self.settings.channels.contains(channel);
+            let is_unknown = latest.is_some() && !channels.iter().any(exists);
+            let alert = self.rules[place.rule].rule.alert();
+            if is_unknown && self.channels_of(alert).iter().any(exists) {
+                self.subject_mut(place).announced = Announced::default();
+                self.announce(place, now);
+                self.save(place);
+                self.requeue(place);
+            }
+        }
+    }
+
     /// Sends the end of an incident to the channels that know of it.
     pub(super) fn announce_end(&mut self, place: Place, incident: &Arc<Incident>, now: Timestamp) {
         let announced = std::mem::take(&mut self.subject_mut(place).announced);

@@ -8,7 +8,8 @@
 //! # Announcements
 //! An incident is announced once, when it fires, or when the silence that it fired in ends. Reminders follow while
 //! no person acknowledges it. Its end is sent to the channels that got its fire, also during a silence: an alarm on
-//! a phone must not stay there for ever.
+//! a phone must not stay there for ever. If none of these channels exists any more, such as one that was renamed, it is
+//! announced to the present ones.
 //!
 //! # Standby
 //! Until the states of the last run are known, and while another process has the lock on them, rules are applied

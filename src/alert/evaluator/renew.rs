@@ -19,7 +19,7 @@ use crate::kernel::clock::TimePoint;
 
 impl Evaluator {
     /// Applies a new configuration. A rule that has not changed keeps its states; an incident of one that was
-    /// changed or removed, or whose source was, is withdrawn.
+    /// changed or removed, or whose source was, is withdrawn. One of which no present channel knows is announced anew.
     pub fn renew(&mut self, settings: Settings, now: TimePoint) {
         self.notice_step(now);
         let now = now.wall;
@@ -58,6 +58,7 @@ impl Evaluator {
             }
         }
         self.index();
+        self.announce_to_present_channels(now);
         // The result of the rules is not known yet.
         self.seen = 0;
     }
@@ -113,6 +114,7 @@ impl Evaluator {
             }
             self.requeue(place);
         }
+        self.announce_to_present_channels(now);
         self.seen = 0;
     }
 

@@ -33,7 +33,8 @@ pub struct Channel {
     pub timeout: Duration,
     /// `group_wait`: messages that become due within this time of the first one are sent as one.
     pub group_wait: Duration,
-    /// `max_per_hour`: most messages in any hour. Further ones wait, and are sent as one.
+    /// `max_per_hour`: most messages in any hour. Further ones wait, and are sent as one. With critical alerts that fire
+    /// then, there are as many again.
     pub max_per_hour: u32,
     /// `ca_file`: certificates by which the server is trusted in place of the system's authorities.
     pub ca_certs: Option<Arc<[CertificateDer<'static>]>>,

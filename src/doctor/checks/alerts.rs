@@ -21,7 +21,7 @@ pub(super) fn alerts(scoreboard: &Scoreboard) -> Vec<Finding> {
         findings.extend(further(alerts.faults_unlisted, "alert", "rules that cannot be applied"));
     }
     let (troubled, well): (Vec<&Channel>, Vec<&Channel>) =
-        scoreboard.channels.iter().partition(|channel| is_troubled(channel));
+        scoreboard.channels.iter().partition(|channel| channel.is_troubled());
     findings.extend(troubled.iter().take(MAX_LISTED).map(|it| troubled_channel(it)));
     let unlisted = troubled.len().saturating_sub(MAX_LISTED) as u64;
     findings.extend(further(unlisted, "channel", "channels that fail"));
@@ -96,23 +96,28 @@ fn firing(alert: &FiringAlert) -> Finding {
     }
 }
 
-fn is_troubled(channel: &Channel) -> bool {
-    channel.failure.is_some()
-}
-
 fn troubled_channel(channel: &Channel) -> Finding {
-    let Channel { channel: name, kind, waiting, oldest, failure, .. } = channel;
-    let failure = failure.clone().unwrap_or_default();
+    let Channel { channel: name, kind, waiting, oldest, stall, failure, loss, dropped, .. } =
+        channel;
     let waiting = match (waiting, oldest) {
         (0, _) => String::new(),
         (1, Some(oldest)) => format!("; 1 message waits since {oldest}"),
         (number, Some(oldest)) => format!("; {number} messages wait since {oldest}"),
         (number, None) => format!("; {number} messages wait"),
     };
-    let detail =
-        format!("{name} ({kind}): fails since {}: {}{waiting}", failure.since, failure.message);
+    let trouble = match (failure, stall) {
+        (Some(failure), _) => {
+            format!("fails since {}: {}{waiting}", failure.since, failure.message)
+        }
+        (None, Some(stall)) => format!("{stall}{waiting}"),
+        (None, None) => "works".to_owned(),
+    };
+    let lost = loss.as_ref().map(|loss| {
+        format!("; {dropped} messages were dropped, the latest at {}: {}", loss.since, loss.message)
+    });
+    let detail = format!("{name} ({kind}): {trouble}{}", lost.unwrap_or_default());
     let refused = <&str>::from(DeliveryFault::Refused);
-    let advice = match failure.kind == refused {
+    let advice = match failure.as_ref().is_some_and(|failure| failure.kind == refused) {
         true => format!(
             "correct the channel's keys in the configuration and send HUP; `pumphouse-web alert test --channel {name}` \
              tests it"
@@ -187,6 +192,16 @@ mod tests {
             ),
             (channel(failure("transient"), 1), Mark::Wrong, "1 message waits since"),
             (channel(Value::Null, 1), Mark::Well, "phone (ntfy): 3 sent, 0 dropped"),
+            (
+                json!({"channels": [{"channel": "phone", "kind": "ntfy", "dropped": 4, "loss": failure("undeliverable")}]}),
+                Mark::Wrong,
+                "phone (ntfy): works; 4 messages were dropped, the latest at 2026-01-31T02:09:00Z: HTTP 403",
+            ),
+            (
+                json!({"channels": [{"channel": "phone", "kind": "ntfy", "waiting": 2, "stall": "its thread has ended"}]}),
+                Mark::Wrong,
+                "phone (ntfy): its thread has ended; 2 messages wait",
+            ),
             (
                 json!({"alerts": {"heartbeat": {"pings": {"ok": 3, "error": 2}, "error": "HTTP 404",
                     "error_since": "2026-01-31T02:10:00Z"}}}),

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::CourierSettings;
 use super::attempt::Attempts;
 use crate::alert::{Notice, NoticeKey};
 use crate::kernel::clock::Clock;
-use crate::notify::delivery::{Delivery, DeliveryError};
+use crate::notify::delivery::{Delivery, DeliveryError, DeliveryFault};
 use crate::notify::outbox::{Failed, Next, Outbox, OutboxSettings, OutboxStatus};
 
 /// Most tests that wait. Each one is of a person, or of a script in a loop.
@@ -31,16 +30,26 @@ struct Shared {
     channel: Arc<str>,
     clock: Clock,
     state: Mutex<State>,
+    woken: Receiver<()>,
 }
 
 #[derive(Debug)]
 struct State {
     outbox: Outbox,
-    renewal: Option<Attempts>,
+    renewal: Option<Renewal>,
     tests: VecDeque<Test>,
     /// Number of notices dropped for want of room that have not been logged.
     dropped: usize,
-    has_ended: bool,
+    /// False without a thread.
+    is_running: bool,
+}
+
+/// A new configuration for the thread.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    pub(super) attempts: Attempts,
+    /// True if the settings of the channel are other ones.
+    pub(super) is_changed: bool,
 }
 
 /// A test message, and where its outcome is sent.
@@ -66,22 +75,38 @@ pub enum TestError {
     Stopped,
 }
 
-/// Returns a handle and the thread's end of it.
-pub(super) fn connect(settings: &CourierSettings, clock: Clock) -> (CourierHandle, Inbox) {
-    let (wake, woken) = bounded(1);
-    let state = State {
-        outbox: Outbox::new(settings.outbox, fastrand::Rng::new()),
-        renewal: None,
-        tests: VecDeque::new(),
-        dropped: 0,
-        has_ended: false,
-    };
-    let shared = Shared { channel: Arc::clone(&settings.name), clock, state: Mutex::new(state) };
-    let shared = Arc::new(shared);
-    (CourierHandle { shared: Arc::clone(&shared), wake }, Inbox { shared, woken })
-}
-
 impl CourierHandle {
+    /// Returns a handle to a channel without a thread.
+    pub(super) fn new(channel: Arc<str>, outbox: OutboxSettings, clock: Clock) -> CourierHandle {
+        let (wake, woken) = bounded(1);
+        let state = State {
+            outbox: Outbox::new(outbox, fastrand::Rng::new()),
+            renewal: None,
+            tests: VecDeque::new(),
+            dropped: 0,
+            is_running: false,
+        };
+        let shared = Shared { channel, clock, state: Mutex::new(state), woken };
+        CourierHandle { shared: Arc::new(shared), wake }
+    }
+
+    /// Returns the end of a new thread. The message that an earlier one was sending waits again.
+    pub(super) fn inbox(&self, settings: OutboxSettings) -> Inbox {
+        let now = self.shared.clock.now();
+        let mut state = self.shared.lock();
+        state.is_running = true;
+        state.renewal = None;
+        state.outbox.interrupted(now);
+        state.outbox.renew(settings);
+        drop(state);
+        Inbox { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Returns true if the channel has a thread.
+    pub fn is_running(&self) -> bool {
+        self.shared.lock().is_running
+    }
+
     /// Returns the name of the channel.
     pub fn channel(&self) -> &Arc<str> {
         &self.shared.channel
@@ -140,7 +165,7 @@ impl CourierHandle {
         let (reply, outcome) = bounded(1);
         let until = Instant::now() + wait;
         let mut state = self.shared.lock();
-        if state.has_ended {
+        if !state.is_running {
             return Err(TestError::Stopped);
         }
         let now = Instant::now();
@@ -158,16 +183,26 @@ impl CourierHandle {
         }
     }
 
-    /// Sends what a failed attempt has left at once, not after its backoff.
+    /// Returns the number of tests that wait.
+    #[cfg(test)]
+    pub(super) fn waiting_tests(&self) -> usize {
+        self.shared.lock().tests.len()
+    }
+
+    /// Sends what a failed attempt has left at once, not after its backoff. A wait that the server has asked for is kept.
     pub fn retry_now(&self) {
         self.shared.lock().outbox.retry_now();
         self.wake();
     }
 
-    pub(super) fn renew(&self, outbox: OutboxSettings, attempts: Attempts) {
+    pub(super) fn renew(&self, mut renewal: Renewal, changed: Option<OutboxSettings>) {
         let mut state = self.shared.lock();
-        state.outbox.renew(outbox);
-        state.renewal = Some(attempts);
+        match changed {
+            Some(settings) => state.outbox.renew(settings),
+            None => state.outbox.retry_now(),
+        }
+        renewal.is_changed |= state.renewal.take().is_some_and(|earlier| earlier.is_changed);
+        state.renewal = Some(renewal);
         drop(state);
         self.wake();
     }
@@ -188,15 +223,14 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Inbox {
     shared: Arc<Shared>,
-    woken: Receiver<()>,
 }
 
 impl Inbox {
-    pub(super) const fn woken(&self) -> &Receiver<()> {
-        &self.woken
+    pub(super) fn woken(&self) -> &Receiver<()> {
+        &self.shared.woken
     }
 
-    pub(super) fn take_renewal(&self) -> Option<Attempts> {
+    pub(super) fn take_renewal(&self) -> Option<Renewal> {
         self.shared.lock().renewal.take()
     }
 
@@ -225,24 +259,24 @@ impl Inbox {
         self.shared.lock().outbox.sent(now);
     }
 
-    pub(super) fn failed(&self, error: DeliveryError) -> Failed {
+    pub(super) fn failed(&self, mut error: DeliveryError) -> Failed {
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
-        match (state.outbox.failed(error, now), &state.renewal) {
-            // The settings that have failed are not those of the next attempt.
-            (Failed::Retry(_), Some(_)) => {
-                state.outbox.retry_now();
-                Failed::Retry(Duration::ZERO)
-            }
-            (failed, _) => failed,
+        if !state.renewal.as_ref().is_some_and(|renewal| renewal.is_changed) {
+            return state.outbox.failed(error, now);
         }
+        // The settings that have failed are not those of the next attempt.
+        error.fault = DeliveryFault::Transient;
+        state.outbox.failed(error, now);
+        state.outbox.begin_anew();
+        Failed::Retry(Duration::ZERO)
     }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        state.has_ended = true;
+        state.is_running = false;
         // Dropping the tests disconnects the clients that wait.
         state.tests.clear();
     }

@@ -14,6 +14,8 @@ const AMPLE: Duration = Duration::from_secs(20);
 enum Behavior {
     Accept,
     Fail(DeliveryFault),
+    /// Asks to wait for some seconds.
+    Wait(u64),
     Panic,
     /// Hangs until the channel is disconnected, and then accepts.
     Hang(Receiver<()>),
@@ -34,6 +36,11 @@ impl Deliver for Fake {
             Behavior::Accept => Ok(()),
             Behavior::Fail(fault) => {
                 Err(DeliveryError { fault, message: "no".into(), retry_after: None })
+            }
+            Behavior::Wait(seconds) => {
+                let fault = DeliveryFault::Transient;
+                let retry_after = Some(Duration::from_secs(seconds));
+                Err(DeliveryError { fault, message: "wait".into(), retry_after })
             }
             Behavior::Panic => panic!("a defect, for the test"),
             Behavior::Hang(hang) => {
@@ -68,11 +75,12 @@ fn start_with(behaviors: Vec<Behavior>, clock: Clock) -> Running {
 /// Starts a courier over a channel, whose attempts it does not report.
 fn start_over(deliver: Box<dyn Deliver>, clock: Clock) -> Running {
     let (send, done) = unbounded();
-    let settings = CourierSettings { name: "phone".into(), outbox: OUTBOX, timeout: AMPLE };
     let on_done = Box::new(move |keys| {
         let _ = send.send(keys);
     });
-    let courier = Courier::start(1, settings, deliver, on_done, clock).unwrap();
+    let mut courier = Courier::new("phone".into(), OUTBOX, clock);
+    assert!(!courier.is_running());
+    courier.run(1, OUTBOX, deliver, AMPLE, on_done).unwrap();
     Running { handle: courier.handle(), courier, attempted: crossbeam_channel::never(), done }
 }
 
@@ -169,7 +177,7 @@ fn refused_message_is_sent_again_with_other_settings_also_if_they_came_meanwhile
     running.handle.restore([fired(1)]);
     let refused = running.attempted();
     let (deliver, attempted) = fake(vec![Behavior::Hang(hang), Behavior::Accept]);
-    running.courier.renew(OUTBOX, AMPLE, deliver);
+    running.courier.renew(Some(OUTBOX), AMPLE, deliver);
     let (again, _) = attempted.recv_timeout(AMPLE).unwrap();
     assert_eq!(again.key, refused.key);
     drop(release);
@@ -181,16 +189,20 @@ fn retry_on_request_ends_the_wait_of_a_channel_that_refuses() {
     let running = start(vec![Behavior::Fail(DeliveryFault::Refused)]);
     running.handle.restore([fired(1)]);
     let refused = running.attempted();
-    eventually_failed(&running.handle);
+    eventually_failed(&running.handle, 1);
     running.handle.retry_now();
     assert_eq!(running.attempted().key, refused.key);
     assert_eq!(running.done(), [key(1)]);
 }
 
-/// Waits until the outcome of a failed attempt is recorded.
-fn eventually_failed(handle: &CourierHandle) {
+/// Waits until the outcomes of that many failed attempts are recorded.
+fn eventually_failed(handle: &CourierHandle, attempts: u64) {
+    eventually(|| handle.status().failed == attempts);
+}
+
+fn eventually(is_so: impl Fn() -> bool) {
     let begun = Instant::now();
-    while handle.status().failed == 0 {
+    while !is_so() {
         assert!(begun.elapsed() < AMPLE);
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -214,7 +226,7 @@ fn settings_that_come_during_an_attempt_that_is_refused_end_the_wait() {
     running.handle.restore([fired(1)]);
     begun.recv_timeout(AMPLE).unwrap();
     let (deliver, attempted) = fake(Vec::new());
-    running.courier.renew(OUTBOX, AMPLE, deliver);
+    running.courier.renew(Some(OUTBOX), AMPLE, deliver);
     drop(release);
     assert_eq!(attempted.recv_timeout(AMPLE).unwrap().0.notices, [fired(1)]);
     assert_eq!(running.done(), [key(1)]);
@@ -222,7 +234,7 @@ fn settings_that_come_during_an_attempt_that_is_refused_end_the_wait() {
 }
 
 #[test]
-fn message_that_makes_the_channel_panic_thrice_is_dropped() {
+fn message_that_makes_the_channel_panic_thrice_holds_up_no_other_and_is_kept() {
     let clock = fake_clock();
     let panics = (0..3).map(|_| Behavior::Panic).collect();
     let running = start_with(panics, clock.clock());
@@ -230,11 +242,67 @@ fn message_that_makes_the_channel_panic_thrice_is_dropped() {
     for _ in 0..3 {
         running.attempted_later(&clock);
     }
-    assert_eq!(running.done(), [key(1)]);
-    let status = running.handle.status();
-    assert_eq!((status.sent, status.failed, status.dropped), (0, 3, 1));
+    eventually_failed(&running.handle, 3);
     running.handle.restore([Arc::new(notice(2, Ended, 0, 0))]);
-    assert_eq!(running.attempted_later(&clock).notices[0].key.incident.0, 2, "the thread lives");
+    for id in [2, 1] {
+        assert_eq!(running.attempted_later(&clock).notices[0].key.incident.0, id);
+        assert_eq!(running.done()[0].incident.0, id);
+    }
+    let status = running.handle.status();
+    assert_eq!((status.sent, status.failed, status.dropped), (2, 3, 0));
+}
+
+#[test]
+fn tests_in_a_loop_hold_up_no_message() {
+    let (release, hang) = bounded(0);
+    let running = start(vec![Behavior::Hang(hang)]);
+    let test = |number| {
+        let handle = running.handle.clone();
+        std::thread::spawn(move || handle.send_test(fired(number), AMPLE))
+    };
+    let mut tests = vec![test(100)];
+    assert_eq!(running.attempted().notices[0].key.incident.0, 100);
+    tests.extend([101, 102].map(test));
+    eventually(|| running.handle.waiting_tests() == 2);
+    running.handle.restore([fired(1)]);
+    drop(release);
+    let order: Vec<u64> = (0..3).map(|_| running.attempted().notices[0].key.incident.0).collect();
+    assert_eq!(order[0], 1, "{order:?}");
+    tests.into_iter().for_each(|test| assert_eq!(test.join().unwrap(), Ok(())));
+}
+
+#[test]
+fn courier_whose_thread_has_ended_keeps_its_messages_and_gets_another_thread() {
+    let (deliver, attempted) = fake(Vec::new());
+    let mut courier = Courier::new("phone".into(), OUTBOX, fake_clock().clock());
+    let handle = courier.handle();
+    handle.restore([fired(1)]);
+    // A defect: the thread ends while a message is in flight.
+    let inbox = handle.inbox(OUTBOX);
+    assert!(matches!(inbox.next().0, Next::Send(_)));
+    drop(inbox);
+    assert!(!courier.is_running());
+    handle.restore([fired(2)]);
+    assert_eq!((handle.status().waiting, handle.notices().len()), (2, 2));
+    courier.run(2, OUTBOX, deliver, AMPLE, Box::new(drop)).unwrap();
+    assert_eq!(attempted.recv_timeout(AMPLE).unwrap().0.notices, [fired(1), fired(2)]);
+}
+
+#[test]
+fn wait_that_the_server_has_asked_for_is_kept_unless_the_settings_of_the_channel_change() {
+    for (is_changed, expected) in [(false, 1), (true, 2)] {
+        let clock = fake_clock();
+        let running = start_with(vec![Behavior::Wait(3600)], clock.clock());
+        running.handle.restore([fired(1)]);
+        running.attempted();
+        eventually_failed(&running.handle, 1);
+        let (deliver, attempted) = fake(Vec::new());
+        running.courier.renew(is_changed.then_some(OUTBOX), AMPLE, deliver);
+        running.handle.retry_now();
+        // A test is sent after what is due.
+        running.handle.send_test(fired(100), AMPLE).unwrap();
+        assert_eq!(attempted.len(), expected, "{is_changed}");
+    }
 }
 
 #[test]

@@ -23,9 +23,10 @@ fn status_has_its_consequence() {
     use DeliveryFault::{Refused, Transient, Undeliverable};
     for (statuses, expected) in [
         (&[200, 201, 202, 204, 299][..], None),
-        (&[301, 302, 307, 308, 401, 403, 404, 405, 407, 410], Some(Refused)),
+        (&[101, 301, 302, 307, 308, 401, 403, 404, 405, 407, 410], Some(Refused)),
+        (&[402, 406, 409, 411, 412, 415, 418, 421, 423, 424, 426, 428, 431, 451], Some(Refused)),
         (&[408, 425, 429, 500, 502, 503, 504, 507, 599], Some(Transient)),
-        (&[400, 402, 406, 409, 411, 413, 415, 418, 422, 431], Some(Undeliverable)),
+        (&[400, 413, 414, 422], Some(Undeliverable)),
     ] {
         for status in statuses {
             assert_eq!(fault(*status), expected, "{status}");

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::rejection::Rejection;
 use crate::alert::{Notice, NoticeKey, NoticeKind};
+use crate::config::Severity;
 use crate::kernel::clock::TimePoint;
 
 /// Time after which a notice is sent although the disk has not taken it.
@@ -25,6 +27,8 @@ pub(super) struct Entry {
     pub(super) is_saved: bool,
     /// Time since boot at which it was pushed or restored.
     pub(super) pushed_at: Duration,
+    /// Rejections of the message of its incident.
+    pub(super) rejection: Option<Rejection>,
 }
 
 impl Entry {
@@ -34,7 +38,20 @@ impl Entry {
 
     /// Returns the time until it can be sent: zero if it can.
     pub(super) fn wait(&self, now: TimePoint) -> Duration {
-        self.until_due(now).max(self.until_unsaved(now))
+        let rejected = self.rejection.map_or(Duration::ZERO, |rejection| rejection.wait(now));
+        self.until_due(now).max(self.until_unsaved(now)).max(rejected)
+    }
+
+    /// Returns the time for which it has been due in this process. By a clock that was set back, it is not due yet, and
+    /// by one that was set forward it was before it was made.
+    pub(super) fn waited(&self, now: TimePoint) -> Duration {
+        let Notice { at, due, .. } = &*self.notice;
+        let known = now.boot.saturating_sub(self.pushed_at);
+        let deferral = positive(due.duration_since(*at)).min(MAX_DEFERRAL);
+        match Duration::try_from(now.wall.duration_since(*due)) {
+            Ok(by_wall) => known.min(by_wall),
+            Err(_) => known.saturating_sub(deferral),
+        }
     }
 
     /// Returns the time until it is due, by the wall clock or by the time since it was pushed.
@@ -51,6 +68,12 @@ impl Entry {
             true => Duration::ZERO,
             false => (self.pushed_at + UNSAVED_AFTER).saturating_sub(now.boot),
         }
+    }
+
+    /// Returns true for the fire of a critical alarm.
+    pub(super) fn is_critical_fire(&self) -> bool {
+        let Notice { key, incident, .. } = &*self.notice;
+        key.kind == NoticeKind::Fired && incident.severity == Severity::Critical
     }
 
     /// Returns true for a reminder that is no longer worth sending.

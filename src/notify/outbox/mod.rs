@@ -15,8 +15,9 @@
 //! | supersede | of one incident, a fire that waits replaces its reminders, an end replaces reminders, and a reminder replaces earlier ones; a fire and its end are sent together |
 //! | old reminders | are dropped when they could be sent more than [`MAX_REMINDER_AGE`] late |
 //! | order | an end is never sent before the fire of its incident |
-//! | retry | transient failures for ever, with a jittered exponential backoff and `Retry-After`; a channel that refuses, each hour; an undeliverable message is halved until the incident is found that the server does not take, which is dropped |
-//! | quota | at most `max_per_hour` messages in any hour |
+//! | retry | for ever, with a jittered exponential backoff and `Retry-After`: at least each 15 minutes, and each hour while the channel refuses |
+//! | set aside | an undeliverable message is halved until the incident is found that the server does not take; it is tried by itself, and dropped once the server has taken others for [`MAX_REJECTED`] |
+//! | quota | at most `max_per_hour` messages in any hour, and as many again with fires of critical alarms |
 //! | bound | at most [`MAX_WAITING`] notices; reminders are dropped first, then incidents that have ended, then the oldest |
 //!
 //! # Clocks
@@ -24,11 +25,13 @@
 //! it was deferred has passed since boot, which is [`MAX_DEFERRAL`] at most: a clock that is set back by a
 //! year does not hold a message for a year. All other times are since boot.
 
+mod aside;
 mod backoff;
 mod entry;
 mod limit;
 mod merge;
 mod quota;
+mod rejection;
 mod status;
 
 use std::collections::HashSet;
@@ -44,19 +47,22 @@ use crate::kernel::clock::TimePoint;
 
 use backoff::Backoff;
 use entry::Entry;
-use quota::Quota;
+use quota::Quotas;
 
-pub use backoff::{MAX_BACKOFF, MAX_RETRY_AFTER, MIN_BACKOFF, REFUSED_INTERVAL};
+pub use backoff::{
+    MAX_BACKOFF, MAX_REFUSED, MAX_RETRY_AFTER, MIN_BACKOFF, MIN_REFUSED, SPLIT_PAUSE,
+};
 pub use entry::{MAX_DEFERRAL, MAX_REMINDER_AGE, UNSAVED_AFTER};
 pub use limit::MAX_WAITING;
-pub use status::{LastError, OutboxStatus};
+pub use rejection::{MAX_REJECTED, MIN_REJECTIONS};
+pub use status::{LOSS_SHOWN, LastError, OutboxStatus};
 
 /// Settings of a channel that concern its outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboxSettings {
     /// Time for which the first notice that is due waits for others.
     pub group_wait: Duration,
-    /// Most messages in any hour; 0 counts as 1.
+    /// Most messages in any hour, and of further ones with fires of critical alarms; 0 counts as 1.
     pub max_per_hour: u32,
 }
 
@@ -76,6 +82,15 @@ pub enum Next {
 pub enum Failed {
     /// The message is sent again after this time.
     Retry(Duration),
+    /// The message is tried by itself after this time. Others are sent meanwhile.
+    SetAside {
+        /// Number of its notices.
+        count: usize,
+        /// Time until the next attempt.
+        wait: Duration,
+        /// True if it has just been found.
+        is_first: bool,
+    },
     /// The message with this number of notices was dropped.
     Dropped(usize),
 }
@@ -90,10 +105,12 @@ pub struct Outbox {
     in_flight: Vec<Entry>,
     /// Most incidents of the next message, after one that was undeliverable; `None`: all that can be sent.
     most_incidents: Option<usize>,
+    /// True if the message in flight is a part of what could be sent.
+    is_part: bool,
     /// Time since boot at which the first of those that can be sent was seen.
     window_opened: Option<Duration>,
     backoff: Backoff,
-    quota: Quota,
+    quotas: Quotas,
     /// Notices to delete from the disk.
     done: Vec<NoticeKey>,
     /// Number of notices dropped for want of room that no message has stated yet.
@@ -101,6 +118,10 @@ pub struct Outbox {
     /// The part of `unreported` that the message in flight states.
     reported_in_flight: u64,
     last_error: Option<LastError>,
+    /// Latest rejection of the messages that are set aside.
+    rejected: Option<LastError>,
+    /// Latest loss of notices, with its time since boot.
+    loss: Option<(LastError, Duration)>,
     counts: status::Counts,
 }
 
@@ -112,13 +133,16 @@ impl Outbox {
             waiting: Vec::new(),
             in_flight: Vec::new(),
             most_incidents: None,
+            is_part: false,
             window_opened: None,
             backoff: Backoff::new(random),
-            quota: Quota::default(),
+            quotas: Quotas::default(),
             done: Vec::new(),
             unreported: 0,
             reported_in_flight: 0,
             last_error: None,
+            rejected: None,
+            loss: None,
             counts: status::Counts::default(),
         }
     }
@@ -150,15 +174,22 @@ impl Outbox {
         }
     }
 
-    /// Applies other settings, with which a message that was refused is sent again at once.
+    /// Applies other settings of the channel, with which all that waits is sent again at once.
     pub fn renew(&mut self, settings: OutboxSettings) {
         self.settings = settings;
-        self.retry_now();
+        self.begin_anew();
     }
 
-    /// Ends the backoff.
-    pub fn retry_now(&mut self) {
+    /// Forgets all failures and rejections.
+    pub fn begin_anew(&mut self) {
         self.backoff.reset();
+        self.forget_rejections();
+    }
+
+    /// Ends the waits of the outbox, but not one that the server has asked for.
+    pub fn retry_now(&mut self) {
+        self.backoff.end_wait();
+        self.retry_rejected();
     }
 
     /// Returns what to do now.
@@ -176,9 +207,13 @@ impl Outbox {
             return Next::Wait(first);
         }
         let opened = *self.window_opened.get_or_insert(now.boot);
+        let has_critical_fire = || {
+            let mut entries = self.waiting.iter().zip(self.waits(now));
+            entries.any(|(entry, wait)| wait.is_zero() && entry.is_critical_fire())
+        };
         let at = (opened + self.settings.group_wait)
             .max(self.backoff.retry_at())
-            .max(self.quota.free_at(self.settings.max_per_hour, now.boot));
+            .max(self.quotas.free_at(self.settings.max_per_hour, now.boot, has_critical_fire));
         match at.saturating_sub(now.boot) {
             Duration::ZERO => Next::Send(self.take(now)),
             wait => Next::Wait(wait),
@@ -187,13 +222,19 @@ impl Outbox {
 
     /// Records that the message in flight was sent.
     pub fn sent(&mut self, now: TimePoint) {
+        let was_aside = self.in_flight.iter().any(aside::is_aside);
         self.done.extend(mem::take(&mut self.in_flight).into_iter().map(Entry::into_key));
         self.unreported = self.unreported.saturating_sub(mem::take(&mut self.reported_in_flight));
-        self.most_incidents = None;
-        self.window_opened = None;
-        self.quota.sent(now.boot);
+        let twice = self.most_incidents.map(|most| most.saturating_mul(2));
+        self.most_incidents = twice.filter(|most| *most < MAX_WAITING);
+        // The rest of what was halved has waited already.
+        if !mem::take(&mut self.is_part) {
+            self.window_opened = None;
+        }
+        self.quotas.sent(self.settings.max_per_hour, now.boot);
         self.backoff.reset();
-        self.last_error = None;
+        self.other_was_taken(was_aside, now);
+        self.last_error.clone_from(&self.rejected);
         self.counts.sent += 1;
     }
 
@@ -205,36 +246,50 @@ impl Outbox {
             Some(earlier) => earlier.since,
             None => now.wall,
         };
-        self.last_error = Some(LastError { since, fault, message });
+        self.last_error = Some(LastError { since, fault, message: message.clone() });
         self.counts.failed += 1;
         let entries = mem::take(&mut self.in_flight);
         let incidents = merge::incidents(&entries);
-        if fault == DeliveryFault::Undeliverable && incidents > 1 {
-            // One of them may be what the server does not take. The others must not be lost with it.
-            self.most_incidents = Some(incidents / 2);
-            self.put_back(entries);
-            let wait = self.backoff.failed(DeliveryFault::Transient, retry_after, now.boot);
-            return Failed::Retry(wait);
+        if fault == DeliveryFault::Undeliverable && incidents == 1 {
+            // The next message may be another one that the server takes. If it takes none, the waits become long.
+            self.backoff.failed(fault, retry_after, now.boot);
+            return self.reject(entries, &message, now);
         }
-        if fault == DeliveryFault::Undeliverable {
-            self.most_incidents = None;
-            let count = entries.len();
-            self.window_opened = None;
-            self.counts.dropped += count as u64;
-            self.done.extend(entries.into_iter().map(Entry::into_key));
-            // The next message may be another one that the server takes.
-            self.backoff.failed(DeliveryFault::Transient, retry_after, now.boot);
-            return Failed::Dropped(count);
-        }
-        self.put_back(entries);
-        Failed::Retry(self.backoff.failed(fault, retry_after, now.boot))
+        self.put_back(entries, now);
+        Failed::Retry(match fault {
+            DeliveryFault::Undeliverable => {
+                // One of them may be what the server does not take.
+                self.most_incidents = Some(incidents / 2);
+                self.backoff.split(retry_after, now.boot)
+            }
+            fault => self.backoff.failed(fault, retry_after, now.boot),
+        })
+    }
+
+    /// Returns the message in flight to those that wait: the thread that was sending it has ended.
+    pub fn interrupted(&mut self, now: TimePoint) {
+        let entries = mem::take(&mut self.in_flight);
+        self.put_back(entries, now);
     }
 
     /// Returns the notices of a message to those that wait, before those that arrived meanwhile.
-    fn put_back(&mut self, entries: Vec<Entry>) {
-        let arrived = mem::replace(&mut self.waiting, entries);
-        self.waiting.extend(arrived);
-        self.settle();
+    fn put_back(&mut self, entries: Vec<Entry>, now: TimePoint) {
+        self.put_first(entries);
+        self.settle(now);
+    }
+
+    fn put_first(&mut self, entries: Vec<Entry>) {
+        let later = mem::replace(&mut self.waiting, entries);
+        self.waiting.extend(later);
+    }
+
+    /// Drops notices that were not sent.
+    fn lose(&mut self, entries: Vec<Entry>, reason: Arc<str>, now: TimePoint) {
+        let error =
+            LastError { since: now.wall, fault: DeliveryFault::Undeliverable, message: reason };
+        self.loss = Some((error, now.boot));
+        self.counts.dropped += entries.len() as u64;
+        self.done.extend(entries.into_iter().map(Entry::into_key));
     }
 
     /// Returns the notices that are not sent yet.
@@ -260,28 +315,32 @@ impl Outbox {
         let mut known: HashSet<NoticeKey> = entries.map(|entry| entry.notice.key.clone()).collect();
         for notice in notices {
             match known.insert(notice.key.clone()) {
-                true => self.waiting.push(Entry { notice, is_saved, pushed_at: now.boot }),
+                true => {
+                    let entry = Entry { notice, is_saved, pushed_at: now.boot, rejection: None };
+                    self.waiting.push(entry);
+                }
                 // It is one that was pushed before the file was read.
                 false if is_saved => self.saved([&notice.key]),
                 false => {}
             }
             // Seldom, since it looks at all notices.
             if self.waiting.len() >= 2 * MAX_WAITING {
-                dropped += self.settle();
+                dropped += self.settle(now);
             }
         }
-        dropped + self.settle()
+        dropped + self.settle(now)
     }
 
     /// Removes what is superseded, and what has no room. Returns the number of the latter.
-    fn settle(&mut self) -> usize {
+    fn settle(&mut self, now: TimePoint) -> usize {
         let superseded = merge::take_superseded(&mut self.waiting);
         self.done.extend(superseded.into_iter().map(Entry::into_key));
         let dropped = limit::take_excess(&mut self.waiting, MAX_WAITING);
         let count = dropped.len();
-        self.unreported += count as u64;
-        self.counts.dropped += count as u64;
-        self.done.extend(dropped.into_iter().map(Entry::into_key));
+        if count > 0 {
+            self.unreported += count as u64;
+            self.lose(dropped, format!("more than {MAX_WAITING} waited").into(), now);
+        }
         count
     }
 
@@ -309,11 +368,12 @@ impl Outbox {
         let can_be_sent = |_: &mut Entry| waits.next().is_some_and(|wait| wait.is_zero());
         self.in_flight = self.waiting.extract_if(.., can_be_sent).collect();
         merge::sort(&mut self.in_flight);
-        if let Some(most) = self.most_incidents {
-            let rest = merge::split_off(&mut self.in_flight, most);
-            let later = mem::replace(&mut self.waiting, rest);
-            self.waiting.extend(later);
-        }
+        let set_aside = aside::take_aside(&mut self.in_flight);
+        self.put_first(set_aside);
+        let most = self.most_incidents.unwrap_or(usize::MAX);
+        let rest = merge::split_off(&mut self.in_flight, most);
+        self.is_part = !rest.is_empty();
+        self.put_first(rest);
         self.reported_in_flight = self.unreported;
         Delivery {
             notices: self.in_flight.iter().map(|entry| Arc::clone(&entry.notice)).collect(),
@@ -346,5 +406,7 @@ fn message_key<'a>(keys: impl Iterator<Item = &'a NoticeKey>) -> Arc<str> {
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod rejection_tests;
 #[cfg(test)]
 mod tests;

@@ -36,6 +36,8 @@ enum Answer {
     Ok,
     Transient,
     Refused,
+    /// It does not take a message of which one incident has a number that 4 divides.
+    Rejects,
     /// It takes the message, and the process is killed before that is on the disk.
     OkThenKilled,
 }
@@ -45,6 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Answer::Ok),
         2 => Just(Answer::Transient),
         1 => Just(Answer::Refused),
+        3 => Just(Answer::Rejects),
         1 => Just(Answer::OkThenKilled)
     ];
     prop_oneof![
@@ -75,6 +78,8 @@ struct Model {
     delivered: HashMap<(IncidentId, NoticeKind, u32), u32>,
     /// Incidents whose fire was lost with a kill before the disk took it.
     lost: HashSet<IncidentId>,
+    /// Incidents of which a notice was rejected and dropped.
+    dropped: HashSet<IncidentId>,
     sent_at: Vec<Duration>,
     /// True once a message could not be marked as sent.
     is_killed: bool,
@@ -91,6 +96,7 @@ impl Model {
             incidents: 0,
             delivered: HashMap::new(),
             lost: HashSet::new(),
+            dropped: HashSet::new(),
             sent_at: Vec::new(),
             is_killed: false,
         }
@@ -183,13 +189,26 @@ impl Model {
             let is_saved = self.disk.contains_key(key);
             assert!(is_saved || delivery.unsaved, "{key:?} is not marked as unsaved");
         }
-        if matches!(answer, Answer::Transient | Answer::Refused) {
-            let fault = match answer {
-                Answer::Refused => DeliveryFault::Refused,
-                _ => DeliveryFault::Transient,
-            };
+        let is_rejected = |notice: &Arc<Notice>| notice.key.incident.0.is_multiple_of(4);
+        let fault = match answer {
+            Answer::Transient => Some(DeliveryFault::Transient),
+            Answer::Refused => Some(DeliveryFault::Refused),
+            Answer::Rejects if delivery.notices.iter().any(is_rejected) => {
+                Some(DeliveryFault::Undeliverable)
+            }
+            Answer::Ok | Answer::Rejects | Answer::OkThenKilled => None,
+        };
+        if let Some(fault) = fault {
             let error = DeliveryError { fault, message: "no".into(), retry_after: None };
-            assert!(matches!(self.outbox.failed(error, self.now), Failed::Retry(_)));
+            let failed = self.outbox.failed(error, self.now);
+            if let Failed::SetAside { count, .. } | Failed::Dropped(count) = failed {
+                assert_eq!(count, delivery.notices.len());
+                assert!(delivery.notices.iter().all(is_rejected), "another one is held up");
+                assert_eq!(latest.len(), 1, "two incidents at once");
+            }
+            if matches!(failed, Failed::Dropped(_)) {
+                self.dropped.extend(latest.keys());
+            }
             return;
         }
         for notice in &delivery.notices {
@@ -197,7 +216,8 @@ impl Model {
             let count = self.delivered.entry((incident, kind, number)).or_default();
             *count += 1;
             assert!(self.is_killed || *count == 1, "{:?} is sent twice", notice.key);
-            if kind != Fired && !self.lost.contains(&incident) {
+            let is_lost = self.lost.contains(&incident) || self.dropped.contains(&incident);
+            if kind != Fired && !is_lost {
                 let has_fired = self.delivered.contains_key(&(incident, Fired, 0));
                 assert!(has_fired, "{:?} before the fire", notice.key);
             }
@@ -246,7 +266,8 @@ proptest! {
         prop_assert!(model.disk.is_empty(), "{:?}", model.disk.keys());
         for id in (1..=model.incidents).map(IncidentId) {
             let arrived = model.delivered.contains_key(&(id, Fired, 0));
-            prop_assert!(arrived || model.lost.contains(&id), "{id} is lost");
+            let is_lost = model.lost.contains(&id) || model.dropped.contains(&id);
+            prop_assert!(arrived || is_lost, "{id} is lost");
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::service::Service;
 use crate::config::Secret;
 use crate::notify::cut::Measure;
+use crate::notify::delivery::DeliveryFault;
 use crate::notify::message::Message;
 
 /// Longest text, characters.
@@ -38,6 +39,15 @@ impl Service for Discord {
 
     fn body_wait(document: &Value) -> Option<f64> {
         document.get("retry_after")?.as_f64()
+    }
+
+    /// A webhook whose number or token cannot be one is a 400 that names it.
+    fn body_fault(&self, status: u16, body: &Value) -> Option<DeliveryFault> {
+        let names_webhook =
+            ["/webhook_id", "/webhook_token", "/errors/webhook_id", "/errors/webhook_token"]
+                .iter()
+                .any(|name| body.pointer(name).is_some());
+        (status == 400 && names_webhook).then_some(DeliveryFault::Refused)
     }
 }
 

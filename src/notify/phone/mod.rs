@@ -52,7 +52,8 @@ impl<S: Service> Deliver for Phone<S> {
         let mut headers = self.service.headers();
         headers.push((http::header::CONTENT_TYPE, json));
         let response = self.client.request(body.as_deref(), &headers, deadline)?;
-        let document: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let text = || String::from_utf8_lossy(&response.body).into();
+        let document: Value = serde_json::from_slice(&response.body).unwrap_or_else(|_| text());
         let fault = self.service.body_fault(response.status, &document);
         match fault.or_else(|| super::http::fault(response.status)) {
             None => Ok(()),

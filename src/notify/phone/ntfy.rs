@@ -4,9 +4,10 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::service::{Service, has_any, member};
 use crate::config::{self, Severity};
 use crate::notify::cut::{Measure, cut_title};
+use crate::notify::delivery::DeliveryFault;
 use crate::notify::http::secret_value;
 use crate::notify::message::Message;
 
@@ -61,5 +62,11 @@ impl Service for Ntfy {
             document["click"] = link.as_str().into();
         }
         document
+    }
+
+    /// A topic that the server does not have is a 400.
+    fn body_fault(&self, status: u16, body: &Value) -> Option<DeliveryFault> {
+        let is_refused = status == 400 && has_any(member(body, "error"), &["topic"]);
+        is_refused.then_some(DeliveryFault::Refused)
     }
 }

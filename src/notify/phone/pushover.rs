@@ -58,11 +58,12 @@ impl Service for Pushover {
     }
 
     /// A wrong token or user is a 400, as a wrong message is, and is named by a member.
-    fn body_fault(&self, status: u16, document: &Value) -> Option<DeliveryFault> {
-        let is_invalid = |name: &str| document.get(name).is_some_and(|value| value == "invalid");
-        let has_failed = document.get("status").is_some_and(|status| *status != json!(1));
+    fn body_fault(&self, status: u16, body: &Value) -> Option<DeliveryFault> {
+        let has_failed = body.get("status").is_some_and(|status| *status != json!(1));
+        let names_channel = ["token", "user", "device"].iter().any(|name| body.get(name).is_some());
         match status {
-            400 if is_invalid("token") || is_invalid("user") => Some(DeliveryFault::Refused),
+            400 if names_channel => Some(DeliveryFault::Refused),
+            200..300 if has_failed && names_channel => Some(DeliveryFault::Refused),
             200..300 if has_failed => Some(DeliveryFault::Undeliverable),
             _ => None,
         }

@@ -31,8 +31,18 @@ pub(crate) trait Service: Send + Sync {
         no_body_wait(document)
     }
 
-    /// Returns what follows from the body of a response; `None`: what follows from its status.
-    fn body_fault(&self, _status: u16, _document: &Value) -> Option<DeliveryFault> {
-        None
-    }
+    /// Returns what follows from the body of a response, a JSON document or a text; `None`: what follows from its
+    /// status. A 400 that is about the channel, such as its chat or its rights, is `Refused`.
+    fn body_fault(&self, status: u16, body: &Value) -> Option<DeliveryFault>;
+}
+
+/// Returns true if a text contains one of these words, in any case.
+pub(crate) fn has_any(text: &str, words: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+/// Returns the text of a member; an empty one if there is none.
+pub(crate) fn member<'a>(body: &'a Value, name: &str) -> &'a str {
+    body.get(name).and_then(Value::as_str).unwrap_or_default()
 }

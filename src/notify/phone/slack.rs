@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::service::{Service, has_any, member};
 use crate::config::Secret;
 use crate::notify::cut::Measure;
 use crate::notify::delivery::DeliveryFault;
@@ -10,6 +10,20 @@ use crate::notify::message::Message;
 
 /// Longest text before it is escaped, characters. Slack takes 40,000, and shows some 4,000 of them.
 const MAX_TEXT: usize = 3000;
+
+/// Parts of the reasons that are about the webhook, not the message
+/// (<https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors>).
+const REFUSALS: &[&str] = &[
+    "not_found",
+    "archived",
+    "prohibited",
+    "denied",
+    "disabled",
+    "no_service",
+    "no_team",
+    "token",
+    "auth",
+];
 
 /// Slack.
 pub(crate) struct Slack(Secret);
@@ -34,11 +48,17 @@ impl Service for Slack {
         json!({ "text": escaped(&message.text(MAX_TEXT, Measure::Characters, str::to_owned)) })
     }
 
-    /// Servers that take the same messages say by a member that they did not.
-    fn body_fault(&self, status: u16, document: &Value) -> Option<DeliveryFault> {
+    /// The body is a word. Servers that take the same messages say by a member that they did not.
+    fn body_fault(&self, status: u16, body: &Value) -> Option<DeliveryFault> {
         let has_failed =
-            ["ok", "success"].iter().any(|name| document.get(*name) == Some(&Value::Bool(false)));
-        ((200..300).contains(&status) && has_failed).then_some(DeliveryFault::Undeliverable)
+            ["ok", "success"].iter().any(|name| body.get(*name) == Some(&Value::Bool(false)));
+        let reason = body.as_str().unwrap_or_else(|| member(body, "error"));
+        match status {
+            400 if has_any(reason, REFUSALS) => Some(DeliveryFault::Refused),
+            200..300 if has_failed && has_any(reason, REFUSALS) => Some(DeliveryFault::Refused),
+            200..300 if has_failed => Some(DeliveryFault::Undeliverable),
+            _ => None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::service::Service;
+use super::service::{Service, has_any, member};
 use crate::config;
 use crate::notify::cut::Measure;
 use crate::notify::delivery::DeliveryFault;
@@ -11,6 +11,29 @@ use crate::notify::message::Message;
 
 /// Longest text, code units of UTF-16.
 const MAX_TEXT: usize = 4096;
+
+/// Parts of the reasons that are about the chat or the bot, not the message. The API does not list its reasons.
+const REFUSALS: &[&str] = &[
+    "not found",
+    "rights",
+    "administrator",
+    "bot was",
+    "bot is",
+    "bot can't",
+    "blocked",
+    "kicked",
+    "deactivated",
+    "forbidden",
+    "restricted",
+    "upgraded",
+    "chat_id",
+    "chat id",
+    "peer_id",
+    "user_id",
+    "channel_",
+    "chat_",
+    "topic_",
+];
 
 /// Telegram.
 pub(crate) struct Telegram(config::Telegram);
@@ -46,16 +69,19 @@ impl Service for Telegram {
         document.pointer("/parameters/retry_after")?.as_f64()
     }
 
-    /// A chat that does not exist is a 400, as a wrong message is. An error of the API may have the status 200.
-    fn body_fault(&self, status: u16, document: &Value) -> Option<DeliveryFault> {
-        let is_error = document.get("ok") == Some(&Value::Bool(false));
-        let description = document.get("description").and_then(Value::as_str).unwrap_or_default();
-        let has_moved = document.pointer("/parameters/migrate_to_chat_id").is_some();
-        if status == 400 && (has_moved || description.contains("chat not found")) {
-            return Some(DeliveryFault::Refused);
+    /// A chat that the bot cannot write to is a 400, as a wrong message is. An error of the API may have the status
+    /// 200.
+    fn body_fault(&self, status: u16, body: &Value) -> Option<DeliveryFault> {
+        let is_error = body.get("ok") == Some(&Value::Bool(false));
+        let code = body.get("error_code").and_then(Value::as_u64);
+        let code = code.and_then(|code| u16::try_from(code).ok());
+        let in_body = code.filter(|_| is_error && (200..300).contains(&status));
+        let has_moved = body.pointer("/parameters/migrate_to_chat_id").is_some();
+        match in_body.unwrap_or(status) {
+            400 if has_moved || has_any(member(body, "description"), REFUSALS) => {
+                Some(DeliveryFault::Refused)
+            }
+            _ => in_body.map(|code| fault(code).unwrap_or(DeliveryFault::Transient)),
         }
-        let code = document.get("error_code").and_then(Value::as_u64)?;
-        let code = u16::try_from(code).ok().filter(|_| is_error && (200..300).contains(&status))?;
-        Some(fault(code).unwrap_or(DeliveryFault::Transient))
     }
 }

@@ -196,7 +196,7 @@ fn markup_in_a_title_is_escaped() {
 fn answers_of_services_have_their_consequence() {
     use DeliveryFault::{Refused, Transient, Undeliverable};
     let seconds = |seconds: f64| Some(Duration::from_secs_f64(seconds));
-    let cases: [Answer; 11] = [
+    let cases: [Answer; 19] = [
         (
             ntfy,
             "429 Too Many Requests",
@@ -270,7 +270,50 @@ fn answers_of_services_have_their_consequence() {
             Transient,
             seconds(0.5),
         ),
+        (
+            telegram,
+            "400 Bad Request",
+            "",
+            r#"{"ok":false,"error_code":400,"description":"Bad Request: not enough rights to send text messages to the chat"}"#,
+            Refused,
+            None,
+        ),
+        (
+            telegram,
+            "400 Bad Request",
+            "",
+            r#"{"ok":false,"error_code":400,"description":"Bad Request: need administrator rights in the channel chat"}"#,
+            Refused,
+            None,
+        ),
+        (
+            telegram,
+            "403 Forbidden",
+            "",
+            r#"{"ok":false,"error_code":403,"description":"Forbidden: bot was kicked from the group chat"}"#,
+            Refused,
+            None,
+        ),
+        (
+            discord,
+            "400 Bad Request",
+            "",
+            r#"{"message":"Invalid Form Body","code":50035,"errors":{"webhook_id":{"_errors":[]}}}"#,
+            Refused,
+            None,
+        ),
+        (
+            discord,
+            "400 Bad Request",
+            "",
+            r#"{"message":"Invalid Form Body","code":50035,"errors":{"content":{"_errors":[]}}}"#,
+            Undeliverable,
+            None,
+        ),
         (slack, "200 OK", "", r#"{"ok":false,"error":"invalid_payload"}"#, Undeliverable, None),
+        (slack, "400 Bad Request", "", "user_not_found", Refused, None),
+        (slack, "400 Bad Request", "", "msg_too_long", Undeliverable, None),
+        (ntfy, "400 Bad Request", "", r#"{"code":40009,"error":"invalid topic"}"#, Refused, None),
     ];
     for (kind, status, fields, body, fault, retry_after) in cases {
         let server = Server::new(Reply::with(status, fields, body));

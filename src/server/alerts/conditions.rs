@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::alert::ServerState;
 use crate::board::Finite;
@@ -15,14 +15,11 @@ use crate::config::ServerCondition;
 use crate::history::{FaultKind, History};
 use crate::kernel::clock::MIN_TIME;
 use crate::kernel::disk_space::DiskSpace;
-use crate::notify::{ChannelStatus, DeliveryFault};
+use crate::notify::{self, ChannelStatus};
 use crate::units::Unit;
 
 /// Time for which the recorder may be silent: it wakes once a minute, and a write may be slow.
 const MAX_SILENCE: Duration = Duration::from_secs(300);
-
-/// Age from which messages wait for long: several attempts have failed.
-const MAX_WAIT: SignedDuration = SignedDuration::from_mins(15);
 
 /// Share of a disk that must be free, at most [`MUCH_SPACE`].
 const FREE_SHARE: u64 = 50;
@@ -129,40 +126,47 @@ fn disk(space: Option<DiskSpace>, fault: Option<(Timestamp, Arc<str>)>) -> Serve
     ServerState { is_met, detail: free, ..ServerState::default() }
 }
 
-/// Returns the state of `notifications_waiting`. A message about it goes to the other channels.
+/// Returns the state of `notifications_waiting`: messages wait for long, or were dropped within a day. A message about
+/// those that wait goes to the other channels.
 fn waiting(channels: &[ChannelStatus], now: Timestamp) -> ServerState {
-    let is_late = |channel: &&ChannelStatus| {
-        let is_failing = channel.failure.is_some();
-        channel.oldest.is_some_and(|oldest| is_failing && now.duration_since(oldest) > MAX_WAIT)
-    };
-    let late: Vec<&ChannelStatus> = channels.iter().filter(is_late).collect();
-    if late.is_empty() {
-        return ServerState::met(false);
+    let mut state = ServerState::met(true);
+    let (mut texts, mut number) = (Vec::new(), 0);
+    for channel in channels {
+        let stalled = channel.stall.as_ref().and(channel.oldest);
+        let lost = channel.loss.as_ref().map(|loss| loss.since);
+        state.since = [state.since, stalled, lost].into_iter().flatten().min();
+        if let Some(text) = channel.stall_in_words() {
+            texts.push(text);
+            number += channel.waiting as u64;
+            state.channels.push(channel.name.clone());
+        }
+        if let Some(text) = channel.loss_in_words() {
+            texts.push(text);
+            number += channel.dropped;
+        }
     }
-    let text = |channel: &&ChannelStatus| {
-        let failure = channel.failure.as_ref();
-        let verb = match failure.map(|failure| failure.fault) {
-            Some(DeliveryFault::Refused) => "are refused by",
-            _ => "wait for",
+    if texts.is_empty() {
+        // Just after a start, the messages of an earlier run may not have been tried yet.
+        let is_old = |at: Timestamp| {
+            Duration::try_from(now.duration_since(at)).is_ok_and(|age| age > notify::MAX_WAIT)
         };
-        let reason = failure.map_or("", |failure| &failure.message);
-        format!("{} messages {verb} {}: {reason}", channel.waiting, channel.name)
-    };
-    let waiting = late.iter().map(|channel| channel.waiting).sum::<usize>();
+        let is_known = !channels.iter().any(|channel| channel.oldest.is_some_and(is_old));
+        return ServerState { is_met: is_known.then_some(false), ..ServerState::default() };
+    }
+    // Counts are few: an f64 holds them exactly.
     ServerState {
-        since: late.iter().filter_map(|channel| channel.oldest).min(),
-        // Counts are few: an f64 holds them exactly.
-        value: Finite::new(waiting as f64),
-        detail: Some(late.iter().map(text).collect::<Vec<_>>().join("; ").into()),
-        channels: late.iter().map(|channel| channel.name.clone()).collect(),
-        ..ServerState::met(true)
+        value: Finite::new(number as f64),
+        detail: Some(texts.join("; ").into()),
+        ..state
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
-    use crate::notify::ChannelFailure;
+    use crate::notify::{ChannelFailure, DeliveryFault};
 
     #[test]
     fn disk_is_full_below_a_share_of_it_and_is_not_again_from_a_quarter_more_on() {
@@ -187,34 +191,41 @@ mod tests {
     }
 
     #[test]
-    fn messages_wait_for_long_if_a_channel_fails_and_the_others_are_told() {
+    fn messages_wait_for_long_or_were_dropped_and_the_channels_that_work_carry_that() {
         let now = Timestamp::from_second(1_773_014_400).unwrap();
-        let channel = |name: &str, minutes: i64, fails: bool| ChannelStatus {
+        let channel = |name: &str, minutes: i64, stall: Option<&str>| ChannelStatus {
             name: name.into(),
-            kind: "ntfy",
             waiting: 3,
             oldest: Some(now - SignedDuration::from_mins(minutes)),
-            failure: fails.then(|| ChannelFailure {
-                since: now,
-                fault: DeliveryFault::Transient,
-                message: "the server answers 503".into(),
-            }),
-            sent: 0,
-            failed: 1,
-            dropped: 0,
+            stall: stall.map(Arc::from),
+            ..ChannelStatus::default()
         };
-        // Quiet hours: they wait, and nothing fails.
-        for channels in
-            [vec![], vec![channel("phone", 600, false)], vec![channel("phone", 15, true)]]
-        {
+        let failure = |fault| ChannelFailure { since: now, fault, message: "no".into() };
+        for channels in [vec![], vec![ChannelStatus::default()], vec![channel("phone", 15, None)]] {
             assert_eq!(waiting(&channels, now), ServerState::met(false));
         }
-        let state = waiting(&[channel("phone", 16, true), channel("mail", 600, false)], now);
+        // Just after a start, the messages of the earlier run have not been tried.
+        assert_eq!(waiting(&[channel("phone", 16, None)], now), ServerState::default());
+        let stalled = channel("phone", 16, Some("the server answers 503"));
+        let state = waiting(&[stalled.clone(), channel("mail", 600, None)], now);
         assert_eq!(state.is_met, Some(true));
         assert_eq!(state.channels, [Arc::from("phone")]);
-        assert_eq!(
-            state.detail.as_deref(),
-            Some("3 messages wait for phone: the server answers 503")
-        );
+        assert_eq!((state.since, state.value), (stalled.oldest, Finite::new(3.0)));
+        let detail = "3 messages wait for phone: the server answers 503";
+        assert_eq!(state.detail.as_deref(), Some(detail));
+        let refused = ChannelStatus { failure: Some(failure(DeliveryFault::Refused)), ..stalled };
+        // A channel that has lost messages may carry others.
+        let lossy = ChannelStatus {
+            name: "mail".into(),
+            loss: Some(failure(DeliveryFault::Undeliverable)),
+            dropped: 2,
+            ..ChannelStatus::default()
+        };
+        let state = waiting(&[refused, lossy], now);
+        assert_eq!(state.channels, [Arc::from("phone")]);
+        assert_eq!(state.value, Finite::new(5.0));
+        let detail = "3 messages are refused by phone: the server answers 503; 2 messages for mail were dropped, \
+                      the latest at 2026-03-09T00:00:00Z: no";
+        assert_eq!(state.detail.as_deref(), Some(detail));
     }
 }

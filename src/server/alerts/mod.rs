@@ -25,7 +25,7 @@ use crate::alert::{
 };
 use crate::board::{BoardReader, Change};
 use crate::certificates::LiveCertificates;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::data_lock::DataLock;
 use crate::history::{ChangeSender, History};
 use crate::kernel::clock::{Clock, Start};
@@ -70,6 +70,10 @@ pub(super) struct Alerts {
     late_store: LateStore,
     holder: LiveHolder,
     heartbeat: Option<HeartbeatThread>,
+    /// Settings of the heartbeat in force.
+    switch: Option<config::Heartbeat>,
+    /// False if a part of the latest configuration is not in force.
+    is_complete: bool,
     lock: Arc<DataLock>,
     tls: ClientTls,
     resolver: ThreadedResolver,
@@ -129,6 +133,8 @@ impl Alerts {
             late_store,
             holder: LiveHolder::default(),
             heartbeat: None,
+            switch: None,
+            is_complete: true,
             lock,
             tls,
             resolver,
@@ -175,6 +181,7 @@ impl Alerts {
         ailments: Ailments,
     ) -> io::Result<()> {
         let context = context(config, &self.tls, &self.resolver);
+        self.switch.clone_from(&config.heartbeat);
         self.heartbeat = Some(HeartbeatThread::start(heartbeat(config, &context), ailments)?);
         Ok(())
     }
@@ -193,9 +200,17 @@ impl Alerts {
         };
         self.engine.renew(alert::Settings::from(config));
         if let Some(thread) = &self.heartbeat {
-            thread.renew(heartbeat(config, &context));
+            thread.renew(heartbeat(config, &context), self.switch != config.heartbeat);
+            self.switch.clone_from(&config.heartbeat);
         }
-        renewed.and(opened)
+        let result = renewed.and(opened);
+        self.is_complete = result.is_ok();
+        result
+    }
+
+    /// Returns true if all of the configuration is in force, and each channel has its thread.
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete && self.notifier.is_complete()
     }
 
     /// Returns the handle for pages and commands.

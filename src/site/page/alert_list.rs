@@ -146,10 +146,12 @@ fn channels(view: &View<'_>) -> Markup {
 }
 
 fn channel_in_words(channel: &ChannelStatus) -> Markup {
-    let ChannelStatus { name, kind, waiting, sent, failure, .. } = channel;
+    let ChannelStatus { name, kind, waiting, stall, sent, failure, dropped, .. } = channel;
     html! {
         strong { (name) } " (" (kind) "): " (whole(*sent as f64)) " sent since the start"
         @if *waiting > 0 { ", " (whole(*waiting as f64)) " waiting" }
+        @if *dropped > 0 { ", " (whole(*dropped as f64)) " dropped" }
         @if let Some(failure) = failure { "; the latest attempt failed: " (failure.message) }
+        @else if let Some(stall) = stall { ": " (stall) }
     }
 }

@@ -61,35 +61,48 @@ pub(super) fn certificate(state: CertificateState, clock: Clock<'_>) -> Markup {
     }
 }
 
-/// Renders a notice for each channel that does not take its messages.
+/// Renders a notice for each channel that does not take its messages, or has lost some.
 ///
 /// Messages that wait for the end of quiet hours, or to be sent together, are no reason for a notice.
 pub(super) fn channels(channels: &[ChannelStatus], clock: Clock<'_>) -> Markup {
-    let failing = channels.iter().filter_map(|channel| Some((channel, channel.failure.as_ref()?)));
-    let is_told = |(channel, failure): &(&ChannelStatus, &ChannelFailure)| {
-        channel.waiting > 0 || failure.fault == DeliveryFault::Refused
-    };
+    let texts = channels.iter().flat_map(|channel| [waits(channel, clock), losses(channel, clock)]);
     html! {
-        @for (channel, failure) in failing.filter(is_told).take(MAX_CHANNELS) {
+        @for text in texts.flatten().take(MAX_CHANNELS) {
             p.notice role="status" {
                 (Icon::Failing.render())
-                span { (channel_in_words(channel, failure, clock)) }
+                span { (text) }
             }
         }
     }
 }
 
-fn channel_in_words(channel: &ChannelStatus, failure: &ChannelFailure, clock: Clock<'_>) -> Markup {
-    let ChannelStatus { name, waiting, oldest, .. } = channel;
-    html! {
+fn waits(channel: &ChannelStatus, clock: Clock<'_>) -> Option<Markup> {
+    let ChannelStatus { name, waiting, oldest, stall, failure, .. } = channel;
+    let refused = failure.as_ref().filter(|failure| failure.fault == DeliveryFault::Refused);
+    // While messages wait, there is an oldest one.
+    let since = (*oldest).or(refused.map(|failure| failure.since))?;
+    let reason = failure.as_ref().map(|failure| &failure.message).or(stall.as_ref())?;
+    Some(html! {
         @match waiting {
-            0 => { "Messages are refused since " (clock_mark(failure.since, clock)) }
-            1 => { "1 message waiting since " (clock_mark(oldest.unwrap_or(failure.since), clock)) }
-            _ => { (waiting) " messages waiting since " (clock_mark(oldest.unwrap_or(failure.since), clock)) }
+            0 => { "Messages are refused since " (clock_mark(since, clock)) }
+            1 => { "1 message waiting since " (clock_mark(since, clock)) }
+            _ => { (waiting) " messages waiting since " (clock_mark(since, clock)) }
         }
-        " (" (name) ": " (failure.message) ")"
-        @if failure.fault == DeliveryFault::Refused {
+        " (" (name) ": " (reason) ")"
+        @if refused.is_some() {
             ". The server's operator has to correct the settings of this channel."
         }
-    }
+    })
+}
+
+fn losses(channel: &ChannelStatus, clock: Clock<'_>) -> Option<Markup> {
+    let ChannelStatus { name, dropped, loss, .. } = channel;
+    let ChannelFailure { since, message, .. } = loss.as_ref()?;
+    Some(html! {
+        @match dropped {
+            1 => { "1 message was dropped at " }
+            _ => { (dropped) " messages were dropped, the latest at " }
+        }
+        (clock_mark(*since, clock)) " (" (name) ": " (message) ")"
+    })
 }

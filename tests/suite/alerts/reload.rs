@@ -122,16 +122,62 @@ fn channel_that_is_added_removed_or_renamed_gets_what_is_its_own() {
     let next = wait_for_state(&server, "firing")["incident"].clone();
     eventually("the next one", || told(&two) == [fires(&next)]);
 
-    // A removed channel gets nothing more; a renamed one is another one.
+    // A removed channel gets nothing more. A renamed one is another one, and hears of what no other one knows.
     server.reload(&config(&upstream, [webhook("three", two.address())]));
     assert_eq!(super::shown(&server)["incident"], next);
+    eventually("the fire again", || told(&two) == [fires(&next), fires(&next)]);
     upstream.set(Some(FULL));
     wait_for_state(&server, "inactive");
     upstream.set(Some(LOW));
     let last = wait_for_state(&server, "firing")["incident"].clone();
     eventually("the last one", || told(&two).last() == Some(&fires(&last)));
     assert_eq!(told(&one).len(), 3, "{:?}", told(&one));
-    assert_eq!(told(&two), [fires(&next), fires(&last)]);
+    assert_eq!(told(&two), [fires(&next), fires(&next), over(&next), fires(&last)]);
+}
+
+#[test]
+fn messages_of_a_channel_that_is_removed_are_logged_and_the_incident_is_announced_elsewhere() {
+    let receiver = AlertmanagerReceiver::start(None);
+    receiver.answer(HttpAnswer::Fails { status: "401 Unauthorized", retry_after: None });
+    let upstream = Upstream::answering(LOW);
+    let with = |name: &str| config(&upstream, [webhook(name, receiver.address())]);
+    let server = Server::start(&with("one"));
+    let incident = wait_for_state(&server, "firing")["incident"].clone();
+    server.wait_for_log("channel one: cannot send: ");
+    receiver.answer(HttpAnswer::Takes);
+    server.reload(&with("two"));
+    server.wait_for_log(
+        "channel one does not exist any more; messages that it had not sent are dropped: 1",
+    );
+    eventually("the fire", || told(&receiver) == [fires(&incident)]);
+
+    // Also over a restart.
+    receiver.answer(HttpAnswer::Fails { status: "401 Unauthorized", retry_after: None });
+    upstream.set(Some(FULL));
+    server.wait_for_log("channel two: cannot send: ");
+    let mut server = server;
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let server = server.start_again(&with("three"));
+    server.wait_for_log(
+        "channel two does not exist any more; messages that it had not sent are dropped: 1",
+    );
+}
+
+#[test]
+fn message_that_is_rejected_holds_up_no_other_and_is_shown() {
+    let receiver = AlertmanagerReceiver::start(None);
+    receiver.answer(HttpAnswer::Fails { status: "400 Bad Request", retry_after: None });
+    let upstream = Upstream::answering(LOW);
+    let server = Server::start(&config(&upstream, [webhook("hook", receiver.address())]));
+    let incident = wait_for_state(&server, "firing")["incident"].clone();
+    server.wait_for_log("channel hook: a message of 1 notices is not taken: ");
+    eventually("the page", || server.get("/").contains("1 message waiting since "));
+    let metrics = server.admin_get("/metrics");
+    assert!(metrics.contains("{channel=\"hook\",outcome=\"dropped\"} 0\n"), "{metrics}");
+    receiver.answer(HttpAnswer::Takes);
+    server.signal_and_wait("HUP", &["reloaded: nothing changed"]);
+    eventually("the message", || told(&receiver) == [fires(&incident)]);
 }
 
 #[test]

@@ -109,8 +109,12 @@ pub struct Channel {
     pub waiting: u64,
     /// Time of the oldest one (RFC 3339, whole seconds).
     pub oldest: Option<String>,
-    /// Failure of the latest attempt; `None` after a success.
+    /// Reason why they wait, once they have for more than 15 minutes, or if the channel has no thread.
+    pub stall: Option<String>,
+    /// Failure of the latest attempt; after a success that of a message that is not taken, while others are.
     pub failure: Option<ChannelFailure>,
+    /// Latest loss of notices within a day: `since` is its time.
+    pub loss: Option<ChannelFailure>,
     /// Number of messages sent since the start.
     pub sent: u64,
     /// Number of attempts that failed since the start.
@@ -119,7 +123,25 @@ pub struct Channel {
     pub dropped: u64,
 }
 
-deserialize_members!(Channel { channel, kind, waiting, oldest, failure, sent, failed, dropped });
+deserialize_members!(Channel {
+    channel,
+    kind,
+    waiting,
+    oldest,
+    stall,
+    failure,
+    loss,
+    sent,
+    failed,
+    dropped
+});
+
+impl Channel {
+    /// Returns true if it fails, its messages wait for long, or it has lost some.
+    pub fn is_troubled(&self) -> bool {
+        self.failure.is_some() || self.stall.is_some() || self.loss.is_some()
+    }
+}
 
 /// Failure of a channel.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -187,3 +187,66 @@ fn window_starts_from_recorded_observations() {
     world.report("a", 400.0);
     assert_eq!(world.sent("phone"), [(Fired, 1, 60)]);
 }
+
+#[test]
+fn incident_of_which_no_present_channel_knows_is_announced_to_them() {
+    let only = |channel: &str| Some(vec![channel.into()]);
+    let rule = |notify| Alert { notify, ..low(one("a")) };
+    let renamed =
+        |alerts| Settings { channels: vec!["phone_2".into(), "mail".into()], ..settings(alerts) };
+    for (before, after, expected) in [
+        // The channel of the rule was renamed, and so was its name in the rule.
+        (only("phone"), only("phone_2"), vec!["phone_2"]),
+        (only("phone"), None, vec!["phone_2", "mail"]),
+        // It had no channel.
+        (Some(vec![]), None, vec!["phone_2", "mail"]),
+        // Another one knows of it.
+        (None, None, vec![]),
+        (only("mail"), only("phone_2"), vec![]),
+        // There is none.
+        (only("phone"), only("phone"), vec![]),
+        (only("phone"), Some(vec![]), vec![]),
+    ] {
+        for is_reload in [true, false] {
+            let mut world = World::new(vec![rule(before.clone())]);
+            world.report("a", 100.0);
+            world.notices.clear();
+            let (after, now) = (renamed(vec![rule(after.clone())]), world.now());
+            match is_reload {
+                true => world.evaluator.renew(after.clone(), now),
+                false => {
+                    world.start_in_standby(vec![]);
+                    world.evaluator.renew(after.clone(), now);
+                    world.take_over();
+                }
+            }
+            world.save();
+            let of_kind = |world: &World, kind| {
+                let notices = world.notices.iter().filter(|notice| notice.key.kind == kind);
+                notices.map(|notice| notice.key.channel.to_string()).collect::<Vec<_>>()
+            };
+            let case = format!("{before:?} {:?} {is_reload}", after.alerts[0].notify);
+            assert_eq!(of_kind(&world, Fired), expected, "{case}");
+            world.evaluator.renew(after, now);
+            world.report_at("a", 1, 400.0);
+            assert_eq!(of_kind(&world, Fired), expected, "once: {case}");
+            if !expected.is_empty() {
+                assert_eq!(of_kind(&world, Ended), expected, "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn incident_of_a_renamed_channel_is_announced_after_the_silence() {
+    let mut world = World::new(vec![low(one("a"))]);
+    world.report("a", 100.0);
+    let now = world.now();
+    world.evaluator.silence("tank_low", t(60)).unwrap();
+    let renamed = Settings { channels: vec!["phone_2".into()], ..settings(vec![low(one("a"))]) };
+    world.evaluator.renew(renamed, now);
+    world.save();
+    assert_eq!(world.sent("phone_2"), []);
+    world.pass(60);
+    assert_eq!(world.sent("phone_2"), [(Fired, 1, 60)]);
+}

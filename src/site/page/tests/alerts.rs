@@ -148,9 +148,8 @@ fn failing_channel(message: &str, fault: DeliveryFault) -> ChannelStatus {
         waiting: 3,
         oldest: Some(at(-3600)),
         failure: Some(ChannelFailure { since: at(-7200), fault, message: message.into() }),
-        sent: 0,
         failed: 2,
-        dropped: 0,
+        ..ChannelStatus::default()
     }
 }
 
@@ -318,12 +317,27 @@ fn channel_that_fails_is_a_notice_and_one_that_waits_is_none() {
     let html = page(failing.clone());
     let expected = "3 messages waiting since 16:20 (phone: the server answers 503)";
     assert!(html.contains(expected), "{html}");
-    let refused = ChannelStatus { waiting: 0, ..failing_channel("401", DeliveryFault::Refused) };
+    let refused = failing_channel("401", DeliveryFault::Refused);
+    let refused = ChannelStatus { waiting: 0, oldest: None, ..refused };
     let html = page(refused);
     assert!(html.contains("Messages are refused since 15:20 (phone: 401). The server's"), "{html}");
+    let stall = Some("max_per_hour, 60, is used up".into());
+    let stalled = page(ChannelStatus { failure: None, stall, ..failing.clone() });
+    let expected = "3 messages waiting since 16:20 (phone: max_per_hour, 60, is used up)";
+    assert!(stalled.contains(expected), "{stalled}");
+    let loss = Some(ChannelFailure {
+        since: at(-60),
+        fault: DeliveryFault::Undeliverable,
+        message: "422".into(),
+    });
+    let lossy =
+        ChannelStatus { loss, dropped: 2, name: "phone".into(), ..ChannelStatus::default() };
+    let html = page(lossy);
+    let expected = "2 messages were dropped, the latest at 17:19 (phone: 422)";
+    assert!(html.contains(expected), "{html}");
     for idle in [
         ChannelStatus { failure: None, ..failing.clone() },
-        ChannelStatus { waiting: 0, ..failing },
+        ChannelStatus { waiting: 0, oldest: None, ..failing },
     ] {
         let html = page(idle);
         assert!(!html.contains("phone"), "{html}");
