@@ -27,7 +27,7 @@ mod handle;
 pub use handle::{CourierHandle, TestError};
 
 use attempt::Attempts;
-use handle::{Inbox, Renewal, Test};
+use handle::{Inbox, Renewal, Test, Turn};
 
 /// Longest wait between two looks at the outbox: the clock may be set, or the machine suspended, meanwhile.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -133,10 +133,10 @@ struct CourierThread {
 impl CourierThread {
     fn run(mut self, stop: &StopToken) {
         while !is_stopped(stop) {
-            if let Some(renewal) = self.inbox.take_renewal() {
+            let Turn { renewal, next, done, dropped } = self.inbox.next();
+            if let Some(renewal) = renewal {
                 self.attempts = renewal.attempts;
             }
-            let (next, done, dropped) = self.inbox.next();
             self.report_done(done);
             if dropped > 0 {
                 log::error!(

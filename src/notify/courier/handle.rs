@@ -219,6 +219,17 @@ impl Shared {
     }
 }
 
+/// One turn of the thread.
+pub(super) struct Turn {
+    /// New configuration, which holds for `next` already.
+    pub(super) renewal: Option<Renewal>,
+    pub(super) next: Next,
+    /// Notices to delete from the disk.
+    pub(super) done: Vec<NoticeKey>,
+    /// Number of notices dropped since the turn before.
+    pub(super) dropped: usize,
+}
+
 /// The thread's end. Dropping it refuses further tests.
 #[derive(Debug)]
 pub(super) struct Inbox {
@@ -230,24 +241,27 @@ impl Inbox {
         &self.shared.woken
     }
 
-    pub(super) fn take_renewal(&self) -> Option<Renewal> {
-        self.shared.lock().renewal.take()
-    }
-
-    /// Returns the next test whose client still waits.
+    /// Returns the next test whose client still waits, unless a new configuration has to be applied first.
     pub(super) fn take_test(&self) -> Option<Test> {
         let now = Instant::now();
         let mut state = self.shared.lock();
+        if state.renewal.is_some() {
+            return None;
+        }
         state.tests.retain(|test| test.until > now);
         state.tests.pop_front()
     }
 
-    /// Returns what to do, the notices to delete from the disk, and the number of notices dropped.
-    pub(super) fn next(&self) -> (Next, Vec<NoticeKey>, usize) {
+    /// Returns the next turn of the thread.
+    pub(super) fn next(&self) -> Turn {
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
-        let next = state.outbox.next(now);
-        (next, state.outbox.take_done(), mem::take(&mut state.dropped))
+        Turn {
+            renewal: state.renewal.take(),
+            next: state.outbox.next(now),
+            done: state.outbox.take_done(),
+            dropped: mem::take(&mut state.dropped),
+        }
     }
 
     pub(super) fn take_done(&self) -> Vec<NoticeKey> {

@@ -279,7 +279,7 @@ fn courier_whose_thread_has_ended_keeps_its_messages_and_gets_another_thread() {
     handle.restore([fired(1)]);
     // A defect: the thread ends while a message is in flight.
     let inbox = handle.inbox(OUTBOX);
-    assert!(matches!(inbox.next().0, Next::Send(_)));
+    assert!(matches!(inbox.next().next, Next::Send(_)));
     drop(inbox);
     assert!(!courier.is_running());
     handle.restore([fired(2)]);
