@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::access::{answer, header, request_as, restricted};
 use super::parsed;
 use crate::access::{Admission, Rules, Scope, Scopes};
-use crate::alert::{AlertState, AlertsHandle, CommandError, PastError};
+use crate::alert::{Acknowledgement, AlertState, AlertsHandle, CommandError, PastError};
 use crate::config::{Severity, SourceSelection};
 use crate::engine::Response;
 use crate::site::Site;
@@ -15,7 +15,7 @@ use crate::site::alert_fixture::{
     alerting_site, alerting_site_under, channels, ended, handle, low, no_past, on, tank_is_low,
     tank_low, view,
 };
-use crate::site::fixture::{get, request, site, tank, text, weather};
+use crate::site::fixture::{at, get, request, site, tank, text, weather};
 
 fn post(site: &Site, target: &str, fields: &[(&str, &str)]) -> Response {
     answer(site, &request("POST", target, fields))
@@ -152,6 +152,12 @@ fn list_has_an_entity_tag_that_changes_with_the_view() {
     assert_eq!(conditional().status(), 304);
     alerts.replace(view(vec![tank_is_low()]));
     assert_eq!(conditional().status(), 200);
+    let brief = parsed(&get(&site, "/api/v1/alerts?incidents=0", &[]));
+    assert_eq!(brief["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!(brief["incidents"], json!([]));
+    let full = parsed(&get(&site, "/api/v1/alerts", &[]));
+    assert_eq!(full["incidents"].as_array().unwrap().len(), 1, "{full}");
+    assert_eq!(get(&site, "/api/v1/alerts?incidents=1", &[]).status(), 400);
     let without = get(&self::site_without(), "/api/v1/alerts", &[]);
     assert_eq!(text(&without), "{\"alerts\":[],\"incidents\":[],\"incidents_error\":null}\n");
 }
@@ -212,6 +218,62 @@ fn commands_answer_with_the_alert_and_the_next_request_shows_it() {
 }
 
 #[test]
+fn guests_see_neither_names_of_accounts_nor_details_of_the_server() {
+    let mut people = restricted();
+    people.public = vec!["/api/v1/alerts".to_owned(), "/api/v1/alerts/{alert}".to_owned()];
+    let rules = Rules { admission: Admission::Restricted(people), ..Rules::default() };
+    let mut tank = on(tank_low(), &["tank"], AlertState::Acknowledged);
+    let mut server = on(
+        low("waiting", SourceSelection::All, Severity::Warning),
+        &["x"],
+        AlertState::Acknowledged,
+    );
+    server.subjects[0].key.source = None;
+    for alert in [&mut tank, &mut server] {
+        let subject = &mut alert.subjects[0];
+        let incident = Arc::make_mut(subject.incident.as_mut().unwrap());
+        incident.subject = subject.key.clone();
+        incident.acknowledged = Some(Acknowledgement { by: "anna".into(), at: at(0) });
+        incident.evidence.detail = Some("535 denied".into());
+        subject.evidence.detail = Some("535 denied".into());
+    }
+    let alerts = handle(view(vec![tank, server]), no_past());
+    let site = alerting_site_under(vec![self::tank()], rules, alerts, channels(Vec::new()));
+    let seen =
+        |target: &str, level: &str| parsed(&answer(&site, &request_as("GET", target, level, &[])));
+    for member in ["alerts", "incidents"] {
+        let of_all = |level| {
+            let body = seen("/api/v1/alerts", level);
+            let items = body[member].as_array().unwrap().clone();
+            items
+                .into_iter()
+                .map(|it| (it["name"].clone(), it["detail"].clone(), it["acknowledged_by"].clone()))
+                .collect::<Vec<_>>()
+        };
+        let shown = |name: &str, detail: Json, by: Json| (json!(name), detail, by);
+        // The body of the one is not that of the other, in whatever order they come.
+        for _ in 0..2 {
+            let guest = of_all("none");
+            assert!(
+                guest.contains(&shown("tank_low", json!("535 denied"), Json::Null)),
+                "{guest:?}"
+            );
+            assert!(guest.contains(&shown("waiting", Json::Null, Json::Null)), "{guest:?}");
+            let script = of_all("read");
+            assert!(
+                script.contains(&shown("waiting", json!("535 denied"), json!("anna"))),
+                "{script:?}"
+            );
+        }
+        let one =
+            |level| seen("/api/v1/alerts/waiting", level)[member][0]["acknowledged_by"].clone();
+        assert_eq!((one("none"), one("read")), (Json::Null, json!("anna")), "{member}");
+    }
+    let machine = site.respond(&request("GET", "/api/v1/alerts", &[]));
+    assert!(text(&machine).contains("anna"), "the admin listener shows everything");
+}
+
+#[test]
 fn wrong_command_is_refused_with_a_reason() {
     let site = alerting_site(
         vec![tank()],
@@ -252,8 +314,55 @@ fn wrong_command_is_refused_with_a_reason() {
 }
 
 #[test]
+fn page_whose_session_has_ended_gets_the_form_and_no_dialog_of_the_browser() {
+    let rules = Rules { admission: Admission::Restricted(restricted()), ..Rules::default() };
+    let alerts = handle(view(vec![tank_is_low()]), no_past());
+    let site = alerting_site_under(vec![tank()], rules, alerts, channels(Vec::new()));
+    let target = "/api/v1/alerts/tank_low/acknowledge?next=/alert/tank_low";
+    let challenges = |response: &Response| header(response, "www-authenticate");
+    let script = post(&site, target, &[]);
+    assert!(challenges(&script).contains("Basic"), "a program may send a password");
+    for origin in [("sec-fetch-site", "same-origin"), ("origin", "https://tank.example")] {
+        let fetched = post(&site, target, &[origin, ("accept", "application/json")]);
+        assert_eq!(fetched.status(), 401);
+        assert_eq!(challenges(&fetched), "Bearer realm=\"Pumphouse\"", "{origin:?}");
+        let form = post(&site, target, &[origin, HTML]);
+        assert_eq!(form.status(), 401);
+        assert_eq!(challenges(&form), "Bearer realm=\"Pumphouse\"", "{origin:?}");
+        let page = text(&form);
+        assert!(page.contains("action=\"../../../../login\""), "{page}");
+        assert!(page.contains("name=\"next\" value=\"/alert/tank_low\""), "{page}");
+    }
+    // Other addresses of the API keep their challenges.
+    let poll = post(&site, "/api/v1/sources/tank/poll", &[("sec-fetch-site", "same-origin")]);
+    assert!(challenges(&poll).contains("Basic"));
+}
+
+#[test]
+fn command_reads_no_disk() {
+    let past = Arc::new(|_: &str, _| panic!("a command has read the disk"));
+    let site = alerting_site(vec![tank()], handle(view(vec![tank_is_low()]), past));
+    for command in ["acknowledge", "silence?for=8h", "unsilence"] {
+        let body = parsed(&post(&site, &format!("/api/v1/alerts/tank_low/{command}"), &[]));
+        assert_eq!(body["incidents"].as_array().unwrap().len(), 1, "{command}: {body}");
+    }
+}
+
+const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+#[test]
+fn form_of_an_alert_that_has_ended_leads_back_to_its_page() {
+    let site = alerting_site(vec![tank()], handle(view(vec![tank_low()]), no_past()));
+    let target = "/api/v1/alerts/tank_low/acknowledge?next=/alert/tank_low";
+    let response = post(&site, target, &[HTML]);
+    assert_eq!(response.status(), 303);
+    assert_eq!(header(&response, "location"), "../../../../alert/tank_low");
+    assert_eq!(post(&site, target, &[]).status(), 409);
+}
+
+#[test]
 fn form_of_a_page_is_redirected_to_a_page_of_this_site() {
-    let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let html = HTML;
     for (next, place) in [
         ("", "../../../../"),
         ("?next=/", "../../../../"),

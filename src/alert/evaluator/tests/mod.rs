@@ -203,6 +203,11 @@ impl World {
             Some(gallons) => Value::number(gallons, Unit::UsGallon),
             None => Value::missing(Some(Unit::UsGallon), "null"),
         };
+        self.report_value(source, minute, value);
+    }
+
+    /// Reports a value of the volume of a source.
+    pub(super) fn report_value(&mut self, source: &'static str, minute: i64, value: Value) {
         let reading = Reading {
             observed: Observed::absolute(t(minute)),
             values: vec![("volume".into(), value)],
