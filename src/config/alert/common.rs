@@ -53,7 +53,8 @@ fn repeat(section: &mut Section<'_, '_>) -> Vec<Duration> {
             );
         }
     }
-    if let Some([one, next]) = times.array_windows().find(|[one, next]| next.value < one.value) {
+    let mut pairs = times.iter().zip(times.iter().skip(1));
+    if let Some((one, next)) = pairs.find(|(one, next)| next.value < one.value) {
         let (one, written) = (written_duration(one.value), written_duration(next.value));
         section.warn(
             next.span,
