@@ -2,7 +2,7 @@
 //!
 //! A browser opens its own dialog for a Basic challenge, then sends the password with every request,
 //! and has no way to sign out. So a page responds with 401, this form and a Bearer challenge, for which
-//! browsers open no dialog; the API challenges for Basic.
+//! browsers open no dialog; the API challenges for Basic, but not a page that sends a command on an alert.
 //!
 //! 1. `GET /login`, or any page without valid credentials, sends the form.
 //! 2. `POST /login` parses the form ([`form`]) and verifies the password under the same limits as
