@@ -37,38 +37,44 @@ pub enum IncidentsError {
 /// Result of a read.
 type Found = Result<Vec<Incident>, StoreError>;
 
-/// A read to do, and the channel for its result.
+/// A read to do, and the place for its result.
 struct Request {
     alert: String,
     before: Option<IncidentId>,
     limit: usize,
     /// Time after which no handler waits for the result.
     until: Instant,
-    reply: Sender<Found>,
+    found: Arc<Mutex<Option<Found>>>,
+    done: Sender<()>,
+}
+
+/// Reads that wait, and the start of the one in progress.
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Request>,
+    begun: Option<Instant>,
 }
 
 /// Handle to the thread that reads. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Reads {
-    requests: Sender<Request>,
-    /// Start of the read in progress.
-    begun: Arc<Mutex<Option<Instant>>>,
+    queue: Arc<Mutex<Queue>>,
+    wake: Sender<()>,
 }
 
 /// The thread `pw-alert-reads`.
 pub(super) struct Reader {
     path: PathBuf,
-    requests: Receiver<Request>,
-    begun: Arc<Mutex<Option<Instant>>>,
+    queue: Arc<Mutex<Queue>>,
+    woken: Receiver<()>,
 }
 
 impl Reads {
     /// Returns a handle, and the thread to run.
     pub(super) fn new(path: PathBuf) -> (Reads, Reader) {
-        let (requests, received) = bounded(MAX_WAITING);
-        let begun = Arc::default();
-        let reader = Reader { path, requests: received, begun: Arc::clone(&begun) };
-        (Reads { requests, begun }, reader)
+        let (wake, woken) = bounded(1);
+        let queue = Arc::<Mutex<Queue>>::default();
+        (Reads { queue: queue.clone(), wake }, Reader { path, queue, woken })
     }
 
     /// Returns incidents of an alert, the latest fire first. Waits for [`MAX_WAIT`] at most.
@@ -78,14 +84,23 @@ impl Reads {
         before: Option<IncidentId>,
         limit: usize,
     ) -> Result<Vec<Incident>, IncidentsError> {
-        if lock(&self.begun).is_some_and(|begun| begun.elapsed() >= MAX_WAIT) {
-            return Err(IncidentsError::Slow);
+        let (done, is_done) = bounded(1);
+        let (until, found) = (Instant::now() + MAX_WAIT, Arc::default());
+        let alert = alert.to_owned();
+        let request = Request { alert, before, limit, until, found: Arc::clone(&found), done };
+        {
+            let mut queue = lock(&self.queue);
+            let hangs = queue.begun.is_some_and(|begun| begun.elapsed() >= MAX_WAIT);
+            if hangs || queue.waiting.len() >= MAX_WAITING {
+                return Err(IncidentsError::Slow);
+            }
+            queue.waiting.push(request);
         }
-        let (reply, found) = bounded(1);
-        let until = Instant::now() + MAX_WAIT;
-        let request = Request { alert: alert.to_owned(), before, limit, until, reply };
-        self.requests.try_send(request).map_err(|_| IncidentsError::Slow)?;
-        Ok(found.recv_deadline(until).map_err(|_| IncidentsError::Slow)??)
+        // If it is full, the thread has not received the previous wake-up yet.
+        let _ = self.wake.try_send(());
+        // Without the signal, there is no result.
+        let _ = is_done.recv_timeout(MAX_WAIT);
+        Ok(lock(&found).take().ok_or(IncidentsError::Slow)??)
     }
 }
 
@@ -94,31 +109,36 @@ impl Reader {
         loop {
             select! {
                 recv(stopped) -> _ => return,
-                recv(self.requests) -> request => match request {
-                    Ok(request) => self.read(request),
-                    Err(_) => return,
-                },
+                recv(self.woken) -> _ => self.read_all(),
             }
         }
     }
 
-    fn read(&self, request: Request) {
-        let Request { alert, before, limit, until, reply } = request;
-        if Instant::now() >= until {
-            return;
+    /// Does the reads that wait, the latest first. Skips those that no handler waits for any more.
+    fn read_all(&self) {
+        loop {
+            let request = {
+                let mut queue = lock(&self.queue);
+                queue.begun = None;
+                let Some(request) = queue.waiting.pop() else { return };
+                if Instant::now() >= request.until {
+                    continue;
+                }
+                queue.begun = Some(Instant::now());
+                request
+            };
+            let Request { alert, before, limit, found, done, .. } = request;
+            // Opening takes less than a millisecond, and no idle connection has to be kept.
+            let incidents = schema::open_to_read(&self.path)
+                .and_then(|file| load::incidents(&file, &alert, before, limit));
+            *lock(&found) = Some(incidents);
+            let _ = done.try_send(());
         }
-        *lock(&self.begun) = Some(Instant::now());
-        // Opening takes less than a millisecond, and no idle connection has to be kept.
-        let found = schema::open_to_read(&self.path)
-            .and_then(|file| load::incidents(&file, &alert, before, limit));
-        *lock(&self.begun) = None;
-        // A handler that has waited too long is gone.
-        let _ = reply.try_send(found);
     }
 }
 
-fn lock(begun: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
-    begun.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -129,11 +149,10 @@ mod tests {
     fn read_that_hangs_delays_one_handler_and_no_later_one() {
         let (reads, reader) = Reads::new(PathBuf::new());
         // A disk that hangs: the thread does not run.
-        let first = reads.incidents("leak", None, 9);
-        assert!(matches!(first, Err(IncidentsError::Slow)));
-        *lock(&reader.begun) = Instant::now().checked_sub(MAX_WAIT);
         assert!(matches!(reads.incidents("leak", None, 9), Err(IncidentsError::Slow)));
-        assert_eq!(reader.requests.len(), 1, "the second request did not wait");
+        lock(&reader.queue).begun = Instant::now().checked_sub(MAX_WAIT);
+        assert!(matches!(reads.incidents("leak", None, 9), Err(IncidentsError::Slow)));
+        assert_eq!(lock(&reader.queue).waiting.len(), 1, "the second request did not wait");
     }
 
     #[test]
@@ -141,12 +160,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (reads, reader) = Reads::new(folder.path().join("none.db"));
         assert!(matches!(reads.incidents("leak", None, 9), Err(IncidentsError::Slow)));
-        let late = reader.requests.recv().unwrap();
-        let (reply, found) = bounded(1);
-        reader.read(Request { reply: reply.clone(), ..late });
-        assert!(found.is_empty());
-        let until = Instant::now() + Duration::from_secs(60);
-        reader.read(Request { alert: "leak".into(), before: None, limit: 9, until, reply });
-        assert!(found.recv().unwrap().is_err(), "there is no file");
+        let late = lock(&reader.queue).waiting[0].found.clone();
+        reader.read_all();
+        assert!(lock(&late).is_none() && lock(&reader.queue).waiting.is_empty());
+        reader.woken.recv().unwrap();
+        let found = std::thread::scope(|scope| {
+            let read = scope.spawn(|| reads.incidents("leak", None, 9));
+            reader.woken.recv().unwrap();
+            reader.read_all();
+            read.join().unwrap()
+        });
+        assert!(matches!(found, Err(IncidentsError::Store(_))), "there is no file");
+        assert!(lock(&reader.queue).begun.is_none());
     }
 }

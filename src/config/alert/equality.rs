@@ -13,7 +13,7 @@ pub(super) fn scalar(
     watched: &Watched<'_, '_>,
 ) -> Option<Scalar> {
     let Spanned { value, span } = section.scalar(key)?;
-    let (source, found) = match watched.misfit(|found| fits(&value, found)) {
+    let (source, found) = match watched.misfit(&|found| fits(&value, found)) {
         Misfit::None => return Some(value),
         Misfit::Some { source, found, count } => {
             watched.warn_of_misfit(section, span, key, (source, found), count);

@@ -125,7 +125,7 @@ impl<'a> Watched<'a, '_> {
     }
 
     /// Returns the values that a condition cannot be applied to, by their types.
-    pub(super) fn misfit(&self, fits: impl Fn(FieldType) -> bool) -> Misfit<'a> {
+    pub(super) fn misfit(&self, fits: &dyn Fn(FieldType) -> bool) -> Misfit<'a> {
         let (mut first, mut count, mut is_of_all) = (None, 0, true);
         for (source, found) in self.types() {
             if fits(found) {

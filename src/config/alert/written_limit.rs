@@ -160,7 +160,7 @@ fn check_quantity(
 ) -> bool {
     let own = limit.value.unit;
     let span = limit.span;
-    let misfit = watched.misfit(|found| match (own, found) {
+    let misfit = watched.misfit(&|found| match (own, found) {
         (_, FieldType::Text) => false,
         (None, _) | (Some(_), FieldType::Unknown) => true,
         (Some(own), FieldType::Number(Some(unit))) => own.converts_to(unit),
