@@ -101,6 +101,11 @@ impl RoutePattern {
         self.into()
     }
 
+    /// Returns true for a command on an alert.
+    pub fn is_alert_command(self) -> bool {
+        matches!(self, RoutePattern::Acknowledge | RoutePattern::Silence | RoutePattern::Unsilence)
+    }
+
     /// Returns the pattern in the syntax of `matchit`.
     pub fn for_router(self) -> String {
         self.as_str().replace("{group}", "{*group}")

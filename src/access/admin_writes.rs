@@ -6,8 +6,8 @@
 //! * A request that a browser sends for a page is refused: browsers add `Sec-Fetch-Site`, or `Origin`, to every
 //!   POST, and programs send neither.
 //! * Over a unix socket, the mode of its file decides who may connect, and the kernel reports the user.
-//! * Over TCP, a token with the scope is required. A token has 256 random bits and cannot be guessed, so failures
-//!   are counted and never throttled.
+//! * Over TCP, a token with the scope is required, also on a server that is open to readers. A token has 256 random
+//!   bits and cannot be guessed, so failures are counted and never throttled.
 
 use std::fmt;
 
@@ -134,9 +134,11 @@ fn is_of_a_page(headers: &HeaderMap) -> bool {
 
 /// Returns the token of a hash. It is compared with every token, so that the time reveals nothing.
 fn find<'a>(rules: &'a Rules, hash: &TokenHash) -> Option<&'a Token> {
-    let Admission::Restricted(restricted) = &rules.admission else { return None };
-    let tokens = restricted.tokens.iter();
-    tokens.fold(None, |found, token| if token.hash == *hash { Some(token) } else { found })
+    let tokens = match &rules.admission {
+        Admission::Open => &rules.admin_tokens,
+        Admission::Restricted(restricted) => &restricted.tokens,
+    };
+    tokens.iter().fold(None, |found, token| if token.hash == *hash { Some(token) } else { found })
 }
 
 #[cfg(test)]
@@ -238,12 +240,25 @@ mod tests {
     }
 
     #[test]
-    fn open_server_has_no_token_to_write_with() {
-        let gate = Gate::new(Rules::default()).unwrap();
+    fn open_server_takes_the_tokens_beside_its_openness() {
+        let token = Token {
+            name: "phone".to_owned(),
+            hash: TokenHash::of(ALERT),
+            scopes: Scopes::new(vec![Scope::Alert]),
+        };
         let sent = format!("Bearer {ALERT}");
-        let outcome =
-            gate.admit_admin_write(&request(TCP, &[("authorization", &sent)]), Scope::Alert);
-        assert_eq!(outcome, Err(AdminWriteDenial::WrongToken));
+        for (admin_tokens, expected) in [
+            (Vec::new(), Err(AdminWriteDenial::WrongToken)),
+            (vec![token], Ok(AdminWriter::Token("phone".to_owned()))),
+        ] {
+            let gate = Gate::new(Rules { admin_tokens, ..Rules::default() }).unwrap();
+            assert!(gate.active_rules().is_open());
+            let outcome =
+                gate.admit_admin_write(&request(TCP, &[("authorization", &sent)]), Scope::Alert);
+            assert_eq!(outcome, expected);
+            let without = gate.admit_admin_write(&request(TCP, &[]), Scope::Alert);
+            assert_eq!(without, Err(AdminWriteDenial::NoToken));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use http::header::HOST;
 use super::active_rules::ActiveRules;
 use super::denial::{Denial, Pass, Role, RouteAccess};
 use super::device::Devices;
+use super::identify::sent_token;
 use super::identity::Identity;
 use super::key::{MacKey, NoRandomness};
 use super::passwords::Passwords;
@@ -159,21 +160,24 @@ impl Gate {
         pattern: &str,
         access: RouteAccess,
     ) -> Result<Pass, Denial> {
-        let (identity, session) = match &active_rules.accounts {
+        let (identity, session, holder) = match &active_rules.accounts {
             Some(accounts) if access != RouteAccess::Open => {
                 if accounts.is_public(pattern) {
-                    // On a public page, a session decides on the buttons that the page shows.
-                    (Identity::Anyone, self.authenticate_session(active_rules, accounts, request))
+                    // On a public page, a session or a token decides on the buttons and the names that it shows.
+                    let session = self.authenticate_session(active_rules, accounts, request);
+                    let holder = session.or_else(|| sent_token(accounts, request));
+                    (Identity::Anyone, session, holder)
                 } else {
                     let identity = self.identify(active_rules, accounts, request)?;
                     let session = match &identity {
                         Identity::Session(holder) => Some(*holder),
                         _ => None,
                     };
-                    (identity, session)
+                    let holder = identity.holder();
+                    (identity, session, holder)
                 }
             }
-            _ => (Identity::Anyone, None),
+            _ => (Identity::Anyone, None, None),
         };
         if let RouteAccess::Scope(scope) = access {
             self.check_scope(&identity, scope)?;
@@ -183,7 +187,6 @@ impl Gate {
             let mismatch = origins::mismatch(request, active_rules.site_url());
             return Err(Denial::CrossSite(mismatch.map(Box::new)));
         }
-        let holder = identity.holder().or(session);
         Ok(Pass {
             guarded: !matches!(identity, Identity::Anyone),
             by_session: session.is_some(),

@@ -244,6 +244,14 @@ impl Gate {
     }
 }
 
+/// Returns the holder of the request's token, on a route that requires none. A wrong one is no failure there.
+pub(super) fn sent_token<'a>(accounts: &'a Accounts, request: &Request) -> Option<Holder<'a>> {
+    match Credentials::of(&request.headers) {
+        Ok(Some(Credentials::Bearer(token))) => accounts.token(&TokenHash::of(&token)),
+        _ => None,
+    }
+}
+
 /// Returns the refusal with a challenge for each kind of credentials that the accounts use.
 fn unauthorized(accounts: &Accounts, bearer: HeaderValue) -> Denial {
     let basic = accounts.has_users().then_some(BASIC);

@@ -16,6 +16,8 @@ use super::token::TokenHash;
 pub struct Rules {
     /// Accounts, or none on an open server.
     pub admission: Admission,
+    /// Tokens of an open server, which needs none but for commands to the admin listener over TCP.
+    pub admin_tokens: Vec<Token>,
     /// Host names that requests may use; empty: any.
     pub names: Vec<HostName>,
     /// Public address of the site, `[site] url`. Its host is a name, too, unless `names` is empty.
@@ -33,6 +35,7 @@ impl Default for Rules {
     fn default() -> Rules {
         Rules {
             admission: Admission::Open,
+            admin_tokens: Vec::new(),
             names: Vec::new(),
             site_url: None,
             cors_origins: Vec::new(),

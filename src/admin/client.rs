@@ -10,8 +10,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::{ListenAddr, Secret};
 
-/// Longest response, bytes. The scoreboard of 1,000 workers and 10,000 failing sources is shorter.
-const MAX_RESPONSE: usize = 16 << 20;
+/// Longest response, bytes. The alerts with their incidents are shorter, if two rules fire on each of 10,000 sources,
+/// and so is the scoreboard of 1,000 workers and 10,000 failing sources.
+const MAX_RESPONSE: usize = 64 << 20;
 
 /// Most header fields of a response.
 const MAX_FIELDS: usize = 32;

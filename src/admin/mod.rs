@@ -12,8 +12,8 @@
 //!   then those in an incomplete request. No number of clients that send nothing, or half of a
 //!   request, can therefore keep a new client out.
 //! * A page that is expensive to render is rendered by one worker at a time and then shared: see
-//!   `shared_page`. Requests for alerts may read a disk, and the test of a channel waits for its delivery: one of
-//!   each runs at a time, and the others wait without a worker. At least one worker is always free for
+//!   `shared_page`. Requests for alerts may wait for a disk, for a second at most, and the test of a channel waits for
+//!   its delivery: one of each runs at a time, and the others wait without a worker. At least one worker is always free for
 //!   `/healthz`, which takes no lock that a rendering holds.
 //!
 //! All pages are rendered from atomics, snapshots and the kernel's own files at the time of the

@@ -30,7 +30,6 @@ use crate::engine::{
     Activity, Body, Continuation, Lane, Refusal, Reply, Request, RequestHead, Response, Service,
 };
 use crate::notify::TestFailure;
-use crate::route_pattern::RoutePattern;
 use crate::site::{Site, is_known, problem};
 use crate::text;
 
@@ -236,25 +235,7 @@ fn command(site: &Site, writer: &AdminWriter, request: &Request) -> Response {
     let mut request = request.clone();
     request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let writer = writer.to_string();
-    let response = site.respond_as(&request, &writer);
-    if response.status().is_success() {
-        log::info!("{}", command_line(&request, &writer));
-    }
-    response
-}
-
-/// Returns the log line of a command that was carried out.
-fn command_line(request: &Request, writer: &str) -> String {
-    let path = request.target.path();
-    let name = path.split('/').nth(4).unwrap_or_default();
-    let done = match AlertRoute::of(path) {
-        Some(AlertRoute::Command(RoutePattern::Acknowledge)) => "acknowledged",
-        Some(AlertRoute::Command(RoutePattern::Silence)) => "silenced",
-        _ => "no longer silenced",
-    };
-    let query = request.target.query().map(|query| format!(" ({query})")).unwrap_or_default();
-    let writer = text::clean(writer);
-    format!("alert {name} {done} by {writer} over the admin listener{query}")
+    site.respond_as(&request, &writer)
 }
 
 /// Sends a test message, and waits for its delivery.
@@ -312,42 +293,4 @@ fn plain(content_type: &'static str, text: impl Into<Bytes>) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn log_line_of_a_command_names_alert_and_sender() {
-        let line = |target: &str| {
-            let request = Request {
-                method: Method::POST,
-                target: target.parse().unwrap(),
-                version: http::Version::HTTP_11,
-                headers: http::HeaderMap::new(),
-                body: Bytes::new(),
-                peer: crate::engine::Peer { address: None, tls: false, user: None },
-                client: None,
-                proxied: false,
-            };
-            command_line(&request, "uid 0 (root)")
-        };
-        for (target, expected) in [
-            (
-                "/api/v1/alerts/leak/acknowledge",
-                "alert leak acknowledged by uid 0 (root) over the admin listener",
-            ),
-            (
-                "/api/v1/alerts/leak/silence?for=8h",
-                "alert leak silenced by uid 0 (root) over the admin listener (for=8h)",
-            ),
-            (
-                "/api/v1/alerts/leak/unsilence",
-                "alert leak no longer silenced by uid 0 (root) over the admin listener",
-            ),
-        ] {
-            assert_eq!(line(target), expected);
-        }
-    }
 }

@@ -87,5 +87,6 @@ fn denied(denial: AdminWriteDenial, path: &str) -> Response {
     response
 }
 
-const TOKEN: &str = "Create one with `pumphouse-web token new --scope alert`, and send it as \
-                     Authorization: Bearer TOKEN; or use [server] admin_listen = \"unix:/path\", which needs no token.";
+const TOKEN: &str = "Create one with `pumphouse-web token new --scope alert`, whose section belongs into the \
+                     configuration, also beside open = true, and send it as Authorization: Bearer TOKEN; or use \
+                     [server] admin_listen = \"unix:/path\", which needs no token.";

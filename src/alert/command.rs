@@ -21,11 +21,15 @@ pub enum Command {
         alert: Arc<str>,
         /// Time from now on.
         length: Duration,
+        /// Name of the account, or the origin of the request.
+        by: Arc<str>,
     },
     /// Ends the silence of an alert, if there is one.
     Unsilence {
         /// Name of the alert.
         alert: Arc<str>,
+        /// Name of the account, or the origin of the request.
+        by: Arc<str>,
     },
 }
 

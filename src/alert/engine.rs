@@ -28,11 +28,13 @@ use super::settings::Settings;
 use super::store::Loaded;
 use super::view::AlertsView;
 use super::windows::WindowSamples;
-use crate::board::{BoardReader, Event};
+use crate::board::{BoardReader, Event, EventKind};
 use crate::config::ServerCondition;
 use crate::engine::Heartbeat;
 use crate::kernel::clock::{Clock, Start, TimePoint};
+use crate::text;
 use crate::threads::{self, OwnedThread, StopToken};
+use crate::timestamp::Rfc3339;
 
 /// Shortest time between two looks at the snapshot. Of a thousand sources, one changes every few milliseconds.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -283,6 +285,9 @@ impl EngineThread {
     }
 
     fn carry_out(&mut self, request: &Request) {
+        if !request.claim() {
+            return;
+        }
         let result = self.result_of(&request.command);
         self.pass_on();
         // A client that has waited too long needs no reply.
@@ -298,16 +303,24 @@ impl EngineThread {
             });
         }
         let TimePoint { wall: now, .. } = self.clock.now();
-        match command {
+        let done = match command {
             Command::Acknowledge { alert, source, by } => {
-                self.evaluator.acknowledge(alert, source.as_deref(), by, now)
+                self.evaluator.acknowledge(alert, source.as_deref(), by, now)?;
+                let source = source.as_ref().map(|source| format!(" on {source}"));
+                format!("alert {alert}{} acknowledged by {by}", source.unwrap_or_default())
             }
-            Command::Silence { alert, length } => {
+            Command::Silence { alert, length, by } => {
                 let until = now.saturating_add(*length).unwrap_or(Timestamp::MAX);
-                self.evaluator.silence(alert, until)
+                self.evaluator.silence(alert, until, by, now)?;
+                format!("alert {alert} silenced until {} by {by}", Rfc3339(until))
             }
-            Command::Unsilence { alert } => self.evaluator.unsilence(alert, now),
-        }
+            Command::Unsilence { alert, by } => {
+                self.evaluator.unsilence(alert, by, now)?;
+                format!("alert {alert} no longer silenced, by {by}")
+            }
+        };
+        log::info!("{}", text::clean(&done));
+        Ok(())
     }
 
     /// Passes on what follows from the latest steps.
@@ -323,7 +336,10 @@ impl EngineThread {
         (self.outputs.notices)(effects.notices.clone());
         (self.outputs.changes)(&effects);
         effects.events.into_iter().for_each(|event| {
-            log::info!("{}: {}", event.kind.as_str(), event.detail);
+            // Commands are logged with their authors.
+            if !matches!(event.kind, EventKind::AlertSilenced | EventKind::AlertUnsilenced) {
+                log::info!("{}: {}", event.kind.as_str(), event.detail);
+            }
             (self.outputs.events)(event);
         });
     }

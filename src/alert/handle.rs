@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,6 +22,15 @@ pub(super) const MAX_COMMANDS: usize = 64;
 pub(super) struct Request {
     pub(super) command: Command,
     pub(super) reply: Sender<Result<(), CommandError>>,
+    /// True once the thread carries the command out, or its sender has given up: the first of them decides.
+    claimed: Arc<AtomicBool>,
+}
+
+impl Request {
+    /// Returns true if the command is to be carried out. Its sender has given up otherwise.
+    pub(super) fn claim(&self) -> bool {
+        !self.claimed.swap(true, Ordering::AcqRel)
+    }
 }
 
 /// Handle to the alerts. Cheap to clone.
@@ -35,8 +45,8 @@ pub struct AlertsHandle {
 /// Waits until the disk has what was saved before, at most a bounded time. Callers hold a permit.
 pub type Settle = Arc<dyn Fn() + Send + Sync>;
 
-/// Returns incidents of an alert that have ended, newest first, at most the number given. Reads the disk: callers
-/// hold a permit.
+/// Returns incidents of an alert that have ended, newest first, at most the number given. Waits for the disk for a
+/// quarter of a second at most.
 pub type PastIncidents =
     Arc<dyn Fn(&str, usize) -> Result<Vec<Arc<Incident>>, PastError> + Send + Sync>;
 
@@ -68,18 +78,30 @@ impl AlertsHandle {
     /// it in time delays the caller by a bounded time: the command holds, and is saved later.
     ///
     /// # Errors
-    /// There is no such alert, or it does not fire; or the thread of the alerts does not answer within a second.
+    /// There is no such alert, or it does not fire; or the thread of the alerts does not answer within a second. Then
+    /// the command is not carried out later either.
     pub fn command(&self, command: Command) -> Result<Arc<AlertsView>, CommandError> {
         let (reply, result) = bounded(1);
-        let request = Request { command, reply };
+        let claimed = Arc::new(AtomicBool::new(false));
+        let request = Request { command, reply, claimed: claimed.clone() };
         self.commands.try_send(request).map_err(|_| CommandError::Unavailable)?;
-        result.recv_timeout(COMMAND_TIMEOUT).map_err(|_| CommandError::Unavailable)??;
+        let mut outcome = result.recv_timeout(COMMAND_TIMEOUT);
+        if outcome.is_err() && claimed.swap(true, Ordering::AcqRel) {
+            // The thread carries it out at this moment.
+            outcome = result.recv_timeout(COMMAND_TIMEOUT);
+        }
+        outcome.map_err(|_| CommandError::Unavailable)??;
         (self.settle)();
         Ok(self.view())
     }
 
-    /// Returns the latest incidents of an alert that have ended, newest first. Reads the disk: the caller holds a
-    /// permit.
+    /// Returns true if no command waits for the thread of the alerts, which takes one within microseconds.
+    pub fn is_idle(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Returns the latest incidents of an alert that have ended, newest first. Waits for the disk for a quarter of a
+    /// second at most.
     ///
     /// # Errors
     /// The file cannot be read now.
@@ -107,7 +129,7 @@ impl AlertsHandle {
         let view = Arc::new(ArcSwap::from_pointee(view));
         let published = view.clone();
         std::thread::spawn(move || {
-            for Request { command, reply } in requests {
+            for Request { command, reply, .. } in requests {
                 let mut view = AlertsView::clone(&published.load());
                 let result = answer(command, &mut view);
                 view.version += 1;
@@ -136,5 +158,26 @@ impl Default for AlertsHandle {
 impl fmt::Debug for AlertsHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AlertsHandle").field("view", &self.view().version).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_that_was_given_up_is_not_carried_out() {
+        let (commands, requests) = bounded(MAX_COMMANDS);
+        let handle = AlertsHandle::new(Arc::default(), commands, Arc::new(|_, _| Ok(Vec::new())));
+        let command = Command::Unsilence { alert: "leak".into(), by: "anna".into() };
+        assert_eq!(handle.command(command.clone()).unwrap_err(), CommandError::Unavailable);
+        assert!(!handle.is_idle());
+        assert!(!requests.recv().unwrap().claim());
+
+        let late = std::thread::spawn(move || handle.command(command).map(|_| ()));
+        let request = requests.recv().unwrap();
+        assert!(request.claim() && !request.claim());
+        request.reply.send(Ok(())).unwrap();
+        assert_eq!(late.join().unwrap(), Ok(()));
     }
 }

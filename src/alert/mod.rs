@@ -29,7 +29,7 @@ mod window;
 mod windows;
 
 pub use command::{Command, CommandError, MAX_SILENCE};
-pub use describe::measured;
+pub use describe::{measured, without_author};
 pub use effects::Effects;
 pub use engine::{AlertEngine, AlertHeartbeat, AlertSender, Outputs};
 pub use evaluator::ServerState;

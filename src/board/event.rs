@@ -48,6 +48,10 @@ pub enum EventKind {
     AlertFired,
     /// A person acknowledged an alert.
     AlertAcknowledged,
+    /// A person silenced an alert.
+    AlertSilenced,
+    /// A person ended the silence of an alert.
+    AlertUnsilenced,
     /// An alert ended.
     AlertEnded,
 }

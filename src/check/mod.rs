@@ -10,6 +10,7 @@ mod history_path;
 mod listeners;
 mod observed_time;
 pub mod poll;
+mod programs;
 mod summary;
 
 use std::fmt;
@@ -155,7 +156,9 @@ impl Checked {
         let mut text = summary::render(&self.config, self.certificates.as_ref(), now);
         let history = self.config.history.as_ref();
         let history_notes = history.map(|history| history_path::notes(&history.path));
-        for note in self.listener_notes.iter().chain(history_notes.iter().flatten()) {
+        let program_notes = programs::notes(&self.config.channels);
+        let notes = self.listener_notes.iter().chain(history_notes.iter().flatten());
+        for note in notes.chain(&program_notes) {
             text += &format!("note: {note}\n");
         }
         text

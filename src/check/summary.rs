@@ -96,6 +96,10 @@ fn access(text: &mut String, auth: &Auth) -> fmt::Result {
             )?;
         }
     }
+    for token in &rules.admin_tokens {
+        let (name, scopes) = (&token.name, &token.scopes);
+        writeln!(text, "token {name}, for commands to the admin listener, scopes: {scopes}")?;
+    }
     if !rules.names.is_empty() {
         let public = rules.site_url.as_ref().map(SiteUrl::host_name);
         let public = public.filter(|name| !rules.names.contains(name));

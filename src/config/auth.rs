@@ -42,16 +42,18 @@ pub(super) fn read(
     let open = section.boolean("open");
     let users = users(section.sections("user"), warnings);
     let tokens = tokens(section.sections("token"));
-    let has_accounts = section.was_present("user") || section.was_present("token");
+    let is_open = open.as_ref().is_some_and(|open| open.value);
+    let has_users = section.was_present("user");
+    // Beside `open = true`, tokens are for commands to the admin listener only.
+    let has_accounts = has_users || section.was_present("token") && !is_open;
     let public = public(&mut section);
     let has_public = section.was_present("public");
     let limits = limits(&mut section, server);
     let cors_origins = cors_origins(&mut section);
     match &open {
-        Some(Spanned { value: true, span }) if has_accounts => section.report(
+        Some(Spanned { value: true, span }) if has_users => section.report(
             *span,
-            "\"open = true\" lets every client read, which excludes [[auth.user]] and \
-             [[auth.token]]; remove one or the other",
+            "\"open = true\" lets every client read, which excludes [[auth.user]]; remove one or the other",
         ),
         Some(Spanned { value: false, span }) if !has_accounts => section.report(
             *span,
@@ -64,14 +66,20 @@ pub(super) fn read(
         warnings.push("\"public\" in [auth] has no effect, because everything is open".to_owned());
     }
     section.finish();
-    let admission = if has_accounts {
-        Admission::Restricted(Restricted { users, tokens, public, limits })
-    } else {
-        Admission::Open
+    let (admission, admin_tokens) = match has_accounts {
+        true => (Admission::Restricted(Restricted { users, tokens, public, limits }), Vec::new()),
+        false => (Admission::Open, tokens),
     };
+    for token in admin_tokens.iter().filter(|token| !token.scopes.allow(Scope::Alert)) {
+        warnings.push(format!(
+            "the token \"{}\" has no effect: beside \"open = true\" in [auth], tokens with the scope alert are for \
+             commands to the admin listener, and others for nothing",
+            token.name
+        ));
+    }
     Auth {
         is_configured: has_accounts || open.is_some(),
-        rules: Rules { admission, cors_origins, ..rules_of(server) },
+        rules: Rules { admission, admin_tokens, cors_origins, ..rules_of(server) },
     }
 }
 

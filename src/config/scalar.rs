@@ -297,8 +297,13 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Duration::try_from(duration).ok()
 }
 
-/// Returns a duration as the configuration writes it.
+/// Returns a duration as the configuration writes it: whole days as such, `4d`, and others in hours, `36h`.
 pub fn written_duration(duration: Duration) -> String {
+    const DAY: u64 = 24 * 60 * 60;
+    let seconds = duration.as_secs();
+    if duration.subsec_nanos() == 0 && seconds > 0 && seconds.is_multiple_of(DAY) {
+        return format!("{}d", seconds / DAY);
+    }
     SignedDuration::try_from(duration)
         .map_or_else(|_| format!("{duration:?}"), |duration| format!("{duration:#}"))
 }

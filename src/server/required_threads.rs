@@ -64,10 +64,11 @@ pub(super) fn at_reload(before: &Config, after: &Config) -> Vec<String> {
 
 /// Returns the names of the threads of the alerts' file and channels.
 fn of_alerts(config: &Config) -> Vec<String> {
-    let store = (!config.alerts.is_empty()).then(|| threads::ALERT_STORE.to_owned());
+    let store = [threads::ALERT_STORE, threads::ALERT_READS].map(str::to_owned);
+    let store = (!config.alerts.is_empty()).then_some(store);
     let channels = 1..=config.channels.len();
     let channels = channels.map(|number| format!("{}{number}", threads::NOTIFY_PREFIX));
-    store.into_iter().chain(channels).collect()
+    store.into_iter().flatten().chain(channels).collect()
 }
 
 /// Returns the number of polls that may be in flight under the limit on the address space, if there is one.

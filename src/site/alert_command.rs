@@ -4,7 +4,8 @@
 //! they were on, so that they work without scripts. A GET changes nothing, as mail scanners follow links.
 //!
 //! The thread of the alerts carries a command out within microseconds. It is waited for under a permit, so that a
-//! thread that hangs cannot hold all workers.
+//! thread that hangs cannot hold all workers. If other work holds the permit, such as a chart whose disk hangs, the
+//! command does without while no other one waits for the thread. The response comes from memory: no disk delays it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use http::header::{CACHE_CONTROL, LOCATION, VARY};
 use http::{HeaderValue, StatusCode};
 
+use super::alert_json::{Incidents, Writing};
 use super::alerts::{self, DEFAULT_INCIDENTS, unknown_alert};
 use super::answer::Answer;
 use super::content::uncached;
@@ -52,7 +54,7 @@ pub(super) fn acknowledge(
     let command = Command::Acknowledge {
         alert: request.parameter.into(),
         source: source.map(Arc::from),
-        by: request.account.unwrap_or(ANONYMOUS).into(),
+        by: author(request),
     };
     carry_out(context, request, command, next)
 }
@@ -70,7 +72,8 @@ pub(super) fn silence(context: &Context, request: &RouteRequest<'_>) -> Result<A
             "for is the length of the silence, such as for=8h or for=1d12h, from 1s to {days}d."
         ))
     })?;
-    carry_out(context, request, Command::Silence { alert: request.parameter.into(), length }, next)
+    let command = Command::Silence { alert: request.parameter.into(), length, by: author(request) };
+    carry_out(context, request, command, next)
 }
 
 /// Answers `POST /api/v1/alerts/{alert}/unsilence`.
@@ -78,10 +81,16 @@ pub(super) fn unsilence(context: &Context, request: &RouteRequest<'_>) -> Result
     let mut pairs = Pairs::of(&request.http.target)?;
     let next = pairs.take("next");
     pairs.finish()?;
-    carry_out(context, request, Command::Unsilence { alert: request.parameter.into() }, next)
+    let command = Command::Unsilence { alert: request.parameter.into(), by: author(request) };
+    carry_out(context, request, command, next)
 }
 
-/// Carries a command out under a permit. `next` is the page to redirect a form to.
+/// Returns the name of the sender of a command.
+fn author(request: &RouteRequest<'_>) -> Arc<str> {
+    request.account.unwrap_or(ANONYMOUS).into()
+}
+
+/// Carries a command out under a permit, if there is one. `next` is the page to redirect a form to.
 fn carry_out(
     context: &Context,
     request: &RouteRequest<'_>,
@@ -89,21 +98,44 @@ fn carry_out(
     next: Option<String>,
 ) -> Result<Answer, Problem> {
     alerts::require(&context.alerts.view(), request.parameter)?;
-    Ok(Answer::unfinished(move |context, request| {
-        let name = request.parameter;
-        let view = context.alerts.command(command).map_err(problem)?;
-        // A page of this second may show the state before.
-        context.drop_pages();
-        if prefers_html(request.headers()) {
-            let active_rules = context.gate.active_rules();
-            let next = next::checked(next.as_deref().unwrap_or_default(), active_rules.site_url());
-            return Ok(Answer::ready(see_other(next)));
-        }
-        let body = alerts::writing(context, view, name, DEFAULT_INCIDENTS, false)?.finish();
-        let mut response = uncached(body.identity.body.clone(), JSON);
-        response.headers_mut().insert(VARY, ACCEPT);
-        Ok(Answer::ready(response))
-    }))
+    let (other, other_next) = (command.clone(), next.clone());
+    Ok(Answer::unfinished_or(
+        move |context, request| respond(context, request, command, next),
+        move |context, request| match context.alerts.is_idle() {
+            true => respond(context, request, other, other_next),
+            false => Err(problem(CommandError::Unavailable)),
+        },
+    ))
+}
+
+/// Carries a command out.
+fn respond(
+    context: &Context,
+    request: &RouteRequest<'_>,
+    command: Command,
+    next: Option<String>,
+) -> Result<Answer, Problem> {
+    let name = request.parameter;
+    let is_form = prefers_html(request.headers());
+    let outcome = context.alerts.command(command);
+    // A page of this second may show the state before.
+    context.drop_pages();
+    let view = match outcome {
+        // The page shows that the alert does not fire.
+        Err(CommandError::NotFiring) if is_form => context.alerts.view(),
+        outcome => outcome.map_err(problem)?,
+    };
+    if is_form {
+        let active_rules = context.gate.active_rules();
+        let next = next::checked(next.as_deref().unwrap_or_default(), active_rules.site_url());
+        return Ok(Answer::ready(see_other(next)));
+    }
+    alerts::require(&view, name)?;
+    let incidents = Incidents::of(&view, Some(name)).first(DEFAULT_INCIDENTS);
+    let body = Writing::new(view, Some(name), incidents, request.role, false).finish();
+    let mut response = uncached(body.identity.body.clone(), JSON);
+    response.headers_mut().insert(VARY, ACCEPT);
+    Ok(Answer::ready(response))
 }
 
 const ACCEPT: HeaderValue = HeaderValue::from_static("accept");
@@ -133,9 +165,9 @@ fn problem(error: CommandError) -> Problem {
             "Another process of this server holds the alerts: send the command to it.",
         )
         .retry_after(STANDBY_RETRY),
-        CommandError::Unavailable => {
-            Problem::unavailable("The server cannot take the command now; retry in 1 s.")
-                .retry_after(RETRY)
-        }
+        CommandError::Unavailable => Problem::unavailable(
+            "The server cannot take the command now, so nothing was changed; retry in 1 s.",
+        )
+        .retry_after(RETRY),
     }
 }

@@ -137,7 +137,7 @@ fn carry_out(command: Command, view: &mut AlertsView) -> Result<(), CommandError
     let name = match &command {
         Command::Acknowledge { alert, .. }
         | Command::Silence { alert, .. }
-        | Command::Unsilence { alert } => alert.clone(),
+        | Command::Unsilence { alert, .. } => alert.clone(),
     };
     let alert = view.alerts.iter_mut().find(|alert| alert.name == name);
     let alert = Arc::make_mut(alert.ok_or(CommandError::UnknownAlert)?);

@@ -12,7 +12,10 @@ use serde::Serialize;
 use super::content::to_json;
 use super::media_type::JSON;
 use super::rendered::{Rendered, RenderedBuilder};
-use crate::alert::{AlertState, AlertView, AlertsView, Incident, SubjectView};
+use crate::access::Role;
+use crate::alert::{
+    Acknowledgement, AlertState, AlertView, AlertsView, Evidence, Incident, SubjectView,
+};
 use crate::board::Datum;
 use crate::config::{AlertRule, FieldCondition, Limit};
 use crate::order;
@@ -48,20 +51,21 @@ struct JsonAlert<'a> {
 }
 
 impl<'a> JsonAlert<'a> {
-    fn new(alert: &'a AlertView, subject: Option<&'a SubjectView>) -> JsonAlert<'a> {
+    fn new(alert: &'a AlertView, subject: Option<&'a SubjectView>, role: Role) -> JsonAlert<'a> {
         let evidence = subject.map(|subject| &subject.evidence);
         let incident = subject.and_then(|subject| subject.incident.as_ref());
         let acknowledged = incident.and_then(|incident| incident.acknowledged.as_ref());
+        let source = match subject {
+            Some(subject) => subject.key.source.as_deref(),
+            None => alert.source.as_deref(),
+        };
         let limit = limit(alert).filter(|_| subject.is_none());
         let state = subject.map_or(AlertState::Inactive, |subject| subject.state);
         JsonAlert {
             name: &alert.name,
             state: state.as_str(),
             severity: alert.severity.as_str(),
-            source: match subject {
-                Some(subject) => subject.key.source.as_deref(),
-                None => alert.source.as_deref(),
-            },
+            source,
             field: alert.field.as_deref(),
             condition: &alert.condition,
             since: subject.map(|subject| Rfc3339(subject.since)),
@@ -76,14 +80,25 @@ impl<'a> JsonAlert<'a> {
             }
             .map(|unit| unit.as_str()),
             observed_at: evidence.and_then(|evidence| evidence.observed_at).map(Rfc3339),
-            detail: evidence.and_then(|evidence| evidence.detail.as_deref()),
-            acknowledged_by: acknowledged.map(|acknowledged| &*acknowledged.by),
+            detail: evidence.and_then(|evidence| detail(evidence, source, role)),
+            acknowledged_by: acknowledged.and_then(|acknowledged| author(acknowledged, role)),
             acknowledged_at: acknowledged.map(|acknowledged| Rfc3339(acknowledged.at)),
             silenced_until: alert.silenced_until.map(Rfc3339),
             fault: alert.fault.as_deref(),
             incident: incident.map(|incident| incident.id.to_string()),
         }
     }
+}
+
+/// Returns the detail of a rule on a source or on the server itself. Guests do not see those about the server, such as
+/// the errors of its channels.
+fn detail<'e>(evidence: &'e Evidence, source: Option<&str>, role: Role) -> Option<&'e str> {
+    evidence.detail.as_deref().filter(|_| role != Role::Guest || source.is_some())
+}
+
+/// Returns the author of an acknowledgement. Guests do not see names of accounts.
+fn author(acknowledged: &Acknowledgement, role: Role) -> Option<&str> {
+    Some(&*acknowledged.by).filter(|_| role != Role::Guest)
 }
 
 /// Returns the threshold of a rule that has one.
@@ -121,8 +136,8 @@ struct JsonIncident<'a> {
     acknowledged_at: Option<Rfc3339>,
 }
 
-impl<'a> From<&'a Incident> for JsonIncident<'a> {
-    fn from(incident: &'a Incident) -> JsonIncident<'a> {
+impl<'a> JsonIncident<'a> {
+    fn new(incident: &'a Incident, role: Role) -> JsonIncident<'a> {
         let (evidence, ended) = (&incident.evidence, incident.ended);
         let acknowledged = incident.acknowledged.as_ref();
         JsonIncident {
@@ -142,8 +157,8 @@ impl<'a> From<&'a Incident> for JsonIncident<'a> {
             threshold: evidence.threshold.map(|threshold| threshold.get()),
             unit: evidence.unit.map(|unit| unit.as_str()),
             observed_at: evidence.observed_at.map(Rfc3339),
-            detail: evidence.detail.as_deref(),
-            acknowledged_by: acknowledged.map(|acknowledged| &*acknowledged.by),
+            detail: detail(evidence, incident.subject.source.as_deref(), role),
+            acknowledged_by: acknowledged.and_then(|acknowledged| author(acknowledged, role)),
             acknowledged_at: acknowledged.map(|acknowledged| Rfc3339(acknowledged.at)),
         }
     }
@@ -158,6 +173,11 @@ pub(super) struct Incidents {
 }
 
 impl Incidents {
+    /// Returns none, for a body without incidents.
+    pub(super) fn none() -> Incidents {
+        Incidents { listed: Vec::new(), is_complete: true }
+    }
+
     /// Returns the incidents of a view, of one alert or of all: those that fire, and the latest that have ended.
     pub(super) fn of(view: &AlertsView, alert: Option<&str>) -> Incidents {
         let is_meant = |name: &str| alert.is_none_or(|alert| *alert == *name);
@@ -171,13 +191,23 @@ impl Incidents {
         Incidents { listed, is_complete: true }
     }
 
+    /// Keeps the first `limit` ones.
+    pub(super) fn first(mut self, limit: usize) -> Incidents {
+        self.listed.truncate(limit);
+        self
+    }
+
+    /// Keeps the first `limit` ones, and marks them as incomplete: those of the past are missing.
+    pub(super) fn without_past(self, limit: usize) -> Incidents {
+        Incidents { is_complete: false, ..self.first(limit) }
+    }
+
     /// Adds incidents of the past that are not there yet, and keeps the first `limit` ones.
     pub(super) fn with_past(mut self, past: Vec<Arc<Incident>>, limit: usize) -> Incidents {
         let known: std::collections::HashSet<_> =
             self.listed.iter().map(|incident| incident.id).collect();
         self.listed.extend(past.into_iter().filter(|incident| !known.contains(&incident.id)));
-        self.listed.truncate(limit);
-        self
+        self.first(limit)
     }
 }
 
@@ -215,28 +245,30 @@ pub(super) struct Writing {
     view: Arc<AlertsView>,
     entries: Vec<Place>,
     incidents: Incidents,
+    role: Role,
     /// Entries and incidents written so far.
     written: usize,
     body: RenderedBuilder,
 }
 
 impl Writing {
-    /// Begins a body with one alert or all of them.
+    /// Begins a body with one alert or all of them, for a visitor with these rights.
     pub(super) fn new(
         view: Arc<AlertsView>,
         alert: Option<&str>,
         incidents: Incidents,
+        role: Role,
         is_compressed: bool,
     ) -> Writing {
         let entries = entries(&view, alert);
         let mut body = RenderedBuilder::new(JSON, is_compressed);
         body.push(b"{\"alerts\":[");
-        Writing { view, entries, incidents, written: 0, body }
+        Writing { view, entries, incidents, role, written: 0, body }
     }
 
     /// Writes a piece; returns the body once it is complete.
     pub(super) fn advance(mut self) -> ControlFlow<Rendered, Writing> {
-        let Writing { view, entries, incidents, written, body } = &mut self;
+        let Writing { view, entries, incidents, role, written, body } = &mut self;
         let total = entries.len() + incidents.listed.len();
         let end = total.min(*written + PIECE);
         let mut piece = Vec::new();
@@ -245,11 +277,11 @@ impl Writing {
                 Some(&(alert, subject)) => {
                     let alert = &view.alerts[alert];
                     let subject = subject.map(|subject| &alert.subjects[subject]);
-                    (at == 0, to_json(&JsonAlert::new(alert, subject)))
+                    (at == 0, to_json(&JsonAlert::new(alert, subject, *role)))
                 }
                 None => {
                     let at = at - entries.len();
-                    (at == 0, to_json(&JsonIncident::from(&*incidents.listed[at])))
+                    (at == 0, to_json(&JsonIncident::new(&incidents.listed[at], *role)))
                 }
             };
             if at == entries.len() {
@@ -291,19 +323,23 @@ impl Writing {
 /// End of the alerts, and begin of the incidents.
 const INCIDENTS: &[u8] = b"],\"incidents\":[";
 
-/// The latest body with all alerts, with the view that it was written from.
+/// The latest bodies with all alerts, with the views that they were written from: that for guests, and that for others.
 #[derive(Default)]
-pub(super) struct AlertsBody(ArcSwapOption<(Arc<AlertsView>, Rendered)>);
+pub(super) struct AlertsBody([ArcSwapOption<(Arc<AlertsView>, Rendered)>; 2]);
 
 impl AlertsBody {
     /// Returns the body of a view, if it is the latest one.
-    pub(super) fn get(&self, view: &Arc<AlertsView>) -> Option<Rendered> {
-        let latest = self.0.load();
+    pub(super) fn get(&self, view: &Arc<AlertsView>, role: Role) -> Option<Rendered> {
+        let latest = self.of(role).load();
         latest.as_ref().filter(|latest| Arc::ptr_eq(&latest.0, view)).map(|latest| latest.1.clone())
     }
 
     /// Keeps the body of a view.
-    pub(super) fn insert(&self, view: Arc<AlertsView>, body: Rendered) {
-        self.0.store(Some(Arc::new((view, body))));
+    pub(super) fn insert(&self, view: Arc<AlertsView>, role: Role, body: Rendered) {
+        self.of(role).store(Some(Arc::new((view, body))));
+    }
+
+    fn of(&self, role: Role) -> &ArcSwapOption<(Arc<AlertsView>, Rendered)> {
+        &self.0[usize::from(role == Role::Guest)]
     }
 }

@@ -1,7 +1,8 @@
 //! `/alerts` and `/alert/{alert}`: pages of alerts.
 //!
-//! Each is rendered once a second for all who request it, under a permit: the page of an alert reads its incidents
-//! from the disk. Where a request would wait too long for a permit, it gets what is in memory.
+//! Each is rendered once a second for all who request it, under a permit: the page of an alert waits for its incidents
+//! from the disk. Where a request would wait too long for a permit, or the disk does not answer, it gets what is in
+//! memory.
 
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ pub(super) fn one(context: &Context, request: &RouteRequest<'_>) -> Result<Answe
         move |context, request| with_past(context, request, key).map(Answer::Ready),
         |context, request| {
             let incidents = Incidents::of(&context.alerts.view(), Some(request.parameter));
-            let html = html(context, request, &incidents.with_past(Vec::new(), DEFAULT_INCIDENTS))?;
+            let html = html(context, request, &incidents.without_past(DEFAULT_INCIDENTS))?;
             Ok(Answer::Ready(content(Rendered::uncompressed(HTML, html))))
         },
     ))

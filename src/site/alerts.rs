@@ -1,7 +1,8 @@
 //! `GET /api/v1/alerts` and `GET /api/v1/alerts/{alert}`: alerts and their incidents.
 //!
-//! The list comes from memory, and all requests share its body. One alert has its incidents of the past, too, which
-//! are read from the disk under a permit.
+//! The list comes from memory, and all requests share its body, but guests get one of their own. One alert has its
+//! incidents of the past, too, which a thread of the alerts reads from the disk: they are left out, with a remark, while
+//! that does not answer.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::negotiate::{self, Coding};
 use super::problem::Problem;
 use super::query::{self, Pairs};
 use super::rendered::Rendered;
+use crate::access::Role;
 use crate::alert::AlertsView;
 
 /// Incidents of an alert, unless `limit=` names another number.
@@ -24,24 +26,36 @@ pub(super) const MAX_INCIDENTS: usize = 500;
 
 /// Answers `GET /api/v1/alerts`.
 pub(super) fn list(context: &Context, request: &RouteRequest<'_>) -> Result<Answer, Problem> {
-    Pairs::of(&request.http.target)?.finish()?;
-    let view = context.alerts.view();
-    if let Some(body) = context.alerts_body.get(&view) {
+    let mut pairs = Pairs::of(&request.http.target)?;
+    let incidents = pairs.take("incidents");
+    pairs.finish()?;
+    let (view, role) = (context.alerts.view(), request.role);
+    match incidents.as_deref() {
+        None => {}
+        Some("0") => {
+            let is_compressed = negotiate::coding(request.headers()) == Coding::Gzip;
+            return write(Writing::new(view, None, Incidents::none(), role, is_compressed));
+        }
+        Some(_) => {
+            return Err(Problem::bad_request("incidents is 0, for the alerts without incidents."));
+        }
+    }
+    if let Some(body) = context.alerts_body.get(&view, role) {
         return Ok(answer(body));
     }
-    let incidents = Incidents::of(&view, None);
-    Ok(write_list(context, Arc::clone(&view), Writing::new(view, None, incidents, true)))
+    let writing = Writing::new(Arc::clone(&view), None, Incidents::of(&view, None), role, true);
+    Ok(write_list(context, view, role, writing))
 }
 
 /// Writes a piece of the list, and leaves the others for later turns.
-fn write_list(context: &Context, view: Arc<AlertsView>, writing: Writing) -> Answer {
+fn write_list(context: &Context, view: Arc<AlertsView>, role: Role, writing: Writing) -> Answer {
     match writing.advance() {
         ControlFlow::Break(body) => {
-            context.alerts_body.insert(view, body.clone());
+            context.alerts_body.insert(view, role, body.clone());
             answer(body)
         }
         ControlFlow::Continue(rest) => {
-            Answer::unfinished(move |context, _| Ok(write_list(context, view, rest)))
+            Answer::unfinished(move |context, _| Ok(write_list(context, view, role, rest)))
         }
     }
 }
@@ -58,8 +72,10 @@ pub(super) fn alert(context: &Context, request: &RouteRequest<'_>) -> Result<Ans
     require(&context.alerts.view(), request.parameter)?;
     Ok(Answer::unfinished(move |context, request| {
         let is_compressed = negotiate::coding(request.headers()) == Coding::Gzip;
-        let name = request.parameter;
-        write(writing(context, context.alerts.view(), name, limit, is_compressed)?)
+        let (view, name) = (context.alerts.view(), request.parameter);
+        require(&view, name)?;
+        let incidents = incidents(context, &view, name, limit);
+        write(Writing::new(view, Some(name), incidents, request.role, is_compressed))
     }))
 }
 
@@ -70,20 +86,8 @@ fn write(writing: Writing) -> Result<Answer, Problem> {
     }
 }
 
-/// Returns the body of one alert, still to be written. Reads the disk.
-pub(super) fn writing(
-    context: &Context,
-    view: Arc<AlertsView>,
-    name: &str,
-    limit: usize,
-    is_compressed: bool,
-) -> Result<Writing, Problem> {
-    require(&view, name)?;
-    let incidents = incidents(context, &view, name, limit);
-    Ok(Writing::new(view, Some(name), incidents, is_compressed))
-}
-
-/// Returns the latest incidents of an alert. Reads the disk; while it cannot be read, the view has the latest ones.
+/// Returns the latest incidents of an alert. Waits for the disk for a quarter of a second at most; while it cannot be
+/// read, the view has the latest ones.
 pub(super) fn incidents(
     context: &Context,
     view: &AlertsView,
@@ -93,7 +97,7 @@ pub(super) fn incidents(
     let incidents = Incidents::of(view, Some(name));
     match context.alerts.past(name, limit) {
         Ok(past) => incidents.with_past(past, limit),
-        Err(_) => Incidents { is_complete: false, ..incidents.with_past(Vec::new(), limit) },
+        Err(_) => incidents.without_past(limit),
     }
 }
 

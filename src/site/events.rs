@@ -10,7 +10,8 @@ use super::context::{Context, RouteRequest};
 use super::history_problem::unavailable;
 use super::problem::Problem;
 use super::query::{self, Pairs};
-use crate::access::SiteUrl;
+use crate::access::{Role, SiteUrl};
+use crate::alert::without_author;
 use crate::board::Event;
 use crate::config::is_name;
 use crate::history::{EventScan, StoredEvent};
@@ -73,7 +74,7 @@ impl Search {
                 let root = active_rules.site_url().map_or("/", SiteUrl::path);
                 format!("{root}api/v1/events?limit={limit}{source}&before={id}")
             });
-        let events = found.iter().map(JsonEvent::of).collect();
+        let events = found.iter().map(|event| JsonEvent::new(event, request.role)).collect();
         let rendered = render_json_for(request.headers(), &Page { events, next });
         Ok(Answer::ready(Representation::new(rendered, CachePolicy::undated("no-cache"))))
     }
@@ -99,8 +100,10 @@ struct JsonEvent<'a> {
 }
 
 impl<'a> JsonEvent<'a> {
-    fn of(StoredEvent { id, event }: &'a StoredEvent) -> JsonEvent<'a> {
+    /// Guests do not see names of accounts.
+    fn new(StoredEvent { id, event }: &'a StoredEvent, role: Role) -> JsonEvent<'a> {
         let Event { at, kind, source, detail } = event;
+        let detail = if role == Role::Guest { without_author(*kind, detail) } else { detail };
         let (kind, source) = (kind.as_str(), source.as_deref());
         JsonEvent { id: *id, at: Rfc3339(*at), kind, source, detail }
     }

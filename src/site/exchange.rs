@@ -48,6 +48,13 @@ impl Exchange {
         }
     }
 
+    /// Starts an exchange of the admin listener, whose clients see everything. `account` is the name of the sender of a
+    /// request that may change something.
+    pub(super) fn of_machine(account: Option<&str>) -> Exchange {
+        let pass = Pass { role: Role::Responder, account: account.map(Into::into), ..OPEN };
+        Exchange { pass, ..Exchange::start(Timestamp::now()) }
+    }
+
     /// Returns the route's label in metrics and logs.
     pub(super) fn route(&self) -> &'static str {
         self.pattern.map_or(NO_ROUTE, RoutePattern::as_str)

@@ -181,7 +181,7 @@ pub(super) fn snapshot(sources: Vec<SourceView>) -> Snapshot {
     Snapshot { version: 1, service, sources, published_at: now(), next_due }
 }
 
-fn site_over(
+pub(super) fn site_over(
     sources: Vec<SourceView>,
     history: History,
     observer: Arc<dyn RequestObserver>,
@@ -199,7 +199,7 @@ fn site_over(
     Site::new(settings, snapshots, Box::new(request_poll), history, observer, gate)
 }
 
-struct Unobserved;
+pub(super) struct Unobserved;
 
 impl RequestObserver for Unobserved {
     fn observe(&self, _: &'static str, _: &'static str, _: u16, _: std::time::Duration) {}

@@ -10,6 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Method;
+use http::header::{HeaderMap, HeaderName, ORIGIN};
 use jiff::Timestamp;
 
 use super::answer::{Answer, Piece, Work};
@@ -24,13 +26,14 @@ use super::observer::RequestObserver;
 use super::problem::Problem;
 use super::router::{Location, Matched, Router, respond_by_method, respond_to_asterisk};
 use super::target::{self, Below};
-use super::{cors, login, negotiate, redirect};
+use super::{cors, login, negotiate, next, redirect};
 use crate::access::{ActiveRules, Denial, Gate, RouteAccess, SiteUrl};
 use crate::alert::AlertsHandle;
 use crate::engine::{
     Activity, Continuation, Refusal, Reply, Request, RequestHead, Response, Service,
 };
 use crate::history::History;
+use crate::route_pattern::RoutePattern;
 
 /// Longest wait for a permit of work that has a fallback: after it, a page is sent without its charts.
 const FALLBACK_AFTER: Duration = Duration::from_millis(250);
@@ -86,15 +89,13 @@ impl Site {
     /// Returns the response to a request of the admin listener, which needs no account and is not
     /// counted with those of visitors. Does all of the work on the calling thread.
     pub fn respond(&self, request: &Request) -> Response {
-        self.respond_within(Exchange::start(Timestamp::now()), request)
+        self.respond_within(Exchange::of_machine(None), request)
     }
 
     /// Returns the response as [`Site::respond`] does, to a request that may change something. `account` is the name
     /// of its sender, which the admin listener has checked.
     pub fn respond_as(&self, request: &Request, account: &str) -> Response {
-        let mut exchange = Exchange::start(Timestamp::now());
-        exchange.pass.account = Some(account.into());
-        self.respond_within(exchange, request)
+        self.respond_within(Exchange::of_machine(Some(account)), request)
     }
 
     fn respond_within(&self, mut exchange: Exchange, request: &Request) -> Response {
@@ -198,8 +199,9 @@ impl Site {
     }
 
     /// Answers a request that the gate denied. A browser that requests a page without valid
-    /// credentials gets the sign-in form. The API challenges for Basic, whether the client is a
-    /// browser or a script.
+    /// credentials gets the sign-in form, and so does one that sends the form of an alert, which leads back to the page
+    /// of that form. The API challenges for Basic, whether the client is a browser or a script, but not a page that
+    /// sends a command: the browser would open its own dialog.
     ///
     /// Where the root of the site is not certain, the page has no form: its relative action could send a
     /// password to another program below the same host.
@@ -211,7 +213,10 @@ impl Site {
         (path, is_certain): (&str, bool),
         denial: Denial,
     ) -> Result<Answer, Problem> {
-        let is_page = !path.starts_with("/api/") && negotiate::prefers_html(&request.headers);
+        let is_command = exchange.pattern.is_some_and(RoutePattern::is_alert_command);
+        let is_of_page = is_command && is_of_page(&request.headers);
+        let is_page =
+            (is_of_page || !path.starts_with("/api/")) && negotiate::prefers_html(&request.headers);
         let is_form =
             is_page && matches!(denial, Denial::Unauthorized(_)) && active_rules.signs_in();
         if is_form && !is_certain {
@@ -219,8 +224,16 @@ impl Site {
         }
         match exchange.below.root(&request.target).filter(|_| is_form) {
             Some(root) => {
-                let path = exchange.below.path_and_query(&request.target);
-                Ok(Answer::ready(login::required(&self.context, &request.method, &root, path)))
+                let query = request.target.query().unwrap_or_default();
+                let wanted = match request.method {
+                    Method::GET | Method::HEAD => exchange.below.path_and_query(&request.target),
+                    _ if is_of_page => &next::of_query(query, active_rules.site_url()),
+                    _ => "",
+                };
+                Ok(Answer::ready(login::required(&self.context, &root, wanted)))
+            }
+            None if is_of_page && matches!(denial, Denial::Unauthorized(_)) => {
+                Err(login::required_for_command())
             }
             None => Err(denial.into()),
         }
@@ -327,6 +340,13 @@ impl Pending {
             Reply::Respond(site.finish(active_rules, exchange, request, outcome))
         })
     }
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Returns true if a browser sent a POST for a page: it adds its origin.
+fn is_of_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(ORIGIN)
 }
 
 impl fmt::Debug for Site {

@@ -35,6 +35,8 @@ pub const LAST_VALUES: &str = "pw-last-values";
 pub const CERTIFICATES: &str = "pw-certs";
 /// Writes the states of alerts and their messages to their file.
 pub const ALERT_STORE: &str = "pw-alert-store";
+/// Reads past incidents of alerts from their file.
+pub const ALERT_READS: &str = "pw-alert-reads";
 /// Prefix of the threads that send the messages of one channel each: `pw-notify-1`.
 pub const NOTIFY_PREFIX: &str = "pw-notify-";
 /// Starts the polls of all sources.

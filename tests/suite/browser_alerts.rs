@@ -5,7 +5,7 @@ use hostile::receiver::NtfyReceiver;
 use hostile::upstream::Upstream;
 use serde_json::json;
 
-use crate::alerts::{FULL, LOW, config, ntfy, shown, wait_for_state};
+use crate::alerts::{FULL, LOW, config, ntfy, shown, tank, tank_low, wait_for_state};
 use crate::browser::{axe, violations};
 use crate::harness::eventually;
 use crate::server::Server;
@@ -83,6 +83,64 @@ fn alert_fires_is_acknowledged_and_ends_in_the_page_without_a_reload() {
         }
         eventually("fire and end are sent", || receiver.messages().len() == 2);
     }
+}
+
+#[test]
+fn first_alert_of_a_reload_appears_on_a_page_that_is_open_with_its_script_and_style() {
+    let upstream = Upstream::answering(LOW);
+    let without = Config::https().source(tank(&upstream));
+    let server = Server::start(&without);
+    let browser = Browser::open(Engine::Chromium, 1024, 700);
+    browser.visit(&url(&server, ""));
+    let has_files =
+        "return document.querySelectorAll('[src*=alerts],[href*=\"assets/alerts\"]').length";
+    assert_eq!(browser.run(has_files), 0);
+    server.reload(&without.push("alert", tank_low()));
+    eventually("the alert is on the page", || browser.text("main").contains("1 alert fires"));
+    eventually("its files are loaded", || browser.run(has_files) == 2);
+    browser.run("window.notReloaded = true");
+    // Both buttons are pressed at once: each command is sent.
+    browser.run(
+        "for (const words of ['acknowledge', 'for=8h'])
+           document.querySelector(`form.answers button[formaction*='${words}']`).click()",
+    );
+    eventually("both commands are carried out", || {
+        let alert = shown(&server);
+        alert["acknowledged_by"].is_string() && alert["silenced_until"].is_string()
+    });
+    assert_eq!(browser.run("return window.notReloaded"), true, "the page was loaded again");
+}
+
+#[test]
+fn button_says_what_became_of_its_command() {
+    let receiver = NtfyReceiver::start(None);
+    let upstream = Upstream::answering(LOW);
+    let server = served_low(&upstream, &receiver);
+    let browser = Browser::open(Engine::Chromium, 1024, 700);
+    browser.visit(&url(&server, "alert/tank_low"));
+    for (response, words, link) in [
+        ("new Response('{}', { status: 401 })", "You are signed out", 1),
+        ("new Response('', { status: 504 })", "It may have carried the command out", 0),
+        ("Promise.reject(new TypeError())", "It may have carried the command out", 0),
+        (
+            "new Response('{}', { status: 503, headers: { 'Content-Type': 'application/problem+json' } })",
+            "Nothing was changed: the server refuses it (503). Press the button again.",
+            0,
+        ),
+        ("new Response('{}', { status: 409 })", "", 0),
+    ] {
+        browser.run(&format!(
+            "const real = window.real ??= window.fetch;
+             window.fetch = (target, options) => options.method === 'POST' ? {response} : real(target, options);
+             document.querySelector(\"form.answers button[formaction*='acknowledge']\").click()"
+        ));
+        let seen = || browser.run("return document.getElementById('refused').textContent");
+        eventually(response, || seen().as_str().unwrap().contains(words));
+        let links = browser.run("return document.querySelectorAll('#refused a[href*=\"login?next=%2Falert%2F\"]').length");
+        assert_eq!(links, link, "{response}");
+    }
+    let spoken = || browser.run("return document.getElementById('spoken').textContent");
+    eventually("the alert does not fire", || spoken().as_str().unwrap().contains("not needed"));
 }
 
 #[test]

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::super::command::CommandError;
+use super::super::describe::{describe_silence, describe_silence_end};
 use super::super::monitor::Phase;
 use super::Evaluator;
 use super::place::Place;
-use crate::board::EventKind;
+use crate::board::{Event, EventKind};
+use crate::config::SourceSelection;
 
 impl Evaluator {
     /// Notes that a person knows of the incidents of an alert, or of that of one source. Repeated, the first
@@ -55,9 +57,21 @@ impl Evaluator {
     ///
     /// # Errors
     /// There is no such alert.
-    pub fn silence(&mut self, alert: &str, until: Timestamp) -> Result<(), CommandError> {
+    pub fn silence(
+        &mut self,
+        alert: &str,
+        until: Timestamp,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), CommandError> {
         let rule = self.rule_named(alert)?;
         self.set_silence(rule, Some(until));
+        self.record_command(
+            rule,
+            EventKind::AlertSilenced,
+            describe_silence(alert, until, by),
+            now,
+        );
         Ok(())
     }
 
@@ -65,12 +79,25 @@ impl Evaluator {
     ///
     /// # Errors
     /// There is no such alert.
-    pub fn unsilence(&mut self, alert: &str, now: Timestamp) -> Result<(), CommandError> {
+    pub fn unsilence(&mut self, alert: &str, by: &str, now: Timestamp) -> Result<(), CommandError> {
         let rule = self.rule_named(alert)?;
         if self.rules[rule].silenced_until.is_some() {
+            let detail = describe_silence_end(alert, by);
+            self.record_command(rule, EventKind::AlertUnsilenced, detail, now);
             self.end_silence(rule, now);
         }
         Ok(())
+    }
+
+    /// Records a command on an alert as a whole. It is an event of the source if the rule has one only.
+    fn record_command(&mut self, rule: usize, kind: EventKind, detail: String, now: Timestamp) {
+        let source = match self.rules[rule].rule.alert().rule.sources() {
+            Some(SourceSelection::One(source)) => Some(source.clone()),
+            _ => None,
+        };
+        if self.is_active {
+            self.effects.events.push(Event { at: now, kind, source, detail: detail.into() });
+        }
     }
 
     /// Ends the silences whose time has passed.

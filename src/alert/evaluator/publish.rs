@@ -36,26 +36,42 @@ fn view(state: &RuleState) -> AlertView {
         (Reverse(a.state), a.since, &a.key).cmp(&(Reverse(b.state), b.since, &b.key))
     });
     let alert = state.rule.alert();
-    let (sources, field) = match &alert.rule {
-        AlertRule::Field { sources, field, .. } => (Some(sources), Some(field.clone())),
-        AlertRule::Source { sources, .. } => (Some(sources), None),
-        AlertRule::Server(_) => (None, None),
+    let field = match &alert.rule {
+        AlertRule::Field { field, .. } => Some(field.clone()),
+        AlertRule::Source { .. } | AlertRule::Server(_) => None,
     };
-    let source = match sources {
+    let source = match alert.rule.sources() {
         Some(SourceSelection::One(source)) => Some(source.clone()),
         _ => None,
     };
-    let fault = state.subjects.iter().find_map(|subject| subject.monitor.fault());
     AlertView {
         name: alert.name.clone(),
         rule: alert.clone(),
         severity: alert.severity,
-        source,
         field,
         condition: state.rule.condition_text(),
         silenced_until: state.silenced_until,
-        fault: fault.map(|fault| fault.to_string().into()),
+        fault: fault(state, source.is_none()),
+        source,
         inactive: state.subjects.len() - subjects.len(),
         subjects,
     }
+}
+
+/// Returns the reason why the rule cannot be applied to some of its subjects. Of a rule over several sources, it names
+/// the first of these.
+fn fault(state: &RuleState, is_of_many: bool) -> Option<Arc<str>> {
+    let mut faulty = state
+        .subjects
+        .iter()
+        .filter_map(|subject| Some((subject.key.source.as_deref(), subject.monitor.fault()?)));
+    let (source, fault) = faulty.next()?;
+    let Some(source) = source.filter(|_| is_of_many) else {
+        return Some(fault.to_string().into());
+    };
+    let more = match faulty.count() {
+        0 => String::new(),
+        count => format!(" (and {count} more)"),
+    };
+    Some(format!("not on {source}{more}: {fault}").into())
 }

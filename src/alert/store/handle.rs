@@ -1,4 +1,4 @@
-//! The owner of the store's thread, and handles to it.
+//! The owner of the store's threads, and handles to them.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::changes::{Changes, Loaded, Opened};
 use super::health::{StoreFault, StoreHealth};
 use super::pending::Pending;
-use super::read::{self, IncidentsError};
+use super::read::{IncidentsError, Reader, Reads};
 use super::thread::StoreThread;
 use crate::alert::{Incident, IncidentId, NoticeKey};
 use crate::data_lock::{DataLock, Holder};
@@ -31,10 +31,11 @@ pub type OnOpen = Box<dyn FnMut(Opened) + Send>;
 /// Called on the store's thread with the notices that are on the disk now. Must not block.
 pub type OnSaved = Box<dyn Fn(&[NoticeKey]) + Send>;
 
-/// Owner of the store's thread. Dropping it writes the changes that wait and joins the thread.
+/// Owner of the store's threads. Dropping it writes the changes that wait and joins the threads.
 #[derive(Debug)]
 pub struct AlertStore {
     thread: OwnedThread,
+    reader: OwnedThread,
 }
 
 /// Handle to the store. Cheap to clone.
@@ -42,6 +43,7 @@ pub struct AlertStore {
 pub struct StoreHandle {
     pub(super) shared: Arc<Shared>,
     wake: Sender<()>,
+    reads: Reads,
 }
 
 /// State that the handles share with the thread.
@@ -74,47 +76,53 @@ struct Status {
 }
 
 impl AlertStore {
-    /// Starts the thread, which opens the file at `path` as soon as it has the lock.
+    /// Starts the threads, of which one opens the file at `path` as soon as it has the lock.
     ///
     /// # Errors
-    /// The thread cannot be created.
+    /// A thread cannot be created.
     pub fn start(
         path: PathBuf,
         lock: Arc<DataLock>,
         on_open: OnOpen,
         on_saved: OnSaved,
     ) -> io::Result<(AlertStore, StoreHandle)> {
-        let (handle, woken) = StoreHandle::new(path);
+        let (handle, woken, reader) = StoreHandle::new(path);
         let thread = StoreThread::new(Arc::clone(&handle.shared), woken, lock, on_open, on_saved);
         let thread = OwnedThread::spawn(threads::ALERT_STORE, move |stop| thread.run(&stop))?;
-        Ok((AlertStore { thread }, handle))
+        let reader = OwnedThread::spawn(threads::ALERT_READS, move |stop| reader.run(&stop))?;
+        Ok((AlertStore { thread, reader }, handle))
     }
 
-    /// Signals the thread to write the changes that wait and to end, without waiting for it.
+    /// Signals the threads to end, one of them once it has written the changes that wait, without waiting for them.
     pub fn begin_stop(&mut self) {
         self.thread.stop();
+        self.reader.stop();
     }
 
-    /// Stops the thread, and waits until `deadline` for it to write the changes that wait.
+    /// Stops the threads, and waits until `deadline` for the changes that wait to be written.
     ///
     /// # Errors
     /// The disk has not taken them in time. The thread ends when it does.
-    pub fn stop(self, deadline: Instant) -> Result<(), StillRunning> {
+    pub fn stop(mut self, deadline: Instant) -> Result<(), StillRunning> {
+        self.begin_stop();
+        // A read that hangs ends with the process: no visitor waits for it.
+        let _ = self.reader.join_deadline(deadline);
         self.thread.join_deadline(deadline)
     }
 }
 
 impl StoreHandle {
-    /// Returns a handle, and the channel by which it wakes the thread.
-    pub(super) fn new(path: PathBuf) -> (StoreHandle, Receiver<()>) {
+    /// Returns a handle, the channel by which it wakes the thread that writes, and the thread that reads.
+    pub(super) fn new(path: PathBuf) -> (StoreHandle, Receiver<()>, Reader) {
         let (wake, woken) = bounded(1);
+        let (reads, reader) = Reads::new(path.clone());
         let shared = Shared {
             path,
             waiting: Mutex::default(),
             status: Mutex::default(),
             is_suspect: AtomicBool::new(false),
         };
-        (StoreHandle { shared: Arc::new(shared), wake }, woken)
+        (StoreHandle { shared: Arc::new(shared), wake, reads }, woken, reader)
     }
 
     /// Adds changes to those that wait, and returns at once. Of changes with the same key the latest one wins.
@@ -150,23 +158,28 @@ impl StoreHandle {
         })
     }
 
-    /// Waits until all changes that were added before are on the disk, or until the deadline.
-    pub fn settle(&self, deadline: Instant) {
-        let is_settled = || {
+    /// Waits until all changes that were added before are on the disk, for `longest` at most. Returns at once if the
+    /// disk has not taken earlier ones for that long.
+    pub fn settle(&self, longest: Duration) {
+        let deadline = Instant::now() + longest;
+        let hangs =
+            |since: Timestamp| Timestamp::now().duration_since(since).unsigned_abs() >= longest;
+        let is_over = || {
             let waiting = self.shared.waiting();
-            waiting.pending.len() == 0 && waiting.in_flight.is_none()
+            let since = waiting.in_flight.map(|(_, since)| since).or(waiting.since);
+            since.is_none_or(hangs)
         };
-        while !is_settled() && Instant::now() < deadline {
+        while !is_over() && Instant::now() < deadline {
             thread::sleep(SETTLE_POLL);
         }
     }
 
     /// Returns at most `limit` incidents of an alert, the latest fire first: those before `before`, an incident of the
-    /// alert, or the latest ones. Reads the file, and waits at most 250 ms for another program's lock on it, so it is
-    /// for the handler of a request that may block.
+    /// alert, or the latest ones. Waits at most 250 ms for the thread that reads the file, and not at all while an
+    /// earlier read hangs.
     ///
     /// # Errors
-    /// The file is not open, or cannot be read.
+    /// The file is not open, the disk does not answer in time, or the file cannot be read.
     pub fn incidents(
         &self,
         alert: &str,
@@ -176,13 +189,12 @@ impl StoreHandle {
         if !lock(&self.shared.status).is_open {
             return Err(IncidentsError::Closed);
         }
-        let found = read::incidents(&self.shared.path, alert, before, limit);
-        Ok(found.inspect_err(|error| {
-            if error.is_damage() {
+        self.reads.incidents(alert, before, limit).inspect_err(|error| {
+            if matches!(error, IncidentsError::Store(error) if error.is_damage()) {
                 self.shared.is_suspect.store(true, Ordering::Relaxed);
                 self.wake();
             }
-        })?)
+        })
     }
 
     fn wake(&self) {

@@ -4,7 +4,8 @@
 //! nor a damaged or disabled history affects alerts. One thread, `pw-alert-store`, owns the only connection that
 //! writes. [`StoreHandle::save`] merges changes into a map by key and wakes the thread, which writes all of them in one
 //! transaction as soon as it can, synced. So a disk that hangs holds up no other thread, and what waits for it is
-//! bounded: there is at most one change for each key, and a bound for those keys whose number grows.
+//! bounded: there is at most one change for each key, and a bound for those keys whose number grows. Another thread,
+//! `pw-alert-reads`, reads past incidents.
 //!
 //! | | |
 //! | --- | --- |

@@ -16,12 +16,12 @@ use jiff::Timestamp;
 
 use self::replay::Replay;
 use self::server::{Server, ServerOptions};
-use super::options::{named_config, positive_duration};
+use super::options::named_config;
 use super::outcome::{Failure, print};
 use crate::access::percent::percent_encoded;
 use crate::admin::MAX_TEST_WAIT;
 use crate::alert::MAX_SILENCE;
-use crate::config::{ListenAddr, written_duration};
+use crate::config::{ListenAddr, parse_duration, written_duration};
 
 /// Limit for a command, whose response is awaited for a second by the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +53,12 @@ enum Action {
     example = "Show the alerts of the configured server\n$ {command_name}",
     example = "The names of those that fire, for a script\n\
                $ {command_name} --json | jq -r '.alerts[] | select(.state == \"firing\") | .name'",
-    error_code(0, "the alerts are listed, whether one fires or not")
+    error_code(0, "the alerts are listed, whether one fires or not"),
+    error_code(
+        1,
+        "the server refused, or its response is not as expected; standard error says why"
+    ),
+    error_code(75, "the connection is refused, or the server cannot answer now: retry")
 )]
 struct List {
     /// configuration file with the server's address (default: $PUMPHOUSE_CONFIG, else
@@ -85,7 +90,8 @@ struct List {
     note = "Over TCP it needs a token with the scope alert, by --token-file or $PUMPHOUSE_TOKEN:
 `pumphouse-web token new --name phone --scope alert` makes one. Over a unix socket ([server]
 admin_listen = \"unix:/path\") it needs none: the server notes your user.",
-    error_code(1, "the alert does not fire, or the server refused; standard error says why")
+    error_code(1, "the alert does not fire, or the server refused; standard error says why"),
+    error_code(75, "the connection is refused, or the server cannot take the command now: retry")
 )]
 struct Ack {
     /// name of the alert
@@ -118,7 +124,8 @@ struct Ack {
     example = "During the cleaning of the tank\n$ {command_name} tank_low --for 8h",
     note = "Over TCP it needs a token with the scope alert, by --token-file or $PUMPHOUSE_TOKEN:
 `pumphouse-web token new --name phone --scope alert` makes one. Over a unix socket ([server]
-admin_listen = \"unix:/path\") it needs none: the server notes your user."
+admin_listen = \"unix:/path\") it needs none: the server notes your user.",
+    error_code(75, "the connection is refused, or the server cannot take the command now: retry")
 )]
 struct Silence {
     /// name of the alert
@@ -151,7 +158,8 @@ struct Silence {
     example = "After the cleaning of the tank\n$ {command_name} tank_low",
     note = "Over TCP it needs a token with the scope alert, by --token-file or $PUMPHOUSE_TOKEN:
 `pumphouse-web token new --name phone --scope alert` makes one. Over a unix socket ([server]
-admin_listen = \"unix:/path\") it needs none: the server notes your user."
+admin_listen = \"unix:/path\") it needs none: the server notes your user.",
+    error_code(75, "the connection is refused, or the server cannot take the command now: retry")
 )]
 struct Unsilence {
     /// name of the alert
@@ -183,7 +191,8 @@ a token with the scope alert, by --token-file or $PUMPHOUSE_TOKEN: `pumphouse-we
 --name phone --scope alert` makes one. Over a unix socket ([server] admin_listen =
 \"unix:/path\") it needs none.",
     error_code(0, "the channel has taken the message"),
-    error_code(1, "the channel has not taken it; standard error has its answer")
+    error_code(1, "the channel has not taken it; standard error has its answer"),
+    error_code(75, "the connection is refused, or another test is in progress: retry")
 )]
 struct Test {
     /// name of the channel
@@ -230,8 +239,11 @@ impl List {
     fn text(self) -> Result<String, Failure> {
         let config = named_config(self.file, self.config)?;
         let server = Server::find(config.as_deref(), self.admin)?;
-        let body = server.get("/api/v1/alerts", TIMEOUT)?;
-        if self.json { Ok(body) } else { table::render(&body, Timestamp::now()) }
+        if self.json {
+            return server.get("/api/v1/alerts", TIMEOUT);
+        }
+        // The table has no incidents, which a fleet has thousands of.
+        table::render(&server.get("/api/v1/alerts?incidents=0", TIMEOUT)?, Timestamp::now())
     }
 }
 
@@ -283,11 +295,16 @@ fn alert(name: &str) -> String {
     format!("/api/v1/alerts/{}", percent_encoded(name))
 }
 
+/// Examples of lengths of a silence.
+const LENGTHS: &str = "30m, 8h or 2d";
+
 /// Parses the length of a silence.
 fn silence_length(text: &str) -> Result<Duration, String> {
-    let length = positive_duration(text)?;
+    let length = parse_duration(text).filter(|length| !length.is_zero());
+    let length = length.ok_or_else(|| format!("expected a length of time such as {LENGTHS}"))?;
     if length < Duration::from_secs(1) || length > MAX_SILENCE {
-        return Err(format!("expected 1s to {}", written_duration(MAX_SILENCE)));
+        let most = written_duration(MAX_SILENCE);
+        return Err(format!("expected 1s to {most}, such as {LENGTHS}"));
     }
     Ok(length)
 }

@@ -1,6 +1,7 @@
 //! The server that a command is sent to: its admin listener, and the token that TCP needs.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -58,8 +59,9 @@ fn token(file: Option<&Path>, environment: Option<String>) -> Result<Option<Secr
 fn no_token(admin: &ListenAddr) -> Failure {
     Failure::usage(format!(
         "a command over TCP ({admin}) needs a token with the scope alert: --token-file FILE, or {TOKEN} in the \
-         environment; make one with `pumphouse-web token new --scope alert`, or use [server] admin_listen = \
-         \"unix:/path\", which needs none"
+         environment; make one with `pumphouse-web token new --name phone --scope alert`, whose section belongs into \
+         the configuration, also beside open = true in [auth]; or use [server] admin_listen = \"unix:/path\", which \
+         needs none"
     ))
 }
 
@@ -96,9 +98,17 @@ impl Server {
     fn body(&self, response: Result<Response, RequestError>) -> Result<String, Failure> {
         let admin = &self.admin;
         let response = response.map_err(|error| {
-            format!(
+            let message = format!(
                 "no response from the admin listener {admin}: {error}; see `pumphouse-web doctor`"
-            )
+            );
+            match error {
+                // The server is being restarted, or is too busy.
+                RequestError::Connect(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    Failure::temporary(message)
+                }
+                RequestError::Full => Failure::temporary(message),
+                _ => message.into(),
+            }
         })?;
         let body = String::from_utf8_lossy(&response.body).into_owned();
         if (200..300).contains(&response.status) {
@@ -112,7 +122,11 @@ impl Server {
             }
             _ => "",
         };
-        Err(format!("{detail}{hint} ({})", response.status).into())
+        let message = format!("{detail}{hint} ({})", response.status);
+        match response.status {
+            503 => Err(Failure::temporary(message)),
+            _ => Err(message.into()),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ fn run(words: &[&str]) -> Result<String, Failure> {
 fn command_sends_its_request_and_prints_the_outcome() {
     let folder = tempfile::tempdir().unwrap();
     for (words, line, printed) in [
-        (&["list"][..], "GET /api/v1/alerts ", "STATE "),
+        (&["list"][..], "GET /api/v1/alerts?incidents=0 ", "STATE "),
         (&["list", "--json"], "GET /api/v1/alerts ", "{\"alerts\""),
         (
             &["ack", "leak"],
@@ -82,18 +82,31 @@ fn command_sends_its_request_and_prints_the_outcome() {
 #[test]
 fn reason_of_the_server_is_the_failure_of_the_command() {
     let folder = tempfile::tempdir().unwrap();
-    for (status, body, expected) in [
-        (409, r#"{"detail":"The alert does not fire."}"#, "The alert does not fire. (409)"),
-        (404, r#"{"detail":"There is nothing at this address."}"#, "older than this program (404)"),
-        (502, "<html>", "the server gives no reason (502)"),
-        (200, "<html>", "not as expected"),
+    for (status, body, expected, code) in [
+        (409, r#"{"detail":"The alert does not fire."}"#, "The alert does not fire. (409)", 1),
+        (503, r#"{"detail":"Retry in 1 s."}"#, "Retry in 1 s. (503)", 75),
+        (
+            404,
+            r#"{"detail":"There is nothing at this address."}"#,
+            "older than this program (404)",
+            1,
+        ),
+        (502, "<html>", "the server gives no reason (502)", 1),
+        (200, "<html>", "not as expected", 1),
     ] {
         let (admin, request) = serve(&folder, response(status, body));
         let failure = run(&["ack", "leak", "--admin", &admin]).unwrap_err();
         request.join().unwrap();
         assert!(failure.to_string().contains(expected), "{failure}");
-        assert_eq!(failure.exit_code(), ExitCode::from(1));
+        assert_eq!(failure.exit_code(), ExitCode::from(code), "{status}");
     }
+    // Nothing listens on the socket any more.
+    let admin = format!("unix:{}", folder.path().join("admin.sock").display());
+    let failure = run(&["list", "--admin", &admin]).unwrap_err();
+    assert_eq!(failure.exit_code(), ExitCode::from(75), "{failure}");
+    let nowhere = format!("unix:{}", folder.path().join("none.sock").display());
+    let failure = run(&["list", "--admin", &nowhere]).unwrap_err();
+    assert_eq!(failure.exit_code(), ExitCode::from(1), "{failure}");
 }
 
 #[test]
@@ -118,9 +131,17 @@ fn token_is_sent_over_tcp_and_its_absence_is_explained_before_any_request() {
 
 #[test]
 fn length_of_a_silence_is_checked_before_any_request() {
-    for (length, is_allowed) in
-        [("8h", true), ("1s", true), ("0s", false), ("10ms", false), ("9000h", false), ("x", false)]
-    {
+    for (length, is_allowed) in [
+        ("8h", true),
+        ("1s", true),
+        ("0s", false),
+        ("10ms", false),
+        ("9000h", false),
+        ("1y", false),
+        ("x", false),
+    ] {
         assert_eq!(silence_length(length).is_ok(), is_allowed, "{length}");
+        let error = silence_length(length).err();
+        assert!(error.is_none_or(|error| error.contains("30m, 8h or 2d")), "{length}");
     }
 }

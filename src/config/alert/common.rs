@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::scalar::written_duration;
 use super::super::section::{Section, Spanned};
 use super::plant::advice;
 use super::written_template::template_in;
 use super::{DailySpan, Severity, Template};
+
+/// Shortest time between two reminders.
+const MIN_REPEAT: Duration = Duration::from_secs(60);
 
 /// Values of the keys that all rules share. An absent one has the default of the rule.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,18 +28,43 @@ pub(super) struct Common {
 impl Common {
     /// Reads the keys. `channels` are the names of all channels, also of those with errors.
     pub(super) fn read(section: &mut Section<'_, '_>, channels: &[String]) -> Common {
-        let repeat = section.durations("repeat").unwrap_or_default();
         Common {
             enabled: section.boolean("enabled").is_none_or(|at| at.value),
             hold: section.duration("for").map(|at| at.value),
             between: section.parsed("between").map(|at| at.value),
             severity: section.choice("severity").map(|at| at.value),
             notify: notify(section, channels),
-            repeat: repeat.into_iter().map(|at| at.value).collect(),
+            repeat: repeat(section),
             message: message(section),
             quiet: section.parsed("quiet").map(|at| at.value),
         }
     }
+}
+
+/// Reads `repeat`. Each time is one of a message to a person.
+fn repeat(section: &mut Section<'_, '_>) -> Vec<Duration> {
+    let times = section.durations("repeat").unwrap_or_default();
+    for Spanned { value, span } in &times {
+        if *value < MIN_REPEAT {
+            let written = written_duration(*value);
+            section.report(
+                *span,
+                format_args!("\"repeat\" must have times of at least 1m; it has {written}"),
+            );
+        }
+    }
+    let mut pairs = times.iter().zip(times.iter().skip(1));
+    if let Some((one, next)) = pairs.find(|(one, next)| next.value < one.value) {
+        let (one, written) = (written_duration(one.value), written_duration(next.value));
+        section.warn(
+            next.span,
+            format_args!(
+                "\"repeat\" has {written} after {one}, so reminders become more frequent, and the last time goes on; \
+                 write the times in increasing order"
+            ),
+        );
+    }
+    times.into_iter().map(|at| at.value).collect()
 }
 
 fn notify(section: &mut Section<'_, '_>, channels: &[String]) -> Option<Vec<Arc<str>>> {

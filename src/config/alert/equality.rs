@@ -3,7 +3,7 @@
 use super::super::kind::FieldType;
 use super::super::section::{Section, Spanned};
 use super::super::simple_value::Scalar;
-use super::plant::Watched;
+use super::plant::{Misfit, Watched};
 use crate::units::Unit;
 
 /// Reads the value that a field is compared with. One that the field can never have is an error.
@@ -13,14 +13,14 @@ pub(super) fn scalar(
     watched: &Watched<'_, '_>,
 ) -> Option<Scalar> {
     let Spanned { value, span } = section.scalar(key)?;
-    let mut misfit = None;
-    for (source, found) in watched.types() {
-        if fits(&value, found) {
+    let (source, found) = match watched.misfit(&|found| fits(&value, found)) {
+        Misfit::None => return Some(value),
+        Misfit::Some { source, found, count } => {
+            watched.warn_of_misfit(section, span, key, (source, found), count);
             return Some(value);
         }
-        misfit.get_or_insert((source, found));
-    }
-    let Some((source, found)) = misfit else { return Some(value) };
+        Misfit::All { source, found } => (source, found),
+    };
     let field = format!("{}.{}", source.name, watched.field);
     let (is, advice) = match found {
         FieldType::Text => ("a text", format!("{key} = \"…\"")),

@@ -75,6 +75,16 @@ pub enum AlertRule {
     Server(ServerCondition),
 }
 
+impl AlertRule {
+    /// Returns its sources; `None` for a rule on the server itself.
+    pub fn sources(&self) -> Option<&SourceSelection> {
+        match self {
+            AlertRule::Field { sources, .. } | AlertRule::Source { sources, .. } => Some(sources),
+            AlertRule::Server(_) => None,
+        }
+    }
+}
+
 /// Sources of a rule. A rule over several keeps a state for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSelection {

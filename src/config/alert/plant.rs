@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::history::History;
+use toml_span::Span;
+
 use super::super::kind::FieldType;
+use super::super::section::Section;
 use super::super::source::Source;
 use super::super::source_field_types::field_type;
 use super::SourceSelection;
@@ -97,6 +100,16 @@ pub(super) fn advice<'n>(written: &str, known: impl Iterator<Item = &'n str> + C
     }
 }
 
+/// Watched values that a condition cannot be applied to, with the first of their sources.
+pub(super) enum Misfit<'a> {
+    /// It can be applied to all.
+    None,
+    /// It can be applied to others.
+    Some { source: &'a Source, found: FieldType, count: usize },
+    /// It can be applied to none.
+    All { source: &'a Source, found: FieldType },
+}
+
 /// The values that a rule watches: a field of the selected sources that have it.
 pub(super) struct Watched<'a, 'p> {
     pub(super) plant: &'p Plant<'a>,
@@ -109,6 +122,53 @@ impl<'a> Watched<'a, '_> {
     pub(super) fn types(&self) -> impl Iterator<Item = (&'a Source, FieldType)> {
         let selected = self.plant.selected(&self.sources);
         selected.filter_map(|source| Some((source, field_type(source, &self.field)?)))
+    }
+
+    /// Returns the values that a condition cannot be applied to, by their types.
+    pub(super) fn misfit(&self, fits: &dyn Fn(FieldType) -> bool) -> Misfit<'a> {
+        let (mut first, mut count, mut is_of_all) = (None, 0, true);
+        for (source, found) in self.types() {
+            if fits(found) {
+                is_of_all = false;
+            } else {
+                first.get_or_insert((source, found));
+                count += 1;
+            }
+        }
+        match first {
+            None => Misfit::None,
+            Some((source, found)) if is_of_all => Misfit::All { source, found },
+            Some((source, found)) => Misfit::Some { source, found, count },
+        }
+    }
+
+    /// Warns of a condition that cannot be applied to some of the values.
+    pub(super) fn warn_of_misfit(
+        &self,
+        section: &Section<'_, '_>,
+        span: Span,
+        key: &str,
+        (source, found): (&Source, FieldType),
+        count: usize,
+    ) {
+        let is = match found {
+            FieldType::Text => "is a text".to_owned(),
+            FieldType::Number(Some(Unit::Bool)) => "is true or false".to_owned(),
+            _ => found.unit().map_or("has no unit".to_owned(), |unit| format!("is in {unit}")),
+        };
+        let more = match count {
+            0 | 1 => String::new(),
+            2 => ", nor to that of one other source".to_owned(),
+            count => format!(", nor to those of {} other sources", count - 1),
+        };
+        let field = format!("{}.{}", source.name, self.field);
+        section.warn(
+            span,
+            format_args!(
+                "\"{key}\" cannot be compared with {field}, which {is}: the rule is not applied to it{more}; write a \
+                 rule for each quantity"
+            ),
+        );
     }
 
     /// Returns the unit of the values, if it is a label with this text.

@@ -9,7 +9,7 @@ use toml_span::{Span, Value};
 use super::super::kind::FieldType;
 use super::super::section::{Section, Spanned, into_inner};
 use super::Limit;
-use super::plant::Watched;
+use super::plant::{Misfit, Watched};
 use crate::suggestion::advice;
 use crate::units::Unit;
 
@@ -159,22 +159,25 @@ fn check_quantity(
     watched: &Watched<'_, '_>,
 ) -> bool {
     let own = limit.value.unit;
-    let mut misfit = None;
-    for (source, found) in watched.types() {
-        let fits = match (own, found) {
-            (_, FieldType::Text) => false,
-            (None, _) | (Some(_), FieldType::Unknown) => true,
-            (Some(own), FieldType::Number(Some(unit))) => own.converts_to(unit),
-            (Some(_), FieldType::Number(None) | FieldType::AsSent) => false,
-        };
-        if fits {
+    let span = limit.span;
+    let misfit = watched.misfit(&|found| match (own, found) {
+        (_, FieldType::Text) => false,
+        (None, _) | (Some(_), FieldType::Unknown) => true,
+        (Some(own), FieldType::Number(Some(unit))) => own.converts_to(unit),
+        (Some(_), FieldType::Number(None) | FieldType::AsSent) => false,
+    });
+    let (source, found) = match misfit {
+        Misfit::None => return true,
+        Misfit::Some { source, found, count } => {
+            // What it says of `clear` is known from the condition.
+            if key != "clear" {
+                watched.warn_of_misfit(section, span, key, (source, found), count);
+            }
             return true;
         }
-        misfit.get_or_insert((source, found));
-    }
-    let Some((source, found)) = misfit else { return true };
+        Misfit::All { source, found } => (source, found),
+    };
     let field = format!("{}.{}", source.name, watched.field);
-    let span = limit.span;
     match (found.unit(), own) {
         _ if found == FieldType::Text => section.report(
             span,

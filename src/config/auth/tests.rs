@@ -127,6 +127,22 @@ fn weak_hash_and_useless_key_are_warned_of() {
 }
 
 #[test]
+fn tokens_beside_open_are_for_the_admin_listener() {
+    for (scope, is_warned) in [("alert", false), ("admin", false), ("read", true)] {
+        let file = format!(
+            "[auth]\nopen = true\n[[auth.token]]\nname = \"phone\"\nsha256 = \"{}\"\nscopes = [\"{scope}\"]\n",
+            sha256()
+        );
+        let config = read(&file).unwrap();
+        let rules = &config.auth.rules;
+        assert!(matches!(rules.admission, Admission::Open), "{scope}");
+        assert_eq!(rules.admin_tokens.len(), 1);
+        let warnings = config.warnings.join("\n");
+        assert_eq!(warnings.contains("\"phone\" has no effect"), is_warned, "{warnings}");
+    }
+}
+
+#[test]
 fn credentials_without_tls_are_warned_of() {
     let user = format!("[[auth.user]]\nname = \"a\"\npassword_hash = \"{HASH}\"\n");
     let tls = "[tls]\ncert = \"c\"\nkey = \"k\"\n";
@@ -158,8 +174,8 @@ fn hashes_are_read_from_files() {
 /// Faulty files, each with the beginning of its first error.
 const WRONG: &[(&str, &str)] = &[
     (
-        "[auth]\nopen = true\n[[auth.token]]\nname = \"a\"\nsha256 = \"SHA\"\n",
-        "p.toml:2:8: \"open = true\" lets every client read, which excludes [[auth.user]] and [[auth.token]] in [auth]; remove one or the other",
+        "[auth]\nopen = true\n[[auth.user]]\nname = \"a\"\npassword_hash = \"HASH\"\n",
+        "p.toml:2:8: \"open = true\" lets every client read, which excludes [[auth.user]] in [auth]; remove one or the other",
     ),
     (
         "[auth]\nopen = false\n",

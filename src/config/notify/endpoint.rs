@@ -19,6 +19,10 @@ enum EndpointError {
     Host,
     #[error("must be the root of the server, without a query")]
     Query,
+    #[error(
+        "must be the root of the server, such as \"https://ntfy.sh\"; remove its path, and write the topic as \"topic\""
+    )]
+    Path,
 }
 
 /// Reads `url` or `url_file`, which is required and a capability.
@@ -32,15 +36,30 @@ pub(in crate::config) fn capability(section: &mut Section<'_, '_>) -> Option<Sec
         .map(|()| url)
 }
 
+/// Paths that the root of a server may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RootPath {
+    /// Any, such as that of a proxy.
+    Any,
+    /// None: the service publishes what is sent to a path as it is.
+    None,
+}
+
 /// Reads `url` or `url_file`, the root of a server, with a default.
-pub(super) fn root_or(section: &mut Section<'_, '_>, default: &str) -> Option<Secret> {
+pub(super) fn root_or(
+    section: &mut Section<'_, '_>,
+    default: &str,
+    path: RootPath,
+) -> Option<Secret> {
     let is_present = section.span_of("url").or(section.span_of("url_file")).is_some();
     let (url, span) = written(section);
     let Some(url) = url else {
         return (!is_present).then(|| Secret::new(default.to_owned()));
     };
+    let has_path = || url.expose().parse().is_ok_and(|url: Uri| url.path() != "/");
     let checked = check(url.expose()).and_then(|()| match url.expose().contains('?') {
         true => Err(EndpointError::Query),
+        false if path == RootPath::None && has_path() => Err(EndpointError::Path),
         false => Ok(()),
     });
     checked.map_err(|error| section.report(span, format_args!("\"url\": {error}"))).ok()?;

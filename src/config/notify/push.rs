@@ -2,7 +2,7 @@
 
 use super::super::secret::Secret;
 use super::super::section::Section;
-use super::endpoint::{note_inline, root_or};
+use super::endpoint::{RootPath, note_inline, root_or};
 use super::{Ntfy, Pushover, Telegram};
 
 const NTFY: &str = "https://ntfy.sh";
@@ -13,7 +13,7 @@ const TELEGRAM: &str = "https://api.telegram.org";
 const MAX_TOPIC: usize = 64;
 
 pub(super) fn ntfy(section: &mut Section<'_, '_>) -> Option<Ntfy> {
-    let url = root_or(section, NTFY);
+    let url = root_or(section, NTFY, RootPath::None);
     note_inline(section, "topic");
     let topic = checked(section, "topic", "1 to 64 letters, digits, \"_\" and \"-\"", |topic| {
         topic.len() <= MAX_TOPIC && topic.bytes().all(|byte| is_plain(byte, b"_-"))
@@ -28,7 +28,7 @@ pub(super) fn ntfy(section: &mut Section<'_, '_>) -> Option<Ntfy> {
 }
 
 pub(super) fn pushover(section: &mut Section<'_, '_>) -> Option<Pushover> {
-    let url = root_or(section, PUSHOVER);
+    let url = root_or(section, PUSHOVER, RootPath::Any);
     let is_key = |key: &str| key.bytes().all(|byte| is_plain(byte, b""));
     let token = checked(section, "token", "the application's key of letters and digits", is_key);
     let token = section.require("token", token);
@@ -39,7 +39,7 @@ pub(super) fn pushover(section: &mut Section<'_, '_>) -> Option<Pushover> {
 }
 
 pub(super) fn telegram(section: &mut Section<'_, '_>) -> Option<Telegram> {
-    let url = root_or(section, TELEGRAM);
+    let url = root_or(section, TELEGRAM, RootPath::Any);
     // It is a part of the path of requests.
     let token =
         checked(section, "token", "the token of a bot, such as \"123456:ABC…\"", |token| {

@@ -271,6 +271,13 @@ fn own_rules_exist_with_a_channel_and_can_be_changed() {
 
 #[test]
 fn doubtful_rules_are_warned_of() {
+    let other = |name| {
+        format!(
+            "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"https://h/\"\n\
+             values.pressure = {{ pointer = \"/p\", unit = \"degF\" }}\n\
+             values.name = {{ pointer = \"/n\", unit = \"gal\" }}\n"
+        )
+    };
     let volume = "field = \"tank.volume\"\n";
     for (keys, expected) in [
         (
@@ -286,13 +293,26 @@ fn doubtful_rules_are_warned_of() {
             "shorter than the interval of the source \"weather\", 1h",
         ),
         (
+            format!("{volume}below = 3\nrepeat = [\"1h\", \"15m\"]"),
+            "\"repeat\" has 15m after 1h, so reminders become more frequent",
+        ),
+        (
+            format!("field = \"*.pressure\"\nbelow = \"3 bar\"\nclear = \"4 bar\"\n{}", other("b")),
+            "\"below\" cannot be compared with b.pressure, which is in degF: the rule is not applied to it in [[alert]]",
+        ),
+        (
+            format!("field = \"*.name\"\nequals = \"on\"\n{}{}", other("b"), other("c")),
+            "\"equals\" cannot be compared with b.name, which is in gal: the rule is not applied to it, nor to that of \
+             one other source",
+        ),
+        (
             format!("{volume}no_rise = 3\nwithin = \"300d\"\n[history]\nkeep_raw = \"30d\""),
-            "\"within\" is 7200h, which is longer than observations are kept, \"keep_raw\" in [history], 720h",
+            "\"within\" is 300d, which is longer than observations are kept, \"keep_raw\" in [history], 30d",
         ),
     ] {
         let config = read(&file(&keys)).unwrap();
-        let found = config.warnings.iter().any(|warning| warning.contains(expected));
-        assert!(found, "{keys}: {:?}", config.warnings);
+        let found = config.warnings.iter().filter(|warning| warning.contains(expected)).count();
+        assert_eq!((found, config.warnings.len()), (1, 1), "{keys}: {:?}", config.warnings);
     }
     let two = format!("{PHONE}{}", PHONE.replace("phone", "mail"));
     let alert = |notify| {

@@ -121,7 +121,7 @@ impl Alerts {
         let settling = late_store.clone();
         let handle = handle.settling(Arc::new(move || {
             if let Some(store) = settling.get() {
-                store.settle(Instant::now() + COMMAND_WAIT);
+                store.settle(COMMAND_WAIT);
             }
         }));
         let mut alerts = Alerts {

@@ -159,6 +159,10 @@ function show(fresh) {
   const next = fresh.querySelector("main");
   const main = document.querySelector("main");
   if (!next || !main) return;
+  // Another version of the server, or the first alert of the site, has files that this page lacks.
+  const files = (page) => [...page.querySelectorAll("script, [rel=stylesheet]")].map((file) => file.src || file.href);
+  const loaded = files(document);
+  if (files(fresh).some((file) => !loaded.includes(file))) return location.reload();
   const before = document.getElementById("summary")?.textContent ?? "";
   const followed = followAlerts(main);
   morph(main, next);
@@ -169,6 +173,12 @@ function show(fresh) {
   else if (after !== before) write(spoken, after);
 }
 
+// The address of the sign-in page that leads back here: `next` is a path within the site.
+function signInHere() {
+  const next = (location.pathname + location.search).slice(new URL(".", signIn).pathname.length - 1);
+  return `${signIn}?next=${encodeURIComponent(next)}`;
+}
+
 // Reads a response; returns the reason why it is not the current page of this server, or null.
 async function read(response) {
   // A redirect leads to a sign-in of a proxy or of a network: this server redirects no page.
@@ -177,10 +187,7 @@ async function read(response) {
   const isOurs = fresh?.querySelector(MARK);
   if (response.status === 401) {
     // A proxy that asks for credentials does so for the page itself.
-    const page = location.pathname + location.search;
-    // `next` is a path within the site.
-    const next = page.slice(new URL(".", signIn).pathname.length - 1);
-    signedOut.querySelector("a").href = isOurs ? `${signIn}?next=${encodeURIComponent(next)}` : page;
+    signedOut.querySelector("a").href = isOurs ? signInHere() : location.pathname + location.search;
     return "signed-out";
   }
   if (response.status !== 304 && !response.ok) {

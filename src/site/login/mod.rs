@@ -2,7 +2,7 @@
 //!
 //! A browser opens its own dialog for a Basic challenge, then sends the password with every request,
 //! and has no way to sign out. So a page responds with 401, this form and a Bearer challenge, for which
-//! browsers open no dialog; the API challenges for Basic.
+//! browsers open no dialog; the API challenges for Basic, but not a page that sends a command on an alert.
 //!
 //! 1. `GET /login`, or any page without valid credentials, sends the form.
 //! 2. `POST /login` parses the form ([`form`]) and verifies the password under the same limits as
@@ -107,13 +107,9 @@ pub(super) fn logout(context: &Context, request: &RouteRequest<'_>) -> Result<Co
 }
 
 /// Returns the response to a browser that requests a page without valid credentials: the form, with
-/// 401. `path` is the path and query of the page within the site, and `root` the relative reference from it
-/// to the root of the site.
-pub(super) fn required(context: &Context, method: &Method, root: &str, path: &str) -> Response {
-    let wanted = match *method {
-        Method::GET | Method::HEAD => path,
-        _ => "",
-    };
+/// 401. `wanted` is the path and query within the site of the page to show then, and `root` the relative reference
+/// from the request's path to the root of the site.
+pub(super) fn required(context: &Context, root: &str, wanted: &str) -> Response {
     let form = Form { notice: Notice::None, username: "", next: next::checked(wanted, None) };
     form_response(context, root, StatusCode::UNAUTHORIZED, form)
 }
@@ -123,6 +119,13 @@ pub(super) fn required(context: &Context, method: &Method, root: &str, path: &st
 pub(super) fn required_elsewhere() -> Problem {
     let detail = "This address requires an account, and it is not written as the addresses of this site are: \
                   sign in at the dashboard.";
+    Problem::new(StatusCode::UNAUTHORIZED, detail).challenges(vec![BEARER])
+}
+
+/// Returns the problem of a page that sends a command without valid credentials. It has the form's challenge, for which
+/// browsers open no dialog.
+pub(super) fn required_for_command() -> Problem {
+    let detail = "The command requires an account: sign in again.";
     Problem::new(StatusCode::UNAUTHORIZED, detail).challenges(vec![BEARER])
 }
 

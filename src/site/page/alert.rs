@@ -62,10 +62,10 @@ pub(in crate::site) fn alert_page(view: &View<'_>, page: &AlertPage<'_>) -> Stri
                     span { "The earlier incidents cannot be read at the moment." }
                 }
             }
-            @if incidents.listed.is_empty() {
-                p.quiet { "It has not fired yet." }
-            } @else {
+            @if !incidents.listed.is_empty() {
                 (incidents::table(view, incidents.listed.iter().map(|one| &**one), false))
+            } @else if incidents.is_complete {
+                p.quiet { "It has not fired yet." }
             }
         }
     };

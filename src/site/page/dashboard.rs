@@ -48,7 +48,7 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
                 (source_card(source, clock, &Placement { width, ..placement }))
             }
         }
-        (events::list(recent.iter(), EVENTS, sources, clock))
+        (events::list(recent.iter(), EVENTS, sources, view.visitor.role, clock))
     };
     layout.live(&LivePage {
         title: &title(layout.title, &firing, sources, now),

@@ -10,13 +10,15 @@ use strum::VariantArray as _;
 use super::icon::Icon;
 use super::status::in_words;
 use super::time::{AgeFormat, Clock, time};
+use crate::access::Role;
+use crate::alert::without_author;
 use crate::board::{ErrorKind, Event, EventKind, SourceViews};
 use crate::config::is_name;
 use crate::format::local_time;
 use crate::history::StoredEvent;
 use crate::order;
 
-/// Renders the latest `limit` events, latest first; nothing if there are none.
+/// Renders the latest `limit` events, latest first; nothing if there are none. Guests do not see names of accounts.
 ///
 /// Events are stored in the order in which the program noticed them. A source that turned stale while
 /// the program was stopped is noticed after the start, so the list is sorted by time.
@@ -24,6 +26,7 @@ pub(super) fn list<'e>(
     events: impl Iterator<Item = &'e StoredEvent>,
     limit: usize,
     sources: &SourceViews,
+    role: Role,
     clock: Clock<'_>,
 ) -> Markup {
     let mut events: Vec<&StoredEvent> = events.collect();
@@ -34,13 +37,13 @@ pub(super) fn list<'e>(
         @if !events.is_empty() {
             section.events aria-labelledby="events" {
                 h2 #events { "Recent events" }
-                ol { @for stored in events { (item(&stored.event, sources, clock)) } }
+                ol { @for stored in events { (item(&stored.event, sources, role, clock)) } }
             }
         }
     }
 }
 
-fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
+fn item(event: &Event, sources: &SourceViews, role: Role, clock: Clock<'_>) -> Markup {
     let (icon, class, mut words) = description(event.kind);
     let mut detail = event.detail.to_string();
     if event.kind == EventKind::ErrorBegan
@@ -51,7 +54,11 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
         }
         detail = format!("{}: {message}", in_words(kind));
     }
-    let alert = alert_of(event.kind, &event.detail);
+    let shown = match role {
+        Role::Guest => without_author(event.kind, &event.detail),
+        Role::Reader | Role::Responder => &event.detail,
+    };
+    let alert = alert_of(event.kind, shown);
     if let Some((_, condition)) = alert {
         detail = condition.to_owned();
     }
@@ -86,9 +93,11 @@ fn item(event: &Event, sources: &SourceViews, clock: Clock<'_>) -> Markup {
 /// Returns the name of the alert of an event, and the rest of its detail: `tank_low: 280 gal, below 300 gal`.
 fn alert_of(kind: EventKind, detail: &str) -> Option<(&str, &str)> {
     match kind {
-        EventKind::AlertFired | EventKind::AlertAcknowledged | EventKind::AlertEnded => {
-            detail.split_once(": ").filter(|(name, _)| is_name(name))
-        }
+        EventKind::AlertFired
+        | EventKind::AlertAcknowledged
+        | EventKind::AlertSilenced
+        | EventKind::AlertUnsilenced
+        | EventKind::AlertEnded => detail.split_once(": ").filter(|(name, _)| is_name(name)),
         _ => None,
     }
 }
@@ -140,6 +149,8 @@ const fn description(kind: EventKind) -> (Icon, &'static str, &'static str) {
         EventKind::ClockStepped => (Icon::Waiting, "plain", "The clock of this machine was set"),
         EventKind::AlertFired => (Icon::Failing, "bad", "fired"),
         EventKind::AlertAcknowledged => (Icon::Waiting, "plain", "was acknowledged"),
+        EventKind::AlertSilenced => (Icon::Waiting, "plain", "was silenced"),
+        EventKind::AlertUnsilenced => (Icon::Waiting, "plain", "is no longer silenced"),
         EventKind::AlertEnded => (Icon::Fresh, "good", "ended"),
     }
 }
@@ -169,8 +180,14 @@ mod tests {
         ];
         let zone = TimeZone::get("America/Los_Angeles").unwrap();
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
-        let html = list(events.iter(), 3, &SourceViews::default(), Clock { now, zone: &zone })
-            .into_string();
+        let html = list(
+            events.iter(),
+            3,
+            &SourceViews::default(),
+            Role::Reader,
+            Clock { now, zone: &zone },
+        )
+        .into_string();
         let shown: Vec<&str> = html
             .match_indices("<span>")
             .map(|(at, tag)| html[at + tag.len()..].split('<').next().unwrap())
@@ -189,9 +206,14 @@ mod tests {
             stored(3, "2026-11-01T10:30:00Z", EventKind::Stale, ""),
         ];
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
-        let html =
-            list(events.iter(), 3, &SourceViews::default(), Clock { now, zone: &TimeZone::UTC })
-                .into_string();
+        let html = list(
+            events.iter(),
+            3,
+            &SourceViews::default(),
+            Role::Reader,
+            Clock { now, zone: &TimeZone::UTC },
+        )
+        .into_string();
         let places = ["turned stale", "cannot be reached", "The server started"]
             .map(|words| html.find(words).unwrap());
         assert!(places.is_sorted(), "{html}");
@@ -208,7 +230,8 @@ mod tests {
         let now = "2026-11-01T12:00:00Z".parse().unwrap();
         let html = |stored: &StoredEvent| {
             let clock = Clock { now, zone: &TimeZone::UTC };
-            list([stored].into_iter(), 1, &SourceViews::default(), clock).into_string()
+            list([stored].into_iter(), 1, &SourceViews::default(), Role::Reader, clock)
+                .into_string()
         };
         let of_server = html(&fired);
         assert!(of_server.contains("<p>Alert <b>tank_low</b> fired</p>"), "{of_server}");
@@ -218,6 +241,24 @@ mod tests {
         let hostile = html(&fired);
         assert!(hostile.contains("<strong>tank</strong> fired</p>"), "{hostile}");
         assert!(hostile.contains("&lt;b&gt;x&lt;/b&gt;: y"), "{hostile}");
+    }
+
+    #[test]
+    fn guests_do_not_see_who_silenced_an_alert() {
+        let detail = "tank_low: until 2026-11-01T12:30:00Z by anna";
+        let silenced = stored(1, "2026-11-01T10:30:00Z", EventKind::AlertSilenced, detail);
+        for (role, words) in [
+            (Role::Guest, ">until Sun 1 Nov 2026, 12:30</p>"),
+            (Role::Reader, ">until Sun 1 Nov 2026, 12:30 by anna</p>"),
+            (Role::Responder, ">until Sun 1 Nov 2026, 12:30 by anna</p>"),
+        ] {
+            let now = "2026-11-01T12:00:00Z".parse().unwrap();
+            let clock = Clock { now, zone: &TimeZone::UTC };
+            let sources = SourceViews::default();
+            let html = list([&silenced].into_iter(), 1, &sources, role, clock).into_string();
+            assert!(html.contains("<p>Alert <b>tank_low</b> was silenced</p>"), "{html}");
+            assert!(html.contains(words), "{role:?}: {html}");
+        }
     }
 
     #[test]
@@ -234,6 +275,7 @@ mod tests {
                 [&event].into_iter(),
                 1,
                 &SourceViews::default(),
+                Role::Reader,
                 Clock { now, zone: &TimeZone::UTC },
             )
             .into_string();

@@ -59,7 +59,7 @@ pub(in crate::site) fn overview(view: &View<'_>, query: &OverviewQuery) -> Strin
             div.fleet { (table(view, &overview, clock)) }
         }
         (pages(view, query, &overview))
-        (events::list(recent.iter().filter(of_group), EVENTS, &snapshot.sources, clock))
+        (events::list(recent.iter().filter(of_group), EVENTS, &snapshot.sources, view.visitor.role, clock))
     };
     layout.live(&LivePage {
         title: &title(layout.title, firing.title(&snapshot.sources), query, &overview.counts),

@@ -43,6 +43,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
             recent.iter().filter(is_own),
             EVENTS,
             &view.snapshot.sources,
+            view.visitor.role,
             view.clock(),
         ))
         (for_scripts(view.layout.root, source, fields.first()))

@@ -152,6 +152,12 @@ fn list_has_an_entity_tag_that_changes_with_the_view() {
     assert_eq!(conditional().status(), 304);
     alerts.replace(view(vec![tank_is_low()]));
     assert_eq!(conditional().status(), 200);
+    let brief = parsed(&get(&site, "/api/v1/alerts?incidents=0", &[]));
+    assert_eq!(brief["alerts"].as_array().unwrap().len(), 1);
+    assert_eq!(brief["incidents"], json!([]));
+    let full = parsed(&get(&site, "/api/v1/alerts", &[]));
+    assert_eq!(full["incidents"].as_array().unwrap().len(), 1, "{full}");
+    assert_eq!(get(&site, "/api/v1/alerts?incidents=1", &[]).status(), 400);
     let without = get(&self::site_without(), "/api/v1/alerts", &[]);
     assert_eq!(text(&without), "{\"alerts\":[],\"incidents\":[],\"incidents_error\":null}\n");
 }
@@ -252,8 +258,55 @@ fn wrong_command_is_refused_with_a_reason() {
 }
 
 #[test]
+fn page_whose_session_has_ended_gets_the_form_and_no_dialog_of_the_browser() {
+    let rules = Rules { admission: Admission::Restricted(restricted()), ..Rules::default() };
+    let alerts = handle(view(vec![tank_is_low()]), no_past());
+    let site = alerting_site_under(vec![tank()], rules, alerts, channels(Vec::new()));
+    let target = "/api/v1/alerts/tank_low/acknowledge?next=/alert/tank_low";
+    let challenges = |response: &Response| header(response, "www-authenticate");
+    let script = post(&site, target, &[]);
+    assert!(challenges(&script).contains("Basic"), "a program may send a password");
+    for origin in [("sec-fetch-site", "same-origin"), ("origin", "https://tank.example")] {
+        let fetched = post(&site, target, &[origin, ("accept", "application/json")]);
+        assert_eq!(fetched.status(), 401);
+        assert_eq!(challenges(&fetched), "Bearer realm=\"Pumphouse\"", "{origin:?}");
+        let form = post(&site, target, &[origin, HTML]);
+        assert_eq!(form.status(), 401);
+        assert_eq!(challenges(&form), "Bearer realm=\"Pumphouse\"", "{origin:?}");
+        let page = text(&form);
+        assert!(page.contains("action=\"../../../../login\""), "{page}");
+        assert!(page.contains("name=\"next\" value=\"/alert/tank_low\""), "{page}");
+    }
+    // Other addresses of the API keep their challenges.
+    let poll = post(&site, "/api/v1/sources/tank/poll", &[("sec-fetch-site", "same-origin")]);
+    assert!(challenges(&poll).contains("Basic"));
+}
+
+#[test]
+fn command_reads_no_disk() {
+    let past = Arc::new(|_: &str, _| panic!("a command has read the disk"));
+    let site = alerting_site(vec![tank()], handle(view(vec![tank_is_low()]), past));
+    for command in ["acknowledge", "silence?for=8h", "unsilence"] {
+        let body = parsed(&post(&site, &format!("/api/v1/alerts/tank_low/{command}"), &[]));
+        assert_eq!(body["incidents"].as_array().unwrap().len(), 1, "{command}: {body}");
+    }
+}
+
+const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+#[test]
+fn form_of_an_alert_that_has_ended_leads_back_to_its_page() {
+    let site = alerting_site(vec![tank()], handle(view(vec![tank_low()]), no_past()));
+    let target = "/api/v1/alerts/tank_low/acknowledge?next=/alert/tank_low";
+    let response = post(&site, target, &[HTML]);
+    assert_eq!(response.status(), 303);
+    assert_eq!(header(&response, "location"), "../../../../alert/tank_low");
+    assert_eq!(post(&site, target, &[]).status(), 409);
+}
+
+#[test]
 fn form_of_a_page_is_redirected_to_a_page_of_this_site() {
-    let html = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    let html = HTML;
     for (next, place) in [
         ("", "../../../../"),
         ("?next=/", "../../../../"),

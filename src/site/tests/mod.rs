@@ -1,6 +1,7 @@
 //! The site as a whole, from a request to its response.
 
 mod access;
+mod alert_guests;
 mod alerts;
 mod caching;
 mod cross_origin;

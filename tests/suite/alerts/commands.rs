@@ -10,7 +10,7 @@ use super::{LOW, config, ntfy, shown, tank, tank_low, wait_for_state};
 use crate::access::token;
 use crate::harness::eventually;
 use crate::process::Process;
-use crate::server::{BINARY, Server, run, serve_in, text};
+use crate::server::{BINARY, Server, json, run, serve_in, text};
 
 /// Runs `alert` with these words, and a token if it is not empty.
 fn alert(server: &Server, token: &str, words: &[&str]) -> Output {
@@ -63,10 +63,14 @@ fn alert_is_listed_answered_and_its_channel_tested_over_tcp_with_a_token() {
 
     let done = alert(&server, &robot, &["ack", "tank_low"]);
     assert_eq!(code(&done), 0, "{}", text(&done));
-    assert_eq!(shown(&server)["acknowledged_by"], "robot");
+    assert!(shown(&server)["acknowledged_by"].is_null(), "a guest sees no name of an account");
+    let seen = json(&server.admin_get("/api/v1/alerts/tank_low"));
+    assert_eq!(seen["alerts"][0]["acknowledged_by"], "robot");
+    server.wait_for_log("alert tank_low acknowledged by robot");
     let again = alert(&server, &robot, &["silence", "tank_low", "--for", "8h"]);
     assert_eq!(code(&again), 0, "{}", text(&again));
     assert!(shown(&server)["silenced_until"].is_string());
+    server.wait_for_log("alert tank_low silenced until ");
     let ended = alert(&server, &robot, &["unsilence", "tank_low"]);
     assert_eq!(code(&ended), 0, "{}", text(&ended));
     assert!(shown(&server)["silenced_until"].is_null());
@@ -82,6 +86,23 @@ fn alert_is_listed_answered_and_its_channel_tested_over_tcp_with_a_token() {
         let unknown = alert(&server, &robot, words);
         assert_eq!(code(&unknown), 1, "{words:?}: {}", text(&unknown));
     }
+}
+
+#[test]
+fn open_server_takes_commands_with_a_token_and_stays_open() {
+    let receiver = NtfyReceiver::start(None);
+    let upstream = Upstream::answering(LOW);
+    let (robot, section) = token(&["--name", "robot", "--scope", "alert"]);
+    let config = config(&upstream, [ntfy("phone", receiver.address())]);
+    let server = Server::start(&config.set("auth.open", true).append(&section));
+    wait_for_state(&server, "firing");
+    let tested = alert(&server, &robot, &["test", "--channel", "phone"]);
+    assert_eq!(code(&tested), 0, "{}", text(&tested));
+    let refused = alert(&server, "pumphouse_wrong", &["ack", "tank_low"]);
+    assert_eq!(code(&refused), 1, "{}", text(&refused));
+    let done = alert(&server, &robot, &["ack", "tank_low"]);
+    assert_eq!(code(&done), 0, "{}", text(&done));
+    assert_eq!(shown(&server)["acknowledged_by"], "robot", "every visitor may do everything");
 }
 
 #[test]

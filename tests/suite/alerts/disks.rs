@@ -5,10 +5,11 @@ use std::process::Command;
 
 use hostile::receiver::{NtfyMessage, NtfyReceiver};
 use hostile::upstream::Upstream;
+use serde_json::Value;
 
-use super::{FULL, LOW, alert_file, config, ntfy, saved_rows, wait_for_state};
+use super::{FULL, LOW, alert_file, config, ntfy, saved_rows, shown, wait_for_state};
 use crate::harness::eventually;
-use crate::server::{BINARY, Server};
+use crate::server::{BINARY, Server, code, json};
 use crate::watchdog::Wedge;
 
 /// Remark in a message that is sent from memory.
@@ -108,4 +109,42 @@ fn disk_that_does_not_answer_delays_no_message_and_no_poll() {
     let server = server.start_again(&config);
     assert_eq!(wait_for_state(&server, "firing")["incident"], next);
     assert!(about_tank(&receiver).len() <= 4, "{:?}", about_tank(&receiver));
+}
+
+#[test]
+fn disk_that_does_not_answer_a_read_delays_no_command_and_no_page() {
+    let receiver = NtfyReceiver::start(None);
+    let upstream = Upstream::answering(LOW);
+    let server = Server::start(&config(&upstream, [ntfy("phone", receiver.address())]));
+    wait_for_state(&server, "firing");
+    eventually("the file of the alerts is there", || alert_file(&server).exists());
+    let one = || json(&server.get("/api/v1/alerts/tank_low"));
+    eventually("its incidents are read", || one()["incidents_error"].is_null());
+
+    // strace delays the calls of the thread for longer than the test waits.
+    let wedge = Wedge::new(&[server.thread("pw-alert-reads")], "openat,open,pread64,read");
+    for _ in 0..5 {
+        let alert = one();
+        assert!(alert["incidents_error"].is_string(), "{alert}");
+        assert_eq!(alert["incidents"].as_array().unwrap().len(), 1, "the one of memory: {alert}");
+        let of_admin = json(&server.admin_get("/api/v1/alerts/tank_low"));
+        assert!(of_admin["incidents_error"].is_string(), "{of_admin}");
+        let page = server.get("/alert/tank_low");
+        assert!(page.contains("The earlier incidents cannot be read"), "{page}");
+        for command in ["acknowledge", "silence?for=8h", "unsilence"] {
+            let done = server.ask(&format!(
+                "POST /api/v1/alerts/tank_low/{command} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+            ));
+            assert_eq!(code(&done), 200, "{command}: {done}");
+        }
+    }
+    assert_eq!(shown(&server)["state"], "acknowledged");
+    // No worker is held, so that no supervisor restarts the server for its disk.
+    let scoreboard = json(&server.admin_get("/scoreboard"));
+    let workers = scoreboard["workers"].as_array().unwrap();
+    let is_held =
+        |worker: &&Value| worker["state"] == "handling" && worker["route"] != "/scoreboard";
+    assert_eq!(workers.iter().filter(is_held).count(), 0, "{workers:?}");
+    drop(wedge);
+    eventually("its incidents are read again", || one()["incidents_error"].is_null());
 }

@@ -127,9 +127,9 @@ fn rule_that_cannot_be_applied_is_shown_at_once_and_so_is_its_end() {
         |world: &mut World| world.evaluator.publish().map(|view| view.alerts[0].fault.clone());
     world.report("a", 400.0);
     assert_eq!(fault(&mut world), Some(None));
-    world.report_value("a", Value::number(3.0, Unit::Bar));
+    world.report_value("a", 1, Value::number(3.0, Unit::Bar));
     assert!(fault(&mut world).is_some_and(|fault| fault.is_some()), "a pressure has no gallons");
-    world.report("a", 400.0);
+    world.report_at("a", 2, 400.0);
     assert_eq!(fault(&mut world), Some(None));
 }
 

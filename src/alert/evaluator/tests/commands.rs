@@ -28,6 +28,28 @@ fn acknowledgement_is_of_what_fires_and_the_first_one_stays() {
 }
 
 #[test]
+fn fault_of_a_rule_over_many_names_the_first_source() {
+    let fault = |sources, celsius: &[&'static str]| {
+        let mut world = World::new(vec![low(sources)]);
+        for source in ["a", "b"] {
+            match celsius.contains(&source) {
+                true => world.report_value(source, 0, Value::number(20.0, Unit::Celsius)),
+                false => world.report(source, 400.0),
+            }
+        }
+        world.evaluator.rules[0].view = None;
+        let view = world.evaluator.publish().unwrap();
+        view.alerts[0].fault.as_deref().map(str::to_owned)
+    };
+    let reason = "the threshold is in gal, but the values are in degC";
+    assert_eq!(fault(SourceSelection::All, &[]), None);
+    assert_eq!(fault(one("b"), &["b"]), Some(reason.to_owned()));
+    assert_eq!(fault(SourceSelection::All, &["b"]), Some(format!("not on b: {reason}")));
+    let both = Some(format!("not on a (and 1 more): {reason}"));
+    assert_eq!(fault(SourceSelection::All, &["a", "b"]), both);
+}
+
+#[test]
 fn acknowledgement_survives_a_restart() {
     let mut world = World::new(vec![low(one("a"))]);
     world.report("a", 100.0);
@@ -40,7 +62,7 @@ fn acknowledgement_survives_a_restart() {
 #[test]
 fn nothing_is_sent_of_what_fires_and_ends_in_a_silence() {
     let mut world = World::new(vec![low(one("a"))]);
-    world.evaluator.silence("tank_low", t(60)).unwrap();
+    world.evaluator.silence("tank_low", t(60), "ann", t(0)).unwrap();
     world.save();
     world.report("a", 100.0);
     assert_eq!(world.shown(), [("a".into(), "silenced")]);
@@ -51,9 +73,29 @@ fn nothing_is_sent_of_what_fires_and_ends_in_a_silence() {
 }
 
 #[test]
+fn silences_are_events_with_their_authors() {
+    let mut world = World::new(vec![low(one("a"))]);
+    world.evaluator.silence("tank_low", t(60), "ann", t(0)).unwrap();
+    world.evaluator.unsilence("tank_low", "bob", t(30)).unwrap();
+    world.evaluator.unsilence("tank_low", "bob", t(31)).unwrap();
+    world.save();
+    let events: Vec<_> =
+        world.events.iter().map(|e| (e.kind, e.source.as_deref(), &*e.detail)).collect();
+    let begin = format!("tank_low: until {} by ann", crate::timestamp::Rfc3339(t(60)));
+    assert_eq!(
+        events,
+        [
+            (EventKind::AlertSilenced, Some("a"), begin.as_str()),
+            (EventKind::AlertUnsilenced, Some("a"), "tank_low: ended by bob"),
+        ],
+        "a silence that has ended does not end again"
+    );
+}
+
+#[test]
 fn what_fires_at_the_end_of_a_silence_is_announced_then() {
     let mut world = World::new(vec![low(one("a"))]);
-    world.evaluator.silence("tank_low", t(60)).unwrap();
+    world.evaluator.silence("tank_low", t(60), "ann", t(0)).unwrap();
     world.report("a", 100.0);
     world.restart(vec![low(one("a"))]);
     world.pass(59);
@@ -69,11 +111,11 @@ fn what_was_announced_before_a_silence_is_not_forgotten() {
     let mut world = World::new(vec![low(one("a")), low_named("other")]);
     world.report("a", 100.0);
     assert_eq!(world.sent("phone").len(), 2);
-    world.evaluator.silence("tank_low", t(60)).unwrap();
-    world.evaluator.silence("other", t(60)).unwrap();
+    world.evaluator.silence("tank_low", t(60), "ann", t(0)).unwrap();
+    world.evaluator.silence("other", t(60), "ann", t(0)).unwrap();
     world.save();
     world.pass(30);
-    world.evaluator.unsilence("other", t(30)).unwrap();
+    world.evaluator.unsilence("other", "bob", t(30)).unwrap();
     world.save();
     assert_eq!(world.sent("phone"), [(Reminder, 2, 30)], "it fires still");
     world.report("a", 400.0);
@@ -85,7 +127,7 @@ fn what_was_announced_before_a_silence_is_not_forgotten() {
 fn silence_keeps_its_length_when_the_clock_is_set() {
     for step in [-1_500, 1_500] {
         let mut world = World::new(vec![low(one("a"))]);
-        world.evaluator.silence("tank_low", t(60)).unwrap();
+        world.evaluator.silence("tank_low", t(60), "ann", t(0)).unwrap();
         world.save();
         world.set_clock(step);
         world.restart(vec![low(one("a"))]);

@@ -141,12 +141,12 @@ proptest! {
                 Step::Silence(minutes) => {
                     let now = world.now().wall;
                     let until = now + SignedDuration::from_mins(minutes);
-                    let _ = world.evaluator.silence("tank_low", until);
+                    let _ = world.evaluator.silence("tank_low", until, "ann", now);
                     world.save();
                 }
                 Step::Unsilence => {
                     let now = world.now().wall;
-                    let _ = world.evaluator.unsilence("tank_low", now);
+                    let _ = world.evaluator.unsilence("tank_low", "ann", now);
                     world.save();
                 }
             }

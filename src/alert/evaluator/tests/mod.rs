@@ -226,17 +226,11 @@ impl World {
             Some(gallons) => Value::number(gallons, Unit::UsGallon),
             None => Value::missing(Some(Unit::UsGallon), "null"),
         };
-        self.report_value_at(source, minute, value);
+        self.report_value(source, minute, value);
     }
 
-    /// Reports a value of the field of a source, observed a minute later.
-    pub(super) fn report_value(&mut self, source: &'static str, value: Value) {
-        self.boot += 1;
-        self.minute += 1;
-        self.report_value_at(source, self.minute, value);
-    }
-
-    fn report_value_at(&mut self, source: &'static str, minute: i64, value: Value) {
+    /// Reports a value of the volume of a source.
+    pub(super) fn report_value(&mut self, source: &'static str, minute: i64, value: Value) {
         let reading = Reading {
             observed: Observed::absolute(t(minute)),
             values: vec![("volume".into(), value)],

@@ -242,7 +242,7 @@ fn incident_of_a_renamed_channel_is_announced_after_the_silence() {
     let mut world = World::new(vec![low(one("a"))]);
     world.report("a", 100.0);
     let now = world.now();
-    world.evaluator.silence("tank_low", t(60)).unwrap();
+    world.evaluator.silence("tank_low", t(60), "ann", t(0)).unwrap();
     let renamed = Settings { channels: vec!["phone_2".into()], ..settings(vec![low(one("a"))]) };
     world.evaluator.renew(renamed, now);
     world.save();

@@ -9,7 +9,7 @@ use crate::alert::test_notices::at;
 
 /// Returns a thread that is not started, and the outcomes of its attempts to open the file.
 fn thread(path: &Path) -> (StoreThread, StoreHandle, Receiver<Opened>) {
-    let (handle, woken) = StoreHandle::new(path.to_owned());
+    let (handle, woken, _) = StoreHandle::new(path.to_owned());
     let (open, opened) = unbounded();
     let on_open = Box::new(move |outcome| drop(open.send(outcome)));
     let lock = Arc::new(DataLock::none());

@@ -199,6 +199,10 @@ const WRONG: &[(&str, &str)] = &[
         "27:11: \"notify\" must be an array of strings, not a string in [[alert]] \"a\"; write notify = [\"phone\"]",
     ),
     (
+        "field = \"tank.volume\"\nbelow = 3\nrepeat = [\"1h\", \"1s\"]",
+        "27:18: \"repeat\" must have times of at least 1m in [[alert]] \"a\"; it has 1s",
+    ),
+    (
         "field = \"tank.volume\"\nbelow = 3\nrepeat = [\"15\"]",
         "27:12: \"repeat\" must be a duration such as \"10s\" or \"5m\"",
     ),

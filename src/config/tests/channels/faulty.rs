@@ -26,6 +26,10 @@ const WRONG: &[(&str, &str)] = &[
         "kind = \"ntfy\"\ntopic = \"x\"\nurl = \"https://ntfy.sh/?auth=s3cret\"",
         "5:1: \"url\": must be the root of the server, without a query",
     ),
+    (
+        "kind = \"ntfy\"\ntopic = \"x\"\nurl = \"https://ntfy.sh/s3cret\"",
+        "5:1: \"url\": must be the root of the server, such as \"https://ntfy.sh\"",
+    ),
     ("kind = \"webhook\"", "1:1: missing key \"url\" in [[notify]] \"c\""),
     (
         "kind = \"webhook\"\nurl = \"s3cret\"",

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use crate::alert::AlertState;
 use crate::board::{Change, Finite, Sample, Value};
 use crate::engine::{Activity, Lane, Reply, Request, Response, Service as _};
 use crate::history::{History, import};
+use crate::site::alert_fixture::{alerting_site, handle, no_past, tank_is_low, view};
 use crate::site::fixture::{request, site_counted, tank};
 use crate::site::{RequestObserver, SiteService};
 use crate::units::Unit;
@@ -148,4 +150,19 @@ fn piece_of_work_notes_progress() {
     let since = activity.since_taking();
     // Without progress it is longer than the work by the 50 ms before.
     assert!(since < begun.elapsed() + Duration::from_millis(20), "{since:?}");
+}
+
+#[test]
+fn command_on_an_alert_is_carried_out_also_while_other_work_holds_the_permit() {
+    let alerts = handle(view(vec![tank_is_low()]), no_past());
+    let site = SiteService(Arc::new(alerting_site(vec![tank()], alerts.clone())));
+    let post = request("POST", "/api/v1/alerts/tank_low/acknowledge", &[]);
+    let activity = Activity::default();
+    let Reply::HeavyOr { lane: Lane::Interactive, fallback, .. } = site.call(&post, &activity)
+    else {
+        panic!("a command takes a permit");
+    };
+    let Reply::Respond(response) = fallback(&post, &activity) else { panic!("more work") };
+    assert_eq!(response.status(), 200);
+    assert_eq!(alerts.view().alerts[0].subjects[0].state, AlertState::Acknowledged);
 }

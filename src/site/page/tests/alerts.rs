@@ -245,6 +245,7 @@ fn next_request_shows_a_new_view_and_the_result_of_a_command() {
         let command = crate::alert::Command::Silence {
             alert: "none".into(),
             length: std::time::Duration::from_secs(1),
+            by: "anna".into(),
         };
         assert_eq!(site.context.alerts.command(command).unwrap_err(), CommandError::UnknownAlert);
         let post =
