@@ -17,7 +17,7 @@ pub struct ChannelStatus {
     pub waiting: usize,
     /// Time of the oldest one.
     pub oldest: Option<Timestamp>,
-    /// Failure of the latest attempt; `None` after a success.
+    /// Failure of the latest attempt, also of one that some receivers have taken; `None` after a success.
     pub failure: Option<ChannelFailure>,
     /// Messages sent since the start.
     pub sent: u64,

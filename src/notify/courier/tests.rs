@@ -32,9 +32,7 @@ impl Deliver for Fake {
         self.attempts.send((delivery.clone(), left)).unwrap();
         match behavior {
             Behavior::Accept => Ok(()),
-            Behavior::Fail(fault) => {
-                Err(DeliveryError { fault, message: "no".into(), retry_after: None })
-            }
+            Behavior::Fail(fault) => Err(DeliveryError::new(fault, "no")),
             Behavior::Panic => panic!("a defect, for the test"),
             Behavior::Hang(hang) => {
                 let _ = hang.recv();
@@ -205,7 +203,7 @@ fn settings_that_come_during_an_attempt_that_is_refused_end_the_wait() {
             self.1.send(()).unwrap();
             let _ = self.0.recv();
             let fault = DeliveryFault::Refused;
-            Err(DeliveryError { fault, message: "no".into(), retry_after: None })
+            Err(DeliveryError::new(fault, "no"))
         }
     }
     let (release, hang) = bounded(0);

@@ -188,7 +188,7 @@ impl Model {
                 Answer::Refused => DeliveryFault::Refused,
                 _ => DeliveryFault::Transient,
             };
-            let error = DeliveryError { fault, message: "no".into(), retry_after: None };
+            let error = DeliveryError::new(fault, "no");
             assert!(matches!(self.outbox.failed(error, self.now), Failed::Retry(_)));
             return;
         }

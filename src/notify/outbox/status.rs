@@ -17,7 +17,7 @@ pub struct OutboxStatus {
     pub deferred: usize,
     /// Time since which the oldest notice that is due could have been sent.
     pub oldest: Option<Timestamp>,
-    /// Failure of the latest attempt; `None` after one that succeeded.
+    /// Failure of the latest attempt, also of one that some receivers have taken; `None` after one that succeeded.
     pub last_error: Option<LastError>,
     /// Number of messages that were sent since the start.
     pub sent: u64,

@@ -11,9 +11,12 @@ use crate::server::{Server, json};
 /// Returns what a receiver was told about the alert on `tank`, in order: `fires` and `over`, each with the incident.
 fn told(receiver: &AlertmanagerReceiver) -> Vec<(String, String)> {
     let posted = of_rule(receiver.posted(), "tank_low").into_iter();
-    posted
+    let mut told: Vec<_> = posted
         .map(|it| (if it.is_resolved { "over" } else { "fires" }.to_owned(), it.incident))
-        .collect()
+        .collect();
+    // The body about an end has the incidents that fire already.
+    told.dedup();
+    told
 }
 
 fn fires(incident: &Value) -> (String, String) {

@@ -206,6 +206,7 @@ impl Model {
             now: self.bench.now,
             next_id: self.bench.next_id,
             unit: self.bench.unit,
+            over_time: self.bench.over_time,
         };
         let expected = call(&mut twin);
         let transition = call(&mut self.bench);

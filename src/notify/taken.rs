@@ -1,0 +1,87 @@
+//! Memory of the parts of a message that its receivers have taken, while others are still to be sent.
+//!
+//! It is in memory alone: after a restart, and after a reload, a message that was sent in part is sent as a whole.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::delivery::Delivery;
+use crate::alert::Notice;
+
+/// Most notices that are remembered, each for one receiver: ten receivers with all notices that can wait. With more, the
+/// memory starts anew, and what is still to be sent is sent to all again. It may have filled with notices that were
+/// superseded.
+const MAX_TAKEN: usize = 10 * super::outbox::MAX_WAITING;
+
+/// Notices that receivers have taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    hasher: RandomState,
+    /// Hashes of a receiver and a notice.
+    parts: Mutex<HashSet<u64>>,
+}
+
+impl Taken {
+    /// Returns the notices of a message that a receiver has not taken.
+    pub(super) fn rest(&self, receiver: &str, delivery: &Delivery) -> Vec<Arc<Notice>> {
+        let parts = self.lock();
+        let lacks = |notice: &&Arc<Notice>| !parts.contains(&self.hash(receiver, notice));
+        delivery.notices.iter().filter(lacks).cloned().collect()
+    }
+
+    /// Records that a receiver has taken all notices of a message.
+    pub(super) fn add(&self, receiver: &str, delivery: &Delivery) {
+        let mut parts = self.lock();
+        if parts.len() + delivery.notices.len() > MAX_TAKEN {
+            parts.clear();
+        }
+        parts.extend(delivery.notices.iter().map(|notice| self.hash(receiver, notice)));
+    }
+
+    /// Forgets what a receiver has taken of a message that is not sent again.
+    pub(super) fn forget(&self, receiver: &str, delivery: &Delivery) {
+        let mut parts = self.lock();
+        for notice in &delivery.notices {
+            parts.remove(&self.hash(receiver, notice));
+        }
+    }
+
+    fn hash(&self, receiver: &str, notice: &Notice) -> u64 {
+        self.hasher.hash_one((receiver, &notice.key))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::NoticeKind;
+    use crate::config::Severity;
+    use crate::notify::fixture::{delivery, fired, notice, of_source};
+
+    #[test]
+    fn each_receiver_lacks_what_it_has_not_taken_until_it_is_forgotten() {
+        let taken = Taken::default();
+        let barn = notice(NoticeKind::Fired, of_source("barn", Severity::Warning));
+        let (one, both) = (delivery([fired()]), delivery([fired(), barn.clone()]));
+        taken.add("ann", &one);
+        assert_eq!(taken.rest("ann", &both), [barn]);
+        assert_eq!(taken.rest("bob", &both).len(), 2);
+        taken.forget("ann", &both);
+        assert_eq!(taken.rest("ann", &both).len(), 2);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let taken = Taken::default();
+        for receiver in 0..=MAX_TAKEN {
+            taken.add(&receiver.to_string(), &delivery([fired()]));
+        }
+        assert_eq!(taken.lock().len(), 1);
+        assert_eq!(taken.rest(&MAX_TAKEN.to_string(), &delivery([fired()])), []);
+    }
+}
