@@ -31,6 +31,7 @@ impl Evaluator {
         self.notify(place, &channels, NoticeKind::Fired, &incident, now);
         let announced = Announced { channels, reminders: 0, latest: Some(now) };
         self.subject_mut(place).announced = announced;
+        self.rules[place.rule].view = None;
     }
 
     /// Sends the end of an incident to the channels that know of it.
