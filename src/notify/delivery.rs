@@ -1,6 +1,5 @@
 //! One message of a channel, and the result of sending it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,22 +28,21 @@ impl Delivery {
     pub(super) fn with_notices(&self, notices: Vec<Arc<Notice>>) -> Delivery {
         let key = match notices.len() == self.notices.len() {
             true => Arc::clone(&self.key),
-            false => message_key(notices.iter().map(|notice| &notice.key)),
+            false => message_key(notices.iter().map(|notice| &notice.key).collect()),
         };
         let Delivery { dropped, unsaved, now, .. } = *self;
         Delivery { notices, key, dropped, unsaved, now }
     }
 
-    /// Returns a message for each group of notices with the same name, in the order of their first notices.
-    pub(super) fn divided(&self, name: fn(&Notice) -> String) -> Vec<Delivery> {
+    /// Returns a message for each group of notices that are of a kind, in the order of their first notices.
+    pub(super) fn divided(&self, are_of_a_kind: fn(&Notice, &Notice) -> bool) -> Vec<Delivery> {
         let mut groups: Vec<Vec<Arc<Notice>>> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
         for notice in &self.notices {
-            let place = *places.entry(name(notice)).or_insert(groups.len());
-            if place == groups.len() {
-                groups.push(Vec::new());
+            // Notices of one incident follow each other, so the latest group is the likely one.
+            match groups.iter_mut().rev().find(|group| are_of_a_kind(&group[0], notice)) {
+                Some(group) => group.push(Arc::clone(notice)),
+                None => groups.push(vec![Arc::clone(notice)]),
             }
-            groups[place].push(Arc::clone(notice));
         }
         groups.into_iter().map(|notices| self.with_notices(notices)).collect()
     }
@@ -117,7 +115,7 @@ mod tests {
     fn parts_of_a_message_have_keys_of_their_own_notices() {
         let barn = || notice(NoticeKind::Fired, of_source("barn", Severity::Warning));
         let end = notice(NoticeKind::Ended, crate::notify::fixture::incident());
-        let incident = |notice: &Notice| notice.key.incident.to_string();
+        let incident = |a: &Notice, b: &Notice| a.key.incident == b.key.incident;
         let whole = delivery([fired(), barn(), end.clone()]);
         let parts = whole.divided(incident);
         let notices: Vec<_> = parts.iter().map(|part| part.notices.clone()).collect();

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::alert::NoticeKey;
+use crate::order;
 
 /// Bytes of the hash that identify a message.
 const KEY_BYTES: usize = 16;
 
 /// Returns the identity of a message, which is the same for the same notices in any order.
-pub(super) fn message_key<'a>(keys: impl Iterator<Item = &'a NoticeKey>) -> Arc<str> {
-    let mut keys: Vec<&NoticeKey> = keys.collect();
-    keys.sort_unstable();
+pub(super) fn message_key(mut keys: Vec<&NoticeKey>) -> Arc<str> {
+    order::sort(&mut keys);
     let text: String = keys
         .iter()
         .map(|NoticeKey { channel, incident, kind, number }| {

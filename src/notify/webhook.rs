@@ -22,6 +22,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Any HTTP endpoint.
 pub(super) struct Webhook {
+    /// Name of the channel.
     receiver: Arc<str>,
     client: HttpClient,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -104,19 +105,19 @@ impl Deliver for Webhook {
     /// Posts a body for each alert, or with a template for each incident, in order, until one fails. The next attempt
     /// begins with that one. Each has the key of its own notices.
     fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
-        let name: fn(&Notice) -> String = match self.template {
-            Some(_) => |notice| notice.key.incident.to_string(),
-            None => |notice| notice.incident.subject.alert.to_string(),
+        let are_of_a_body: fn(&Notice, &Notice) -> bool = match self.template {
+            Some(_) => |a, b| a.key.incident == b.key.incident,
+            None => |a, b| a.incident.subject.alert == b.incident.subject.alert,
         };
-        let rest = delivery.with_notices(self.taken.rest("", delivery));
+        let rest = delivery.with_notices(self.taken.rest(&self.receiver, delivery));
         let mut progress = Progress::Nothing;
-        for part in rest.divided(name) {
+        for part in rest.divided(are_of_a_body) {
             let posted = self.post_part(&part, deadline);
             posted.map_err(|error| DeliveryError { progress, ..error })?;
-            self.taken.add("", &part);
+            self.taken.add(&self.receiver, &part);
             progress = Progress::Part;
         }
-        self.taken.forget("", delivery);
+        self.taken.forget(&self.receiver, delivery);
         Ok(())
     }
 }

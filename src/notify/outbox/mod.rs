@@ -327,7 +327,7 @@ impl Outbox {
         self.reported_in_flight = self.unreported;
         Delivery {
             notices: self.in_flight.iter().map(|entry| Arc::clone(&entry.notice)).collect(),
-            key: message_key(self.in_flight.iter().map(|entry| &entry.notice.key)),
+            key: message_key(self.in_flight.iter().map(|entry| &entry.notice.key).collect()),
             dropped: self.unreported,
             unsaved: self.in_flight.iter().any(|entry| !entry.is_saved),
             now: now.wall,

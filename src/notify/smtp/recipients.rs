@@ -5,8 +5,7 @@
 //! deferred for longer than [`MAX_RECIPIENT_DEFERRAL`], such as one with a full mailbox, no longer holds up the messages to the
 //! others: it misses them, which the status of the channel shows.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::reply::Reply;
@@ -19,10 +18,14 @@ const MAX_RECIPIENT_DEFERRAL: Duration = Duration::from_secs(60 * 60);
 
 /// Recipients of a channel.
 pub(super) struct Recipients {
-    addresses: Vec<String>,
+    all: Mutex<Vec<Recipient>>,
     taken: Taken,
-    /// Recipients that the server has deferred, and since when.
-    deferred: Mutex<HashMap<String, Instant>>,
+}
+
+struct Recipient {
+    address: Arc<str>,
+    /// Time since which the server has deferred it.
+    deferred: Option<Instant>,
 }
 
 /// A mail to recipients that lack the same notices.
@@ -36,27 +39,27 @@ pub(super) type Refusal = (String, Reply);
 
 impl Recipients {
     pub(super) fn new(addresses: impl IntoIterator<Item = String>) -> Recipients {
-        let mut unique: Vec<String> = Vec::new();
+        let mut all: Vec<Recipient> = Vec::new();
         for address in addresses {
-            if !unique.contains(&address) {
-                unique.push(address);
+            if !all.iter().any(|other| *other.address == *address) {
+                all.push(Recipient { address: address.into(), deferred: None });
             }
         }
-        Recipients { addresses: unique, taken: Taken::default(), deferred: Mutex::default() }
+        Recipients { all: Mutex::new(all), taken: Taken::default() }
     }
 
     /// Returns the mails by which all recipients get a message.
     pub(super) fn parts(&self, delivery: &Delivery) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
-        for address in &self.addresses {
+        for Recipient { address, .. } in &*self.all() {
             let rest = self.taken.rest(address, delivery);
             if rest.is_empty() {
                 continue;
             }
             let rest = delivery.with_notices(rest);
             match parts.iter_mut().find(|part| part.delivery.key == rest.key) {
-                Some(part) => part.to.push(address.clone()),
-                None => parts.push(Part { delivery: rest, to: vec![address.clone()] }),
+                Some(part) => part.to.push(address.to_string()),
+                None => parts.push(Part { delivery: rest, to: vec![address.to_string()] }),
             }
         }
         parts
@@ -64,18 +67,18 @@ impl Recipients {
 
     /// Records that a mail was sent to its recipients but those that were refused. Returns true if there is such a one.
     pub(super) fn record(&self, part: &Part, refused: &[Refusal], now: Instant) -> bool {
-        let mut deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
-        for address in &part.to {
-            match refused.iter().find(|(of, _)| of == address) {
-                Some((_, reply)) if reply.is_transient() => {
-                    deferred.entry(address.clone()).or_insert(now);
-                }
-                Some(_) => drop(deferred.remove(address)),
-                None => {
-                    deferred.remove(address);
-                    self.taken.add(address, &part.delivery);
-                }
+        for Recipient { address, deferred } in &mut *self.all() {
+            if !part.to.iter().any(|to| **to == **address) {
+                continue;
             }
+            let reply = refused.iter().find(|(of, _)| **of == **address).map(|(_, reply)| reply);
+            if reply.is_none() {
+                self.taken.add(address, &part.delivery);
+            }
+            *deferred = match reply {
+                Some(reply) if reply.is_transient() => Some(deferred.unwrap_or(now)),
+                _ => None,
+            };
         }
         refused.len() < part.to.len()
     }
@@ -89,7 +92,7 @@ impl Recipients {
         has_progress: bool,
         now: Instant,
     ) -> Result<(), DeliveryError> {
-        let are_all = refused.len() >= self.addresses.len();
+        let are_all = refused.len() >= self.all().len();
         let waits = |(address, reply): &&Refusal| {
             reply.is_transient() && (are_all || !self.is_given_up(address, now))
         };
@@ -117,14 +120,20 @@ impl Recipients {
         Err(DeliveryError { progress, ..DeliveryError::new(fault, message) })
     }
 
+    /// Returns true for a recipient that was deferred for too long.
     fn is_given_up(&self, address: &str, now: Instant) -> bool {
-        let deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = deferred.get(address);
-        since.is_some_and(|since| now.saturating_duration_since(*since) > MAX_RECIPIENT_DEFERRAL)
+        let all = self.all();
+        let found = all.iter().find(|recipient| *recipient.address == *address);
+        let since = found.and_then(|recipient| recipient.deferred);
+        since.is_some_and(|since| now.saturating_duration_since(since) > MAX_RECIPIENT_DEFERRAL)
     }
 
     fn forget(&self, delivery: &Delivery) {
-        self.addresses.iter().for_each(|address| self.taken.forget(address, delivery));
+        self.all().iter().for_each(|recipient| self.taken.forget(&recipient.address, delivery));
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Recipient>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
