@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::notify::{DeliveryFault, TestFailure};
+use crate::notify::{DeliveryFault, Progress, TestFailure};
 
 /// Pattern of the route.
 pub(super) const TEST_ROUTE: &str = "/api/v1/channels/{channel}/test";
@@ -19,7 +19,12 @@ pub type ChannelTester = Arc<dyn Fn(&str) -> Result<(), TestFailure> + Send + Sy
 
 /// Returns the failure in a sentence, with what follows from it.
 pub(super) fn detail(failure: &TestFailure) -> String {
+    let mut outcome = "was not sent";
     let hint = match failure {
+        TestFailure::Delivery(error) if error.progress != Progress::Nothing => {
+            outcome = "was not sent to all";
+            ""
+        }
         TestFailure::Delivery(error) => match error.fault {
             DeliveryFault::Transient => "; messages are sent again until the channel takes them",
             DeliveryFault::Refused => {
@@ -29,7 +34,7 @@ pub(super) fn detail(failure: &TestFailure) -> String {
         },
         TestFailure::UnknownChannel | TestFailure::Busy => "",
     };
-    format!("The test message was not sent: {failure}{hint}.")
+    format!("The test message {outcome}: {failure}{hint}.")
 }
 
 #[cfg(test)]
@@ -39,10 +44,8 @@ mod tests {
 
     #[test]
     fn failure_is_a_sentence_with_what_follows_from_it() {
-        let delivery = |fault| {
-            let message = "ntfy.sh answered 403".into();
-            TestFailure::Delivery(DeliveryError { fault, message, retry_after: None })
-        };
+        let delivery =
+            |fault| TestFailure::Delivery(DeliveryError::new(fault, "ntfy.sh answered 403"));
         for (failure, expected) in [
             (delivery(DeliveryFault::Refused), "answered 403; correct the channel's keys"),
             (delivery(DeliveryFault::Transient), "answered 403; messages are sent again"),
@@ -53,5 +56,12 @@ mod tests {
             assert!(detail.starts_with("The test message was not sent: "), "{detail}");
             assert!(detail.contains(expected), "{detail}");
         }
+        let error = DeliveryError::new(DeliveryFault::Refused, "550 unknown; the others have it");
+        let error = DeliveryError { progress: Progress::Done, ..error };
+        let detail = detail(&TestFailure::Delivery(error));
+        assert_eq!(
+            detail,
+            "The test message was not sent to all: 550 unknown; the others have it."
+        );
     }
 }

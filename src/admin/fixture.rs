@@ -80,7 +80,7 @@ pub(crate) fn view(sources: usize) -> AlertsView {
         alert("known", Severity::Info, 0, vec![subject("known", "x", AlertState::Acknowledged)]),
         alert("idle", Severity::Warning, 1, Vec::new()),
     ];
-    AlertsView { version: 1, alerts, recent: [].into() }
+    AlertsView { version: 1, alerts, ..AlertsView::default() }
 }
 
 fn alert(
@@ -134,7 +134,7 @@ fn subject(alert: &str, source: &str, state: AlertState) -> SubjectView {
         ended: None,
     });
     let (evidence, incident) = (Evidence::default(), incident.map(Arc::new));
-    SubjectView { key, state, since: since(), evidence, incident }
+    SubjectView { key, state, since: since(), evidence, incident, announced: Vec::new() }
 }
 
 /// Engine without listeners, whose threads the pages report on.

@@ -158,11 +158,10 @@ fn command_is_carried_out_by_the_holder_of_the_token_or_the_user_of_the_socket()
 fn test_of_a_channel_reports_the_delivery() {
     let (admin, _) = start_with(Arc::new(|name| match name {
         "phone" => Ok(()),
-        "mail" => Err(TestFailure::Delivery(DeliveryError {
-            fault: DeliveryFault::Refused,
-            message: "535 authentication failed".into(),
-            retry_after: None,
-        })),
+        "mail" => Err(TestFailure::Delivery(DeliveryError::new(
+            DeliveryFault::Refused,
+            "535 authentication failed",
+        ))),
         "slow" => Err(TestFailure::Busy),
         _ => Err(TestFailure::UnknownChannel),
     }));

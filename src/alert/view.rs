@@ -18,6 +18,8 @@ pub struct AlertsView {
     pub alerts: Vec<Arc<AlertView>>,
     /// Latest incidents that have ended, newest first, at most [`MAX_RECENT`].
     pub recent: Arc<[Arc<Incident>]>,
+    /// True once the states of an earlier run are known; false while another process has them.
+    pub is_active: bool,
 }
 
 /// Most incidents of the view that have ended.
@@ -61,6 +63,8 @@ pub struct SubjectView {
     pub evidence: Evidence,
     /// The incident, while it fires.
     pub incident: Option<Arc<Incident>>,
+    /// Channels that a notice of the incident was queued for.
+    pub announced: Vec<Arc<str>>,
 }
 
 /// State of a rule on a subject, as people see it.

@@ -2,39 +2,62 @@
 //! (<https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>).
 //!
 //! A fire and the end of one incident are one alert there, which is resolved: receivers keep alerts by fingerprint.
+//!
+//! Receivers also keep groups of alerts, such as a ticket for each `groupKey`, which they close once the group is
+//! resolved. A group is an alert here, with the incidents on all of its sources. As with Alertmanager, its body
+//! therefore also has the incidents that fire still and that the channel knows, and is resolved once none does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::context::ChannelContext;
-use super::delivery::Delivery;
-use super::message::{Item, Message};
+use super::delivery::{Delivery, DeliveryError, DeliveryFault};
+use super::message::Item;
 use crate::access::SiteUrl;
-use crate::alert::text::{self, TextContext};
+use crate::alert::text::{self, Report, TextContext};
+use crate::alert::{Incident, IncidentId, Notice, NoticeKey, NoticeKind};
 use crate::order;
 use crate::timestamp::Rfc3339;
 
 /// End of an alert that fires: the zero of Go's times.
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
+/// Most incidents of a body that fire still, beside those with news. The others are counted. A receiver whose limit the
+/// body exceeds would get no message at all.
+const MAX_STILL_FIRING: usize = 50;
+
 /// Labels or annotations.
 type Texts = BTreeMap<&'static str, String>;
 
-/// Returns the body for a receiver.
-pub(super) fn body(delivery: &Delivery, context: &ChannelContext, receiver: &str) -> Value {
-    let items = Item::of(delivery);
-    let message = Message::of(delivery, context);
+/// Returns the body for a receiver, of a delivery whose notices are all of one alert.
+///
+/// # Errors
+/// No incident with news fires, and it is not known yet whether others do.
+pub(super) fn body(
+    delivery: &Delivery,
+    context: &ChannelContext,
+    receiver: &Arc<str>,
+) -> Result<Value, DeliveryError> {
+    let mut items = Item::of(delivery);
+    let name = items.first().map_or("", |item| &*item.incident().subject.alert);
+    let is_over = items.iter().all(Item::is_over);
+    let still_firing = match still_firing(name, context, receiver, delivery) {
+        Some(notices) => notices,
+        None if is_over => {
+            let message = "the states of the alerts are not read yet";
+            return Err(DeliveryError::new(DeliveryFault::Transient, message));
+        }
+        None => Vec::new(),
+    };
+    let is_over = is_over && still_firing.is_empty();
+    let truncated = still_firing.len().saturating_sub(MAX_STILL_FIRING) as u64;
+    let known = still_firing.iter().take(MAX_STILL_FIRING);
+    items.extend(known.map(|notice| Item { report: Report::Reminder, notice }));
     let texts = context.text(delivery.now);
     let alerts: Vec<(Texts, Texts)> =
         items.iter().map(|item| (labels(item), annotations(item, &texts))).collect();
-    let common_labels = common(alerts.iter().map(|(labels, _)| labels));
-    let name = common_labels.get("alertname");
-    let group: Texts = order::gathered(name.map(|name| ("alertname", name.clone())));
-    let group_key = match name {
-        Some(name) => format!("{{}}:{{alertname={name:?}}}"),
-        None => "{}:{}".to_owned(),
-    };
     let rendered: Vec<Value> = items
         .iter()
         .zip(&alerts)
@@ -52,19 +75,52 @@ pub(super) fn body(delivery: &Delivery, context: &ChannelContext, receiver: &str
             })
         })
         .collect();
-    json!({
+    Ok(json!({
         "version": "4",
-        "groupKey": group_key,
-        "truncatedAlerts": delivery.dropped,
-        "status": status(message.is_over),
-        "receiver": receiver,
-        "groupLabels": group,
-        "commonLabels": common_labels,
+        "groupKey": format!("{{}}:{{alertname={name:?}}}"),
+        "truncatedAlerts": delivery.dropped + truncated,
+        "status": status(is_over),
+        "receiver": &**receiver,
+        "groupLabels": { "alertname": name },
+        "commonLabels": common(alerts.iter().map(|(labels, _)| labels)),
         "commonAnnotations": common(alerts.iter().map(|(_, annotations)| annotations)),
         // Alertmanager's has no slash at its end, and receivers append paths with one.
         "externalURL": context.site_url.as_ref().map(SiteUrl::without_slash).unwrap_or_default(),
         "alerts": rendered,
-    })
+    }))
+}
+
+/// Returns the incidents of an alert that fire, of which the channel got a notice before, but for those of a delivery.
+/// Returns `None` while the states of an earlier run are not known yet.
+fn still_firing(
+    alert: &str,
+    context: &ChannelContext,
+    channel: &Arc<str>,
+    delivery: &Delivery,
+) -> Option<Vec<Notice>> {
+    // Without a handle, there are no rules.
+    let Some(view) = context.alerts.get().map(|alerts| alerts.view()) else {
+        return Some(Vec::new());
+    };
+    let Some(alert) = view.alert(alert) else { return view.is_active.then(Vec::new) };
+    let news: HashSet<IncidentId> =
+        delivery.notices.iter().map(|notice| notice.key.incident).collect();
+    let known = alert.subjects.iter().filter(|subject| subject.announced.contains(channel));
+    let known = known.filter_map(|subject| subject.incident.as_ref());
+    let known = known.filter(|incident| !news.contains(&incident.id));
+    let notice = |incident: &Arc<Incident>| Notice {
+        key: NoticeKey {
+            channel: Arc::clone(channel),
+            incident: incident.id,
+            kind: NoticeKind::Reminder,
+            number: 0,
+        },
+        incident: Arc::clone(incident),
+        message: alert.rule.message.as_ref().map(|message| Arc::clone(message.text())),
+        at: delivery.now,
+        due: delivery.now,
+    };
+    view.is_active.then(|| known.map(notice).collect())
 }
 
 fn status(is_over: bool) -> &'static str {
@@ -104,59 +160,4 @@ fn common<'a>(mut all: impl Iterator<Item = &'a Texts>) -> Texts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alert::{EndReason, NoticeKind};
-    use crate::config::Severity;
-    use crate::notify::fixture::{context, delivery, ended, fired, notice, of_source};
-
-    #[test]
-    fn body_of_an_alert_that_fires_is_that_of_alertmanager() {
-        let labels = json!({
-            "alertname": "tank_low", "severity": "critical", "incident": "0000000000001234",
-            "source": "cistern", "field": "volume",
-        });
-        let annotations = json!({
-            "summary": "280 gal, 3 min ago: Cistern volume below 300 gal",
-            "description": "280 gal, 3 min ago: Cistern volume below 300 gal\nRate: −12 gal/h",
-        });
-        let expected = json!({
-            "version": "4",
-            "groupKey": "{}:{alertname=\"tank_low\"}",
-            "truncatedAlerts": 0,
-            "status": "firing",
-            "receiver": "hook",
-            "groupLabels": { "alertname": "tank_low" },
-            "commonLabels": labels,
-            "commonAnnotations": annotations,
-            "externalURL": "https://tank.example/pumphouse",
-            "alerts": [{
-                "status": "firing",
-                "labels": labels,
-                "annotations": annotations,
-                "startsAt": "2026-02-03T02:20:00Z",
-                "endsAt": "0001-01-01T00:00:00Z",
-                "generatorURL": "https://tank.example/pumphouse/source/cistern",
-                "fingerprint": "0000000000001234",
-            }],
-        });
-        assert_eq!(body(&delivery([fired()]), &context(), "hook"), expected);
-    }
-
-    #[test]
-    fn several_alerts_share_what_is_common_and_an_end_is_resolved() {
-        let over = notice(NoticeKind::Ended, ended(EndReason::Resolved));
-        let mut other = of_source("barn", Severity::Warning);
-        other.subject.alert = "barn_low".into();
-        let other = notice(NoticeKind::Fired, other);
-        let both = body(&delivery([fired(), over.clone(), other]), &context(), "hook");
-        assert_eq!(both["alerts"].as_array().map(Vec::len), Some(2));
-        assert_eq!(both["alerts"][0]["endsAt"], "2026-02-03T05:40:00Z");
-        assert_eq!(both["alerts"][0]["status"], "resolved");
-        assert_eq!(both["status"], "firing");
-        assert_eq!((&both["groupLabels"], &both["groupKey"]), (&json!({}), &json!("{}:{}")));
-        assert_eq!(both["commonLabels"], json!({ "field": "volume" }));
-        let resolved = body(&delivery([fired(), over]), &context(), "hook");
-        assert_eq!(resolved["status"], "resolved");
-    }
-}
+mod tests;

@@ -1,15 +1,19 @@
 //! Settings and clients that all channels share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::access::SiteUrl;
+use crate::alert::AlertsHandle;
 use crate::alert::text::TextContext;
 use crate::config::Channel;
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::{ClientTls, trusting_ca_file};
+
+/// Handle to the alerts, which start after the channels that carry their messages.
+pub type LateAlerts = Arc<OnceLock<AlertsHandle>>;
 
 /// Settings and clients that all channels share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct ChannelContext {
     pub(crate) resolver: ThreadedResolver,
     /// User-Agent of requests.
     pub user_agent: Arc<str>,
+    /// The alerts, for receivers that want all incidents of a group.
+    pub alerts: LateAlerts,
 }
 
 impl ChannelContext {

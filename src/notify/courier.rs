@@ -211,7 +211,10 @@ impl CourierThread {
                     "channel {channel}: cannot send: {message}; next attempt in {seconds} s"
                 );
             }
-            Failed::Retry(_) => {}
+            Failed::Sent if is_new => {
+                log::warn!("channel {channel}: a message is sent, but not to all: {message}");
+            }
+            Failed::Retry(_) | Failed::Sent => {}
         }
     }
 

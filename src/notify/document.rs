@@ -1,18 +1,22 @@
 //! A delivery as JSON with all its fields, for Home Assistant and for commands.
 
+use std::ptr;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::context::ChannelContext;
 use super::delivery::Delivery;
 use super::message::{Item, Message};
-use crate::alert::{Evidence, Incident, text};
+use crate::alert::{Evidence, Incident, Notice, text};
 use crate::board::Datum;
 use crate::text::clean;
 use crate::timestamp::Rfc3339;
 use crate::units::Unit;
 
-/// Returns the document of a delivery. The members of its first notice are those of the document, too, for templates
-/// that show one.
+/// Returns the document of a delivery. For templates that show one incident, it also has the members of the latest
+/// notice of the first incident that fires, or of the last incident if none does. The state is that of this one, and
+/// the severity the highest.
 pub(super) fn document(delivery: &Delivery, context: &ChannelContext) -> Value {
     let message = Message::of(delivery, context);
     let texts = context.text(delivery.now);
@@ -31,12 +35,15 @@ pub(super) fn document(delivery: &Delivery, context: &ChannelContext) -> Value {
             document
         })
         .collect();
-    let mut document = notices.first().cloned().unwrap_or_else(|| json!({}));
+    let items = Item::of(delivery);
+    let shown = items.iter().find(|item| !item.is_over()).or(items.last());
+    let is_shown = |notice: &Arc<Notice>| shown.is_some_and(|item| ptr::eq(item.notice, &**notice));
+    let shown = delivery.notices.iter().position(is_shown);
+    let mut document = shown.map_or_else(|| json!({}), |place| notices[place].clone());
     document["title"] = message.title.as_str().into();
     document["message"] = message.lines.join("\n").into();
     document["link"] = message.link.into();
     document["severity"] = message.severity.as_str().into();
-    document["state"] = if message.is_over { last_state(delivery) } else { "firing" }.into();
     document["site"] = json!({
         "title": &*context.site_title,
         "url": context.site_url.as_ref().map(ToString::to_string),
@@ -46,10 +53,6 @@ pub(super) fn document(delivery: &Delivery, context: &ChannelContext) -> Value {
     document["unsaved"] = delivery.unsaved.into();
     document["notices"] = notices.into();
     document
-}
-
-fn last_state(delivery: &Delivery) -> &'static str {
-    Item::of(delivery).last().map_or("resolved", |item| text::state(item.incident()))
 }
 
 /// Returns the members of an incident.
@@ -92,10 +95,11 @@ fn datum(evidence: &Evidence) -> Value {
 mod tests {
     use super::*;
     use crate::alert::{EndReason, NoticeKind};
-    use crate::notify::fixture::{context, delivery, ended, fired, notice};
+    use crate::config::Severity;
+    use crate::notify::fixture::{context, delivery, ended, fired, notice, of_source};
 
     #[test]
-    fn document_has_all_fields_of_each_notice_and_those_of_the_first() {
+    fn document_has_all_fields_of_each_notice_and_those_of_the_latest() {
         let over = notice(NoticeKind::Ended, ended(EndReason::Resolved));
         let first = json!({
             "incident": "0000000000001234", "alert": "tank_low", "source": "cistern",
@@ -110,17 +114,23 @@ mod tests {
         });
         let mut document = document(&delivery([fired(), over]), &context());
         assert_eq!(document["notices"][0], first);
-        assert_eq!(document["notices"][1]["state"], "resolved");
-        assert_eq!(document["notices"][1]["ended_at"], "2026-02-03T05:40:00Z");
+        let mut expected = document["notices"][1].clone();
+        for (name, value) in [
+            ("kind", json!("ended")),
+            ("state", json!("resolved")),
+            ("fired_at", json!("2026-02-03T02:20:00Z")),
+            ("ended_at", json!("2026-02-03T05:40:00Z")),
+            ("value", json!(340.0)),
+        ] {
+            assert_eq!(expected[name], value, "{name}");
+        }
         document["notices"] = json!([]);
-        let mut expected = first;
         for (name, value) in [
             ("title", json!("340 gal: Cistern volume (over)")),
             (
                 "message",
                 json!("340 gal, 1 min ago: Cistern volume was below 300 gal from 02:10 to 05:40"),
             ),
-            ("state", json!("resolved")),
             ("site", json!({"title": "Ridge water", "url": "https://tank.example/pumphouse/"})),
             ("key", json!("phone-17")),
             ("dropped", json!(0)),
@@ -130,5 +140,30 @@ mod tests {
             expected[name] = value;
         }
         assert_eq!(document, expected);
+    }
+
+    #[test]
+    fn members_at_the_top_are_of_the_incident_that_decides_the_state() {
+        let over = || notice(NoticeKind::Ended, ended(EndReason::Resolved));
+        let withdrawn = || {
+            let mut incident = of_source("barn", Severity::Warning);
+            incident.ended = ended(EndReason::Withdrawn).ended;
+            notice(NoticeKind::Ended, incident)
+        };
+        let fires = || notice(NoticeKind::Fired, of_source("barn", Severity::Warning));
+        let reminds = || notice(NoticeKind::Reminder, of_source("shed", Severity::Warning));
+        for (notices, expected) in [
+            (vec![fired(), over()], ("cistern", "ended", "resolved")),
+            (vec![fired(), over(), fires()], ("barn", "fired", "firing")),
+            (vec![over(), reminds(), fires()], ("shed", "reminder", "firing")),
+            (vec![fires(), withdrawn(), over()], ("cistern", "ended", "resolved")),
+            (vec![over(), withdrawn()], ("barn", "ended", "withdrawn")),
+        ] {
+            let document = document(&delivery(notices), &context());
+            let text = |name: &str| document[name].as_str().unwrap_or_default();
+            assert_eq!((text("source"), text("kind"), text("state")), expected);
+            assert_eq!(document["ended_at"].is_null(), expected.2 == "firing", "{expected:?}");
+            assert!(document["since"].is_string() && document["fired_at"].is_string());
+        }
     }
 }

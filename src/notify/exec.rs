@@ -1,8 +1,17 @@
-//! A command, which gets the message as JSON on its standard input, and its first notice in its environment.
+//! A command, which gets the message as JSON on its standard input, and members of it in its environment.
 //!
 //! The command runs without a shell, in a process group of its own that is killed at the deadline. Its input is a file
 //! in memory, so that a command that does not read it delays nothing. The begin of its output is the reason of its
-//! failure; the rest is read and dropped, so that it does not block either.
+//! failure; the rest is read and dropped, so that it does not block either. Arguments may be credentials, so they are
+//! redacted in the output.
+//!
+//! | exit status (`sysexits.h`, POSIX `sh`) | fault |
+//! | --- | --- |
+//! | 65 `EX_DATAERR` | `Undeliverable` |
+//! | 77 `EX_NOPERM`, 78 `EX_CONFIG`, 126 not executable, 127 not found | `Refused` |
+//! | others | `Transient` |
+//!
+//! A `SIGKILL` of this process ends no command: it runs on without a deadline.
 
 use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Seek as _, Write as _};
@@ -20,6 +29,7 @@ use super::cut::{Measure, cut_title};
 use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
 use super::document::document;
 use crate::kernel::child::wait_or_kill;
+use crate::outbound::{CUT, Redactor};
 use crate::text::one_line;
 
 /// Interval between two checks whether the command has ended.
@@ -34,12 +44,16 @@ const MAX_REASON: usize = 200;
 /// Longest value of a variable, bytes. The kernel takes 128 KiB.
 const MAX_VARIABLE: usize = 16 * 1024;
 
+/// Fewest bytes of a word of an argument that is redacted for itself.
+const MIN_SECRET_WORD: usize = 8;
+
 /// Members of the document that are variables of the environment, by the ends of their names.
-const VARIABLES: [&str; 18] = [
+const VARIABLES: [&str; 19] = [
     "alert",
     "condition",
     "ended_at",
     "field",
+    "fired_at",
     "incident",
     "kind",
     "link",
@@ -60,11 +74,19 @@ const VARIABLES: [&str; 18] = [
 pub(super) struct Exec {
     command: Vec<String>,
     context: ChannelContext,
+    redactor: Redactor,
 }
 
 impl Exec {
     pub(super) fn new(command: &[String], context: &ChannelContext) -> Exec {
-        Exec { command: command.to_vec(), context: context.clone() }
+        let arguments = command.iter().skip(1).map(String::as_str);
+        // A shell prints words of its script.
+        let words = arguments.clone().flat_map(|argument| {
+            argument.split(|c: char| c.is_whitespace() || "=:,;'\"".contains(c))
+        });
+        let words = words.filter(|word| word.len() >= MIN_SECRET_WORD);
+        let redactor = Redactor::of(arguments.chain(words));
+        Exec { command: command.to_vec(), context: context.clone(), redactor }
     }
 
     fn run(&self, document: &Value, deadline: Instant) -> io::Result<(Option<ExitStatus>, Output)> {
@@ -90,9 +112,8 @@ impl Exec {
 }
 
 impl Deliver for Exec {
-    /// Every failure is transient: the command may have been unable to reach a server.
     fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
-        let failed = |message: String| Err(DeliveryError::new(DeliveryFault::Transient, message));
+        let failed = |fault, message: String| Err(DeliveryError::new(fault, message));
         let document = document(delivery, &self.context);
         match self.run(&document, deadline) {
             Ok((Some(status), _)) if status.success() => Ok(()),
@@ -102,14 +123,32 @@ impl Deliver for Exec {
                     (None, Some(signal)) => format!("the command ended by signal {signal}"),
                     (None, None) => format!("the command ended with {status}"),
                 };
-                failed(output.with_reason(ended))
+                failed(fault_of_status(status), output.with_reason(ended, &self.redactor))
             }
             Ok((None, output)) => {
-                failed(output.with_reason("the command was killed, as its time was up".to_owned()))
+                let killed = "the command was killed, as its time was up".to_owned();
+                failed(DeliveryFault::Transient, output.with_reason(killed, &self.redactor))
             }
-            // Arguments may be credentials.
-            Err(error) => failed(format!("the command cannot be run: {error}")),
+            Err(error) => {
+                let fault = match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+                        DeliveryFault::Refused
+                    }
+                    _ => DeliveryFault::Transient,
+                };
+                failed(fault, format!("the command cannot be run: {error}"))
+            }
         }
+    }
+}
+
+/// Returns the consequence of the status of a command that failed. Most are transient: it may have been unable to reach
+/// a server.
+fn fault_of_status(status: ExitStatus) -> DeliveryFault {
+    match status.code() {
+        Some(65) => DeliveryFault::Undeliverable,
+        Some(77 | 78 | 126 | 127) => DeliveryFault::Refused,
+        _ => DeliveryFault::Transient,
     }
 }
 
@@ -179,8 +218,13 @@ impl Output {
     }
 
     /// Adds the begin of the output to a message.
-    fn with_reason(&self, message: String) -> String {
-        match one_line(&self.kept, MAX_REASON) {
+    fn with_reason(&self, message: String, redactor: &Redactor) -> String {
+        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
+        if self.kept.len() == MAX_OUTPUT {
+            text.push(CUT);
+        }
+        // Redacted before it is shortened, which might cut a secret in two.
+        match one_line(redactor.redact(text).as_bytes(), MAX_REASON) {
             reason if reason.is_empty() => message,
             reason => format!("{message}: {reason}"),
         }
@@ -190,7 +234,8 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notify::fixture::{context, delivery, fired};
+    use crate::alert::{EndReason, NoticeKind};
+    use crate::notify::fixture::{context, delivery, ended, fired, notice};
 
     /// Bound that a slow machine does not reach.
     const AMPLE: Duration = Duration::from_secs(20);
@@ -208,12 +253,12 @@ mod tests {
     }
 
     #[test]
-    fn command_gets_the_message_as_json_and_its_first_notice_as_variables() {
+    fn command_gets_the_message_as_json_and_members_of_it_as_variables() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("got");
         let script = format!(
-            "cat > {path}.json; echo \"$PUMPHOUSE_ALERT|$PUMPHOUSE_VALUE|$PUMPHOUSE_ENDED_AT|$PUMPHOUSE_KEY|\
-             $PUMPHOUSE_MESSAGE\" > {path}",
+            "cat > {path}.json; echo \"$PUMPHOUSE_ALERT|$PUMPHOUSE_VALUE|$PUMPHOUSE_FIRED_AT|$PUMPHOUSE_ENDED_AT|\
+             $PUMPHOUSE_KEY|$PUMPHOUSE_MESSAGE\" > {path}",
             path = path.display()
         );
         run(&script, AMPLE).unwrap();
@@ -222,8 +267,69 @@ mod tests {
         assert_eq!(json, document(&delivery([fired()]), &context()));
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
-            "tank_low|280.0||phone-17|280 gal, 3 min ago: Cistern volume below 300 gal\nRate: −12 gal/h\n"
+            "tank_low|280.0|2026-02-03T02:20:00Z||phone-17|280 gal, 3 min ago: Cistern volume below 300 gal\n\
+             Rate: −12 gal/h\n"
         );
+    }
+
+    #[test]
+    fn variables_of_an_incident_that_has_begun_and_ended_have_both_times() {
+        let over = notice(NoticeKind::Ended, ended(EndReason::Resolved));
+        let document = document(&delivery([fired(), over]), &context());
+        let variables: Vec<(String, String)> = variables(&document).collect();
+        for (name, expected) in [
+            ("KIND", "ended"),
+            ("STATE", "resolved"),
+            ("SINCE", "2026-02-03T02:10:00Z"),
+            ("FIRED_AT", "2026-02-03T02:20:00Z"),
+            ("ENDED_AT", "2026-02-03T05:40:00Z"),
+        ] {
+            let found = variables.iter().find(|(of, _)| *of == format!("PUMPHOUSE_{name}"));
+            assert_eq!(found.map(|(_, value)| value.as_str()), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn status_of_the_command_has_its_consequence() {
+        use DeliveryFault::{Refused, Transient, Undeliverable};
+        for (script, expected) in [
+            ("exit 1", Transient),
+            ("exit 64", Transient),
+            ("exit 65", Undeliverable),
+            ("exit 69", Transient),
+            ("exit 75", Transient),
+            ("exit 77", Refused),
+            ("exit 78", Refused),
+            ("exit 126", Refused),
+            ("exec /nonexistent/program", Refused),
+            ("kill -KILL $$", Transient),
+        ] {
+            assert_eq!(run(script, AMPLE).unwrap_err().fault, expected, "{script}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("script");
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        for program in ["/nonexistent/program", path.to_str().unwrap()] {
+            let exec = Exec::new(&[program.to_owned()], &context());
+            let error = exec.deliver(&delivery([fired()]), Instant::now() + AMPLE).unwrap_err();
+            assert_eq!(error.fault, Refused, "{program}: {error}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_redacted_in_the_output() {
+        let script = "set -x; : \"$1\"; : --token=s3cretWord; exit 1";
+        let command = ["sh", "-c", script, "sh", "s3cretArgument"].map(str::to_owned);
+        let exec = Exec::new(&command, &context());
+        let error = exec.deliver(&delivery([fired()]), Instant::now() + AMPLE).unwrap_err();
+        assert!(error.message.contains("[secret]"), "{error}");
+        assert!(!error.message.contains("s3cret"), "{error}");
+        // What is kept of the output ends amid the argument.
+        let script = "printf '%*s' 4090 ''; printf %s \"$1\"; exit 1";
+        let command = ["sh", "-c", script, "sh", "s3cretArgument"].map(str::to_owned);
+        let exec = Exec::new(&command, &context());
+        let error = exec.deliver(&delivery([fired()]), Instant::now() + AMPLE).unwrap_err();
+        assert_eq!(&*error.message, "the command ended with status 1: [secret]…");
     }
 
     #[test]

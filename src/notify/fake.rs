@@ -29,6 +29,8 @@ pub(super) enum Reply {
     Bytes(Vec<u8>),
     /// Sends nothing.
     Hang,
+    /// Takes the request after this time.
+    Late(Duration),
     /// Sends a byte every 20 ms.
     Drip,
 }
@@ -104,6 +106,10 @@ fn serve(mut stream: TcpStream, reply: &Reply, requests: &Mutex<Vec<Received>>) 
     match reply {
         Reply::Bytes(bytes) => drop(stream.write_all(bytes)),
         Reply::Hang => drop(stream.read(&mut byte)),
+        Reply::Late(time) => {
+            thread::sleep(*time);
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+        }
         Reply::Drip => {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX: ");
             while stream.write_all(b"x").is_ok() {

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::context::ChannelContext;
+use super::context::{ChannelContext, LateAlerts};
 use super::delivery::Delivery;
-use crate::alert::{EndReason, Ended, Incident, IncidentId, Notice, NoticeKey, NoticeKind};
+use crate::alert::{
+    AlertState, AlertView, AlertsHandle, AlertsView, EndReason, Ended, Incident, IncidentId,
+    Notice, NoticeKey, NoticeKind, SubjectView,
+};
 use crate::board::Value;
 use crate::config::{Channel, ChannelKind, Severity};
 use crate::outbound::ThreadedResolver;
@@ -62,7 +65,45 @@ pub(super) fn context() -> ChannelContext {
         tls: trusting(&[]),
         resolver: ThreadedResolver::system(),
         user_agent: "pumphouse-web/test".into(),
+        alerts: LateAlerts::default(),
     }
+}
+
+/// Returns a context whose alerts have one rule, with incidents that fire, each announced to a channel.
+pub(super) fn knowing(
+    alert: &str,
+    incidents: Vec<(Incident, &str)>,
+    is_active: bool,
+) -> ChannelContext {
+    let file = "[[source]]\nname = \"cistern\"\nkind = \"ptlevel\"\n\
+                url = \"https://h/s/x\"\nheight = 58\ncapacity = 1400\n\
+                [[alert]]\nname = \"tank_low\"\nsource = \"cistern\"\nstale = true\n";
+    let parsed = crate::config::parse("p.toml".as_ref(), file, &|_| None).unwrap();
+    let rule = parsed.alerts[0].clone();
+    let subject = |(incident, channel): (Incident, &str)| SubjectView {
+        key: incident.subject.clone(),
+        state: AlertState::Firing,
+        since: incident.since,
+        evidence: incident.evidence.clone(),
+        incident: Some(incident.into()),
+        announced: vec![channel.into()],
+    };
+    let view = AlertView {
+        name: alert.into(),
+        rule,
+        severity: Severity::Critical,
+        source: None,
+        field: None,
+        condition: "below 300 gal".into(),
+        silenced_until: None,
+        fault: None,
+        inactive: 0,
+        subjects: incidents.into_iter().map(subject).collect(),
+    };
+    let view = AlertsView { alerts: vec![view.into()], is_active, ..AlertsView::default() };
+    let alerts = LateAlerts::default();
+    let _ = alerts.set(AlertsHandle::fixed(view));
+    ChannelContext { alerts, ..context() }
 }
 
 pub(super) fn config(kind: ChannelKind) -> Channel {

@@ -231,11 +231,7 @@ mod tests {
             self.0.send(reason.map(str::to_owned)).unwrap();
             match *self.1.lock().unwrap() {
                 false => Ok(()),
-                true => Err(DeliveryError {
-                    fault: DeliveryFault::Transient,
-                    message: "refused".into(),
-                    retry_after: None,
-                }),
+                true => Err(DeliveryError::new(DeliveryFault::Transient, "refused")),
             }
         }
     }

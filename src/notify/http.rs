@@ -143,7 +143,7 @@ impl HttpClient {
         let in_body = body.as_ref().and_then(body_wait).filter(|seconds| *seconds >= 0.0);
         let in_body = in_body.map(|seconds| Duration::from_secs_f64(seconds.min(MAX_RETRY_AFTER)));
         let retry_after = response.retry_after.max(in_body);
-        DeliveryError { fault, message: self.redactor.redact(message).into(), retry_after }
+        DeliveryError { retry_after, ..DeliveryError::new(fault, self.redactor.redact(message)) }
     }
 
     fn failed(&self, failure: &Failure) -> DeliveryError {

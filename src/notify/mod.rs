@@ -8,8 +8,9 @@
 //!                                           └► exec ─► a command
 //! ```
 //!
-//! A channel sends one message at a time and keeps nothing: its caller queues messages, waits and tries again. Each
-//! delivery has one deadline for everything from the lookup of the name to the last byte.
+//! A channel sends one message at a time: its caller queues messages, waits and tries again. Each delivery has one
+//! deadline for everything from the lookup of the name to the last byte. A message of several mails or requests may be
+//! sent in part; the channel remembers those parts, and the next attempt sends the rest.
 
 mod alertmanager;
 mod channel;
@@ -26,18 +27,20 @@ mod fixture;
 mod heartbeat;
 mod http;
 mod message;
+mod message_key;
 mod notifier;
 pub mod outbox;
 mod phone;
 mod ping;
 mod smtp;
 mod status;
+mod taken;
 mod webhook;
 
 pub use channel::channel;
-pub use context::ChannelContext;
+pub use context::{ChannelContext, LateAlerts};
 pub use courier::{Courier, CourierHandle, OnDone, TestError};
-pub use delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
+pub use delivery::{Deliver, Delivery, DeliveryError, DeliveryFault, Progress};
 pub use heartbeat::{
     Ailments, HeartbeatSettings, HeartbeatThread, PingCounts, PingFailure, Switch,
 };

@@ -24,7 +24,8 @@ pub struct ChannelStatus {
     pub oldest: Option<Timestamp>,
     /// Reason why they wait, once they have for longer than [`MAX_WAIT`], or if the channel has no thread.
     pub stall: Option<Arc<str>>,
-    /// Failure of the latest attempt; after a success that of a message that is not taken, while others are.
+    /// Failure of the latest attempt, also of one that some receivers have taken; after a success that of a message that
+    /// is not taken, while others are.
     pub failure: Option<ChannelFailure>,
     /// Latest loss of notices within a day: its time and reason.
     pub loss: Option<ChannelFailure>,

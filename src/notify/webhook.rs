@@ -8,21 +8,26 @@ use http::{HeaderName, HeaderValue};
 
 use super::alertmanager;
 use super::context::ChannelContext;
-use super::delivery::{Deliver, Delivery, DeliveryError};
+use super::delivery::{Deliver, Delivery, DeliveryError, Progress};
 use super::document::document;
 use super::http::{HttpClient, idempotency_key, secret_value};
 use super::message::Item;
+use super::taken::Taken;
+use crate::alert::Notice;
 use crate::alert::text::render_escaped;
-use crate::config::{self, Channel, Secret, Template, TemplatePart};
+use crate::config::{self, Channel, Secret, Template};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Any HTTP endpoint.
 pub(super) struct Webhook {
+    /// Name of the channel.
     receiver: Arc<str>,
     client: HttpClient,
     headers: Vec<(HeaderName, HeaderValue)>,
     template: Option<BodyTemplate>,
+    taken: Taken,
     context: ChannelContext,
 }
 
@@ -61,8 +66,25 @@ impl Webhook {
             client,
             headers: headers.collect(),
             template,
+            taken: Taken::default(),
             context: context.clone(),
         }
+    }
+
+    /// Posts the body of a part: all notices of an incident, or of an alert.
+    fn post_part(&self, part: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
+        let Some(template) = &self.template else {
+            let body = alertmanager::body(part, &self.context, &self.receiver)?.to_string();
+            return self.post(&body, &JSON, &part.key, deadline);
+        };
+        let texts = self.context.text(part.now);
+        let items = Item::of(part);
+        items.iter().try_for_each(|item| {
+            let body = render_escaped(&template.template, item.incident(), &texts, |value| {
+                if template.is_json { json_escaped(value) } else { value.to_owned() }
+            });
+            self.post(&body, &template.content_type, &part.key, deadline)
+        })
     }
 
     fn post(
@@ -80,40 +102,29 @@ impl Webhook {
 }
 
 impl Deliver for Webhook {
-    /// Posts one body, or with a template one for each incident, in order, until one fails. The attempts that follow
-    /// repeat those before it, with the same idempotency keys.
+    /// Posts a body for each alert, or with a template for each incident, in order, until one fails. The next attempt
+    /// begins with that one. Each has the key of its own notices.
     fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
-        let Some(template) = &self.template else {
-            let body = alertmanager::body(delivery, &self.context, &self.receiver).to_string();
-            return self.post(&body, &JSON, &delivery.key, deadline);
+        let are_of_a_body: fn(&Notice, &Notice) -> bool = match self.template {
+            Some(_) => |a, b| a.key.incident == b.key.incident,
+            None => |a, b| a.incident.subject.alert == b.incident.subject.alert,
         };
-        let texts = self.context.text(delivery.now);
-        let items = Item::of(delivery);
-        for (number, item) in items.iter().enumerate() {
-            let body = render_escaped(&template.template, item.incident(), &texts, |value| {
-                if template.is_json { json_escaped(value) } else { value.to_owned() }
-            });
-            let key = match items.len() {
-                1 => Arc::clone(&delivery.key),
-                _ => format!("{}-{}", delivery.key, number + 1).into(),
-            };
-            self.post(&body, &template.content_type, &key, deadline)?;
+        let rest = delivery.with_notices(self.taken.rest(&self.receiver, delivery));
+        let mut progress = Progress::Nothing;
+        for part in rest.divided(are_of_a_body) {
+            let posted = self.post_part(&part, deadline);
+            posted.map_err(|error| DeliveryError { progress, ..error })?;
+            self.taken.add(&self.receiver, &part);
+            progress = Progress::Part;
         }
+        self.taken.forget(&self.receiver, delivery);
         Ok(())
     }
 }
 
 impl BodyTemplate {
-    /// Without a media type, a template that begins as JSON does is JSON.
     fn new(template: &Template, content_type: Option<&HeaderValue>) -> BodyTemplate {
-        let begins_as_json = matches!(
-            template.parts().first(),
-            Some(TemplatePart::Text(text)) if text.trim_start().starts_with(['{', '['])
-        );
-        let content_type = content_type.cloned().unwrap_or(match begins_as_json {
-            true => JSON,
-            false => HeaderValue::from_static("text/plain; charset=utf-8"),
-        });
+        let content_type = content_type.cloned().unwrap_or(TEXT);
         let is_json = content_type.to_str().is_ok_and(is_json);
         BodyTemplate { template: template.clone(), content_type, is_json }
     }
@@ -154,88 +165,4 @@ impl Deliver for HomeAssistant {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::alert::NoticeKind;
-    use crate::config::{ChannelKind, Severity};
-    use crate::notify::channel;
-    use crate::notify::delivery::DeliveryFault;
-    use crate::notify::fake::{Reply, Server};
-    use crate::notify::fixture::{config, context, delivery, fired, notice, of_source};
-
-    /// Bound that a slow machine does not reach.
-    const AMPLE: Duration = Duration::from_secs(20);
-
-    fn webhook(
-        url: String,
-        template: Option<&str>,
-        content_type: Option<&'static str>,
-    ) -> config::Webhook {
-        config::Webhook {
-            url: Secret::new(url),
-            headers: vec![(
-                http::header::AUTHORIZATION,
-                Secret::new("Bearer s3crettoken".to_owned()),
-            )],
-            template: template.map(|text| text.parse().unwrap()),
-            content_type: content_type.map(HeaderValue::from_static),
-        }
-    }
-
-    fn deliver(webhook: config::Webhook, delivery: &Delivery) -> Result<(), DeliveryError> {
-        let channel = channel(&config(ChannelKind::Webhook(webhook)), &context());
-        channel.deliver(delivery, Instant::now() + AMPLE)
-    }
-
-    #[test]
-    fn body_is_that_of_alertmanager_with_the_fields_of_the_configuration() {
-        let server = Server::new(Reply::ok(""));
-        deliver(webhook(server.url("/hook"), None, None), &delivery([fired()])).unwrap();
-        let request = server.requests().remove(0);
-        assert_eq!(request.json(), alertmanager::body(&delivery([fired()]), &context(), "phone"));
-        for field in [
-            "authorization: Bearer s3crettoken\r\n",
-            "content-type: application/json\r\n",
-            "idempotency-key: phone-17\r\n",
-        ] {
-            assert!(request.head.contains(field), "{}", request.head);
-        }
-    }
-
-    #[test]
-    fn template_is_posted_for_each_incident_until_one_fails() {
-        let hostile = || {
-            let mut incident = of_source("barn", Severity::Warning);
-            incident.title = "\"Barn\"\\ {x}".into();
-            notice(NoticeKind::Fired, incident)
-        };
-        let json = "{{\"text\": \"{title}: {value}\", \"state\": \"{state}\"}}";
-        let server = Server::new(Reply::ok(""));
-        let two = delivery([fired(), hostile()]);
-        deliver(webhook(server.url("/"), Some(json), None), &two).unwrap();
-        let requests = server.requests();
-        assert_eq!(requests.len(), 2);
-        assert_eq!(requests[0].body, "{\"text\": \"Cistern: 280 gal\", \"state\": \"firing\"}");
-        assert_eq!(requests[1].json()["text"], "\"Barn\"\\ {x}: 280 gal");
-        for (number, request) in requests.iter().enumerate() {
-            let key = format!("idempotency-key: phone-17-{}\r\n", number + 1);
-            assert!(request.head.contains(&key), "{}", request.head);
-            assert!(request.head.contains("content-type: application/json\r\n"));
-        }
-        let plain = webhook(server.url("/"), Some("{title}"), None);
-        deliver(plain, &delivery([hostile()])).unwrap();
-        let last = server.requests().pop().unwrap();
-        assert_eq!(last.body, "\"Barn\"\\ {x}");
-        assert!(last.head.contains("content-type: text/plain; charset=utf-8\r\n"), "{}", last.head);
-        let typed = webhook(server.url("/"), Some("\"{title}\""), Some("application/x+json"));
-        deliver(typed, &delivery([hostile()])).unwrap();
-        assert_eq!(server.requests().pop().unwrap().json(), "\"Barn\"\\ {x}");
-
-        let failing = Server::new(Reply::with("401 Unauthorized", "", "no such token s3crettoken"));
-        let error = deliver(webhook(failing.url("/"), Some(json), None), &two).unwrap_err();
-        assert_eq!((error.fault, failing.requests().len()), (DeliveryFault::Refused, 1));
-        assert_eq!(&*error.message, "the response was 401 Unauthorized: no such token [secret]");
-    }
-}
+mod tests;

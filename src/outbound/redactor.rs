@@ -22,7 +22,10 @@ pub(crate) struct Redactor(Vec<String>);
 impl Redactor {
     /// Returns a redactor of these secrets.
     pub(crate) fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Redactor {
-        let mut forms: Vec<String> = secrets.into_iter().flat_map(forms).collect();
+        Redactor::of_forms(secrets.into_iter().flat_map(forms).collect())
+    }
+
+    fn of_forms(mut forms: Vec<String>) -> Redactor {
         forms.retain(|form| form.len() >= MIN_BYTES);
         // Longest first: a secret that is part of another must not leave the rest of the other.
         order::sort_by(&mut forms, |a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));

@@ -64,6 +64,7 @@ pub(super) fn on(mut alert: AlertView, sources: &[&str], state: AlertState) -> A
             since: incident.since,
             evidence: incident.evidence.clone(),
             incident: state.is_firing().then(|| Arc::new(incident)),
+            announced: Vec::new(),
         });
     }
     alert.inactive = 0;
@@ -120,7 +121,7 @@ pub(super) fn ended(alert: &AlertView, id: u64, seconds: i64) -> Arc<Incident> {
 /// Returns a view of alerts.
 pub(super) fn view(alerts: Vec<AlertView>) -> AlertsView {
     let alerts = alerts.into_iter().map(Arc::new).collect();
-    AlertsView { version: 1, alerts, recent: [].into() }
+    AlertsView { version: 1, alerts, ..AlertsView::default() }
 }
 
 /// Returns a reader of the incidents of the past that has none.

@@ -36,6 +36,7 @@ impl Evaluator {
         self.notify(place, &channels, NoticeKind::Fired, &incident, now);
         let announced = Announced { channels, reminders: 0, latest: Some(now) };
         self.subject_mut(place).announced = announced;
+        self.rules[place.rule].view = None;
     }
 
     /// Sends the fire of an incident to the channels of its rule that were unable to carry it before.

@@ -103,6 +103,8 @@ pub struct Evaluator {
     ids: Ids,
     effects: Effects,
     published: u64,
+    /// Whether the latest view is active; `None` before the first.
+    published_active: Option<bool>,
 }
 
 /// A rule with the states of its subjects.
@@ -133,6 +135,7 @@ impl Evaluator {
             ids,
             effects: Effects::default(),
             published: 0,
+            published_active: None,
         };
         evaluator.renew(settings, now);
         evaluator

@@ -11,9 +11,12 @@ use crate::order;
 impl Evaluator {
     /// Returns the view of all alerts; `None` if nothing has changed since the last one.
     pub fn publish(&mut self) -> Option<AlertsView> {
-        if self.published > 0 && self.rules.iter().all(|rule| rule.view.is_some()) {
+        let is_active = self.is_active;
+        let is_same = self.published_active == Some(is_active);
+        if is_same && self.rules.iter().all(|rule| rule.view.is_some()) {
             return None;
         }
+        self.published_active = Some(is_active);
         self.published += 1;
         let view = |state: &mut RuleState| {
             let view = state.view.take().unwrap_or_else(|| Arc::new(view(state)));
@@ -24,6 +27,7 @@ impl Evaluator {
             version: self.published,
             alerts: self.rules.iter_mut().map(view).collect(),
             recent: self.recent.iter().cloned().collect(),
+            is_active,
         })
     }
 }

@@ -143,6 +143,7 @@ impl Subject {
             since,
             evidence: self.monitor.evidence().cloned().unwrap_or_default(),
             incident,
+            announced: self.announced.channels.clone(),
         })
     }
 }

@@ -108,8 +108,8 @@ fn of_field(condition: &FieldCondition) -> String {
 }
 
 fn channel_lines(text: &mut String, channel: &Channel) -> fmt::Result {
-    let Channel { name, kind, timeout, group_wait, max_per_hour, .. } = channel;
-    writeln!(text, "channel {name}: {}", destination(kind))?;
+    let Channel { name, timeout, group_wait, max_per_hour, .. } = channel;
+    writeln!(text, "channel {name}: {}", destination(channel))?;
     writeln!(
         text,
         "  a delivery takes at most {}; messages due within {} are one; at most {max_per_hour} an hour",
@@ -119,9 +119,9 @@ fn channel_lines(text: &mut String, channel: &Channel) -> fmt::Result {
 }
 
 /// Describes where a channel sends its messages.
-fn destination(kind: &ChannelKind) -> String {
-    let name = kind.as_str();
-    match kind {
+fn destination(channel: &Channel) -> String {
+    let name = channel.kind.as_str();
+    match &channel.kind {
         ChannelKind::Ntfy(keys) => format!("{name} at {}", server(&keys.url)),
         ChannelKind::Webhook(keys) => {
             let body = if keys.template.is_some() { "its template" } else { "Alertmanager's JSON" };
@@ -129,12 +129,13 @@ fn destination(kind: &ChannelKind) -> String {
         }
         ChannelKind::Smtp(keys) => {
             let protection = match keys.security {
-                SmtpSecurity::ImplicitTls => "TLS",
-                SmtpSecurity::StartTls => "STARTTLS",
-                SmtpSecurity::Loopback => "TLS if offered",
+                SmtpSecurity::ImplicitTls => "with TLS",
+                SmtpSecurity::StartTls => "with STARTTLS",
+                SmtpSecurity::Loopback if channel.ca_certs.is_some() => "with STARTTLS if offered",
+                SmtpSecurity::Loopback => "without TLS",
             };
             let to = keys.to.join(", ");
-            format!("{name} by {}:{} with {protection}, to {to}", keys.host, keys.port)
+            format!("{name} by {}:{} {protection}, to {to}", keys.host, keys.port)
         }
         ChannelKind::Pushover(keys) => format!("{name} at {}", server(&keys.url)),
         ChannelKind::Telegram(keys) => format!("{name} at {}", server(&keys.url)),
@@ -221,6 +222,13 @@ password = "s3cret"
 from = "pump@example.org"
 to = ["anna@example.org"]
 [[notify]]
+name = "relay"
+kind = "smtp"
+url = "smtp://localhost"
+timeout = "45s"
+from = "pump@example.org"
+to = ["anna@example.org"]
+[[notify]]
 name = "chat"
 kind = "slack"
 url = "https://hooks.slack.com/services/T0/B0/s3cret"
@@ -245,6 +253,9 @@ url = "https://hc-ping.com/s3cret"
             "alert disk_full: a rule of the server itself; critical, to every channel",
             "channel phone: ntfy at https://ntfy.sh",
             "channel mail: smtp by mail.example:465 with TLS, to anna@example.org",
+            "  a delivery takes at most 2m; messages due within 30s are one; at most 60 an hour",
+            "channel relay: smtp by localhost:25 without TLS, to anna@example.org",
+            "  a delivery takes at most 45s; messages due within 30s are one; at most 60 an hour",
             "channel chat: slack at https://hooks.slack.com",
             "channel script: exec /bin/notify, with 1 arguments",
             "  a delivery takes at most 30s; messages due within 0s are one; at most 60 an hour",

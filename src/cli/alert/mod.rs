@@ -186,7 +186,7 @@ struct Unsilence {
     subcommand,
     name = "test",
     example = "Test the channel of [[notify]] with name = \"phone\"\n$ {command_name} --channel phone",
-    note = "It waits for the delivery, for the channel's timeout at most (30 s by default). Over TCP it needs
+    note = "It waits for the delivery, for the channel's timeout at most (30 s by default, 2 min of smtp). Over TCP it needs
 a token with the scope alert, by --token-file or $PUMPHOUSE_TOKEN: `pumphouse-web token new
 --name phone --scope alert` makes one. Over a unix socket ([server] admin_listen =
 \"unix:/path\") it needs none.",

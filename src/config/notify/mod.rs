@@ -29,7 +29,7 @@ pub struct Channel {
     pub name: Arc<str>,
     /// Service that takes its messages, with the keys that it needs.
     pub kind: ChannelKind,
-    /// `timeout`: total time of one delivery.
+    /// `timeout`: total time of one delivery. By default longer for mail.
     pub timeout: Duration,
     /// `group_wait`: messages that become due within this time of the first one are sent as one.
     pub group_wait: Duration,
@@ -82,10 +82,10 @@ pub struct Webhook {
     pub url: Secret,
     /// `[notify.headers]`.
     pub headers: Vec<(HeaderName, Secret)>,
-    /// `template`: body in place of Alertmanager's; each placeholder is escaped as within a JSON string if the
-    /// template is JSON.
+    /// `template`: body in place of Alertmanager's; each placeholder is escaped as within a JSON string if the media
+    /// type is that of JSON.
     pub template: Option<Template>,
-    /// Media type of the body that the template makes.
+    /// Media type of the body that the template makes: the configured one, or else that of the template.
     pub content_type: Option<HeaderValue>,
 }
 
@@ -113,8 +113,9 @@ pub enum SmtpSecurity {
     ImplicitTls,
     /// `smtp://`: STARTTLS, without which nothing is sent (RFC 3207).
     StartTls,
-    /// `smtp://` to a loopback address, to a mail server on this machine: without TLS, unless `ca_file` names its certificate and
-    /// it offers STARTTLS. Such a server's own certificate is most often one that the system does not trust.
+    /// `smtp://` to a loopback address, to a mail server on this machine: without TLS, unless `ca_file` names its
+    /// certificate and it offers STARTTLS. Such a server's own certificate is most often one that the system does not
+    /// trust.
     Loopback,
 }
 

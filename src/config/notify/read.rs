@@ -15,6 +15,9 @@ use crate::suggestion::advice;
 const MAX_CHANNELS: usize = 100;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// A server may scan a mail before it replies. Without its reply, the mail is sent again, so RFC 5321 4.5.3.2.6 gives it
+/// ten minutes.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 const MIN_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const GROUP_WAIT: Duration = Duration::from_secs(30);
@@ -73,13 +76,15 @@ fn read_one(
     name: Option<String>,
     ca_files: &CaFiles,
 ) -> Option<Channel> {
-    let timeout = section.duration_within("timeout", TIMEOUT, MIN_TIMEOUT..=MAX_TIMEOUT);
+    let written = section.string("kind");
+    let is_mail = written.as_ref().is_some_and(|at| at.value == "smtp");
+    let default = if is_mail { MAIL_TIMEOUT } else { TIMEOUT };
+    let timeout = section.duration_within("timeout", default, MIN_TIMEOUT..=MAX_TIMEOUT);
     let group_wait =
         section.duration_within("group_wait", GROUP_WAIT, Duration::ZERO..=MAX_GROUP_WAIT);
     let max_per_hour = section.integer("max_per_hour", MAX_PER_HOUR, LIMIT_PER_HOUR);
     let ca_file = section.span_of("ca_file");
     let ca_certs = ca_files.read(&mut section);
-    let written = section.string("kind");
     let written = section.require("kind", written);
     let kind = written.as_ref().and_then(|at| kind(&mut section, at));
     if let (Some(ChannelKind::Exec(_)), Some(span)) = (&kind, ca_file) {

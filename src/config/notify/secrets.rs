@@ -36,7 +36,10 @@ impl Channel {
             ChannelKind::Discord(url)
             | ChannelKind::Slack(url)
             | ChannelKind::HomeAssistant(url) => of_capability(url),
-            ChannelKind::Exec(_) => Vec::new(),
+            // Arguments may be credentials.
+            ChannelKind::Exec(command) => {
+                command.iter().skip(1).cloned().map(Secret::new).collect()
+            }
         }
     }
 }

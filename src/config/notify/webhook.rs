@@ -17,8 +17,14 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Webhook> {
         Some(at) => Some(template_in(section, "template", at)?),
         None => None,
     };
-    let is_configured = headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
-    let content_type = template.as_ref().filter(|_| !is_configured).map(media_type);
+    let configured = headers.iter().find(|(name, _)| *name == CONTENT_TYPE);
+    let configured = configured.and_then(|(_, value)| {
+        let mut value = HeaderValue::from_str(value.expose()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    });
+    let content_type =
+        template.as_ref().map(|template| configured.unwrap_or_else(|| media_type(template)));
     Some(Webhook { url: url?, headers, template, content_type })
 }
 

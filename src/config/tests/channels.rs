@@ -67,7 +67,7 @@ fn channel_of_each_kind_is_read() {
                 url: secret("https://h/hook"),
                 headers: vec![(http::header::CONTENT_TYPE, secret("text/markdown"))],
                 template: Some("{title}".parse().unwrap()),
-                content_type: None,
+                content_type: Some(http::HeaderValue::from_static("text/markdown")),
             }),
         ),
         (

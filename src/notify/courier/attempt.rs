@@ -37,8 +37,8 @@ impl Attempts {
                 true => DeliveryFault::Undeliverable,
                 false => DeliveryFault::Transient,
             };
-            let message = "a defect of this program, which the log describes".into();
-            return Err(DeliveryError { fault, message, retry_after: None });
+            let message = "a defect of this program, which the log describes";
+            return Err(DeliveryError::new(fault, message));
         };
         self.panics = 0;
         outcome

@@ -34,14 +34,11 @@ impl Deliver for Fake {
         self.attempts.send((delivery.clone(), left)).unwrap();
         match behavior {
             Behavior::Accept => Ok(()),
-            Behavior::Fail(fault) => {
-                Err(DeliveryError { fault, message: "no".into(), retry_after: None })
-            }
-            Behavior::Wait(seconds) => {
-                let fault = DeliveryFault::Transient;
-                let retry_after = Some(Duration::from_secs(seconds));
-                Err(DeliveryError { fault, message: "wait".into(), retry_after })
-            }
+            Behavior::Fail(fault) => Err(DeliveryError::new(fault, "no")),
+            Behavior::Wait(seconds) => Err(DeliveryError {
+                retry_after: Some(Duration::from_secs(seconds)),
+                ..DeliveryError::new(DeliveryFault::Transient, "wait")
+            }),
             Behavior::Panic => panic!("a defect, for the test"),
             Behavior::Hang(hang) => {
                 let _ = hang.recv();
@@ -217,7 +214,7 @@ fn settings_that_come_during_an_attempt_that_is_refused_end_the_wait() {
             self.1.send(()).unwrap();
             let _ = self.0.recv();
             let fault = DeliveryFault::Refused;
-            Err(DeliveryError { fault, message: "no".into(), retry_after: None })
+            Err(DeliveryError::new(fault, "no"))
         }
     }
     let (release, hang) = bounded(0);

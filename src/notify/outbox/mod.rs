@@ -39,9 +39,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
-use super::delivery::{Delivery, DeliveryError, DeliveryFault};
+use super::delivery::{Delivery, DeliveryError, DeliveryFault, Progress};
+use super::message_key::message_key;
 use crate::alert::{Notice, NoticeKey, NoticeKind};
 use crate::kernel::clock::TimePoint;
 
@@ -93,6 +92,8 @@ pub enum Failed {
     },
     /// The message with this number of notices was dropped.
     Dropped(usize),
+    /// The message was sent to all receivers that take it. The failure is that of others.
+    Sent,
 }
 
 /// Queue of the notices of a channel.
@@ -240,13 +241,22 @@ impl Outbox {
 
     /// Records that the message in flight was not sent.
     pub fn failed(&mut self, error: DeliveryError, now: TimePoint) -> Failed {
-        self.reported_in_flight = 0;
-        let DeliveryError { fault, message, retry_after } = error;
+        let DeliveryError { fault, progress, message, retry_after } = error;
         let since = match &self.last_error {
             Some(earlier) => earlier.since,
             None => now.wall,
         };
-        self.last_error = Some(LastError { since, fault, message: message.clone() });
+        let last_error = Some(LastError { since, fault, message: message.clone() });
+        if progress == Progress::Done {
+            self.sent(now);
+            self.last_error = last_error;
+            return Failed::Sent;
+        }
+        if progress == Progress::Part {
+            self.backoff.reset();
+        }
+        self.reported_in_flight = 0;
+        self.last_error = last_error;
         self.counts.failed += 1;
         let entries = mem::take(&mut self.in_flight);
         let incidents = merge::incidents(&entries);
@@ -377,31 +387,12 @@ impl Outbox {
         self.reported_in_flight = self.unreported;
         Delivery {
             notices: self.in_flight.iter().map(|entry| Arc::clone(&entry.notice)).collect(),
-            key: message_key(self.in_flight.iter().map(|entry| &entry.notice.key)),
+            key: message_key(self.in_flight.iter().map(|entry| &entry.notice.key).collect()),
             dropped: self.unreported,
             unsaved: self.in_flight.iter().any(|entry| !entry.is_saved),
             now: now.wall,
         }
     }
-}
-
-/// Bytes of the hash that identify a message.
-const KEY_BYTES: usize = 16;
-
-/// Returns the identity of a message, which is the same for the same notices in any order.
-fn message_key<'a>(keys: impl Iterator<Item = &'a NoticeKey>) -> Arc<str> {
-    let mut keys: Vec<&NoticeKey> = keys.collect();
-    keys.sort_unstable();
-    let text: String = keys
-        .iter()
-        .map(|NoticeKey { channel, incident, kind, number }| {
-            format!("{channel} {incident} {} {number}\n", kind.as_str())
-        })
-        .collect();
-    let hash = digest(&SHA256, text.as_bytes());
-    let hex: String =
-        hash.as_ref().iter().take(KEY_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    hex.into()
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ impl Model {
             Answer::Ok | Answer::Rejects | Answer::OkThenKilled => None,
         };
         if let Some(fault) = fault {
-            let error = DeliveryError { fault, message: "no".into(), retry_after: None };
+            let error = DeliveryError::new(fault, "no");
             let failed = self.outbox.failed(error, self.now);
             if let Failed::SetAside { count, .. } | Failed::Dropped(count) = failed {
                 assert_eq!(count, delivery.notices.len());

@@ -26,8 +26,8 @@ pub struct OutboxStatus {
     pub waited: Duration,
     /// True if the quota of messages in an hour is used up.
     pub is_quota_used: bool,
-    /// Failure of the latest attempt; after one that succeeded the latest rejection of a message that is set aside, if
-    /// there is one.
+    /// Failure of the latest attempt, also of one that some receivers have taken; after one that succeeded the latest
+    /// rejection of a message that is set aside, if there is one.
     pub last_error: Option<LastError>,
     /// Latest loss of notices, within [`LOSS_SHOWN`], with its reason.
     pub loss: Option<LastError>,

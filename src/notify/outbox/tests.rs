@@ -39,7 +39,7 @@ pub(super) fn content(delivery: &Delivery) -> Vec<(u64, NoticeKind, u32)> {
 }
 
 pub(super) fn error(fault: DeliveryFault) -> DeliveryError {
-    DeliveryError { fault, message: "no".into(), retry_after: None }
+    DeliveryError::new(fault, "no")
 }
 
 #[test]
@@ -271,4 +271,44 @@ fn retry_after_a_failure_does_not_wait_for_the_group_again() {
     send(&mut outbox, 600);
     outbox.failed(error(DeliveryFault::Transient), t(600));
     send(&mut outbox, 605);
+}
+
+#[test]
+fn message_that_was_sent_in_part_is_tried_again_soon() {
+    let mut outbox = outbox(0, 60);
+    restore(&mut outbox, 0, &[(1, Fired, 0), (2, Fired, 0)]);
+    let mut time = 0;
+    let mut fail = |outbox: &mut Outbox, progress| {
+        send(outbox, time);
+        let error = DeliveryError { progress, ..error(DeliveryFault::Transient) };
+        let Failed::Retry(wait) = outbox.failed(error, t(time)) else { panic!("no retry") };
+        time += 2000;
+        wait
+    };
+    for _ in 0..6 {
+        fail(&mut outbox, Progress::Nothing);
+    }
+    assert!(fail(&mut outbox, Progress::Nothing) > 4 * MIN_BACKOFF);
+    assert!(fail(&mut outbox, Progress::Part) <= MIN_BACKOFF);
+    assert!(fail(&mut outbox, Progress::Part) <= MIN_BACKOFF);
+}
+
+#[test]
+fn message_that_some_receivers_do_not_take_is_done_and_its_failure_is_shown() {
+    let mut outbox = outbox(0, 60);
+    let done = || DeliveryError { progress: Progress::Done, ..error(DeliveryFault::Refused) };
+    for (time, id) in [(0, 1), (10, 2)] {
+        restore(&mut outbox, time, &[(id, Fired, 0)]);
+        send(&mut outbox, time);
+        assert_eq!(outbox.failed(done(), t(time)), Failed::Sent);
+        assert_eq!(outbox.take_done().len(), 1);
+        let status = outbox.status(t(time));
+        assert_eq!((status.sent, status.failed, status.waiting), (id, 0, 0));
+        let shown = status.last_error.unwrap();
+        assert_eq!((shown.fault, shown.since), (DeliveryFault::Refused, at(0)));
+    }
+    restore(&mut outbox, 20, &[(3, Fired, 0)]);
+    send(&mut outbox, 20);
+    outbox.sent(t(20));
+    assert_eq!(outbox.status(t(20)).last_error, None);
 }

@@ -41,7 +41,7 @@ pub(super) enum Action {
     Send(Vec<u8>),
     /// Encrypt the connection, and then send this and wait for a reply.
     Encrypt(Vec<u8>),
-    /// The server has taken the mail. Send QUIT.
+    /// The server has taken the mail for the recipients that it has not refused, if there are any. Send QUIT.
     Finish,
 }
 
@@ -87,8 +87,8 @@ impl Dialog {
     }
 
     /// Returns the recipients that the server has not taken, with its replies.
-    pub(super) fn refused(&self) -> &[(String, Reply)] {
-        &self.refused
+    pub(super) fn into_refused(self) -> Vec<(String, Reply)> {
+        self.refused
     }
 
     /// Returns what to do after a reply.
@@ -109,10 +109,10 @@ impl Dialog {
             (State::LoginName, 334) => Ok(self.login(State::LoginPassword)),
             (State::Plain | State::LoginPassword, 235) => Ok(self.sender()),
             (State::Sender, 250) => Ok(self.recipient(0)),
-            (State::Recipient(number), 250 | 251) => self.after_recipient(number),
+            (State::Recipient(number), 250 | 251) => Ok(self.after_recipient(number)),
             (State::Recipient(number), 400..=599) => {
                 self.refused.push((self.settings.to[number].clone(), reply.clone()));
-                self.after_recipient(number)
+                Ok(self.after_recipient(number))
             }
             (State::Data, 354) => {
                 self.state = State::Content;
@@ -189,21 +189,13 @@ impl Dialog {
     }
 
     /// The mail is sent if the server takes one recipient.
-    fn after_recipient(&mut self, number: usize) -> Result<Action, DialogError> {
-        if number + 1 < self.settings.to.len() {
-            return Ok(self.recipient(number + 1));
+    fn after_recipient(&mut self, number: usize) -> Action {
+        let count = self.settings.to.len();
+        match number + 1 < count {
+            true => self.recipient(number + 1),
+            false if self.refused.len() < count => self.send(State::Data, "DATA"),
+            false => Action::Finish,
         }
-        if self.refused.len() < self.settings.to.len() {
-            return Ok(self.send(State::Data, "DATA"));
-        }
-        let transient = self.refused.iter().find(|(_, reply)| reply.is_transient());
-        let fault = match transient {
-            Some(_) => DeliveryFault::Transient,
-            None => DeliveryFault::Refused,
-        };
-        let (address, reply) = transient.unwrap_or(&self.refused[0]);
-        let message = format!("the mail server does not take the recipient {address}: {reply}");
-        Err(DialogError { fault, message })
     }
 
     /// Returns the error of a reply that ends the dialog.
@@ -217,8 +209,11 @@ impl Dialog {
             }
             State::Sender => ("the sender", DeliveryFault::Refused),
             State::Recipient(_) => ("a recipient", DeliveryFault::Refused),
-            State::Data => ("DATA", DeliveryFault::Undeliverable),
-            State::Content => ("the mail", DeliveryFault::Undeliverable),
+            State::Data => ("DATA", DeliveryFault::Refused),
+            State::Content if reply.is_about_content() => {
+                ("the mail", DeliveryFault::Undeliverable)
+            }
+            State::Content => ("the mail", DeliveryFault::Refused),
         };
         let fault = match reply.code {
             500.. => permanent,

@@ -1,7 +1,8 @@
 //! The mail of a message, with a plain and an HTML part.
 //!
-//! The mails of one incident are a thread: the first has a Message-ID that is made of the incident's id, and later
-//! ones refer to it. A mail that is sent again has the same Message-ID, by which some servers recognise it.
+//! The mails of one incident are a thread: all of them refer to a mail that does not exist, whose Message-ID is made of
+//! the incident's id. The Message-ID of a mail is made of the key of its message, so that it is the same one if the
+//! message is sent again, by which some servers recognise it, and another one if notices have joined.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,6 @@ use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use maud::{DOCTYPE, html};
 
-use crate::alert::{Notice, NoticeKind};
 use crate::config::Smtp;
 use crate::notify::context::ChannelContext;
 use crate::notify::cut::{Measure, cut, cut_title};
@@ -30,10 +30,9 @@ const MAX_SECOND: u64 = 253_402_300_799;
 /// Most threads that a mail refers to.
 const MAX_REFERENCES: usize = 10;
 
-/// A mail and its envelope.
+/// A mail and its sender.
 pub(super) struct Mail {
     pub(super) from: String,
-    pub(super) to: Vec<String>,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -87,25 +86,28 @@ pub(super) fn mail(
     for mailbox in &to {
         builder = builder.to(mailbox.clone());
     }
-    let earlier = ids.earlier(delivery);
-    if let Some(first) = earlier.first() {
-        builder = builder.in_reply_to(first.clone()).references(earlier.join(" "));
+    let threads = ids.threads(delivery);
+    if let Some(first) = threads.first() {
+        builder = builder.in_reply_to(first.clone()).references(threads.join(" "));
     }
     let parts =
         MultiPart::alternative_plain_html(plain(&message, context), html(&message, context));
     let built =
         builder.multipart(parts).map_err(|error| format!("cannot make the mail: {error}"))?;
-    Ok(Mail {
-        from: from.email.to_string(),
-        to: to.iter().map(|mailbox| mailbox.email.to_string()).collect(),
-        bytes: built.formatted(),
-    })
+    Ok(Mail { from: from.email.to_string(), bytes: built.formatted() })
 }
 
 /// Returns the time of a mail, in the years that its field can have.
 fn date(at: Timestamp) -> SystemTime {
     let seconds = u64::try_from(at.as_second()).unwrap_or_default().min(MAX_SECOND);
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// Returns an address of the configuration without the name, as an envelope has it.
+pub(super) fn bare_address(address: &str) -> String {
+    let mailbox = mailbox("to", address);
+    // One that is not valid fails each mail.
+    mailbox.map_or_else(|_| address.to_owned(), |mailbox| mailbox.email.to_string())
 }
 
 /// Parses an address of the configuration.
@@ -159,31 +161,22 @@ struct Ids {
 }
 
 impl Ids {
-    /// Returns the id of a mail: that of its first incident if it reports its begin.
+    /// Returns the id of a mail, which differs if its content does.
     fn of(&self, delivery: &Delivery) -> String {
-        match delivery.notices.first() {
-            Some(first) if first.key.kind == NoticeKind::Fired => self.of_incident(first),
-            _ => format!("<{}@{}>", id_text(&delivery.key), self.host),
+        let key = id_text(&delivery.key);
+        match delivery.dropped {
+            0 => format!("<{key}@{}>", self.host),
+            dropped => format!("<{key}.{dropped}@{}>", self.host),
         }
     }
 
-    fn of_incident(&self, notice: &Notice) -> String {
-        let channel = id_text(&notice.key.channel);
-        format!("<incident-{}.{channel}@{}>", notice.key.incident, self.host)
-    }
-
-    /// Returns the ids of the first mails of the incidents whose begin was reported before.
-    fn earlier(&self, delivery: &Delivery) -> Vec<String> {
-        let items = Item::of(delivery);
-        let own = self.of(delivery);
-        let begun = |notice: &Notice| {
-            delivery.notices.iter().any(|other| {
-                other.key.incident == notice.key.incident && other.key.kind == NoticeKind::Fired
-            })
+    /// Returns the ids of the threads of the incidents.
+    fn threads(&self, delivery: &Delivery) -> Vec<String> {
+        let id = |item: &Item<'_>| {
+            let key = &item.notice.key;
+            format!("<incident-{}.{}@{}>", key.incident, id_text(&key.channel), self.host)
         };
-        let earlier = items.iter().map(|item| item.notice).filter(|notice| !begun(notice));
-        let ids = earlier.map(|notice| self.of_incident(notice)).filter(|id| *id != own);
-        ids.take(MAX_REFERENCES).collect()
+        Item::of(delivery).iter().take(MAX_REFERENCES).map(id).collect()
     }
 }
 

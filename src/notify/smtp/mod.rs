@@ -5,6 +5,7 @@
 
 mod dialog;
 mod mail;
+mod recipients;
 mod reply;
 
 use std::fs;
@@ -16,10 +17,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use self::dialog::{Action, Dialog, Settings};
-use self::mail::{Mail, mail};
+use self::mail::{Mail, bare_address, mail};
+use self::recipients::{Recipients, Refusal};
 use self::reply::{Replies, Reply};
 use super::context::ChannelContext;
-use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
+use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault, Progress};
 use crate::config::{self, Channel, SmtpSecurity};
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{DeadlineStream, Failure, Redactor};
@@ -31,6 +33,7 @@ pub(super) struct Mailer {
     tls: ClientTls,
     /// True if the configuration names the certificate of the server or its authority.
     has_own_certificates: bool,
+    recipients: Recipients,
     context: ChannelContext,
     redactor: Redactor,
 }
@@ -48,12 +51,19 @@ impl Mailer {
             timeout: config.timeout,
             tls: context.tls_of(config),
             has_own_certificates: config.ca_certs.is_some(),
+            recipients: Recipients::new(smtp.to.iter().map(|address| bare_address(address))),
             context: context.clone(),
             redactor: Redactor::of(secrets.iter().flatten().map(String::as_str)),
         }
     }
 
-    fn settings(&self, mail: Mail, machine: &str, stream: &DeadlineStream) -> Settings {
+    fn settings(
+        &self,
+        mail: Mail,
+        to: &[String],
+        machine: &str,
+        stream: &DeadlineStream,
+    ) -> Settings {
         let security = self.smtp.security;
         let login = self.smtp.login.as_ref();
         Settings {
@@ -65,17 +75,24 @@ impl Mailer {
             is_loopback: stream.is_loopback(),
             login: login.map(|login| (login.username.clone(), login.password.expose().to_owned())),
             from: mail.from,
-            to: mail.to,
+            to: to.to_vec(),
             mail: mail.bytes,
         }
     }
 
-    fn send(&self, mail: Mail, machine: &str, deadline: Instant) -> Result<(), DeliveryError> {
+    /// Sends a mail. Returns the recipients that the server did not take.
+    fn send(
+        &self,
+        mail: Mail,
+        to: &[String],
+        machine: &str,
+        deadline: Instant,
+    ) -> Result<Vec<Refusal>, DeliveryError> {
         let (host, port) = (self.smtp.host.as_str(), self.smtp.port);
         let failed = |error| self.failed(error);
         let mut stream = DeadlineStream::connect(host, port, &self.context.resolver, deadline)
             .map_err(failed)?;
-        let settings = self.settings(mail, machine, &stream);
+        let settings = self.settings(mail, to, machine, &stream);
         if self.smtp.security == SmtpSecurity::ImplicitTls {
             stream = stream.encrypt(host, &self.tls).map_err(failed)?;
         }
@@ -97,8 +114,7 @@ impl Mailer {
                 }
                 Ok(Action::Finish) => {
                     quit(&mut stream);
-                    self.log_refused(&dialog);
-                    return Ok(());
+                    return Ok(dialog.into_refused());
                 }
                 Err(error) => {
                     quit(&mut stream);
@@ -143,20 +159,31 @@ impl Mailer {
         DeliveryError::new(DeliveryFault::Transient, self.redactor.redact(message))
     }
 
-    fn log_refused(&self, dialog: &Dialog) {
-        for (address, reply) in dialog.refused() {
-            let text = format!("the mail server does not take the recipient {address}: {reply}");
-            log::warn!("{}; the others get the message", self.redactor.redact(text));
-        }
+    fn redacted(&self, error: DeliveryError) -> DeliveryError {
+        let message = self.redactor.redact(error.message.to_string()).into();
+        DeliveryError { message, ..error }
     }
 }
 
 impl Deliver for Mailer {
+    /// Sends a mail to the recipients that lack the same notices: after the first attempt, those that were deferred.
     fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
         let machine = machine_name();
-        let mail = mail(delivery, &self.smtp, &self.context, &machine)
-            .map_err(|message| DeliveryError::new(DeliveryFault::Refused, message))?;
-        self.send(mail, &machine, deadline)
+        let (mut refused, mut progress) = (Vec::new(), Progress::Nothing);
+        for part in self.recipients.parts(delivery) {
+            let mail = mail(&part.delivery, &self.smtp, &self.context, &machine)
+                .map_err(|message| DeliveryError::new(DeliveryFault::Refused, message))?;
+            let of_part = self
+                .send(mail, &part.to, &machine, deadline)
+                .map_err(|error| DeliveryError { progress, ..error })?;
+            if self.recipients.record(&part, &of_part, Instant::now()) {
+                progress = Progress::Part;
+            }
+            refused.extend(of_part);
+        }
+        let has_progress = progress == Progress::Part;
+        let outcome = self.recipients.outcome(delivery, &refused, has_progress, Instant::now());
+        outcome.map_err(|error| self.redacted(error))
     }
 }
 

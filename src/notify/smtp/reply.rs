@@ -39,14 +39,30 @@ impl Reply {
     pub(super) fn is_transient(&self) -> bool {
         (400..500).contains(&self.code)
     }
+
+    /// Returns true if a reply that rejects a mail is about its size (5.3.4) or its form (5.6), which no later attempt
+    /// changes. Others are about the sender, the recipient, their quotas or a policy (RFC 3463 3). Without an enhanced
+    /// status code, the code alone decides (RFC 5321 4.2.3).
+    pub(super) fn is_about_content(&self) -> bool {
+        match self.enhanced_code() {
+            Some(code) => code == "5.3.4" || code.starts_with("5.6."),
+            None => matches!(self.code, 552 | 554),
+        }
+    }
+
+    /// Returns the enhanced status code (RFC 3463), with which the text begins.
+    fn enhanced_code(&self) -> Option<&str> {
+        let first = self.lines.first()?;
+        first.split(' ').next().filter(|word| is_enhanced_code(word))
+    }
 }
 
-/// Shows the code and the text in one line. An enhanced status code (RFC 3463) is the begin of the text.
+/// Shows the code and the text in one line. An enhanced status code is the begin of the text.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Each line of a reply repeats the enhanced status code (RFC 2034 4).
         let first = self.lines.first().map_or("", String::as_str);
-        let code = first.split(' ').next().filter(|word| is_enhanced_code(word));
+        let code = self.enhanced_code();
         let rest = self.lines.iter().skip(1).map(|line| {
             let rest = code.and_then(|code| line.strip_prefix(code));
             rest.unwrap_or(line).trim()

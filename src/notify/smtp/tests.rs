@@ -31,9 +31,15 @@ enum Fault {
     Login,
     /// Does not take the first recipient.
     Recipient,
+    /// Defers the second recipient.
+    Deferral,
+    /// Replies to the mail after a while.
+    Late,
+    /// Takes the mail, and closes the connection without a reply.
+    LostReply,
 }
 
-/// A mail server for one connection.
+/// A mail server for a connection with each of its faults.
 struct Server {
     address: SocketAddr,
     certificate: CertificateDer<'static>,
@@ -47,6 +53,10 @@ impl<T: Read + Write> Stream for T {}
 
 impl Server {
     fn start(implicit: bool, offers: &'static str, fault: Fault) -> Server {
+        Server::with_faults(implicit, offers, &[fault])
+    }
+
+    fn with_faults(implicit: bool, offers: &'static str, faults: &[Fault]) -> Server {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let certificate = made.cert.der().clone();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -61,9 +71,8 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let received = Arc::clone(&lines);
-        let thread = thread::spawn(move || {
-            let (socket, _) = listener.accept().unwrap();
+        let (received, faults) = (Arc::clone(&lines), faults.to_vec());
+        let serve_one = move |socket: TcpStream, fault| {
             let encrypted = |socket: TcpStream| {
                 let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
                 StreamOwned::new(connection, socket)
@@ -78,6 +87,9 @@ impl Server {
                 let offers: &'static str = Box::leak(after.into_boxed_str());
                 serve(&mut encrypted(socket), false, offers, fault, &received);
             }
+        };
+        let thread = thread::spawn(move || {
+            faults.into_iter().for_each(|fault| serve_one(listener.accept().unwrap().0, fault));
         });
         Server { address, certificate, lines, thread }
     }
@@ -103,14 +115,27 @@ impl Server {
         is_trusted: bool,
         timeout: Duration,
     ) -> (Vec<String>, Result<(), DeliveryError>) {
+        let (lines, mut results) = self.deliver_often(1, security, is_trusted, timeout);
+        (lines, results.remove(0))
+    }
+
+    /// Sends a message to it so many times.
+    fn deliver_often(
+        self,
+        times: usize,
+        security: SmtpSecurity,
+        is_trusted: bool,
+        timeout: Duration,
+    ) -> (Vec<String>, Vec<Result<(), DeliveryError>>) {
         let mut config = config(ChannelKind::Smtp(self.config(security)));
         config.ca_certs = is_trusted.then(|| [self.certificate.clone()].into());
         let channel = channel(&config, &context());
-        let result = channel.deliver(&delivery([fired()]), Instant::now() + timeout);
+        let deliver = |_| channel.deliver(&delivery([fired()]), Instant::now() + timeout);
+        let results = (0..times).map(deliver).collect();
         drop(channel);
         self.thread.join().unwrap();
         let lines = self.lines.lock().unwrap().clone();
-        (lines, result)
+        (lines, results)
     }
 }
 
@@ -158,6 +183,11 @@ fn serve(
                 }
                 if line == "." {
                     in_mail = false;
+                    match fault {
+                        Fault::LostReply => return false,
+                        Fault::Late => thread::sleep(SHORT),
+                        _ => {}
+                    }
                     say(&mut stream, "250 2.0.0 queued\r\n");
                 }
             }
@@ -183,6 +213,9 @@ fn serve(
                 match fault {
                     Fault::Recipient if recipients == 1 => {
                         say(&mut stream, "550 5.1.1 unknown\r\n")
+                    }
+                    Fault::Deferral if recipients == 2 => {
+                        say(&mut stream, "451 4.7.1 greylisted\r\n")
                     }
                     _ => say(&mut stream, "250 ok\r\n"),
                 }
@@ -288,11 +321,50 @@ fn login_that_the_server_repeats_is_not_shown() {
 }
 
 #[test]
-fn mail_goes_to_the_other_recipients() {
+fn mail_goes_to_the_other_recipients_and_the_failure_is_reported() {
     let server = Server::start(false, OFFERS, Fault::Recipient);
     let (lines, result) = server.deliver(SmtpSecurity::Loopback, false, AMPLE);
-    assert_eq!(result, Ok(()));
+    let error = result.unwrap_err();
+    assert_eq!((error.fault, error.progress), (DeliveryFault::Refused, Progress::Done));
+    assert_eq!(
+        &*error.message,
+        "the mail server does not take the recipient a@x.test: 550 5.1.1 unknown; the others have the message"
+    );
     assert!(lines.iter().any(|line| line == "."), "{lines:?}");
+}
+
+/// Returns the lines that begin with a text.
+fn beginning<'a>(lines: &'a [String], begin: &str) -> Vec<&'a str> {
+    lines.iter().map(String::as_str).filter(|line| line.starts_with(begin)).collect()
+}
+
+#[test]
+fn recipient_that_is_deferred_gets_the_mail_by_the_next_attempt() {
+    let server = Server::with_faults(false, OFFERS, &[Fault::Deferral, Fault::None]);
+    let (lines, results) = server.deliver_often(2, SmtpSecurity::Loopback, false, AMPLE);
+    let error = results[0].as_ref().unwrap_err();
+    assert_eq!((error.fault, error.progress), (DeliveryFault::Transient, Progress::Part));
+    assert_eq!(results[1], Ok(()));
+    let expected = ["RCPT TO:<a@x.test>", "RCPT TO:<b@x.test>", "RCPT TO:<b@x.test>"];
+    assert_eq!(beginning(&lines, "RCPT"), expected);
+    assert_eq!(beginning(&lines, "To: "), ["To: a@x.test, b@x.test"; 2]);
+}
+
+#[test]
+fn reply_to_the_mail_may_be_late() {
+    let server = Server::start(false, OFFERS, Fault::Late);
+    let (lines, result) = server.deliver(SmtpSecurity::Loopback, false, AMPLE);
+    assert_eq!((result, beginning(&lines, "DATA").len()), (Ok(()), 1));
+}
+
+#[test]
+fn mail_whose_reply_is_lost_is_sent_again_with_its_id() {
+    let server = Server::with_faults(false, OFFERS, &[Fault::LostReply, Fault::None]);
+    let (lines, results) = server.deliver_often(2, SmtpSecurity::Loopback, false, AMPLE);
+    assert_eq!(results[0].as_ref().unwrap_err().fault, DeliveryFault::Transient);
+    assert_eq!(results[1], Ok(()));
+    let ids = beginning(&lines, "Message-ID: ");
+    assert!(ids.len() == 2 && ids[0] == ids[1], "{ids:?}");
 }
 
 #[test]

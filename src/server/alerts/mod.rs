@@ -30,8 +30,8 @@ use crate::data_lock::DataLock;
 use crate::history::{ChangeSender, History};
 use crate::kernel::clock::{Clock, Start};
 use crate::notify::{
-    Ailments, ChannelContext, HeartbeatSettings, HeartbeatThread, Notifier, NotifierHandle, Ping,
-    PingCounts,
+    Ailments, ChannelContext, HeartbeatSettings, HeartbeatThread, LateAlerts, Notifier,
+    NotifierHandle, Ping, PingCounts,
 };
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::ClientTls;
@@ -77,6 +77,7 @@ pub(super) struct Alerts {
     lock: Arc<DataLock>,
     tls: ClientTls,
     resolver: ThreadedResolver,
+    late_alerts: LateAlerts,
 }
 
 impl Alerts {
@@ -88,7 +89,8 @@ impl Alerts {
         let Surroundings { board, history, change_sender, certificates, start, tls, lock } = around;
         let late_store = LateStore::default();
         let resolver = ThreadedResolver::system();
-        let context = context(config, &tls, &resolver);
+        let late_alerts = LateAlerts::default();
+        let context = context(config, &tls, &resolver, &late_alerts);
         let clock = Clock::system();
         let done_store = late_store.clone();
         let done = Arc::new(move |done| {
@@ -118,6 +120,8 @@ impl Alerts {
         let past = past_of(&late_store);
         let (engine, handle, age) =
             AlertEngine::start(alert::Settings::from(config), board, start, clock, outputs, past)?;
+        // It is set once, before the file is opened.
+        let _ = late_alerts.set(handle.clone());
         let settling = late_store.clone();
         let handle = handle.settling(Arc::new(move || {
             if let Some(store) = settling.get() {
@@ -138,6 +142,7 @@ impl Alerts {
             lock,
             tls,
             resolver,
+            late_alerts,
         };
         if !config.alerts.is_empty() || config.alert_file.exists() {
             alerts.open_store(config)?;
@@ -180,7 +185,7 @@ impl Alerts {
         config: &Config,
         ailments: Ailments,
     ) -> io::Result<()> {
-        let context = context(config, &self.tls, &self.resolver);
+        let context = context(config, &self.tls, &self.resolver, &self.late_alerts);
         self.switch.clone_from(&config.heartbeat);
         self.heartbeat = Some(HeartbeatThread::start(heartbeat(config, &context), ailments)?);
         Ok(())
@@ -191,7 +196,7 @@ impl Alerts {
     /// # Errors
     /// A thread cannot be created. The rest is in force.
     pub(super) fn renew(&mut self, config: &Config) -> io::Result<()> {
-        let context = context(config, &self.tls, &self.resolver);
+        let context = context(config, &self.tls, &self.resolver, &self.late_alerts);
         let renewed = self.notifier.renew(&config.channels, &context);
         // The disk is not asked whether the file exists: it may hang.
         let opened = match config.alerts.is_empty() {
@@ -308,7 +313,12 @@ pub(super) fn backfill_windows(
     }
 }
 
-fn context(config: &Config, tls: &ClientTls, resolver: &ThreadedResolver) -> ChannelContext {
+fn context(
+    config: &Config,
+    tls: &ClientTls,
+    resolver: &ThreadedResolver,
+    late_alerts: &LateAlerts,
+) -> ChannelContext {
     ChannelContext {
         site_title: config.site.title.as_str().into(),
         site_url: config.site.url.clone(),
@@ -316,6 +326,7 @@ fn context(config: &Config, tls: &ClientTls, resolver: &ThreadedResolver) -> Cha
         tls: tls.clone(),
         resolver: resolver.clone(),
         user_agent: user_agent(&config.site).into(),
+        alerts: late_alerts.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hostile::receiver::{
-    AlertmanagerReceiver, Front, FrontFault, HttpAnswer, HttpReceiver, Identity, MailAnswer,
+    AlertmanagerReceiver, Front, FrontFault, HttpAnswer, HttpReceiver, Identity, Mail, MailAnswer,
     MailSecurity, MailServer, MailServers, NtfyReceiver,
 };
 use serde_json::{Value, json};
@@ -21,8 +21,11 @@ pub enum Fault {
     Hangs,
     Drips,
     DropsMidMessage,
+    /// The receiver takes the message, and its response is lost: of a mail server, that to the mail.
     LosesResponse,
-    /// 429 with a `Retry-After` of an hour.
+    /// The receiver takes the message, and responds after the deadline: a mail server that scans.
+    Late,
+    /// 429 with a `Retry-After` of an hour, or 450 of a mail server.
     TooMany,
     /// 503, or 451 of a mail server.
     Unavailable,
@@ -30,7 +33,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Fault; 9] = [
+    pub const OF_HTTP: [Fault; 9] = [
         Fault::None,
         Fault::Refuses,
         Fault::Hangs,
@@ -48,7 +51,7 @@ impl Fault {
 
     /// Returns true if the receiver has the message although the channel does not know it.
     pub fn takes_unnoticed(self) -> bool {
-        matches!(self, Fault::Drips | Fault::LosesResponse)
+        matches!(self, Fault::Drips | Fault::LosesResponse | Fault::Late)
     }
 
     fn in_front(self) -> Option<FrontFault> {
@@ -58,7 +61,11 @@ impl Fault {
             Fault::Drips => Some(FrontFault::Drips),
             Fault::DropsMidMessage => Some(FrontFault::DropsAfter(MID_MESSAGE)),
             Fault::LosesResponse => Some(FrontFault::LosesResponse),
-            Fault::None | Fault::TooMany | Fault::Unavailable | Fault::WrongCertificate => None,
+            Fault::None
+            | Fault::Late
+            | Fault::TooMany
+            | Fault::Unavailable
+            | Fault::WrongCertificate => None,
         }
     }
 
@@ -135,6 +142,9 @@ impl<'a> Channel<'a> {
         };
         let answer = match fault {
             Fault::Unavailable => MailAnswer::FailsForNow,
+            Fault::TooMany => MailAnswer::TooMany,
+            Fault::LosesResponse => MailAnswer::LosesReply,
+            Fault::Late => MailAnswer::Late(30),
             _ => MailAnswer::Takes,
         };
         let has_login = security != MailSecurity::Plain;
@@ -167,7 +177,9 @@ impl<'a> Channel<'a> {
         folder: &Path,
     ) -> Channel<'a> {
         let name = format!("{kind}_{}", fault.name());
-        let front = Front::start(server, fault.in_front());
+        let is_mail = matches!(receiver, Receiver::Mail(_));
+        let of_front = fault.in_front().filter(|_| !(is_mail && fault == Fault::LosesResponse));
+        let front = Front::start(server, of_front);
         config["name"] = name.as_str().into();
         config["url"] = format!("{scheme}://{}", front.address()).into();
         for (key, value) in [("group_wait", "0s"), ("timeout", "2s")] {
@@ -204,13 +216,17 @@ impl<'a> Channel<'a> {
                 of_rule(server.posted(), "tank_low").iter().map(|it| it.is_resolved).collect()
             }
             Receiver::Mail(server) => {
-                let mails = server.mails();
-                // A reply to the first one, by which mail programs thread them.
-                mails.iter().map(|mail| mail.header("In-Reply-To").is_some()).collect()
+                let subject = |mail: &Mail| mail.header("Subject").unwrap_or_default();
+                server.mails().iter().map(|mail| subject(mail).contains("no longer")).collect()
             }
         };
         let ends = over.iter().filter(|is_over| **is_over).count();
         (over.len() - ends, ends)
+    }
+
+    /// Returns true if the receiver has asked for a pause of an hour.
+    pub fn is_paused(&self) -> bool {
+        self.fault == Fault::TooMany && !matches!(self.receiver, Receiver::Mail(_))
     }
 
     /// Returns the number of attempts that its receiver or its front has seen; `None`: they cannot be seen.
@@ -251,8 +267,15 @@ impl<'a> Channel<'a> {
             Receiver::Mail(server) => {
                 let mails = server.mails();
                 mails.iter().for_each(|mail| check_mail(name, mail));
-                let last = mails.last().and_then(|mail| mail.header("In-Reply-To"));
-                assert_eq!(last, mails[0].header("Message-ID"), "{name}: the thread");
+                let fields = |field: &str| -> Vec<String> {
+                    let mut all: Vec<String> =
+                        mails.iter().map(|mail| mail.header(field).unwrap_or_default()).collect();
+                    all.dedup();
+                    all
+                };
+                assert_eq!(fields("In-Reply-To").len(), 1, "{name}: the thread");
+                // A fire that is repeated has its id, by which a receiver recognises it.
+                assert_eq!(fields("Message-ID").len(), 2, "{name}: {:?}", fields("Message-ID"));
             }
         }
     }

@@ -6,6 +6,7 @@ mod crashes;
 mod disks;
 mod faulty_channel;
 mod fleets;
+mod groups;
 mod receivers;
 mod reload;
 mod secrets;

@@ -108,6 +108,10 @@ fn secrets_of_channels_appear_in_no_output() {
         password_file = "mail-password"
         from = "a@tank.test"
         to = "b@tank.test"
+        [[notify]]
+        name = "script"
+        kind = "exec"
+        command = ["/bin/sh", "-c", "set -x; : $1; : Bearer s3cretScript; exit 1", "sh", "s3cretArgument"]
         [heartbeat]
         url = "http://{echo}/s3cretPing"
         every = "10s"
@@ -122,8 +126,18 @@ fn secrets_of_channels_appear_in_no_output() {
     let shell = "export RUST_LOG=debug S3CRET_KEY=s3cretKey && printf s3cretMail > mail-password";
     let server = Server::start_after(shell, &config);
     wait_for_state(&server, "firing");
-    let names =
-        ["ntfy", "hook", "templated", "pushover", "telegram", "discord", "slack", "home", "mail"];
+    let names = [
+        "ntfy",
+        "hook",
+        "templated",
+        "pushover",
+        "telegram",
+        "discord",
+        "slack",
+        "home",
+        "mail",
+        "script",
+    ];
     for name in names {
         server.wait_for_log(&format!("channel {name}: cannot send: "));
     }

@@ -14,7 +14,7 @@ fn settings() -> Settings {
 }
 
 /// Feeds replies to a dialog. Returns what it sent, a line each, and its end.
-fn played(mut dialog: Dialog, replies: &str) -> (Vec<String>, Option<DialogError>) {
+fn played(dialog: &mut Dialog, replies: &str) -> (Vec<String>, Option<DialogError>) {
     let mut sent = Vec::new();
     for reply in replies.lines().map(str::trim) {
         let mut lines = reply.split('|');
@@ -57,14 +57,14 @@ fn mail_is_sent_after_starttls_and_a_login() {
         "Subject: x\r\n\r\n..dot\r\n.",
         "(end)",
     ];
-    let (sent, error) = played(Dialog::new(settings(), false), replies);
+    let (sent, error) = played(&mut Dialog::new(settings(), false), replies);
     assert_eq!((sent, error), (expected.map(str::to_owned).into(), None));
 }
 
 #[test]
 fn login_is_sent_in_two_parts_to_a_server_without_plain() {
     let replies = "220 x\n250 x|AUTH=LOGIN\n334 VXNlcm5hbWU6\n334 UGFzc3dvcmQ6\n235 ok";
-    let (sent, error) = played(Dialog::new(settings(), true), replies);
+    let (sent, error) = played(&mut Dialog::new(settings(), true), replies);
     let expected =
         ["EHLO barn.test", "AUTH LOGIN", "YW5uYQ==", "czNjcmV0", "MAIL FROM:<tank@barn.test>"];
     assert_eq!((sent, error), (expected.map(str::to_owned).into(), None));
@@ -72,19 +72,20 @@ fn login_is_sent_in_two_parts_to_a_server_without_plain() {
 
 #[test]
 fn nothing_is_sent_without_tls_where_it_is_required() {
-    let (sent, error) = played(Dialog::new(settings(), false), "220 x\n250 x|AUTH PLAIN");
+    let (sent, error) = played(&mut Dialog::new(settings(), false), "220 x\n250 x|AUTH PLAIN");
     assert_eq!(sent, ["EHLO barn.test"]);
     let error = error.unwrap();
     assert_eq!(error.fault, DeliveryFault::Refused);
     assert!(error.message.contains("does not offer STARTTLS"), "{error:?}");
 
     let plain = || Settings { may_start_tls: false, must_encrypt: false, ..settings() };
-    let (sent, error) = played(Dialog::new(plain(), false), "220 x\n250 x|AUTH PLAIN|STARTTLS");
+    let (sent, error) =
+        played(&mut Dialog::new(plain(), false), "220 x\n250 x|AUTH PLAIN|STARTTLS");
     assert_eq!(sent, ["EHLO barn.test"]);
     assert!(error.unwrap().message.contains("the name and password are not sent"));
 
     let here = Settings { is_loopback: true, ..plain() };
-    let (sent, _) = played(Dialog::new(here, false), "220 x\n250 x|AUTH PLAIN|STARTTLS");
+    let (sent, _) = played(&mut Dialog::new(here, false), "220 x\n250 x|AUTH PLAIN|STARTTLS");
     assert_eq!(sent[1], "AUTH PLAIN AGFubmEAczNjcmV0");
 }
 
@@ -104,40 +105,47 @@ fn each_refusal_has_its_consequence() {
         (login, "250 what", Transient, "the name and password with 250 what"),
         (mail, "550 5.7.1 no", Refused, "the sender with 550 5.7.1 no"),
         (mail, "451 4.3.0 later", Transient, "the sender with 451 4.3.0 later"),
-        (data, "554 no", Undeliverable, "DATA with 554 no"),
+        (data, "554 no", Refused, "DATA with 554 no"),
+        (data, "552 5.3.4 large", Refused, "DATA with 552 5.3.4 large"),
+        (data, "451 4.3.0 later", Transient, "DATA with 451 4.3.0 later"),
         (sent, "552 5.3.4 large", Undeliverable, "the mail with 552 5.3.4 large"),
+        (sent, "554 5.6.0 malformed", Undeliverable, "the mail with 554 5.6.0 malformed"),
+        (sent, "550 5.6.7 not ASCII", Undeliverable, "the mail with 550 5.6.7 not ASCII"),
+        (sent, "552 large", Undeliverable, "the mail with 552 large"),
+        (sent, "554 no", Undeliverable, "the mail with 554 no"),
+        (sent, "550 no", Refused, "the mail with 550 no"),
+        // Of Gmail.
+        (sent, "550 5.4.5 quota exceeded", Refused, "the mail with 550 5.4.5 quota exceeded"),
+        (sent, "552 5.2.2 mailbox full", Refused, "the mail with 552 5.2.2 mailbox full"),
+        (sent, "552 5.3.1 disk full", Refused, "the mail with 552 5.3.1 disk full"),
+        (sent, "554 5.7.1 blocked", Refused, "the mail with 554 5.7.1 blocked"),
         (sent, "452 4.3.1 full", Transient, "the mail with 452 4.3.1 full"),
         (sent, "421 bye", Transient, "the mail with 421 bye"),
     ] {
-        let (_, error) = played(Dialog::new(settings(), true), &format!("{before}{reply}"));
+        let (_, error) = played(&mut Dialog::new(settings(), true), &format!("{before}{reply}"));
         let error = error.unwrap();
         assert_eq!(error.fault, fault, "{reply}");
         assert_eq!(error.message, format!("the mail server answered {text}"));
     }
     let none = "220 x\n250 x|AUTH CRAM-MD5";
-    let error = played(Dialog::new(settings(), true), none).1.unwrap();
+    let error = played(&mut Dialog::new(settings(), true), none).1.unwrap();
     assert_eq!(error.fault, Refused);
 }
 
 #[test]
 fn mail_is_sent_to_the_recipients_that_the_server_takes() {
     let before = "220 x\n250 x|AUTH PLAIN\n235 ok\n250 ok\n";
-    let mut dialog = Dialog::new(settings(), true);
-    for line in format!("{before}550 5.1.1 unknown\n250 ok").lines() {
-        let (code, text) = line.split_once(' ').unwrap();
-        let lines = text.split('|').map(str::to_owned).collect();
-        dialog.reply(&Reply { code: code.parse().unwrap(), lines }).unwrap();
-    }
-    assert_eq!(dialog.state, State::Data);
-    let refused: Vec<&str> = dialog.refused().iter().map(|(address, _)| address.as_str()).collect();
-    assert_eq!(refused, ["a@x.test"]);
-
-    for (replies, fault) in [
-        ("550 no\n550 no", DeliveryFault::Refused),
-        ("550 no\n451 later", DeliveryFault::Transient),
+    for (replies, sent, refused) in [
+        ("550 5.1.1 unknown\n250 ok", "DATA", &["a@x.test"][..]),
+        ("250 ok\n451 4.7.1 later", "DATA", &["b@x.test"]),
+        ("250 ok\n250 ok", "DATA", &[]),
+        ("550 no\n451 later", "(end)", &["a@x.test", "b@x.test"]),
     ] {
-        let (_, error) = played(Dialog::new(settings(), true), &format!("{before}{replies}"));
-        assert_eq!(error.unwrap().fault, fault);
+        let mut dialog = Dialog::new(settings(), true);
+        let (commands, error) = played(&mut dialog, &format!("{before}{replies}"));
+        assert_eq!((commands.last().map(String::as_str), error), (Some(sent), None));
+        let found: Vec<String> = dialog.into_refused().into_iter().map(|(of, _)| of).collect();
+        assert_eq!(found, refused);
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::alert::EndReason;
-use crate::config::SmtpSecurity;
-use crate::notify::fixture::{context, delivery, ended, fired, incident, notice};
+use crate::alert::{EndReason, NoticeKind};
+use crate::config::{Severity, SmtpSecurity};
+use crate::notify::fixture::{context, delivery, ended, fired, incident, notice, of_source};
 
 fn smtp() -> Smtp {
     Smtp {
@@ -28,18 +28,17 @@ fn field(mail: &str, name: &str) -> Option<String> {
 #[test]
 fn mail_has_its_fields_and_both_parts() {
     let mail = mail(&delivery([fired()]), &smtp(), &context(), "barn").unwrap();
-    assert_eq!(
-        (mail.from.as_str(), &*mail.to),
-        ("tank@barn.test", &["a@x.test".to_owned(), "b@x.test".to_owned()][..])
-    );
+    assert_eq!(mail.from, "tank@barn.test");
+    assert_eq!(bare_address(&smtp().to[1]), "b@x.test");
     let mail = String::from_utf8(mail.bytes).unwrap();
     for (name, expected) in [
         ("From", Some("\"Ridge water\" <tank@barn.test>")),
         ("To", Some("a@x.test, Bea <b@x.test>")),
         ("Subject", Some("280 gal, 3 min ago: Cistern volume below 300 gal")),
         ("Date", Some("Tue, 03 Feb 2026 06:00:00 +0000")),
-        ("Message-ID", Some("<incident-0000000000001234.phone@tank.example>")),
-        ("In-Reply-To", None),
+        ("Message-ID", Some("<phone-17@tank.example>")),
+        ("In-Reply-To", Some("<incident-0000000000001234.phone@tank.example>")),
+        ("References", Some("<incident-0000000000001234.phone@tank.example>")),
         ("Auto-Submitted", Some("auto-generated")),
         ("MIME-Version", Some("1.0")),
     ] {
@@ -57,19 +56,41 @@ fn mail_has_its_fields_and_both_parts() {
 }
 
 #[test]
-fn later_mails_of_an_incident_refer_to_its_first() {
-    let first = "<incident-0000000000001234.phone@tank.example>";
-    for kind in [NoticeKind::Reminder, NoticeKind::Ended] {
-        let later = notice(kind, ended(EndReason::Resolved));
-        let mail = text(&delivery([later]), &context());
-        assert_eq!(field(&mail, "Message-ID").as_deref(), Some("<phone-17@tank.example>"));
-        assert_eq!(field(&mail, "In-Reply-To").as_deref(), Some(first));
-        assert_eq!(field(&mail, "References").as_deref(), Some(first));
+fn all_mails_of_an_incident_are_in_its_thread_and_each_has_its_own_id() {
+    let thread = "<incident-0000000000001234.phone@tank.example>";
+    let later = |kind| notice(kind, ended(EndReason::Resolved));
+    for (key, notices) in [
+        ("a", vec![fired()]),
+        ("b", vec![later(NoticeKind::Reminder)]),
+        ("c", vec![later(NoticeKind::Ended)]),
+        ("d", vec![fired(), later(NoticeKind::Ended)]),
+    ] {
+        let mut delivery = delivery(notices);
+        delivery.key = key.into();
+        let mail = text(&delivery, &context());
+        let id = format!("<{key}@tank.example>");
+        assert_eq!(field(&mail, "Message-ID").as_deref(), Some(&*id));
+        assert_eq!(field(&mail, "In-Reply-To").as_deref(), Some(thread));
+        assert_eq!(field(&mail, "References").as_deref(), Some(thread));
     }
-    let both = delivery([fired(), notice(NoticeKind::Ended, ended(EndReason::Resolved))]);
-    let mail = text(&both, &context());
-    assert_eq!(field(&mail, "Message-ID").as_deref(), Some(first));
-    assert_eq!(field(&mail, "In-Reply-To"), None);
+    let mut with_dropped = delivery([fired()]);
+    with_dropped.dropped = 3;
+    let mail = text(&with_dropped, &context());
+    assert_eq!(field(&mail, "Message-ID").as_deref(), Some("<phone-17.3@tank.example>"));
+}
+
+#[test]
+fn mail_about_many_incidents_is_in_a_bounded_number_of_threads() {
+    let barn = || of_source("barn", Severity::Warning);
+    let mail = text(&delivery([fired(), notice(NoticeKind::Fired, barn())]), &context());
+    let first = "<incident-0000000000001234.phone@tank.example>";
+    let second = format!("<incident-{}.phone@tank.example>", barn().id);
+    assert_eq!(field(&mail, "In-Reply-To").as_deref(), Some(first));
+    assert_eq!(field(&mail, "References"), Some(format!("{first} {second}")));
+    let sources = (0..1000).map(|number| of_source(&number.to_string(), Severity::Warning));
+    let many = delivery(sources.map(|incident| notice(NoticeKind::Fired, incident)));
+    let references = field(&text(&many, &context()), "References").unwrap();
+    assert_eq!(references.split(' ').count(), MAX_REFERENCES);
 }
 
 #[test]

@@ -20,7 +20,7 @@ class Handler:
         self.answer = answer
 
     async def handle_DATA(self, server, session, envelope):
-        if self.answer:
+        if isinstance(self.answer, str):
             say(event="refused", name=self.name)
             return self.answer
         say(
@@ -32,7 +32,15 @@ class Handler:
             login=session.authenticated,
             content=envelope.content.decode("utf-8", "replace"),
         )
+        if self.answer:
+            await self.fail_after_taking(server)
         return "250 2.0.0 taken"
+
+    async def fail_after_taking(self, server):
+        if "late" in self.answer:
+            await asyncio.sleep(self.answer["late"])
+        else:
+            server.transport.abort()
 
 
 def authenticate(server, session, envelope, mechanism, login):

@@ -31,6 +31,12 @@ pub enum MailAnswer {
     Takes,
     /// 451: they may be taken later.
     FailsForNow,
+    /// 450: there were too many.
+    TooMany,
+    /// They are taken, and the connection is closed without a reply.
+    LosesReply,
+    /// They are taken, and the reply comes after so many seconds.
+    Late(u32),
 }
 
 /// A mail that was taken.
@@ -170,6 +176,9 @@ impl MailAnswer {
         match self {
             MailAnswer::Takes => Value::Null,
             MailAnswer::FailsForNow => "451 4.3.0 the queue is full, try again later".into(),
+            MailAnswer::TooMany => "450 4.7.0 too many messages, slow down".into(),
+            MailAnswer::LosesReply => json!({ "lost": true }),
+            MailAnswer::Late(seconds) => json!({ "late": seconds }),
         }
     }
 }
