@@ -18,6 +18,9 @@ use super::limits::Limits;
 /// thread that waits for messages waits for both in one `select!`.
 pub type StopToken = Receiver<Infallible>;
 
+/// Code of a thread. It is boxed, so that all threads share the code that starts them.
+pub(super) type Body = Box<dyn FnOnce(StopToken) + Send>;
+
 /// Handle to a named thread. Dropping it stops the thread and joins it.
 ///
 /// The stop reaches the thread through its [`StopToken`], or through another signal that the owner
@@ -49,14 +52,12 @@ impl OwnedThread {
         F: FnOnce(StopToken) + Send + 'static,
     {
         let name = name.into();
-        OwnedThread::try_spawn(name.clone(), body).map_err(|error| spawn_error(&name, &error))
+        OwnedThread::try_spawn(name.clone(), Box::new(body))
+            .map_err(|error| spawn_error(&name, &error))
     }
 
     /// Does the same as [`OwnedThread::spawn`], but returns the system's own error.
-    pub(super) fn try_spawn<F>(name: String, body: F) -> io::Result<OwnedThread>
-    where
-        F: FnOnce(StopToken) + Send + 'static,
-    {
+    pub(super) fn try_spawn(name: String, body: Body) -> io::Result<OwnedThread> {
         let (stop, token) = bounded(0);
         let (running, ended) = bounded::<Infallible>(0);
         let thread = Builder::new().name(name.clone()).spawn(move || {
@@ -117,7 +118,7 @@ pub fn spawn_detached<F>(name: impl Into<String>, body: F) -> io::Result<()>
 where
     F: FnOnce() + Send + 'static,
 {
-    let name = name.into();
+    let (name, body) = (name.into(), Box::new(body) as Box<dyn FnOnce() + Send>);
     let spawned = Builder::new().name(name.clone()).spawn(body);
     spawned.map(drop).map_err(|error| spawn_error(&name, &error))
 }

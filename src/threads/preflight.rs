@@ -137,11 +137,14 @@ fn spawn_idle(name: &str) -> Result<OwnedThread, Reason> {
         return Err(Reason::AddressSpace);
     }
     let (start, started) = bounded(1);
-    let thread = OwnedThread::try_spawn(name.to_owned(), move |stop| {
-        // The first allocation may make the allocator reserve room for this thread.
-        let _ = start.send(black_box(vec![0_u8; 64]));
-        let _ = stop.recv();
-    });
+    let thread = OwnedThread::try_spawn(
+        name.to_owned(),
+        Box::new(move |stop| {
+            // The first allocation may make the allocator reserve room for this thread.
+            let _ = start.send(black_box(vec![0_u8; 64]));
+            let _ = stop.recv();
+        }),
+    );
     let thread = thread.map_err(Reason::Thread)?;
     let _ = started.recv();
     Ok(thread)
