@@ -172,17 +172,19 @@ fn poll_beyond_the_share_of_descriptors_fails_and_names_the_limit() {
     ]);
     let (_board, reader, reporter) = board(&[(*sources[0]).clone(), (*sources[1]).clone()]);
     let mut pollers = start(&[], &reporter, system_threads());
-    pollers.renew(Fleet {
-        max_polls: MaxPolls { count: 1, ..MaxPolls::UNLIMITED },
-        ..fleet(&sources)
-    });
+    let mut renew = |sources, max_polls| pollers.renew(Fleet { max_polls, ..fleet(sources) });
+    let one = MaxPolls { count: 1, ..MaxPolls::UNLIMITED };
+    // The one that hangs is polled first.
+    renew(&sources[..1], one);
+    eventually("it is in flight", || !server.connections().is_empty());
+    renew(&sources, one);
     let failed = until(&reader, |snapshot| snapshot.sources[1].error.is_some());
     let failure = failed.sources[1].error.clone().unwrap();
     assert_eq!(failure.kind, ErrorKind::Resources);
     for part in ["1 polls are in flight", "RLIMIT_NOFILE", "ulimit -n", "LimitNOFILE="] {
         assert!(failure.message.contains(part), "{}", failure.message);
     }
-    pollers.renew(fleet(&sources));
+    renew(&sources, MaxPolls::UNLIMITED);
     until(&reader, |snapshot| snapshot.sources[1].state == State::Fresh);
 }
 
