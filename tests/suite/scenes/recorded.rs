@@ -9,7 +9,7 @@ use pumphouse_web::history::import;
 use pumphouse_web::units::Unit;
 
 use super::Scene;
-use super::sources::configured;
+use super::sources::{ANSWER, configured, configured_every};
 use super::stage::{Complete, scene, served, visit};
 use crate::server::{BINARY, Server};
 use crate::webdriver::Browser;
@@ -60,7 +60,7 @@ fn with_samples(browser: &Browser, samples: Vec<Sample>) -> Scene {
 
 /// Visits a page whose server has a full disk.
 pub(super) fn full_disk(browser: &Browser) -> Scene {
-    let (config, mut running) = configured(&["tank", "pump"]);
+    let (config, mut running) = configured_every("2s", &["tank", "pump"], ANSWER);
     let shell = format!(
         "mkdir disk && exec unshare --mount sh -c \
          'mount -t tmpfs -o size=512k tmpfs disk && exec {BINARY} serve' #"

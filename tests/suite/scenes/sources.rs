@@ -56,9 +56,16 @@ pub(super) fn configured(kinds: &[&str]) -> (Config, Running) {
 }
 
 pub(super) fn configured_with(kinds: &[&str], answer: &str) -> (Config, Running) {
+    configured_every("1m", kinds, answer)
+}
+
+/// Returns a configuration with sources of these kinds that are polled at an interval, and their upstream.
+pub(super) fn configured_every(interval: &str, kinds: &[&str], answer: &str) -> (Config, Running) {
     let upstream = Upstream::answering(answer);
     let named = kinds.iter().enumerate();
-    let sources = named.map(|(index, kind)| source(&format!("s{index}"), kind, &upstream.url()));
+    let sources = named.map(|(index, kind)| {
+        source(&format!("s{index}"), kind, &upstream.url()).set("interval", interval)
+    });
     (Config::https().sources(sources), vec![Box::new(upstream)])
 }
 
