@@ -96,14 +96,14 @@ pub struct Evaluator {
     started_at: Timestamp,
     /// Start of the process in the latest snapshot, which tells by which setting of the clock its times are.
     dated_by: Option<Timestamp>,
-    /// That of snapshots from before a step of the clock, and the time since boot up to which they are not looked at.
+    /// The same of snapshots from before a step of the clock, and the time since boot up to which those are ignored.
     dated_before: Option<(Timestamp, Duration)>,
     /// Latest incidents that have ended, newest first.
     recent: VecDeque<Arc<Incident>>,
     ids: Ids,
     effects: Effects,
     published: u64,
-    /// Whether the latest view is active; `None` before the first.
+    /// True if the latest view was active; `None` before the first.
     published_active: Option<bool>,
 }
 

@@ -59,7 +59,7 @@ fn repeat(section: &mut Section<'_, '_>) -> Vec<Duration> {
         section.warn(
             next.span,
             format_args!(
-                "\"repeat\" has {written} after {one}, so reminders become more frequent, and the last time goes on; \
+                "\"repeat\" has {written} after {one}, so reminders become more frequent, and the last time repeats; \
                  write the times in increasing order"
             ),
         );

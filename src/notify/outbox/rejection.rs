@@ -1,7 +1,7 @@
 //! Rejections: a message that the server does not take is found, set aside and tried by itself, so that it holds up no
 //! other.
 //!
-//! Whether the message or the channel is at fault is not in a status. So a message is dropped only once the server has
+//! A status does not say whether the message or the channel is at fault. So a message is dropped only once the server has
 //! taken others for [`MAX_REJECTED`], still does, and does not take this one. While a receiver takes none at all, such as
 //! for a template that it does not understand, all messages are kept.
 

@@ -1,4 +1,4 @@
-//! What guests of public routes see of alerts.
+//! Alerts as guests of public routes see them.
 
 use std::sync::Arc;
 

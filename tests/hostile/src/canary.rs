@@ -65,11 +65,13 @@ impl Canary {
         Canary::start_with(move || visit(address, &config, timeout))
     }
 
-    /// Starts a canary that requests `/healthz` of an admin listener. A visit whose connection is reset
-    /// or rejected at the cap is repeated, up to `attempts` in all.
+    /// Starts a canary that requests `/healthz` of an admin listener. A visit whose connection is evicted
+    /// or rejected at the cap is repeated, up to `attempts` in all. One that is evicted before its request arrives is
+    /// closed, a later one is reset.
     pub fn start_at_admin(address: SocketAddr, timeout: Duration, attempts: usize) -> Canary {
         let at_cap = |error: &io::Error| {
-            error.kind() == io::ErrorKind::ConnectionReset || error.to_string() == REJECTED
+            let is_evicted = [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof];
+            is_evicted.contains(&error.kind()) || error.to_string() == REJECTED
         };
         Canary::start_with(move || {
             let mut visit = visit_admin(address, timeout);

@@ -98,7 +98,7 @@ fn recipient_that_is_deferred_for_long_holds_up_the_others_no_longer() {
     let given_up = Some((DeliveryFault::Refused, Progress::Done));
     assert_eq!(send(vec![fired()], bob, later), (vec![part("bob", 1)], given_up));
     assert_eq!(send(vec![barn()], bob, later), (vec![part("ann bob cid", 1)], given_up));
-    // While nobody takes mails, all are waited for.
+    // While no recipient takes mails, all are waited for.
     let all = NAMES.map(|name| (name, 451));
     assert_eq!(
         send(vec![fired()], &all, later).1,
