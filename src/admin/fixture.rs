@@ -90,17 +90,11 @@ fn alert(
     subjects: Vec<SubjectView>,
 ) -> Arc<AlertView> {
     let sources = SourceSelection::All;
-    let rule = Alert {
-        name: name.into(),
-        rule: AlertRule::Source { sources, condition: SourceCondition::Stale },
-        hold: Duration::ZERO,
-        between: None,
+    let rule = Alert::new(
+        name,
         severity,
-        notify: None,
-        repeat: Vec::new(),
-        message: None,
-        quiet: None,
-    };
+        AlertRule::Source { sources, condition: SourceCondition::Stale },
+    );
     Arc::new(AlertView {
         name: name.into(),
         rule: Arc::new(rule),

@@ -55,17 +55,7 @@ fn on(source: &str, field: &str, condition: FieldCondition) -> AlertRule {
 }
 
 fn alert(name: &str, severity: Severity, rule: AlertRule) -> Alert {
-    Alert {
-        name: name.into(),
-        rule,
-        hold: Duration::ZERO,
-        between: None,
-        severity,
-        notify: None,
-        repeat: Vec::new(),
-        message: None,
-        quiet: None,
-    }
+    Alert::new(name, severity, rule)
 }
 
 #[cfg(test)]

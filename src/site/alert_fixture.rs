@@ -23,17 +23,8 @@ pub(super) fn low(name: &str, sources: SourceSelection, severity: Severity) -> A
         _ => None,
     };
     let field: Arc<str> = "volume".into();
-    let rule = Alert {
-        name: name.into(),
-        rule: AlertRule::Field { sources, field: field.clone(), condition },
-        hold: std::time::Duration::ZERO,
-        between: None,
-        severity,
-        notify: None,
-        repeat: Vec::new(),
-        message: None,
-        quiet: None,
-    };
+    let rule =
+        Alert::new(name, severity, AlertRule::Field { sources, field: field.clone(), condition });
     AlertView {
         name: name.into(),
         rule: Arc::new(rule),

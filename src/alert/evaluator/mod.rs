@@ -94,7 +94,7 @@ pub struct Evaluator {
     clock: StepDetector,
     /// Start of the process, by the present setting of the clock.
     started_at: Timestamp,
-    /// Start of the process in the latest snapshot, which tells by which setting of the clock its times are.
+    /// Start of the process in the latest snapshot. It identifies the setting of the clock by which its times are.
     dated_by: Option<Timestamp>,
     /// The same of snapshots from before a step of the clock, and the time since boot up to which those are ignored.
     dated_before: Option<(Timestamp, Duration)>,

@@ -15,17 +15,7 @@ fn gallons(number: f64) -> Limit {
 }
 
 fn alert(rule: AlertRule) -> Alert {
-    Alert {
-        name: "low".into(),
-        rule,
-        hold: Duration::ZERO,
-        between: None,
-        severity: Severity::Warning,
-        notify: None,
-        repeat: Vec::new(),
-        message: None,
-        quiet: None,
-    }
+    Alert::new("low", Severity::Warning, rule)
 }
 
 fn field(condition: FieldCondition) -> AlertRule {

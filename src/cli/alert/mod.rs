@@ -3,6 +3,7 @@
 //! The commands are requests to the admin listener (`server`), whose responses are printed (`table`); `replay` reads the
 //! history instead.
 
+mod columns;
 mod replay;
 mod server;
 mod table;

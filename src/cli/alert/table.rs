@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::columns;
 use crate::board::{Datum, Finite};
 use crate::cli::outcome::Failure;
 use crate::format::{coarse_duration, datum, suffix};
@@ -65,26 +66,14 @@ const HEADER: [&str; 9] = [
 /// Text of a cell without a value.
 const NONE: &str = "-";
 
-/// Space between two columns.
-const GAP: &str = "  ";
-
 /// Returns the table of a body, and a line for each rule that cannot be applied.
 pub(super) fn render(body: &str, now: Timestamp) -> Result<String, Failure> {
     let alerts = parse(body)?;
     if alerts.is_empty() {
         return Ok("No alerts are configured.\n".to_owned());
     }
-    let rows: Vec<[String; HEADER.len()]> = std::iter::once(HEADER.map(str::to_owned))
-        .chain(alerts.iter().map(|alert| row(alert, now)))
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..HEADER.len()).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join(GAP).trim_end());
-        text.push('\n');
-    }
+    let rows = alerts.iter().map(|alert| row(alert, now).into()).collect();
+    let mut text = columns::table("", &HEADER, rows);
     for alert in &alerts {
         if let Some(fault) = &alert.fault {
             let line = format!("{} cannot be applied: {fault}", alert.name);

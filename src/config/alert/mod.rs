@@ -52,6 +52,23 @@ pub struct Alert {
     pub quiet: Option<DailySpan>,
 }
 
+impl Alert {
+    /// Returns a rule with the defaults of all other keys.
+    pub fn new(name: &str, severity: Severity, rule: AlertRule) -> Alert {
+        Alert {
+            name: name.into(),
+            rule,
+            hold: Duration::ZERO,
+            between: None,
+            severity,
+            notify: None,
+            repeat: Vec::new(),
+            message: None,
+            quiet: None,
+        }
+    }
+}
+
 /// Subject and condition of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AlertRule {

@@ -325,8 +325,8 @@ fn doubtful_rules_are_warned_of() {
     assert_eq!(idle(&alert("notify = [\"phone\"]\n")), 1);
     assert_eq!(idle(&alert("")), 0);
     assert_eq!(idle(&alert("notify = [\"phone\", \"mail\"]\n")), 0);
-    let nobody = read(&format!("{PLANT}[[alert]]\nname = \"a\"\nsource = \"*\"\nstale = true\n"));
-    assert!(nobody.unwrap().warnings.iter().any(|warning| warning.contains("on the page only")));
+    let unsent = read(&format!("{PLANT}[[alert]]\nname = \"a\"\nsource = \"*\"\nstale = true\n"));
+    assert!(unsent.unwrap().warnings.iter().any(|warning| warning.contains("on the page only")));
     // A rule that is checked in many observations may hold for less than an interval.
     let quick = read(&file(&format!("{volume}below = 3\nfor = \"1s\""))).unwrap();
     assert_eq!(quick.warnings.len(), read(PLANT).unwrap().warnings.len(), "{:?}", quick.warnings);

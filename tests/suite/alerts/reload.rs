@@ -8,8 +8,8 @@ use super::{FULL, LOW, config, of_rule, tank, tank_low, wait_for_state, webhook}
 use crate::harness::eventually;
 use crate::server::{Server, json};
 
-/// Returns what a receiver was told about the alert on `tank`, in order: `fires` and `over`, each with the incident.
-fn told(receiver: &AlertmanagerReceiver) -> Vec<(String, String)> {
+/// Returns the messages of a receiver about the alert on `tank`, in order: `fires` and `over`, each with the incident.
+fn received(receiver: &AlertmanagerReceiver) -> Vec<(String, String)> {
     let posted = of_rule(receiver.posted(), "tank_low").into_iter();
     posted
         .map(|it| (if it.is_resolved { "over" } else { "fires" }.to_owned(), it.incident))
@@ -28,17 +28,17 @@ fn over(incident: &Value) -> (String, String) {
 fn reload_keeps_the_incident_of_an_unchanged_rule_and_withdraws_that_of_a_changed_one() {
     let receiver = AlertmanagerReceiver::start(None);
     // The body about an end may have the incident that fires already.
-    let told = |receiver: &AlertmanagerReceiver| {
-        let mut told = told(receiver);
-        told.dedup();
-        told
+    let received = |receiver: &AlertmanagerReceiver| {
+        let mut messages = received(receiver);
+        messages.dedup();
+        messages
     };
     let upstream = Upstream::answering(LOW);
     let hook = || webhook("hook", receiver.address());
     let config = config(&upstream, [hook()]);
     let server = Server::start(&config);
     let first = wait_for_state(&server, "firing")["incident"].clone();
-    eventually("the fire", || told(&receiver) == [fires(&first)]);
+    eventually("the fire", || received(&receiver) == [fires(&first)]);
 
     // Another rule, and other keys of channels and messages.
     let mut renamed = hook();
@@ -70,21 +70,23 @@ fn reload_keeps_the_incident_of_an_unchanged_rule_and_withdraws_that_of_a_change
         second = super::shown(&server)["incident"].clone();
         second.is_string() && second != first
     });
-    eventually("one message about the end, and one about the begin", || told(&receiver).len() >= 3);
-    assert_eq!(told(&receiver), [fires(&first), over(&first), fires(&second)]);
+    eventually("one message about the end, and one about the begin", || {
+        received(&receiver).len() >= 3
+    });
+    assert_eq!(received(&receiver), [fires(&first), over(&first), fires(&second)]);
     let ended = json(&server.get("/api/v1/alerts/tank_low"))["incidents"][1].clone();
     assert_eq!((&ended["id"], &ended["end_reason"]), (&first, &json!("withdrawn")));
 
     // The rule is removed.
     server.reload(&with_rule(None));
-    eventually("the end", || told(&receiver).len() >= 4);
-    assert_eq!(told(&receiver)[3], over(&second));
+    eventually("the end", || received(&receiver).len() >= 4);
+    assert_eq!(received(&receiver)[3], over(&second));
     assert_eq!(super::shown(&server), Value::Null);
     upstream.set(Some(FULL));
     server.eventually_status("it is full", |it| {
         it["sources"]["tank"]["values"]["level"]["value"] == 90.0
     });
-    assert_eq!(told(&receiver).len(), 4, "{:?}", told(&receiver));
+    assert_eq!(received(&receiver).len(), 4, "{:?}", received(&receiver));
 }
 
 #[test]
@@ -94,7 +96,7 @@ fn rule_changed_while_the_server_was_stopped_is_withdrawn_at_the_start() {
     let before = config(&upstream, [webhook("hook", receiver.address())]);
     let server = Server::start(&before);
     let first = wait_for_state(&server, "firing")["incident"].clone();
-    eventually("the fire", || told(&receiver) == [fires(&first)]);
+    eventually("the fire", || received(&receiver) == [fires(&first)]);
     server.signal("KILL");
     let mut changed = tank_low();
     changed["severity"] = "critical".into();
@@ -105,9 +107,9 @@ fn rule_changed_while_the_server_was_stopped_is_withdrawn_at_the_start() {
         .push("notify", webhook("hook", receiver.address()))
         .push("alert", changed);
     let server = server.start_again(&after);
-    eventually("one message about the end", || told(&receiver).len() >= 2);
+    eventually("one message about the end", || received(&receiver).len() >= 2);
     wait_for_state(&server, "inactive");
-    assert_eq!(told(&receiver), [fires(&first), over(&first)]);
+    assert_eq!(received(&receiver), [fires(&first), over(&first)]);
 }
 
 #[test]
@@ -117,28 +119,28 @@ fn channel_that_is_added_removed_or_renamed_gets_what_is_its_own() {
     let first = || webhook("one", one.address());
     let server = Server::start(&config(&upstream, [first()]));
     let incident = wait_for_state(&server, "firing")["incident"].clone();
-    eventually("the fire", || told(&one) == [fires(&incident)]);
+    eventually("the fire", || received(&one) == [fires(&incident)]);
 
     // An added channel does not know of the incident, and hears of the next one.
     server.reload(&config(&upstream, [first(), webhook("two", two.address())]));
     assert_eq!(super::shown(&server)["incident"], incident);
     upstream.set(Some(FULL));
-    eventually("the end", || told(&one) == [fires(&incident), over(&incident)]);
+    eventually("the end", || received(&one) == [fires(&incident), over(&incident)]);
     upstream.set(Some(LOW));
     let next = wait_for_state(&server, "firing")["incident"].clone();
-    eventually("the next one", || told(&two) == [fires(&next)]);
+    eventually("the next one", || received(&two) == [fires(&next)]);
 
     // A removed channel gets nothing more. A renamed one is another one, and hears of what no other one knows.
     server.reload(&config(&upstream, [webhook("three", two.address())]));
     assert_eq!(super::shown(&server)["incident"], next);
-    eventually("the fire again", || told(&two) == [fires(&next), fires(&next)]);
+    eventually("the fire again", || received(&two) == [fires(&next), fires(&next)]);
     upstream.set(Some(FULL));
     wait_for_state(&server, "inactive");
     upstream.set(Some(LOW));
     let last = wait_for_state(&server, "firing")["incident"].clone();
-    eventually("the last one", || told(&two).last() == Some(&fires(&last)));
-    assert_eq!(told(&one).len(), 3, "{:?}", told(&one));
-    assert_eq!(told(&two), [fires(&next), fires(&next), over(&next), fires(&last)]);
+    eventually("the last one", || received(&two).last() == Some(&fires(&last)));
+    assert_eq!(received(&one).len(), 3, "{:?}", received(&one));
+    assert_eq!(received(&two), [fires(&next), fires(&next), over(&next), fires(&last)]);
 }
 
 #[test]
@@ -155,7 +157,7 @@ fn messages_of_a_channel_that_is_removed_are_logged_and_the_incident_is_announce
     server.wait_for_log(
         "channel one does not exist any more; messages that it had not sent are dropped: 1",
     );
-    eventually("the fire", || told(&receiver) == [fires(&incident)]);
+    eventually("the fire", || received(&receiver) == [fires(&incident)]);
 
     // Also over a restart.
     receiver.answer(HttpAnswer::Fails { status: "401 Unauthorized", retry_after: None });
@@ -183,7 +185,7 @@ fn message_that_is_rejected_holds_up_no_other_and_is_shown() {
     assert!(metrics.contains("{channel=\"hook\",outcome=\"dropped\"} 0\n"), "{metrics}");
     receiver.answer(HttpAnswer::Takes);
     server.signal_and_wait("HUP", &["reloaded: nothing changed"]);
-    eventually("the message", || told(&receiver) == [fires(&incident)]);
+    eventually("the message", || received(&receiver) == [fires(&incident)]);
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn hup_repeats_a_message_that_was_refused() {
     server.wait_for_log("channel hook: cannot send: ");
     receiver.answer(HttpAnswer::Takes);
     server.signal_and_wait("HUP", &["reloaded: nothing changed"]);
-    eventually("the message", || told(&receiver).len() == 1);
+    eventually("the message", || received(&receiver).len() == 1);
     server.wait_for_log("channel hook: messages are sent again");
 }
 

@@ -37,17 +37,11 @@ pub(super) fn low(sources: SourceSelection) -> Alert {
     let gallons = |number| Limit { number, unit: Some(Unit::UsGallon) };
     let condition =
         FieldCondition::Below { threshold: gallons(300.0), clear: Some(gallons(350.0)) };
-    Alert {
-        name: "tank_low".into(),
-        rule: AlertRule::Field { sources, field: "volume".into(), condition },
-        hold: Duration::ZERO,
-        between: None,
-        severity: Severity::Warning,
-        notify: None,
-        repeat: Vec::new(),
-        message: None,
-        quiet: None,
-    }
+    Alert::new(
+        "tank_low",
+        Severity::Warning,
+        AlertRule::Field { sources, field: "volume".into(), condition },
+    )
 }
 
 pub(super) fn one(source: &str) -> SourceSelection {

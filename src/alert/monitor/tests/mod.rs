@@ -51,17 +51,7 @@ fn below(threshold: f64, clear: Option<f64>) -> FieldCondition {
 }
 
 fn alert(rule: AlertRule) -> Alert {
-    Alert {
-        name: "tank".into(),
-        rule,
-        hold: Duration::ZERO,
-        between: None,
-        severity: Severity::Critical,
-        notify: None,
-        repeat: Vec::new(),
-        message: None,
-        quiet: None,
-    }
+    Alert::new("tank", Severity::Critical, rule)
 }
 
 fn on_field(condition: FieldCondition) -> Alert {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::super::columns::{self, GAP};
 use crate::alert::measured;
 use crate::alert::replay::{Extent, FLAP, Replay, ReplayedAlert, ReplayedIncident};
 use crate::config::{AlertRule, SourceSelection, written_duration};
@@ -19,9 +20,6 @@ const MAX_LISTED: usize = 50;
 const MAX_SOURCES: usize = 5;
 
 const HEADER: [&str; 5] = ["FIRED", "VALUE", "ENDED", "LASTED", "SOURCE"];
-
-/// Space between two columns.
-const GAP: &str = "  ";
 
 /// Returns the text of a replay of the latest `days`.
 pub(super) fn render(replay: &Replay, days: u32, is_all: bool, zone: &TimeZone) -> String {
@@ -149,18 +147,8 @@ fn table(incidents: &[ReplayedIncident], replay: &Replay, zone: &TimeZone) -> St
     if incidents.is_empty() {
         return String::new();
     }
-    let rows: Vec<[String; HEADER.len()]> = std::iter::once(HEADER.map(str::to_owned))
-        .chain(incidents.iter().map(|incident| row(incident, replay, zone)))
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..HEADER.len()).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let cells: Vec<String> = cells.collect();
-        let _ = writeln!(text, "{GAP}{}", cells.join(GAP).trim_end());
-    }
-    text
+    let rows = incidents.iter().map(|incident| row(incident, replay, zone).into()).collect();
+    columns::table(GAP, &HEADER, rows)
 }
 
 fn row(incident: &ReplayedIncident, replay: &Replay, zone: &TimeZone) -> [String; HEADER.len()] {
