@@ -17,6 +17,7 @@
 //! incidents that were not announced are announced.
 
 mod announce;
+mod clock_step;
 mod command;
 mod place;
 mod publish;
@@ -329,41 +330,6 @@ impl Evaluator {
         self.due.extend(next.map(|at| (at, place)));
     }
 
-    /// Moves the times that were read from the clock of this machine, if it was set since the last call.
-    fn notice_step(&mut self, now: TimePoint) {
-        let Some(step) = self.clock.step(now) else { return };
-        self.started_at = self.started_at.saturating_add(step).unwrap_or(self.started_at);
-        for place in self.places() {
-            self.subject_mut(place).redate(step);
-            self.requeue(place);
-        }
-        for state in &mut self.rules {
-            state.view = None;
-            let Some(until) = &mut state.silenced_until else { continue };
-            *until = until.saturating_add(step).unwrap_or(*until);
-            if self.is_active {
-                let name = state.rule.alert().name.clone();
-                self.effects.silences.push((name, state.silenced_until));
-            }
-        }
-        self.dated_before = self.dated_by.map(|dated_by| (dated_by, now.boot + MAX_REDATING));
-    }
-
-    /// Returns true if the times of a snapshot are by the setting of the clock before its latest step. The board notices
-    /// the step on its own, soon.
-    fn is_dated_before_step(&mut self, snapshot: &Snapshot, now: TimePoint) -> bool {
-        let dated_by = snapshot.service.started_at;
-        if let Some((before, until)) = self.dated_before
-            && before == dated_by
-            && now.boot < until
-        {
-            return true;
-        }
-        self.dated_before = None;
-        self.dated_by = Some(dated_by);
-        false
-    }
-
     /// Returns all places.
     fn places(&self) -> Vec<Place> {
         let subjects = |(rule, state): (usize, &RuleState)| {
@@ -380,9 +346,6 @@ impl Evaluator {
         &mut self.rules[place.rule].subjects[place.subject]
     }
 }
-
-/// Longest wait for a snapshot whose times are by the present setting of the clock.
-const MAX_REDATING: Duration = Duration::from_secs(10);
 
 /// Shortest time between two looks at a subject by the clock.
 const MIN_WAIT: SignedDuration = SignedDuration::from_millis(100);
