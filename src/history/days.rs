@@ -10,18 +10,20 @@
 //! one of the day before, up to its own. A quarter after all of them belongs to the day of the calendar, or to a
 //! kept day that begins within that day.
 
-use rusqlite::{Connection, params};
-
 use super::bucket::{Bucket, Tier};
 use super::calendar::{Calendar, DAY, QUARTER};
 use super::error::StoreError;
+use super::executor::{self, Executor, params};
 use super::observation::shift;
 use super::rebuild::{from_observations, merge_into, quarter_of};
-use super::rollup_row::{self, columns};
+use super::rollup_row;
 use crate::units::OverTime;
 
 /// Length of the longest day: the clocks of Casey Station were set back by three hours.
 pub(super) const LONGEST_DAY: i64 = DAY + 3 * 60 * 60;
+
+/// More quarters than a day has, also if other software has written days that overlap.
+const MAX_QUARTERS: i64 = 100_000;
 
 /// The day of a quarter, which may have no row yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,19 +39,18 @@ pub(super) struct QuarterDay {
 impl QuarterDay {
     /// Returns the day that has a quarter, or to which it is to be added.
     pub(super) fn of(
-        connection: &Connection,
+        db: &dyn Executor,
         calendar: &mut Calendar,
         series: i64,
         over_time: OverTime,
         quarter: i64,
     ) -> Result<QuarterDay, StoreError> {
-        let mut select = connection.prepare_cached(
-            "SELECT at, last_at FROM day WHERE series = ? AND at > ? AND at <= ? ORDER BY at DESC",
-        )?;
-        let days = select.query_map([series, quarter - LONGEST_DAY, quarter], |row| {
-            Ok((row.get(0)?, latest_quarter(row.get(1)?, over_time)))
-        })?;
-        let days: Vec<(i64, i64)> = days.collect::<Result<_, _>>()?;
+        let sql = "SELECT at, last_at FROM day WHERE series = ?1 AND at > ?2 AND at <= ?3 \
+                   ORDER BY at DESC";
+        let days =
+            executor::all(db, sql, params![series, quarter - LONGEST_DAY, quarter], |row| {
+                Ok((row.i64(0)?, latest_quarter(row.i64(1)?, over_time)))
+            })?;
         let (start, _) = calendar.day(quarter);
         let has_quarter = days.iter().rposition(|&(_, latest)| latest >= quarter);
         // A later day than that of the calendar goes on.
@@ -91,22 +92,15 @@ impl Span {
 }
 
 /// Reads the days that may have quarters, in order.
-fn spans(
-    connection: &Connection,
-    series: i64,
-    over_time: OverTime,
-) -> Result<Vec<Span>, StoreError> {
-    let first = "SELECT min(at) FROM quarter WHERE series = ?";
-    let first: Option<i64> = connection.query_row(first, [series], |row| row.get(0))?;
-    let Some(first) = first else { return Ok(Vec::new()) };
+fn spans(db: &dyn Executor, series: i64, over_time: OverTime) -> Result<Vec<Span>, StoreError> {
+    let first = "SELECT min(at) FROM quarter WHERE series = ?1";
+    let Some(first) = executor::integer(db, first, params![series])? else {
+        return Ok(Vec::new());
+    };
     let mut spans: Vec<Span> = Vec::new();
-    let mut select = connection
-        .prepare("SELECT at, last_at, count FROM day WHERE series = ? AND at > ? ORDER BY at")?;
-    let days = select.query_map([series, first - LONGEST_DAY], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-    })?;
-    for day in days {
-        let (at, last_at, count): (i64, i64, i64) = day?;
+    let sql = "SELECT at, last_at, count FROM day WHERE series = ?1 AND at > ?2 ORDER BY at";
+    db.query(sql, params![series, first - LONGEST_DAY], &mut |row| {
+        let (at, last_at, count) = (row.i64(0)?, row.i64(1)?, row.i64(2)?);
         let latest_quarter = latest_quarter(last_at, over_time);
         match spans.last_mut().filter(|span| latest_quarter <= span.latest_quarter) {
             Some(span) => {
@@ -115,22 +109,23 @@ fn spans(
                 span.count += count;
             }
             None => {
-                spans.push(Span { first: at, last: at, last_at, latest_quarter, count, found: 0 })
+                spans.push(Span { first: at, last: at, last_at, latest_quarter, count, found: 0 });
             }
         }
-    }
+        Ok(())
+    })?;
     let mut next = 0;
-    let mut select =
-        connection.prepare("SELECT at, count FROM quarter WHERE series = ? ORDER BY at")?;
-    for quarter in select.query_map([series], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        let (quarter, count): (i64, i64) = quarter?;
+    let sql = "SELECT at, count FROM quarter WHERE series = ?1 ORDER BY at";
+    db.query(sql, params![series], &mut |row| {
+        let (quarter, count) = (row.i64(0)?, row.i64(1)?);
         while spans.get(next).is_some_and(|span| span.latest_quarter < quarter) {
             next += 1;
         }
         if let Some(span) = spans.get_mut(next).filter(|span| span.has(quarter)) {
             span.found += count;
         }
-    }
+        Ok(())
+    })?;
     Ok(spans)
 }
 
@@ -153,37 +148,36 @@ fn split_complete(spans: Vec<Span>) -> (Vec<Span>, Vec<Span>) {
 
 /// Returns true if days of another calendar can be recomputed.
 pub(super) fn has_foreign(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     series: i64,
     over_time: OverTime,
 ) -> Result<bool, StoreError> {
     let mut is_foreign = |at| calendar.day(at).0 != at;
-    let mut select = connection.prepare_cached(
-        "SELECT at FROM day WHERE series = ?1 AND at > \
-         (SELECT min(at) FROM quarter WHERE series = ?1) - ?2 ORDER BY at",
-    )?;
+    let sql = "SELECT at FROM day WHERE series = ?1 AND at > \
+               (SELECT min(at) FROM quarter WHERE series = ?1) - ?2 ORDER BY at";
     let mut found = false;
-    for at in select.query_map([series, LONGEST_DAY], |row| row.get(0))? {
-        found |= is_foreign(at?);
-    }
+    db.query(sql, params![series, LONGEST_DAY], &mut |row| {
+        found |= is_foreign(row.i64(0)?);
+        Ok(())
+    })?;
     if !found {
         return Ok(false);
     }
-    let (complete, _) = split_complete(spans(connection, series, over_time)?);
+    let (complete, _) = split_complete(spans(db, series, over_time)?);
     Ok(complete.iter().any(|span| is_foreign(span.first) || is_foreign(span.last)))
 }
 
 /// Recomputes the days of a series from its quarters. Days with more observations than the quarters that are
 /// left keep their numbers and totals.
 pub(super) fn recompute(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     series: i64,
     over_time: OverTime,
 ) -> Result<(), StoreError> {
-    let kept = delete_complete(connection, series, over_time)?;
-    add(connection, calendar, series, over_time, kept)
+    let kept = delete_complete(db, series, over_time)?;
+    add(db, calendar, series, over_time, kept)
 }
 
 /// Days that are kept when the others are recomputed.
@@ -195,15 +189,14 @@ pub(super) struct KeptDays {
 
 /// Deletes the days all of whose quarters are left.
 pub(super) fn delete_complete(
-    connection: &Connection,
+    db: &dyn Executor,
     series: i64,
     over_time: OverTime,
 ) -> Result<KeptDays, StoreError> {
-    let (complete, kept) = split_complete(spans(connection, series, over_time)?);
-    let mut delete =
-        connection.prepare_cached("DELETE FROM day WHERE series = ? AND at BETWEEN ? AND ?")?;
+    let (complete, kept) = split_complete(spans(db, series, over_time)?);
     for Span { first, last, .. } in complete {
-        delete.execute([series, first, last])?;
+        let sql = "DELETE FROM day WHERE series = ?1 AND at BETWEEN ?2 AND ?3";
+        db.execute(sql, params![series, first, last])?;
     }
     Ok(KeptDays { spans: kept, over_time })
 }
@@ -211,7 +204,7 @@ pub(super) fn delete_complete(
 /// Adds the quarters to their days, except those that the kept days have. `over_time` may be another one than
 /// when the days were kept.
 pub(super) fn add(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     series: i64,
     over_time: OverTime,
@@ -223,15 +216,9 @@ pub(super) fn add(
         span.latest_quarter = latest_quarter(span.last_at, over_time);
     }
     let mut kept = kept.as_slice();
-    let mut select = connection.prepare(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM quarter WHERE series = ? ORDER BY at"
-    ))?;
     let mut latest: Option<i64> = None;
     let mut open: Option<Bucket> = None;
-    for row in select.query_map([series], rollup_row::read)? {
-        let Some(mut row) = row? else { continue };
+    rollup_row::for_each_from(db, Tier::Quarter, series, i64::MIN, |mut row| {
         let quarter = row.at;
         while let [passed, others @ ..] = kept
             && passed.latest_quarter < quarter
@@ -240,12 +227,12 @@ pub(super) fn add(
         }
         if let Some(span) = kept.first().filter(|span| span.has(quarter)) {
             if !is_shifted || kept.len() > 1 || row.last_at <= span.last_at {
-                continue;
+                return Ok(());
             }
             // The observations of its border belonged to other quarters by the aggregation before.
             let times = (span.last_at + 1, quarter + shift(over_time) + QUARTER);
-            let Some(rest) = from_observations(connection, series, over_time, times)? else {
-                continue;
+            let Some(rest) = from_observations(db, series, over_time, times)? else {
+                return Ok(());
             };
             row = rest;
             row.at = span.last;
@@ -255,32 +242,25 @@ pub(super) fn add(
             latest = Some(row.at);
         }
         if let Some(complete) = open.take_if(|open| open.at != row.at) {
-            complete.add_to(connection, Tier::Day, series)?;
+            db.add_rollup(Tier::Day, series, &complete)?;
         }
         merge_into(&mut open, row);
-    }
+        Ok(())
+    })?;
     match open {
-        Some(complete) => complete.add_to(connection, Tier::Day, series),
+        Some(complete) => db.add_rollup(Tier::Day, series, &complete),
         None => Ok(()),
     }
 }
 
 /// Recomputes a day from the quarters of its span.
-pub(super) fn rebuild(
-    connection: &Connection,
-    series: i64,
-    day: QuarterDay,
-) -> Result<(), StoreError> {
-    let mut select = connection.prepare_cached(concat!(
-        "SELECT ",
-        columns!(),
-        " FROM quarter WHERE series = ? AND at >= ? AND at < ? ORDER BY at"
-    ))?;
+pub(super) fn rebuild(db: &dyn Executor, series: i64, day: QuarterDay) -> Result<(), StoreError> {
+    let span = (day.from.saturating_sub(1), day.to);
     let mut whole: Option<Bucket> = None;
-    for row in select.query_map(params![series, day.from, day.to], rollup_row::read)? {
-        let Some(mut row) = row? else { continue };
+    for (_, row) in rollup_row::page(db, Tier::Quarter, series, span, MAX_QUARTERS)? {
+        let Some(mut row) = row else { continue };
         row.at = day.at;
         merge_into(&mut whole, row);
     }
-    rollup_row::replace(connection, Tier::Day, series, day.at, whole)
+    rollup_row::replace(db, Tier::Day, series, day.at, whole)
 }

@@ -8,9 +8,8 @@
 //! | `earlier_series` | largest id of the series that the first version of the schema recorded |
 //! | `fields:SOURCE` | set once the renamed fields of a source have been moved |
 
-use rusqlite::{Connection, OptionalExtension as _, params};
-
 use super::error::StoreError;
+use super::executor::{self, Executor, params};
 
 pub(super) const TIME_ZONE: &str = "timezone";
 pub(super) const LATEST: &str = "latest";
@@ -23,22 +22,19 @@ pub(super) fn fields_of(source: &str) -> String {
 }
 
 /// Returns the value of a key.
-pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<String>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE key = ?")?;
-    Ok(select.query_row([key], |row| row.get(0)).optional()?)
+pub(super) fn get(db: &dyn Executor, key: &str) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT value FROM meta WHERE key = ?1";
+    executor::first(db, sql, params![key], |row| row.string(0))
 }
 
 /// Returns the number at a key.
-pub(super) fn number(connection: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
-    Ok(get(connection, key)?.and_then(|text| text.parse().ok()))
+pub(super) fn number(db: &dyn Executor, key: &str) -> Result<Option<i64>, StoreError> {
+    Ok(get(db, key)?.and_then(|text| text.parse().ok()))
 }
 
 /// Sets the value of a key.
-pub(super) fn set(connection: &Connection, key: &str, value: &str) -> Result<(), StoreError> {
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET \
-         value = excluded.value",
-    )?;
-    upsert.execute(params![key, value])?;
-    Ok(())
+pub(super) fn set(db: &dyn Executor, key: &str, value: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET \
+               value = excluded.value";
+    db.execute(sql, params![key, value]).map(|_| ())
 }

@@ -91,6 +91,7 @@ mod direction;
 mod entry;
 mod error;
 mod events;
+mod executor;
 mod fault;
 mod handle;
 mod meta;
@@ -112,6 +113,7 @@ mod series;
 mod settings;
 mod shared;
 mod speeds;
+mod sqlite;
 mod upgrade;
 mod writer;
 

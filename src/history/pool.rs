@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use rusqlite::Connection;
 
 use super::error::ReadError;
+use super::executor::Executor;
 use super::schema;
 
 /// Longest wait for a reader while all of them are in use.
@@ -61,6 +62,11 @@ pub(super) struct Reader<'pool> {
 impl Reader<'_> {
     pub(super) fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("`lend` opens the connection")
+    }
+
+    /// Returns the connection for queries.
+    pub(super) fn db(&self) -> &dyn Executor {
+        self.connection()
     }
 }
 

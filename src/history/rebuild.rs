@@ -6,14 +6,13 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::bucket::{Bucket, Tier, Total};
 use super::calendar::{Calendar, QUARTER};
 use super::days;
 use super::error::StoreError;
+use super::executor::{self, Executor, Row, params};
 use super::observation::{Observation, Totals, depends_on_previous, shift};
-use super::rollup_row::{self, columns, of_table};
+use super::rollup_row::{self, of_table};
 use crate::units::{OverTime, is_reset};
 
 /// Rows of a table that are read before some of them are written.
@@ -27,7 +26,7 @@ pub(super) const fn quarter_of(at: i64) -> i64 {
 /// Returns time and number of the latest observation before `before`. Where single observations have been
 /// deleted, the latest one of a quarter or of a day is known still.
 pub(super) fn previous(
-    connection: &Connection,
+    db: &dyn Executor,
     series: i64,
     before: i64,
 ) -> Result<Option<(i64, f64)>, StoreError> {
@@ -39,9 +38,8 @@ pub(super) fn previous(
                         AND last_at < ?2 ORDER BY at DESC LIMIT 1";
     let mut latest: Option<(i64, f64)> = None;
     for sql in [RAW, QUARTERS, DAYS] {
-        let mut select = connection.prepare_cached(sql)?;
-        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let found: Option<(i64, f64)> = select.query_row([series, before], row).optional()?;
+        let row = |row: &dyn Row| Ok((row.i64(0)?, row.f64(1)?));
+        let found = executor::first(db, sql, params![series, before], row)?;
         // The finest row of a time has its latest correction.
         latest = match (latest, found) {
             (Some(finer), Some(found)) if found.0 <= finer.0 => Some(finer),
@@ -52,46 +50,45 @@ pub(super) fn previous(
 }
 
 /// Reads a row of `at, value, qualifier`.
-pub(super) fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
-    Ok(Observation { at: row.get(0)?, value: row.get(1)?, qualifier: row.get(2)? })
+pub(super) fn observation(row: &dyn Row) -> Result<Observation, StoreError> {
+    Ok(Observation { at: row.i64(0)?, value: row.f64(1)?, qualifier: row.number(2)? })
 }
 
 /// Recomputes the quarter that starts at `quarter` from its single observations.
 pub(super) fn quarter(
-    connection: &Connection,
+    db: &dyn Executor,
     series: i64,
     over_time: OverTime,
     start: i64,
 ) -> Result<(), StoreError> {
     let begin = start + shift(over_time);
-    let whole = from_observations(connection, series, over_time, (begin, begin + QUARTER))?;
+    let whole = from_observations(db, series, over_time, (begin, begin + QUARTER))?;
     let whole = whole.map(|mut whole| {
         whole.at = start;
         whole
     });
-    rollup_row::replace(connection, Tier::Quarter, series, start, whole)
+    rollup_row::replace(db, Tier::Quarter, series, start, whole)
 }
 
 /// Returns the rollup of the single observations of a span.
 pub(super) fn from_observations(
-    connection: &Connection,
+    db: &dyn Executor,
     series: i64,
     over_time: OverTime,
     (begin, end): (i64, i64),
 ) -> Result<Option<Bucket>, StoreError> {
     let before = match depends_on_previous(over_time) {
-        true => previous(connection, series, begin)?,
+        true => previous(db, series, begin)?,
         false => None,
     };
     let mut totals = Totals::after(before, over_time);
-    let mut select = connection.prepare_cached(
-        "SELECT at, value, qualifier FROM raw WHERE series = ? AND at >= ? AND at < ? ORDER BY at",
-    )?;
+    let sql = "SELECT at, value, qualifier FROM raw \
+               WHERE series = ?1 AND at >= ?2 AND at < ?3 ORDER BY at";
     let mut whole: Option<Bucket> = None;
-    for row in select.query_map([series, begin, end], observation)? {
-        let row = row?;
-        merge_into(&mut whole, totals.next(&row));
-    }
+    db.query(sql, params![series, begin, end], &mut |row| {
+        merge_into(&mut whole, totals.next(&observation(row)?));
+        Ok(())
+    })?;
     Ok(whole)
 }
 
@@ -105,76 +102,85 @@ pub(super) fn merge_into(whole: &mut Option<Bucket>, part: Bucket) {
 
 /// Recomputes all rollups of a series for another aggregation. `before` is the one by which they are stored.
 pub(super) fn whole_series(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     series: i64,
     before: OverTime,
     after: OverTime,
 ) -> Result<(), StoreError> {
     // By the quarters as they are: the observation of midnight may belong to another day afterwards.
-    let kept = days::delete_complete(connection, series, before)?;
+    let kept = days::delete_complete(db, series, before)?;
     if after != before {
-        delete_totals(connection, series)?;
+        delete_totals(db, series)?;
     }
-    quarters(connection, series, before, after)?;
-    estimate_totals(connection, Tier::Quarter, series, after)?;
-    days::add(connection, calendar, series, after, kept)?;
-    estimate_totals(connection, Tier::Day, series, after)
+    quarters(db, series, before, after)?;
+    estimate_totals(db, Tier::Quarter, series, after)?;
+    days::add(db, calendar, series, after, kept)?;
+    estimate_totals(db, Tier::Day, series, after)
 }
 
 /// Deletes the totals of a series, which are those of another aggregation.
-fn delete_totals(connection: &Connection, series: i64) -> Result<(), StoreError> {
+fn delete_totals(db: &dyn Executor, series: i64) -> Result<(), StoreError> {
     for sql in [
         "UPDATE quarter SET amount = NULL, east = NULL, north = NULL, weight = NULL \
-         WHERE series = ?",
-        "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL WHERE series = ?",
+         WHERE series = ?1",
+        "UPDATE day SET amount = NULL, east = NULL, north = NULL, weight = NULL WHERE series = ?1",
     ] {
-        connection.execute(sql, [series])?;
+        db.execute(sql, params![series])?;
     }
     Ok(())
 }
 
 /// Recomputes the complete quarters from single observations.
 fn quarters(
-    connection: &Connection,
+    db: &dyn Executor,
     series: i64,
     before: OverTime,
     after: OverTime,
 ) -> Result<(), StoreError> {
-    let first = "SELECT min(at) FROM raw WHERE series = ?";
-    let first: Option<i64> = connection.query_row(first, [series], |row| row.get(0))?;
+    let first = "SELECT min(at) FROM raw WHERE series = ?1";
+    let first = executor::integer(db, first, params![series])?;
     let complete = "DELETE FROM quarter WHERE series = ?1 AND at >= ?2 AND count <= \
                     (SELECT count(*) FROM raw WHERE raw.series = ?1 \
                      AND raw.at >= quarter.at + ?3 AND raw.at < quarter.at + ?3 + ?4)";
     let begin = first.map_or(i64::MAX, |first| quarter_of(first - shift(before)));
-    connection.execute(complete, params![series, begin, shift(before), QUARTER])?;
+    db.execute(complete, params![series, begin, shift(before), QUARTER])?;
     let Some(first) = first else { return Ok(()) };
-    let mut select = connection.prepare("SELECT at FROM quarter WHERE series = ? AND at >= ?")?;
-    let incomplete: HashSet<i64> =
-        select.query_map([series, begin], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let sql = "SELECT at FROM quarter WHERE series = ?1 AND at >= ?2";
+    let mut incomplete = HashSet::new();
+    db.query(sql, params![series, begin], &mut |row| {
+        incomplete.insert(row.i64(0)?);
+        Ok(())
+    })?;
     let before_first = match depends_on_previous(after) {
-        true => previous(connection, series, first)?,
+        true => previous(db, series, first)?,
         false => None,
     };
     let mut totals = Totals::after(before_first, after);
-    let mut select =
-        connection.prepare("SELECT at, value, qualifier FROM raw WHERE series = ? ORDER BY at")?;
     let mut open: Option<Bucket> = None;
-    for row in select.query_map([series], observation)? {
-        let row = row?;
-        let bucket = totals.next(&row);
-        if incomplete.contains(&quarter_of(row.at - shift(before))) {
-            // The quarter has the observation already.
-            continue;
+    let mut after = i64::MIN;
+    loop {
+        // In pages, as rollups are written meanwhile.
+        let sql = "SELECT at, value, qualifier FROM raw \
+                   WHERE series = ?1 AND at > ?2 ORDER BY at LIMIT ?3";
+        let page = executor::all(db, sql, params![series, after, PAGE_ROWS], observation)?;
+        let Some(last) = page.last() else { break };
+        after = last.at;
+        for row in page {
+            let bucket = totals.next(&row);
+            if incomplete.contains(&quarter_of(row.at - shift(before))) {
+                // The quarter has the observation already.
+                continue;
+            }
+            let at = quarter_of(bucket.at);
+            if let Some(complete) = open.take_if(|open| open.at != at) {
+                db.add_rollup(Tier::Quarter, series, &complete)?;
+            }
+            merge_into(&mut open, Bucket { at, ..bucket });
         }
-        let at = quarter_of(bucket.at);
-        if let Some(complete) = open.take_if(|open| open.at != at) {
-            complete.add_to(connection, Tier::Quarter, series)?;
-        }
-        merge_into(&mut open, Bucket { at, ..bucket });
     }
     match open {
-        Some(complete) => complete.add_to(connection, Tier::Quarter, series),
+        Some(complete) => db.add_rollup(Tier::Quarter, series, &complete),
         None => Ok(()),
     }
 }
@@ -185,44 +191,32 @@ fn quarters(
 /// in between is noticed by the least number, and more than one are taken for one. A mean direction
 /// cannot be computed.
 fn estimate_totals(
-    connection: &Connection,
+    db: &dyn Executor,
     tier: Tier,
     series: i64,
     over_time: OverTime,
 ) -> Result<(), StoreError> {
     match over_time {
         OverTime::Sum => {
-            let sql =
-                of_table!(tier, "UPDATE ", " SET amount = sum WHERE series = ? AND amount IS NULL");
-            connection.execute(sql, [series])?;
-            return Ok(());
+            let sql = of_table!(
+                tier,
+                "UPDATE ",
+                " SET amount = sum WHERE series = ?1 AND amount IS NULL"
+            );
+            return db.execute(sql, params![series]).map(|_| ());
         }
         OverTime::Increase => {}
         _ => return Ok(()),
     }
-    let mut select = connection.prepare(of_table!(
-        tier,
-        concat!("SELECT ", columns!(), " FROM "),
-        " WHERE series = ? AND at > ? ORDER BY at LIMIT ?"
-    ))?;
     let mut before: Option<f64> = None;
-    let mut after = i64::MIN;
-    loop {
-        // In pages, as the rows that are read are also written.
-        let rows = select.query_map(params![series, after, PAGE_ROWS], |row| {
-            Ok((row.get::<_, i64>(0)?, rollup_row::read(row)?))
-        })?;
-        let page: Vec<(i64, Option<Bucket>)> = rows.collect::<Result<_, _>>()?;
-        let Some(&(last, _)) = page.last() else { return Ok(()) };
-        after = last;
-        for mut row in page.into_iter().filter_map(|(_, row)| row) {
-            if row.total == Total::None {
-                row.total = Total::Amount(rise(before, &row));
-                row.put(connection, tier, series)?;
-            }
-            before = Some(row.last);
+    rollup_row::for_each_from(db, tier, series, i64::MIN, |mut row| {
+        if row.total == Total::None {
+            row.total = Total::Amount(rise(before, &row));
+            rollup_row::put(db, tier, series, &row)?;
         }
-    }
+        before = Some(row.last);
+        Ok(())
+    })
 }
 
 /// Estimates by how much a counter rose in a bucket, given its number before.

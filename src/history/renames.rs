@@ -7,16 +7,15 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
-use super::bucket::{Bucket, Tier};
+use super::bucket::Tier;
 use super::calendar::Calendar;
 use super::days::QuarterDay;
 use super::error::StoreError;
+use super::executor::{self, Executor, Row, params};
 use super::meta;
 use super::observation::shift;
 use super::rebuild::{self, quarter_of};
-use super::rollup_row::{self, columns, of_table};
+use super::rollup_row::{self, of_table};
 use super::series::{change_over_time, over_time_of};
 use crate::units::{OverTime, Unit};
 
@@ -48,38 +47,35 @@ struct Stored {
 
 /// Moves the series of the sources whose renamed fields have not been moved.
 pub(super) fn apply(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     sources: &[SourceFields],
 ) -> Result<(), StoreError> {
-    let earlier = meta::number(connection, meta::EARLIER_SERIES)?.unwrap_or(0);
+    let earlier = meta::number(db, meta::EARLIER_SERIES)?.unwrap_or(0);
     for SourceFields { source, renamed } in sources {
         let key = meta::fields_of(source);
-        if meta::get(connection, &key)?.is_some() {
+        if meta::get(db, &key)?.is_some() {
             continue;
         }
         for field in renamed {
-            let mut select = connection.prepare_cached(
-                "SELECT id, unit FROM series WHERE source = ? AND field = ? AND id <= ?",
-            )?;
-            let found = select.query_map(params![source, field.old, earlier], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+            let sql = "SELECT id, unit FROM series WHERE source = ?1 AND field = ?2 AND id <= ?3";
+            let found = executor::all(db, sql, params![&**source, field.old, earlier], |row| {
+                Ok((row.i64(0)?, row.string(1)?))
             })?;
-            let found: Vec<(i64, String)> = found.collect::<Result<_, _>>()?;
             for (id, unit) in found {
-                rename(connection, calendar, source, id, &unit, field)?;
+                rename(db, calendar, source, id, &unit, field)?;
                 let RenamedSeries { old, new, .. } = field;
                 log::info!("the history of {source}.{old} is now that of {source}.{new}");
             }
         }
-        meta::set(connection, &key, "moved")?;
+        meta::set(db, &key, "moved")?;
     }
     Ok(())
 }
 
 /// Gives a series its new name and unit. If there is a series of that name, the rows are added to it.
 fn rename(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     source: &str,
     id: i64,
@@ -93,23 +89,23 @@ fn rename(
     };
     let name = new_unit.map_or("", Unit::as_str);
     let after = OverTime::of(field.new, new_unit);
-    let stored = |row: &Row<'_>| {
-        let over_time: String = row.get(1)?;
-        Ok(Stored { id: row.get(0)?, over_time: over_time_of(&over_time, field.new, new_unit) })
+    let stored = |row: &dyn Row| {
+        let over_time = over_time_of(&row.string(1)?, field.new, new_unit);
+        Ok(Stored { id: row.i64(0)?, over_time })
     };
-    let sql = "SELECT id, over_time FROM series WHERE id = ?";
-    let moved = connection.query_row(sql, [id], stored)?;
-    let sql = "SELECT id, over_time FROM series WHERE source = ? AND field = ? AND unit = ?";
-    let target = connection.query_row(sql, params![source, field.new, name], stored).optional()?;
+    let sql = "SELECT id, over_time FROM series WHERE id = ?1";
+    let Some(moved) = executor::first(db, sql, params![id], stored)? else { return Ok(()) };
+    let sql = "SELECT id, over_time FROM series WHERE source = ?1 AND field = ?2 AND unit = ?3";
+    let target = executor::first(db, sql, params![source, field.new, name], stored)?;
     match target {
         None => {
-            let sql = "UPDATE series SET field = ?, unit = ? WHERE id = ?";
-            connection.execute(sql, params![field.new, name, id])?;
+            let sql = "UPDATE series SET field = ?1, unit = ?2 WHERE id = ?3";
+            db.execute(sql, params![field.new, name, id])?;
             if moved.over_time != after {
-                change_over_time(connection, calendar, source, id, moved.over_time, after)?;
+                change_over_time(db, calendar, source, id, moved.over_time, after)?;
             }
         }
-        Some(target) => merge(connection, calendar, source, &moved, &target)?,
+        Some(target) => merge(db, calendar, source, &moved, &target)?,
     }
     Ok(())
 }
@@ -117,7 +113,7 @@ fn rename(
 /// Adds the rows of a series to another one, and deletes it. An observation that both have is that of the
 /// target.
 fn merge(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     source: &str,
     moved: &Stored,
@@ -125,53 +121,41 @@ fn merge(
 ) -> Result<(), StoreError> {
     // Both get the rollups of one aggregation, which are then added, and recomputed where they can be.
     if moved.over_time != target.over_time {
-        change_over_time(
-            connection,
-            calendar,
-            source,
-            moved.id,
-            moved.over_time,
-            target.over_time,
-        )?;
+        change_over_time(db, calendar, source, moved.id, moved.over_time, target.over_time)?;
     }
-    let sql = "SELECT at FROM raw AS moved WHERE series = ? AND EXISTS \
-               (SELECT 1 FROM raw WHERE series = ? AND raw.at = moved.at)";
-    let mut select = connection.prepare(sql)?;
-    let in_both = select.query_map([moved.id, target.id], |row| row.get(0))?;
-    let in_both: Vec<i64> = in_both.collect::<Result<_, _>>()?;
-    connection.execute(
-        "INSERT INTO raw (series, at, value, qualifier) \
-         SELECT ?, at, value, qualifier FROM raw WHERE series = ? ON CONFLICT DO NOTHING",
-        [target.id, moved.id],
-    )?;
+    let sql = "SELECT at FROM raw AS moved WHERE series = ?1 AND EXISTS \
+               (SELECT 1 FROM raw WHERE series = ?2 AND raw.at = moved.at)";
+    let in_both = executor::all(db, sql, params![moved.id, target.id], |row| row.i64(0))?;
+    let sql = "INSERT INTO raw (series, at, value, qualifier) \
+               SELECT CAST(?1 AS BIGINT), at, value, qualifier FROM raw WHERE series = ?2 \
+               ON CONFLICT (series, at) DO NOTHING";
+    db.execute(sql, params![target.id, moved.id])?;
     for tier in [Tier::Quarter, Tier::Day] {
-        let mut select = connection.prepare(of_table!(
-            tier,
-            concat!("SELECT ", columns!(), " FROM "),
-            " WHERE series = ?"
-        ))?;
-        let rows = select.query_map([moved.id], rollup_row::read)?;
-        let rows: Vec<Option<Bucket>> = rows.collect::<Result<_, _>>()?;
-        for row in rows.into_iter().flatten() {
-            row.add_to(connection, tier, target.id)?;
-        }
+        rollup_row::for_each_from(db, tier, moved.id, i64::MIN, |row| {
+            db.add_rollup(tier, target.id, &row)
+        })?;
     }
     for at in in_both {
         // Counted once, so that the rollups are recomputed from the single observations.
         let quarter = quarter_of(at - shift(target.over_time));
-        let day = QuarterDay::of(connection, calendar, target.id, target.over_time, quarter)?;
+        let day = QuarterDay::of(db, calendar, target.id, target.over_time, quarter)?;
         for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day.at)] {
             let sql = of_table!(
                 tier,
                 "UPDATE ",
-                " SET count = max(1, count - 1) WHERE series = ? AND at = ?"
+                " SET count = CASE WHEN count > 2 THEN count - 1 ELSE 1 END \
+                 WHERE series = ?1 AND at = ?2"
             );
-            connection.execute(sql, [target.id, at])?;
+            db.execute(sql, params![target.id, at])?;
         }
     }
-    for table in ["raw", "quarter", "day"] {
-        connection.execute(&format!("DELETE FROM {table} WHERE series = ?"), [moved.id])?;
+    for sql in [
+        "DELETE FROM raw WHERE series = ?1",
+        "DELETE FROM quarter WHERE series = ?1",
+        "DELETE FROM day WHERE series = ?1",
+        "DELETE FROM series WHERE id = ?1",
+    ] {
+        db.execute(sql, params![moved.id])?;
     }
-    connection.execute("DELETE FROM series WHERE id = ?", [moved.id])?;
-    rebuild::whole_series(connection, calendar, target.id, target.over_time, target.over_time)
+    rebuild::whole_series(db, calendar, target.id, target.over_time, target.over_time)
 }

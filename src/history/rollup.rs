@@ -5,12 +5,12 @@
 //! of both are recomputed from the rows that they have.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::bucket::{Bucket, Tier, Total};
 use super::calendar::{Calendar, QUARTER};
 use super::days::{self, QuarterDay};
 use super::error::StoreError;
+use super::executor::{self, Executor, params};
 use super::observation::{Observation, Totals, depends_on_previous, shift, total};
 use super::rebuild::{self, observation, quarter_of};
 use super::rollup_row;
@@ -22,30 +22,30 @@ use crate::units::OverTime;
 /// Inserts a sample, or corrects the stored one with the same time. Returns false if it is already stored.
 /// `samples` are those of the same observation.
 pub(super) fn add(
-    connection: &Connection,
+    db: &dyn Executor,
     table: &mut SeriesTable,
     calendar: &mut Calendar,
     sample: &Sample,
     samples: &[Sample],
 ) -> Result<bool, StoreError> {
-    let series = table.find(connection, calendar, sample)?;
+    let series = table.find(db, calendar, sample)?;
     let qualifier = match series.over_time {
         OverTime::Sum => sample.period.map(|period| period.as_secs_f64()).or(series.period),
-        OverTime::Circular => speeds::of_direction(connection, samples, sample)?,
+        OverTime::Circular => speeds::of_direction(db, samples, sample)?,
         _ => None,
     };
     let (at, value) = (sample.at.as_second(), sample.value.get());
     let new = Observation { at, value, qualifier };
-    let is_new = (sample.corrects || stored(connection, series.id, at)?.is_none())
-        && insert(connection, calendar, series, new)?;
+    let is_unknown = at > series.newest || sample.corrects || stored(db, series.id, at)?.is_none();
+    let is_new = is_unknown && insert(db, calendar, series, new)?;
     if is_new
         && let Some(speed) = speeds::of_sample(sample)
         && !speeds::has_direction(samples, sample)
     {
         // The direction of the same observation may have been recorded before its speed.
-        let directions = table.directions(connection, &sample.source)?;
+        let directions = table.directions(db, &sample.source)?;
         for &direction in directions {
-            weigh(connection, calendar, direction, sample.at, speed)?;
+            weigh(db, calendar, direction, sample.at, speed)?;
         }
     }
     Ok(is_new)
@@ -53,45 +53,50 @@ pub(super) fn add(
 
 /// Weighs a recorded direction by the speed of its observation.
 fn weigh(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     series: i64,
     at: Timestamp,
     speed: f64,
 ) -> Result<(), StoreError> {
-    let Some(before) = stored(connection, series, at.as_second())? else { return Ok(()) };
+    let Some(before) = stored(db, series, at.as_second())? else { return Ok(()) };
     let after = Observation { qualifier: Some(speed), ..before };
     if before == after {
         return Ok(());
     }
-    update(connection, series, &after)?;
+    update(db, series, &after)?;
     Change { series, over_time: OverTime::Circular, before: Some(before), after }
-        .apply(connection, calendar)
+        .apply(db, calendar)
 }
 
 /// Returns the stored observation at a time.
-fn stored(
-    connection: &Connection,
+fn stored(db: &dyn Executor, series: i64, at: i64) -> Result<Option<Observation>, StoreError> {
+    let sql = "SELECT at, value, qualifier FROM raw WHERE series = ?1 AND at = ?2";
+    executor::first(db, sql, params![series, at], observation)
+}
+
+/// Inserts an observation; returns false if there is one with the same time.
+pub(super) fn insert_raw(
+    db: &dyn Executor,
     series: i64,
-    at: i64,
-) -> Result<Option<Observation>, StoreError> {
-    let sql = "SELECT at, value, qualifier FROM raw WHERE series = ? AND at = ?";
-    let mut select = connection.prepare_cached(sql)?;
-    Ok(select.query_row([series, at], observation).optional()?)
+    observation: &Observation,
+) -> Result<bool, StoreError> {
+    let Observation { at, value, qualifier } = *observation;
+    let sql = "INSERT INTO raw (series, at, value, qualifier) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (series, at) DO NOTHING";
+    Ok(db.execute(sql, params![series, at, value, qualifier])? > 0)
 }
 
 /// Replaces the number and the qualifier of a stored observation.
-fn update(connection: &Connection, series: i64, after: &Observation) -> Result<(), StoreError> {
-    let sql = "UPDATE raw SET value = ?, qualifier = ? WHERE series = ? AND at = ?";
-    let mut update = connection.prepare_cached(sql)?;
-    update.execute(params![after.value, after.qualifier, series, after.at])?;
-    Ok(())
+fn update(db: &dyn Executor, series: i64, after: &Observation) -> Result<(), StoreError> {
+    let sql = "UPDATE raw SET value = ?1, qualifier = ?2 WHERE series = ?3 AND at = ?4";
+    db.execute(sql, params![after.value, after.qualifier, series, after.at]).map(|_| ())
 }
 
 /// Inserts an observation, or corrects the one with the same time. Returns false if the same observation is
 /// already stored.
 fn insert(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     series: &mut Series,
     new: Observation,
@@ -99,30 +104,29 @@ fn insert(
     let Series { id, over_time, .. } = *series;
     let is_ordered = depends_on_previous(over_time);
     if is_ordered && series.latest.is_none() {
-        series.latest = Some(rebuild::previous(connection, id, i64::MAX)?);
+        series.latest = Some(rebuild::previous(db, id, i64::MAX)?);
     }
     let quarter = quarter_of(new.at - shift(over_time));
     let day = match series.day {
         Some((known, day)) if known == quarter => day,
-        _ => QuarterDay::of(connection, calendar, id, over_time, quarter)?,
+        _ => QuarterDay::of(db, calendar, id, over_time, quarter)?,
     };
     series.day = Some((quarter, day));
     let is_newest = new.at > series.newest;
-    if !is_newest && let Some(last) = pruned(connection, series, new.at, quarter, day)? {
+    if !is_newest && let Some(last) = pruned(db, series, new.at, quarter, day)? {
         let Some(value) = last.filter(|&value| value != new.value) else { return Ok(false) };
         if is_ordered && series.latest.flatten().is_some_and(|(latest, _)| latest == new.at) {
             series.latest = Some(Some((new.at, new.value)));
         }
         let before = Some(Observation { value, ..new });
-        Change { series: id, over_time, before, after: new }.apply(connection, calendar)?;
+        Change { series: id, over_time, before, after: new }.apply(db, calendar)?;
         return Ok(true);
     }
-    let Observation { at, value, qualifier } = new;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO raw (series, at, value, qualifier) VALUES (?, ?, ?, ?) \
-         ON CONFLICT DO NOTHING",
-    )?;
-    let is_inserted = insert.execute(params![id, at, value, qualifier])? > 0;
+    let Observation { at, value, .. } = new;
+    let is_inserted = match is_newest {
+        true => db.append(id, &new)?,
+        false => insert_raw(db, id, &new)?,
+    };
     series.newest = series.newest.max(at);
     let latest = series.latest.flatten();
     let change = |before| Change { series: id, over_time, before, after: new };
@@ -130,17 +134,17 @@ fn insert(
         series.latest = Some(Some((at, value)));
     }
     if !is_inserted {
-        let Some(before) = stored(connection, id, at)?.filter(|before| *before != new) else {
+        let Some(before) = stored(db, id, at)?.filter(|before| *before != new) else {
             return Ok(false);
         };
-        update(connection, id, &new)?;
-        change(Some(before)).apply(connection, calendar)?;
+        update(db, id, &new)?;
+        change(Some(before)).apply(db, calendar)?;
     } else if is_ordered && latest.is_some_and(|(latest, _)| at <= latest) {
-        change(None).apply(connection, calendar)?;
+        change(None).apply(db, calendar)?;
     } else {
         let bucket = Totals::after(latest, over_time).next(&new);
         for (tier, at) in [(Tier::Quarter, quarter), (Tier::Day, day.at)] {
-            Bucket { at, ..bucket }.add_to(connection, tier, id)?;
+            db.add_rollup(tier, id, &Bucket { at, ..bucket })?;
         }
     }
     Ok(true)
@@ -153,26 +157,25 @@ fn insert(
 /// quarter or its day, if one before it is left, or if these have all their finer rows. A quarter that was
 /// pruned may be there again, with a later observation.
 fn pruned(
-    connection: &Connection,
+    db: &dyn Executor,
     series: &Series,
     at: i64,
     quarter: i64,
     day: QuarterDay,
 ) -> Result<Option<Option<f64>>, StoreError> {
-    let finer = |sql, from, to| -> Result<(i64, i64), StoreError> {
-        let mut select = connection.prepare_cached(sql)?;
-        let row = select.query_row([series.id, from, to], |row| {
-            Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(i64::MAX)))
+    let finer = |sql, from: i64, to: i64| {
+        let row = executor::first(db, sql, params![series.id, from, to], |row| {
+            Ok((row.i64(0)?, row.integer(1)?.unwrap_or(i64::MAX)))
         });
-        Ok(row?)
+        Ok::<_, StoreError>(row?.unwrap_or((0, i64::MAX)))
     };
-    let of_quarter = rollup_row::find(connection, Tier::Quarter, series.id, quarter)?;
+    let of_quarter = rollup_row::find(db, Tier::Quarter, series.id, quarter)?;
     let latest = |row: Option<Bucket>| row.filter(|row| row.last_at == at).map(|row| row.last);
     if let Some(stored) = of_quarter {
         if stored.last_at < at {
             return Ok(None);
         }
-        let sql = "SELECT count(*), min(at) FROM raw WHERE series = ? AND at >= ? AND at < ?";
+        let sql = "SELECT count(*), min(at) FROM raw WHERE series = ?1 AND at >= ?2 AND at < ?3";
         let begin = quarter + shift(series.over_time);
         let (count, first) = finer(sql, begin, begin + QUARTER)?;
         if first <= at {
@@ -182,17 +185,16 @@ fn pruned(
             return Ok(Some(latest(of_quarter)));
         }
     }
-    let of_day = rollup_row::find(connection, Tier::Day, series.id, day.at)?;
+    let of_day = rollup_row::find(db, Tier::Day, series.id, day.at)?;
     if of_day.is_none_or(|day| day.last_at < at) {
         return Ok(None);
     }
-    let sql = "SELECT coalesce(sum(count), 0), min(at) FROM quarter \
-               WHERE series = ? AND at >= ? AND at < ?";
+    let sql = "SELECT CAST(coalesce(sum(count), 0) AS BIGINT), min(at) FROM quarter \
+               WHERE series = ?1 AND at >= ?2 AND at < ?3";
     let (count, first) = finer(sql, day.from, day.to)?;
     // Rows may be kept for longer than those of the rollup.
-    let is_new = count >= count_of(of_day)
-        || first < quarter
-        || self::stored(connection, series.id, at)?.is_some();
+    let is_new =
+        count >= count_of(of_day) || first < quarter || self::stored(db, series.id, at)?.is_some();
     Ok((!is_new).then(|| latest(of_quarter).or(latest(of_day))))
 }
 
@@ -218,9 +220,9 @@ struct Effect {
 
 impl Change {
     /// Updates the rollups of the observation, and those of the next one, whose total may depend on it.
-    fn apply(&self, connection: &Connection, calendar: &mut Calendar) -> Result<(), StoreError> {
+    fn apply(&self, db: &dyn Executor, calendar: &mut Calendar) -> Result<(), StoreError> {
         let next = match depends_on_previous(self.over_time) {
-            true => self.next(connection)?,
+            true => self.next(db)?,
             false => None,
         };
         let quarter = |at: i64| quarter_of(at - shift(self.over_time));
@@ -235,14 +237,14 @@ impl Change {
                 has_observation,
                 has_next: next_quarter == Some(start),
             };
-            let day = QuarterDay::of(connection, calendar, self.series, self.over_time, start)?;
+            let day = QuarterDay::of(db, calendar, self.series, self.over_time, start)?;
             let begin = start + shift(self.over_time);
-            let raw = self.count(connection, Tier::Raw, (begin, begin + QUARTER))?;
-            let stored = rollup_row::find(connection, Tier::Quarter, self.series, start)?;
+            let raw = self.count(db, Tier::Raw, (begin, begin + QUARTER))?;
+            let stored = rollup_row::find(db, Tier::Quarter, self.series, start)?;
             if raw - effect.inserted >= count_of(stored) {
-                rebuild::quarter(connection, self.series, self.over_time, start)?;
+                rebuild::quarter(db, self.series, self.over_time, start)?;
             } else {
-                self.adjust(connection, Tier::Quarter, start, effect, next)?;
+                self.adjust(db, Tier::Quarter, start, effect, next)?;
             }
             match days.iter_mut().find(|(known, _)| known.at == day.at) {
                 Some((known, all)) => {
@@ -255,48 +257,46 @@ impl Change {
             }
         }
         for (day, effect) in days {
-            let quarters = self.count(connection, Tier::Quarter, (day.from, day.to))?;
-            let stored = rollup_row::find(connection, Tier::Day, self.series, day.at)?;
+            let quarters = self.count(db, Tier::Quarter, (day.from, day.to))?;
+            let stored = rollup_row::find(db, Tier::Day, self.series, day.at)?;
             if quarters - effect.inserted == count_of(stored) {
-                days::rebuild(connection, self.series, day)?;
+                days::rebuild(db, self.series, day)?;
             } else {
-                self.adjust(connection, Tier::Day, day.at, effect, next)?;
+                self.adjust(db, Tier::Day, day.at, effect, next)?;
             }
         }
         Ok(())
     }
 
     /// Returns the observation after the changed one.
-    fn next(&self, connection: &Connection) -> Result<Option<Observation>, StoreError> {
-        let sql = "SELECT at, value, qualifier FROM raw WHERE series = ? AND at > ? \
+    fn next(&self, db: &dyn Executor) -> Result<Option<Observation>, StoreError> {
+        let sql = "SELECT at, value, qualifier FROM raw WHERE series = ?1 AND at > ?2 \
                    ORDER BY at LIMIT 1";
-        let mut select = connection.prepare_cached(sql)?;
-        Ok(select.query_row([self.series, self.after.at], observation).optional()?)
+        executor::first(db, sql, params![self.series, self.after.at], observation)
     }
 
     /// Counts the observations of a span by the rows of a tier.
     fn count(
         &self,
-        connection: &Connection,
+        db: &dyn Executor,
         tier: Tier,
         (from, to): (i64, i64),
     ) -> Result<i64, StoreError> {
         let sql = match tier {
-            Tier::Raw => "SELECT count(*) FROM raw WHERE series = ? AND at >= ? AND at < ?",
+            Tier::Raw => "SELECT count(*) FROM raw WHERE series = ?1 AND at >= ?2 AND at < ?3",
             _ => {
-                "SELECT coalesce(sum(count), 0) FROM quarter \
-                 WHERE series = ? AND at >= ? AND at < ?"
+                "SELECT CAST(coalesce(sum(count), 0) AS BIGINT) FROM quarter \
+                 WHERE series = ?1 AND at >= ?2 AND at < ?3"
             }
         };
-        let mut select = connection.prepare_cached(sql)?;
-        Ok(select.query_row([self.series, from, to], |row| row.get(0))?)
+        Ok(executor::integer(db, sql, params![self.series, from, to])?.unwrap_or(0))
     }
 
     /// Changes a rollup whose finer rows have been deleted in part. Its least and its largest number may be
     /// those of an observation that was corrected.
     fn adjust(
         &self,
-        connection: &Connection,
+        db: &dyn Executor,
         tier: Tier,
         start: i64,
         effect: Effect,
@@ -304,7 +304,7 @@ impl Change {
     ) -> Result<(), StoreError> {
         let Change { series, over_time, before, after } = *self;
         let mut previous = match depends_on_previous(over_time) {
-            true => rebuild::previous(connection, series, after.at)?,
+            true => rebuild::previous(db, series, after.at)?,
             false => None,
         };
         if previous.is_none() && over_time == OverTime::Increase {
@@ -312,7 +312,7 @@ impl Change {
             let lower = before.map_or(after.value, |before| before.value.min(after.value));
             previous = Some((after.at, lower));
         }
-        let mut stored = rollup_row::find(connection, tier, series, start)?;
+        let mut stored = rollup_row::find(db, tier, series, start)?;
         if effect.has_observation {
             let new = total(over_time, previous, &after);
             match (&mut stored, &before) {
@@ -344,7 +344,7 @@ impl Change {
             stored.total = stored.total.replacing(old, new);
         }
         match stored {
-            Some(stored) => stored.put(connection, tier, series),
+            Some(stored) => rollup_row::put(db, tier, series, &stored),
             None => Ok(()),
         }
     }

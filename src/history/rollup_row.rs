@@ -1,10 +1,9 @@
 //! Rows of the tables `quarter` and `day`.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::bucket::{Bucket, Tier, Total};
 use super::direction::VectorSum;
 use super::error::StoreError;
+use super::executor::{self, Executor, Row, params};
 
 /// Returns one statement for each table of rollups, with the table's name between the parts.
 macro_rules! of_table {
@@ -27,22 +26,24 @@ macro_rules! columns {
         "at, min, max, sum, last, count, amount, east, north, weight, last_at"
     };
 }
-pub(super) use columns;
 
-/// Columns and placeholders of an `INSERT`, in the order in which [`Bucket::store`] binds them.
+/// Rows of a page of [`for_each_from`].
+const PAGE_ROWS: i64 = 1_000;
+
+/// Columns and placeholders of an `INSERT`, in the order in which [`store`] binds them.
 macro_rules! inserted {
     () => {
         " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (series, at) DO UPDATE SET "
     };
 }
 
 /// Reads a row of [`columns!`]. Returns `None` if a number is not finite: earlier versions stored sums that
 /// were infinite, and such a row has nothing that is true.
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Bucket>> {
+pub(super) fn read(row: &dyn Row) -> Result<Option<Bucket>, StoreError> {
     let number = |column| {
-        let number: Option<f64> = row.get(column)?;
-        Ok::<_, rusqlite::Error>(number.filter(|number| number.is_finite()))
+        let number = row.number(column)?;
+        Ok::<_, StoreError>(number.filter(|number| number.is_finite()))
     };
     let (Some(min), Some(max), Some(sum), Some(last)) =
         (number(1)?, number(2)?, number(3)?, number(4)?)
@@ -56,13 +57,13 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<Bucket>> {
         }
         _ => Total::None,
     };
-    let count = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(1).max(1);
-    let (at, last_at) = (row.get(0)?, row.get(10)?);
+    let count = u64::try_from(row.i64(5)?).unwrap_or(1).max(1);
+    let (at, last_at) = (row.i64(0)?, row.i64(10)?);
     Ok(Some(Bucket { at, min, max, sum, last, last_at, count, total, is_partial: false }))
 }
 
 /// Columns of a total: amount, east, north and weight.
-fn total_columns(total: Total) -> [Option<f64>; 4] {
+pub(super) fn total_columns(total: Total) -> [Option<f64>; 4] {
     match total {
         Total::Amount(amount) => [Some(amount), None, None, None],
         Total::Vector(VectorSum { east, north, weight }) => {
@@ -72,89 +73,147 @@ fn total_columns(total: Total) -> [Option<f64>; 4] {
     }
 }
 
-impl Bucket {
-    /// Adds this row to the one with the same time, or inserts it. A total that one of both lacks is
-    /// unknown then.
-    pub(super) fn add_to(
-        &self,
-        connection: &Connection,
-        tier: Tier,
-        series: i64,
-    ) -> Result<(), StoreError> {
-        self.store(
-            connection,
-            series,
-            of_table!(
-                tier,
-                "INSERT INTO ",
-                concat!(
-                    inserted!(),
-                    " ON CONFLICT DO UPDATE SET \
-                     min = min(min, excluded.min), max = max(max, excluded.max), \
-                     sum = sum + excluded.sum, count = count + excluded.count, \
-                     last = iif(excluded.last_at >= last_at, excluded.last, last), \
-                     last_at = max(last_at, excluded.last_at), \
-                     amount = amount + excluded.amount, east = east + excluded.east, \
-                     north = north + excluded.north, weight = weight + excluded.weight"
-                )
-            ),
+/// Assignments of an upsert that adds a row to the one with the same time. A total that one of both lacks is unknown
+/// then.
+macro_rules! added {
+    ($table:literal) => {
+        concat!(
+            "min = CASE WHEN excluded.min < ",
+            $table,
+            ".min THEN excluded.min ELSE ",
+            $table,
+            ".min END, max = CASE WHEN excluded.max > ",
+            $table,
+            ".max THEN excluded.max ELSE ",
+            $table,
+            ".max END, sum = ",
+            $table,
+            ".sum + excluded.sum, count = ",
+            $table,
+            ".count + excluded.count, last = CASE WHEN excluded.last_at >= ",
+            $table,
+            ".last_at THEN excluded.last ELSE ",
+            $table,
+            ".last END, last_at = CASE WHEN excluded.last_at >= ",
+            $table,
+            ".last_at THEN excluded.last_at ELSE ",
+            $table,
+            ".last_at END, amount = ",
+            $table,
+            ".amount + excluded.amount, east = ",
+            $table,
+            ".east + excluded.east, north = ",
+            $table,
+            ".north + excluded.north, weight = ",
+            $table,
+            ".weight + excluded.weight"
         )
-    }
+    };
+}
 
-    /// Replaces the row with the same time, or inserts it.
-    pub(super) fn put(
-        &self,
-        connection: &Connection,
-        tier: Tier,
-        series: i64,
-    ) -> Result<(), StoreError> {
-        self.store(connection, series, of_table!(tier, "INSERT OR REPLACE INTO ", inserted!()))
-    }
+/// Assignments of an upsert that replaces the row with the same time.
+macro_rules! replaced {
+    () => {
+        "min = excluded.min, max = excluded.max, sum = excluded.sum, count = excluded.count, \
+         last = excluded.last, last_at = excluded.last_at, amount = excluded.amount, \
+         east = excluded.east, north = excluded.north, weight = excluded.weight"
+    };
+}
 
-    fn store(&self, connection: &Connection, series: i64, sql: &str) -> Result<(), StoreError> {
-        let Bucket { at, min, max, sum, last, last_at, count, total, .. } = *self;
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let [amount, east, north, weight] = total_columns(total);
-        let mut statement = connection.prepare_cached(sql)?;
-        statement.execute(params![
-            series, at, min, max, sum, last, last_at, count, amount, east, north, weight
-        ])?;
-        Ok(())
-    }
+/// Adds a row to the one with the same time, or inserts it.
+pub(super) fn add(
+    db: &dyn Executor,
+    tier: Tier,
+    series: i64,
+    bucket: &Bucket,
+) -> Result<(), StoreError> {
+    let sql = match tier {
+        Tier::Day => concat!("INSERT INTO day", inserted!(), added!("day")),
+        _ => concat!("INSERT INTO quarter", inserted!(), added!("quarter")),
+    };
+    store(db, series, bucket, sql)
+}
+
+/// Replaces the row with the same time, or inserts it.
+pub(super) fn put(
+    db: &dyn Executor,
+    tier: Tier,
+    series: i64,
+    bucket: &Bucket,
+) -> Result<(), StoreError> {
+    let sql = of_table!(tier, "INSERT INTO ", concat!(inserted!(), replaced!()));
+    store(db, series, bucket, sql)
+}
+
+fn store(db: &dyn Executor, series: i64, bucket: &Bucket, sql: &str) -> Result<(), StoreError> {
+    let Bucket { at, min, max, sum, last, last_at, count, total, .. } = *bucket;
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    let [amount, east, north, weight] = total_columns(total);
+    let row = params![series, at, min, max, sum, last, last_at, count, amount, east, north, weight];
+    db.execute(sql, row).map(|_| ())
 }
 
 /// Returns the row at a time.
 pub(super) fn find(
-    connection: &Connection,
+    db: &dyn Executor,
     tier: Tier,
     series: i64,
     at: i64,
 ) -> Result<Option<Bucket>, StoreError> {
-    let mut select = connection.prepare_cached(of_table!(
-        tier,
-        concat!("SELECT ", columns!(), " FROM "),
-        " WHERE series = ? AND at = ?"
-    ))?;
-    Ok(select.query_row([series, at], read).optional()?.flatten())
+    let sql =
+        of_table!(tier, concat!("SELECT ", columns!(), " FROM "), " WHERE series = ?1 AND at = ?2");
+    Ok(executor::first(db, sql, params![series, at], read)?.flatten())
 }
 
 /// Makes `row` the one at a time, or deletes that if there is none.
 pub(super) fn replace(
-    connection: &Connection,
+    db: &dyn Executor,
     tier: Tier,
     series: i64,
     at: i64,
     row: Option<Bucket>,
 ) -> Result<(), StoreError> {
     match row {
-        Some(row) => row.put(connection, tier, series),
-        None => delete(connection, tier, series, at),
+        Some(row) => put(db, tier, series, &row),
+        None => delete(db, tier, series, at),
     }
 }
 
 /// Deletes the row at a time.
-fn delete(connection: &Connection, tier: Tier, series: i64, at: i64) -> Result<(), StoreError> {
-    let sql = of_table!(tier, "DELETE FROM ", " WHERE series = ? AND at = ?");
-    connection.prepare_cached(sql)?.execute([series, at])?;
-    Ok(())
+fn delete(db: &dyn Executor, tier: Tier, series: i64, at: i64) -> Result<(), StoreError> {
+    let sql = of_table!(tier, "DELETE FROM ", " WHERE series = ?1 AND at = ?2");
+    db.execute(sql, params![series, at]).map(|_| ())
+}
+
+/// Returns the first `limit` rows of a series after a time, each with its time.
+pub(super) fn page(
+    db: &dyn Executor,
+    tier: Tier,
+    series: i64,
+    (after, to): (i64, i64),
+    limit: i64,
+) -> Result<Vec<(i64, Option<Bucket>)>, StoreError> {
+    let sql = of_table!(
+        tier,
+        concat!("SELECT ", columns!(), " FROM "),
+        " WHERE series = ?1 AND at > ?2 AND at < ?3 ORDER BY at LIMIT ?4"
+    );
+    executor::all(db, sql, params![series, after, to, limit], |row| Ok((row.i64(0)?, read(row)?)))
+}
+
+/// Calls `each` with each row of a series from a time on, in order, read in pages, so that it may write.
+pub(super) fn for_each_from(
+    db: &dyn Executor,
+    tier: Tier,
+    series: i64,
+    from: i64,
+    mut each: impl FnMut(Bucket) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut after = from.saturating_sub(1);
+    loop {
+        let rows = page(db, tier, series, (after, i64::MAX), PAGE_ROWS)?;
+        let Some(&(last, _)) = rows.last() else { return Ok(()) };
+        after = last;
+        rows.into_iter().filter_map(|(_, row)| row).try_for_each(&mut each)?;
+    }
 }

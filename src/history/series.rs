@@ -6,11 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
-
 use super::calendar::Calendar;
 use super::days::QuarterDay;
 use super::error::StoreError;
+use super::executor::{self, Executor, params};
 use super::rebuild;
 use super::speeds;
 use crate::board::Sample;
@@ -63,7 +62,7 @@ impl SeriesTable {
     /// aggregation and period as those of the field.
     pub(super) fn find(
         &mut self,
-        connection: &Connection,
+        db: &dyn Executor,
         calendar: &mut Calendar,
         sample: &Sample,
     ) -> Result<&mut Series, StoreError> {
@@ -78,9 +77,9 @@ impl SeriesTable {
         if !is_adopted {
             let known = match known {
                 Some(known) => *known,
-                None => load(connection, sample, unit)?,
+                None => load(db, sample, unit)?,
             };
-            let adopted = self.adopt(connection, calendar, sample, known)?;
+            let adopted = self.adopt(db, calendar, sample, known)?;
             self.known.insert(key.clone(), adopted);
         }
         let series = self.known.get_mut(&key).expect("it was inserted above");
@@ -90,7 +89,7 @@ impl SeriesTable {
     /// Makes the properties of a sample those of its field.
     fn adopt(
         &mut self,
-        connection: &Connection,
+        db: &dyn Executor,
         calendar: &mut Calendar,
         sample: &Sample,
         series: Series,
@@ -102,30 +101,29 @@ impl SeriesTable {
             let largest = match self.recorded {
                 Some(largest) => largest,
                 None => {
-                    let sql = "SELECT coalesce(max(recorded), 0) FROM series";
-                    connection.query_row(sql, [], |row| row.get(0))?
+                    let sql = "SELECT max(recorded) FROM series";
+                    executor::integer(db, sql, &[])?.unwrap_or(0)
                 }
             };
             self.recorded = Some(largest + 1);
-            let mut update =
-                connection.prepare_cached("UPDATE series SET recorded = ? WHERE id = ?")?;
-            update.execute([largest + 1, series.id])?;
+            let sql = "UPDATE series SET recorded = ?1 WHERE id = ?2";
+            db.execute(sql, params![largest + 1, series.id])?;
         }
         if let (None, Some(period)) = (series.period, period) {
             let seconds = period.as_secs_f64();
             adopted.period = Some(seconds);
-            let sql = "UPDATE series SET period = ? WHERE id = ?";
-            connection.execute(sql, params![seconds, series.id])?;
+            let sql = "UPDATE series SET period = ?1 WHERE id = ?2";
+            db.execute(sql, params![seconds, series.id])?;
             if *over_time == OverTime::Sum && series.over_time == OverTime::Sum {
                 // Earlier versions did not store the period, which is the same for all of a field.
-                let sql = "UPDATE raw SET qualifier = ? WHERE series = ? AND qualifier IS NULL";
-                if connection.execute(sql, params![seconds, series.id])? > 0 {
+                let sql = "UPDATE raw SET qualifier = ?1 WHERE series = ?2 AND qualifier IS NULL";
+                if db.execute(sql, params![seconds, series.id])? > 0 {
                     let sum = OverTime::Sum;
-                    rebuild::whole_series(connection, calendar, series.id, sum, sum)?;
+                    rebuild::whole_series(db, calendar, series.id, sum, sum)?;
                 }
             }
         }
-        let of_field = of_field(connection, source, field)?;
+        let of_field = of_field(db, source, field)?;
         if of_field.len() > 1 {
             // What is known of the field's series in other units is outdated.
             self.known.retain(|(other, name, _), _| (other, name) != (source, field));
@@ -133,7 +131,7 @@ impl SeriesTable {
         self.directions.remove(source);
         for (id, before) in of_field {
             if before != *over_time {
-                change_over_time(connection, calendar, source, id, before, *over_time)?;
+                change_over_time(db, calendar, source, id, before, *over_time)?;
             }
         }
         Ok(adopted)
@@ -142,92 +140,86 @@ impl SeriesTable {
     /// Returns the series of directions of a source.
     pub(super) fn directions(
         &mut self,
-        connection: &Connection,
+        db: &dyn Executor,
         source: &Arc<str>,
     ) -> Result<&[i64], StoreError> {
         if !self.directions.contains_key(source) {
-            let sql = "SELECT id FROM series WHERE source = ? AND over_time = ?";
-            let mut select = connection.prepare_cached(sql)?;
+            let sql = "SELECT id FROM series WHERE source = ?1 AND over_time = ?2";
             let name = OverTime::Circular.as_str();
-            let ids = select.query_map(params![source, name], |row| row.get(0))?;
-            self.directions.insert(source.clone(), ids.collect::<Result<_, _>>()?);
+            let ids = executor::all(db, sql, params![&**source, name], |row| row.i64(0))?;
+            self.directions.insert(source.clone(), ids);
         }
         Ok(self.directions.get(source).map_or(&[], Vec::as_slice))
     }
 }
 
 /// Reads a series of the file; creates it if it does not exist.
-fn load(connection: &Connection, sample: &Sample, unit: &str) -> Result<Series, StoreError> {
+fn load(db: &dyn Executor, sample: &Sample, unit: &str) -> Result<Series, StoreError> {
     let Sample { source, field, over_time, .. } = sample;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO series (source, field, unit, over_time) VALUES (?, ?, ?, ?) \
-         ON CONFLICT DO NOTHING",
-    )?;
-    insert.execute(params![source, field, unit, over_time.as_str()])?;
-    let mut select = connection.prepare_cached(
-        "SELECT id, over_time, period, recorded > 0 AND recorded = \
-         (SELECT max(recorded) FROM series WHERE source = ?1 AND field = ?2) \
-         FROM series WHERE source = ?1 AND field = ?2 AND unit = ?3",
-    )?;
-    let mut series = select.query_row(params![source, field, unit], |row| {
-        let name: String = row.get(1)?;
+    let sql = "INSERT INTO series (source, field, unit, over_time) VALUES (?1, ?2, ?3, ?4) \
+               ON CONFLICT (source, field, unit) DO NOTHING";
+    db.execute(sql, params![&**source, &**field, unit, over_time.as_str()])?;
+    let sql = "SELECT id, over_time, period, CASE WHEN recorded > 0 AND recorded = \
+               (SELECT max(recorded) FROM series WHERE source = ?1 AND field = ?2) \
+               THEN 1 ELSE 0 END FROM series WHERE source = ?1 AND field = ?2 AND unit = ?3";
+    let found = executor::first(db, sql, params![&**source, &**field, unit], |row| {
         Ok(Series {
-            id: row.get(0)?,
-            over_time: over_time_of(&name, field, sample.unit),
-            period: row.get(2)?,
+            id: row.i64(0)?,
+            over_time: over_time_of(&row.string(1)?, field, sample.unit),
+            period: row.number(2)?,
             latest: None,
             newest: i64::MIN,
             day: None,
-            is_current: row.get(3)?,
+            is_current: row.i64(3)? != 0,
         })
     })?;
-    series.newest = newest(connection, series.id)?;
+    let Some(mut series) = found else {
+        return Err(StoreError::Damaged(format!("the series of {source}.{field} is missing")));
+    };
+    series.newest = newest(db, series.id)?;
     Ok(series)
 }
 
 /// Returns the time of the latest observation of a series. Each tier may be kept for longer than the others. Days of
 /// another calendar may overlap with others, so the latest two are compared.
-fn newest(connection: &Connection, series: i64) -> Result<i64, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT max(at) FROM (\
-         SELECT * FROM (SELECT at FROM raw WHERE series = ?1 ORDER BY at DESC LIMIT 1) UNION ALL \
-         SELECT * FROM (SELECT last_at FROM quarter WHERE series = ?1 ORDER BY at DESC LIMIT 1) UNION ALL \
-         SELECT * FROM (SELECT last_at FROM day WHERE series = ?1 ORDER BY at DESC LIMIT 2))",
-    )?;
-    let newest: Option<i64> = select.query_row([series], |row| row.get(0))?;
-    Ok(newest.unwrap_or(i64::MIN))
+fn newest(db: &dyn Executor, series: i64) -> Result<i64, StoreError> {
+    let sql = "SELECT max(at) FROM (SELECT at FROM \
+               (SELECT at FROM raw WHERE series = ?1 ORDER BY at DESC LIMIT 1) AS latest UNION ALL \
+               SELECT last_at FROM (SELECT last_at FROM quarter WHERE series = ?1 \
+               ORDER BY at DESC LIMIT 1) AS latest UNION ALL \
+               SELECT last_at FROM (SELECT last_at FROM day WHERE series = ?1 \
+               ORDER BY at DESC LIMIT 2) AS latest) AS every_tier";
+    Ok(executor::integer(db, sql, params![series])?.unwrap_or(i64::MIN))
 }
 
 /// Returns the ids and the aggregations of all series of a field.
 fn of_field(
-    connection: &Connection,
+    db: &dyn Executor,
     source: &str,
     field: &str,
 ) -> Result<Vec<(i64, OverTime)>, StoreError> {
-    let sql = "SELECT id, over_time, unit FROM series WHERE source = ? AND field = ?";
-    let mut select = connection.prepare_cached(sql)?;
-    let found = select.query_map([source, field], |row| {
-        let (name, unit): (String, String) = (row.get(1)?, row.get(2)?);
-        Ok((row.get(0)?, over_time_of(&name, field, Unit::from_recorded(&unit))))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let sql = "SELECT id, over_time, unit FROM series WHERE source = ?1 AND field = ?2";
+    executor::all(db, sql, params![source, field], |row| {
+        let (name, unit) = (row.string(1)?, row.string(2)?);
+        Ok((row.i64(0)?, over_time_of(&name, field, Unit::from_recorded(&unit))))
+    })
 }
 
 /// Recomputes the rollups of a series for another aggregation, as far as its single observations allow.
 pub(super) fn change_over_time(
-    connection: &Connection,
+    db: &dyn Executor,
     calendar: &mut Calendar,
     source: &str,
     series: i64,
     before: OverTime,
     after: OverTime,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE series SET over_time = ? WHERE id = ?";
-    connection.execute(sql, params![after.as_str(), series])?;
-    let sql = "UPDATE raw SET qualifier = NULL WHERE series = ? AND qualifier IS NOT NULL";
-    connection.execute(sql, [series])?;
+    let sql = "UPDATE series SET over_time = ?1 WHERE id = ?2";
+    db.execute(sql, params![after.as_str(), series])?;
+    let sql = "UPDATE raw SET qualifier = NULL WHERE series = ?1 AND qualifier IS NOT NULL";
+    db.execute(sql, params![series])?;
     if after == OverTime::Circular {
-        speeds::fill(connection, source, series)?;
+        speeds::fill(db, source, series)?;
     }
-    rebuild::whole_series(connection, calendar, series, before, after)
+    rebuild::whole_series(db, calendar, series, before, after)
 }

@@ -3,9 +3,8 @@
 //! A direction and the `wind_speed` of the same source with the same time are one observation. The speed is
 //! stored with the direction, in metres per second, so that neither reads nor rebuilds look it up.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::error::StoreError;
+use super::executor::{self, Executor, Row, params};
 use crate::board::Sample;
 use crate::units::{OverTime, Unit};
 
@@ -38,45 +37,38 @@ pub(super) fn has_direction(samples: &[Sample], speed: &Sample) -> bool {
 
 /// Returns the speed of the observation of a direction, from the samples written with it or from the file.
 pub(super) fn of_direction(
-    connection: &Connection,
+    db: &dyn Executor,
     samples: &[Sample],
     direction: &Sample,
 ) -> Result<Option<f64>, StoreError> {
     let beside = samples.iter().filter(|sample| is_same_observation(sample, direction));
     match beside.filter_map(of_sample).next() {
         Some(speed) => Ok(Some(speed)),
-        None => recorded(connection, &direction.source, direction.at.as_second()),
+        None => recorded(db, &direction.source, direction.at.as_second()),
     }
 }
 
 /// Returns the recorded speed of an observation.
-fn recorded(connection: &Connection, source: &str, at: i64) -> Result<Option<f64>, StoreError> {
-    let mut select = connection.prepare_cached(
-        "SELECT raw.value, series.unit FROM series JOIN raw ON raw.series = series.id \
-         AND raw.at = ?3 WHERE series.source = ?1 AND series.field = ?2 \
-         ORDER BY series.recorded DESC LIMIT 1",
-    )?;
-    let speed = |row: &Row<'_>| {
-        let unit: String = row.get(1)?;
-        Ok(metres_per_second(row.get(0)?, Unit::from_recorded(&unit)))
-    };
-    Ok(select.query_row(params![source, FIELD, at], speed).optional()?)
+fn recorded(db: &dyn Executor, source: &str, at: i64) -> Result<Option<f64>, StoreError> {
+    let sql = "SELECT raw.value, series.unit FROM series JOIN raw ON raw.series = series.id \
+               AND raw.at = ?3 WHERE series.source = ?1 AND series.field = ?2 \
+               ORDER BY series.recorded DESC LIMIT 1";
+    let speed =
+        |row: &dyn Row| Ok(metres_per_second(row.f64(0)?, Unit::from_recorded(&row.string(1)?)));
+    executor::first(db, sql, params![source, FIELD, at], speed)
 }
 
 /// Stores the recorded speeds with the directions of a series.
-pub(super) fn fill(connection: &Connection, source: &str, series: i64) -> Result<(), StoreError> {
-    let sql = "SELECT id, unit FROM series WHERE source = ? AND field = ? ORDER BY recorded DESC";
-    let mut select = connection.prepare(sql)?;
-    let speeds = select.query_map([source, FIELD], |row| {
-        let unit: String = row.get(1)?;
-        Ok((row.get::<_, i64>(0)?, metres_per_second(1.0, Unit::from_recorded(&unit))))
+pub(super) fn fill(db: &dyn Executor, source: &str, series: i64) -> Result<(), StoreError> {
+    let sql = "SELECT id, unit FROM series WHERE source = ?1 AND field = ?2 ORDER BY recorded DESC";
+    let speeds = executor::all(db, sql, params![source, FIELD], |row| {
+        Ok((row.i64(0)?, metres_per_second(1.0, Unit::from_recorded(&row.string(1)?))))
     })?;
-    for speed in speeds {
-        let (speed, factor) = speed?;
-        connection.execute(
-            "UPDATE raw SET qualifier = speed.value * ? FROM raw AS speed \
-             WHERE raw.series = ? AND raw.qualifier IS NULL \
-             AND speed.series = ? AND speed.at = raw.at",
+    for (speed, factor) in speeds {
+        db.execute(
+            "UPDATE raw SET qualifier = speed.value * ?1 FROM raw AS speed \
+             WHERE raw.series = ?2 AND raw.qualifier IS NULL \
+             AND speed.series = ?3 AND speed.at = raw.at",
             params![factor, series, speed],
         )?;
     }

@@ -129,7 +129,7 @@ impl Writer {
         // Their ids may be those of other fields then.
         self.series.clear();
         let transaction = self.connection.transaction()?;
-        renames::apply(&transaction, &mut self.calendar, sources)?;
+        renames::apply(&*transaction, &mut self.calendar, sources)?;
         Ok(transaction.commit()?)
     }
 
@@ -186,7 +186,7 @@ impl Writer {
                             continue;
                         }
                         let added = rollup::add(
-                            &transaction,
+                            &*transaction,
                             &mut self.series,
                             &mut self.calendar,
                             sample,
@@ -209,7 +209,7 @@ impl Writer {
             }
         }
         if let Some(latest) = self.latest {
-            meta::set(&transaction, meta::LATEST, &latest.to_string())?;
+            meta::set(&*transaction, meta::LATEST, &latest.to_string())?;
         }
         transaction.commit()?;
         Ok(rows)
@@ -287,9 +287,9 @@ impl Writer {
         let all = self.all_series()?;
         let transaction = self.connection.transaction()?;
         for (series, over_time) in all {
-            days::recompute(&transaction, &mut self.calendar, series, over_time)?;
+            days::recompute(&*transaction, &mut self.calendar, series, over_time)?;
         }
-        meta::set(&transaction, meta::TIME_ZONE, name)?;
+        meta::set(&*transaction, meta::TIME_ZONE, name)?;
         Ok(transaction.commit()?)
     }
 
@@ -301,7 +301,7 @@ impl Writer {
             if days::has_foreign(&self.connection, &mut self.calendar, series, over_time)? {
                 log::info!("days of series {series} are of another time zone: recomputing them");
                 let transaction = self.connection.transaction()?;
-                days::recompute(&transaction, &mut self.calendar, series, over_time)?;
+                days::recompute(&*transaction, &mut self.calendar, series, over_time)?;
                 transaction.commit()?;
             }
         }
