@@ -36,6 +36,8 @@ pub mod alert;
 pub mod history;
 pub mod last_values;
 pub mod upstream;
+// The database that replicas share.
+pub mod store;
 
 // Texts for people.
 mod format;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::destination::SharedEvents;
 use super::entry::{Entry, StoredEvent};
 use super::sender::MAX_BYTES;
 use super::shared::Shared;
@@ -15,7 +16,7 @@ use crate::board::{Change, DatedBy, Event, Sample};
 use crate::kernel::clock::MIN_TIME;
 
 /// Number of events that are kept in memory, so that a page shows them without a read of the disk.
-const MAX_RECENT: usize = 200;
+pub(super) const MAX_RECENT: usize = 200;
 
 /// Largest number that is recorded. No sensor measures more, and sums of it stay finite.
 pub(super) const MAX_NUMBER: f64 = 1e15;
@@ -32,6 +33,8 @@ pub(super) struct Batch {
     is_numbered: bool,
     /// The latest events, newest first.
     recent: VecDeque<StoredEvent>,
+    /// Those of all replicas, if the destination is their database; `recent` has those of this process then.
+    shared_events: Option<SharedEvents>,
     warned_of_clock: bool,
     warned_of_numbers: bool,
     shared: Arc<Shared>,
@@ -46,6 +49,7 @@ impl Batch {
             next_id: 1,
             is_numbered: false,
             recent: VecDeque::new(),
+            shared_events: None,
             warned_of_clock: false,
             warned_of_numbers: false,
             shared,
@@ -162,7 +166,28 @@ impl Batch {
         for stored in self.recent.iter_mut().filter(|stored| stored.id >= unwritten) {
             stored.event.at = moved(stored.event.at);
         }
-        self.shared.publish_events(&self.recent);
+        self.publish_events();
+    }
+
+    /// Takes over the latest events of all replicas.
+    pub(super) fn adopt_shared_events(&mut self, events: SharedEvents) {
+        self.shared_events = Some(events);
+        self.publish_events();
+    }
+
+    /// Publishes the latest events. Those that the shared database does not have yet come first, with ids after its own,
+    /// which they keep until they have theirs.
+    fn publish_events(&self) {
+        let Some(SharedEvents { events, saved }) = &self.shared_events else {
+            return self.shared.publish_events(self.recent.iter().cloned().collect());
+        };
+        let latest = events.first().map_or(0, |stored| stored.id);
+        let unsaved = self.recent.iter().filter(|own| own.id > *saved).map(|own| StoredEvent {
+            id: latest + (own.id - saved),
+            event: own.event.clone(),
+        });
+        let all = unsaved.chain(events.iter().cloned()).take(MAX_RECENT);
+        self.shared.publish_events(all.collect());
     }
 
     /// Returns the time of the latest sample.
@@ -180,7 +205,7 @@ impl Batch {
         self.next_id += 1;
         self.recent.truncate(MAX_RECENT - 1);
         self.recent.push_front(stored.clone());
-        self.shared.publish_events(&self.recent);
+        self.publish_events();
         stored
     }
 
@@ -197,7 +222,7 @@ impl Batch {
         for stored in &mut self.recent {
             stored.id += latest;
         }
-        self.shared.publish_events(&self.recent);
+        self.publish_events();
         self.next_id += latest;
     }
 
@@ -210,11 +235,11 @@ impl Batch {
     /// Appends earlier events, read from the file, to the recent ones.
     pub(super) fn extend_recent(&mut self, earlier: Vec<StoredEvent>) {
         self.recent.extend(earlier);
-        self.shared.publish_events(&self.recent);
+        self.publish_events();
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
-        self.entries.iter()
+    pub(super) fn entries(&self) -> &VecDeque<Entry> {
+        &self.entries
     }
 
     pub(super) fn len(&self) -> usize {

@@ -9,9 +9,6 @@ use super::pool::Reader;
 use super::queries::{Page, Series};
 use super::segment::Segment;
 
-/// Rows of a page. A download whose client does not read holds one page for each series.
-const PAGE_ROWS: usize = 128;
-
 /// Position in one series of a field.
 #[derive(Debug)]
 pub(super) struct Cursor {
@@ -57,7 +54,7 @@ impl Cursor {
             Tier::Raw => self.read_observations(reader, segment)?,
             tier => {
                 let span = (self.after.unwrap_or(segment.from - 1), segment.to);
-                let page = reader.rollups(self.series.id, tier, span, PAGE_ROWS)?;
+                let page = reader.rollups(self.series.id, tier, span, reader.page_rows())?;
                 (page.rows, page.next)
             }
         };
@@ -80,7 +77,7 @@ impl Cursor {
         let shift = if self.merges { shift(over_time) } else { 0 };
         let begin = segment.from + shift;
         let span = (self.after.unwrap_or(begin - 1), segment.to + shift);
-        let Page { rows, next } = reader.observations(id, span, PAGE_ROWS)?;
+        let Page { rows, next } = reader.observations(id, span, reader.page_rows())?;
         if !self.merges {
             let single = |row: &Observation| Bucket::single(row.at, row.value);
             return Ok((rows.iter().map(single).collect(), next));

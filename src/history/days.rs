@@ -66,6 +66,25 @@ impl QuarterDay {
     }
 }
 
+impl QuarterDay {
+    /// Returns the day to which a quarter is added whose observation is later than all others of the series. `last` is
+    /// the start of its last day, with the time of the latest observation of that.
+    pub(super) fn of_newest(
+        calendar: &mut Calendar,
+        last: Option<(i64, i64)>,
+        over_time: OverTime,
+        quarter: i64,
+    ) -> QuarterDay {
+        let (start, _) = calendar.day(quarter);
+        // The last day has the quarter already, or a later day than that of the calendar goes on.
+        let goes_on = |&(at, last_at): &(i64, i64)| {
+            at >= start || latest_quarter(last_at, over_time) >= quarter
+        };
+        let at = last.filter(goes_on).map_or(start, |(at, _)| at);
+        QuarterDay { at, from: at, to: quarter + QUARTER }
+    }
+}
+
 /// Returns the quarter of an observation.
 const fn latest_quarter(last_at: i64, over_time: OverTime) -> i64 {
     quarter_of(last_at - shift(over_time))

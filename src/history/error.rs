@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 
 use crate::data_lock::Holder;
 use crate::kernel::file_size;
+use crate::postgres::PostgresError;
 
 /// Error of an operation on the file.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,12 @@ pub enum StoreError {
     /// Another program has locked the file for too long.
     #[error("another program has locked the database")]
     Locked,
+    /// The shared database could not be reached, or returned an error.
+    #[error("the database: {0}")]
+    Server(Box<PostgresError>),
+    /// A copy of the file was requested, and the rows are in a database that replicas share.
+    #[error("the history is in PostgreSQL: back it up with pg_dump")]
+    NotAFile,
     /// The file could not be created, renamed or read.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
@@ -47,6 +54,13 @@ impl StoreError {
             StoreError::Database(error) => error.sqlite_error_code(),
             _ => None,
         }
+    }
+
+    /// Returns true if the shared database refuses a value, which it would refuse again.
+    pub(super) fn is_refusal(&self) -> bool {
+        let StoreError::Server(error) = self else { return false };
+        // Classes of data exceptions and of violated constraints.
+        error.sqlstate().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
     }
 
     /// Returns true if the file is damaged, so that a new one has to replace it.
@@ -85,12 +99,21 @@ fn explain(error: &rusqlite::Error) -> String {
     format!("{hint} ({error})")
 }
 
+impl From<PostgresError> for StoreError {
+    fn from(error: PostgresError) -> StoreError {
+        StoreError::Server(Box::new(error))
+    }
+}
+
 /// Error of a read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// No reader became free in time.
     #[error("the history is busy")]
     Busy,
+    /// The shared database does not answer.
+    #[error("the database does not answer")]
+    Away,
     /// The file could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,6 +134,9 @@ pub enum HistoryError {
     /// No reader became free in time.
     #[error("the history is busy")]
     Busy,
+    /// The shared database does not answer.
+    #[error("the database of the history does not answer")]
+    Away,
     /// The file could not be read.
     #[error("the history cannot be read")]
     Unreadable,

@@ -1,6 +1,6 @@
 //! The part of a database that the code of rows and rollups uses: statements with parameters, and rows.
 //!
-//! SQLite and PostgreSQL each implement [`Executor`], so both run the same statements and compute the same rollups.
+//! SQLite and PostgreSQL each implement [`Queries`] and [`Executor`], so both run the same statements and compute the same rollups.
 //! The statements are in the SQL that both understand, with numbered parameters (`?1`) and these habits: the arguments
 //! of `ON CONFLICT` are named, a column that an upsert adds to is qualified by its table, sums of integers are cast,
 //! and subqueries have names.
@@ -91,8 +91,8 @@ fn unexpected_null(column: usize) -> StoreError {
     StoreError::Damaged(format!("column {column} of a row is null"))
 }
 
-/// A connection or a transaction of a database.
-pub(super) trait Executor {
+/// A connection that reads.
+pub(super) trait Queries {
     /// Runs a query, and calls `each` with each row.
     ///
     /// # Errors
@@ -103,7 +103,10 @@ pub(super) trait Executor {
         params: &[Param<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
+}
 
+/// A transaction that writes, or a connection of which each statement is one.
+pub(super) trait Executor: Queries {
     /// Runs a statement, and returns the number of rows that it has changed.
     ///
     /// # Errors
@@ -126,7 +129,7 @@ pub(super) trait Executor {
 
 /// Returns what `read` makes of the first row of a query; `None` if there is none.
 pub(super) fn first<T>(
-    db: &dyn Executor,
+    db: &dyn Queries,
     sql: &str,
     params: &[Param<'_>],
     read: impl Fn(&dyn Row) -> Result<T, StoreError>,
@@ -143,7 +146,7 @@ pub(super) fn first<T>(
 
 /// Returns the only integer of a query; `None` if it is null, or if there is no row.
 pub(super) fn integer(
-    db: &dyn Executor,
+    db: &dyn Queries,
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<Option<i64>, StoreError> {
@@ -152,7 +155,7 @@ pub(super) fn integer(
 
 /// Returns what `read` makes of each row of a query.
 pub(super) fn all<T>(
-    db: &dyn Executor,
+    db: &dyn Queries,
     sql: &str,
     params: &[Param<'_>],
     mut read: impl FnMut(&dyn Row) -> Result<T, StoreError>,

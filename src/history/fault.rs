@@ -34,6 +34,8 @@ pub enum FaultKind {
     Foreign,
     /// The file was written by a later version of this program.
     NewerVersion,
+    /// The shared database does not answer, or returned an error.
+    Store,
     /// The clock of the machine is earlier than the latest record.
     Clock,
     /// Any other error.
@@ -59,6 +61,7 @@ impl From<&WriteFault> for FaultKind {
 impl From<&StoreError> for FaultKind {
     fn from(error: &StoreError) -> FaultKind {
         match error {
+            StoreError::Server(_) | StoreError::NotAFile => FaultKind::Store,
             StoreError::Database(error) => of_sqlite(error.sqlite_error_code()),
             StoreError::Damaged(_) => FaultKind::Damaged,
             StoreError::Foreign(_) => FaultKind::Foreign,

@@ -13,9 +13,9 @@ use super::error::{HistoryError, ReadError};
 use super::events::EventScan;
 use super::plan::Window;
 use super::points::Points;
-use super::pool::{ReaderPool, ReaderWait};
+use super::pool::{Origin, ReaderPool, ReaderWait};
 use super::renames::SourceFields;
-use super::settings::{Retention, Settings};
+use super::settings::{Place, Retention, ServerPlace, Settings};
 use super::shared::{Health, Shared};
 use crate::data_lock::{DataLock, Holder};
 use crate::kernel::disk_space::DiskSpace;
@@ -37,8 +37,18 @@ impl History {
     /// Returns a handle to a file that this process does not write. The file is opened by the first
     /// read.
     pub fn read_only(path: &Path, zone: TimeZone) -> History {
-        let shared = Shared::new(&without_recorder(Some(path), zone));
-        shared.readers.store(Some(Arc::new(ReaderPool::new(path, 1))));
+        let place = Place::File(path.to_owned());
+        let shared = Shared::new(&without_recorder(Some(place), zone));
+        let origin = Origin::File(path.to_owned());
+        shared.readers.store(Some(Arc::new(ReaderPool::new(origin, 1))));
+        History(Arc::new(shared))
+    }
+
+    /// Returns a handle to a database that this process does not write. It is connected to by the first read.
+    pub(crate) fn read_server(place: ServerPlace, zone: TimeZone) -> History {
+        let origin = Origin::Server(place.access.clone());
+        let shared = Shared::new(&without_recorder(Some(Place::Server(place)), zone));
+        shared.readers.store(Some(Arc::new(ReaderPool::new(origin, 1))));
         History(Arc::new(shared))
     }
 
@@ -183,9 +193,8 @@ impl History {
 }
 
 /// Settings of a handle without a recorder.
-fn without_recorder(path: Option<&Path>, zone: TimeZone) -> Settings {
+fn without_recorder(place: Option<Place>, zone: TimeZone) -> Settings {
     let (flush, keep) = (Duration::ZERO, Retention::default());
-    let path = path.map(Path::to_owned);
     let lock = Arc::new(DataLock::none());
-    Settings { path, lock, flush, keep, zone, readers: 1, sources: Vec::new() }
+    Settings { place, lock, flush, keep, zone, readers: 1, sources: Vec::new() }
 }

@@ -9,7 +9,7 @@
 //! | `fields:SOURCE` | set once the renamed fields of a source have been moved |
 
 use super::error::StoreError;
-use super::executor::{self, Executor, params};
+use super::executor::{self, Executor, Queries, params};
 
 pub(super) const TIME_ZONE: &str = "timezone";
 pub(super) const LATEST: &str = "latest";
@@ -22,13 +22,13 @@ pub(super) fn fields_of(source: &str) -> String {
 }
 
 /// Returns the value of a key.
-pub(super) fn get(db: &dyn Executor, key: &str) -> Result<Option<String>, StoreError> {
+pub(super) fn get(db: &dyn Queries, key: &str) -> Result<Option<String>, StoreError> {
     let sql = "SELECT value FROM meta WHERE key = ?1";
     executor::first(db, sql, params![key], |row| row.string(0))
 }
 
 /// Returns the number at a key.
-pub(super) fn number(db: &dyn Executor, key: &str) -> Result<Option<i64>, StoreError> {
+pub(super) fn number(db: &dyn Queries, key: &str) -> Result<Option<i64>, StoreError> {
     Ok(get(db, key)?.and_then(|text| text.parse().ok()))
 }
 

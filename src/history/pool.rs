@@ -3,38 +3,62 @@
 //! A connection that reads from a hanging disk blocks its thread in the kernel. The size of the pool is
 //! therefore the number of workers that a hanging disk can block. The other workers continue to serve.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use rusqlite::Connection;
 
 use super::error::ReadError;
-use super::executor::Executor;
+use super::executor::Queries;
+use super::postgres::ServerReader;
 use super::schema;
+use crate::store::Access;
+
+/// Rows of a page. A download whose client does not read holds one page for each series.
+const FILE_PAGE_ROWS: usize = 128;
+
+/// The same for the shared database.
+const SERVER_PAGE_ROWS: usize = 500;
 
 /// Longest wait for a reader while all of them are in use.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
-/// Pool of the readers of one file.
+/// What is read.
+#[derive(Debug)]
+pub enum Origin {
+    /// A file of this machine.
+    File(PathBuf),
+    /// The database that replicas share.
+    Server(Access),
+}
+
+/// Connection of a reader.
+#[derive(Debug)]
+pub(super) enum ReaderConnection {
+    File(Connection),
+    Server(ServerReader),
+}
+
+/// Pool of the readers of one store.
 #[derive(Debug)]
 pub struct ReaderPool {
-    path: PathBuf,
+    origin: Origin,
     /// One message for each free reader. `None` stands for a connection that is not open.
-    free: Receiver<Option<Connection>>,
-    returned: Sender<Option<Connection>>,
+    free: Receiver<Option<ReaderConnection>>,
+    returned: Sender<Option<ReaderConnection>>,
 }
 
 impl ReaderPool {
     /// Returns a pool of `size` readers, at least one. Each connection is opened by its first use.
-    pub fn new(path: &Path, size: usize) -> ReaderPool {
+    pub fn new(origin: Origin, size: usize) -> ReaderPool {
         let size = size.max(1);
         let (returned, free) = bounded(size);
         for _ in 0..size {
             // The channel has room for `size` messages.
             let _ = returned.send(None);
         }
-        ReaderPool { path: path.to_owned(), free, returned }
+        ReaderPool { origin, free, returned }
     }
 
     /// Borrows a reader; blocks up to 250 ms. For commands and for threads that serve no client.
@@ -42,11 +66,20 @@ impl ReaderPool {
         self.lend(self.free.recv_timeout(MAX_WAIT).map_err(|_| ReadError::Busy)?)
     }
 
-    fn lend(&self, connection: Option<Connection>) -> Result<Reader<'_>, ReadError> {
+    fn lend(&self, connection: Option<ReaderConnection>) -> Result<Reader<'_>, ReadError> {
+        if let Origin::Server(access) = &self.origin
+            && !access.is_usable()
+        {
+            let _ = self.returned.send(connection);
+            return Err(ReadError::Away);
+        }
         // Created before the connection is opened: if that fails, dropping it returns the reader to the pool.
         let mut reader = Reader { pool: self, connection };
         if reader.connection.is_none() {
-            reader.connection = Some(schema::open_to_read(&self.path)?);
+            reader.connection = Some(match &self.origin {
+                Origin::File(path) => ReaderConnection::File(schema::open_to_read(path)?),
+                Origin::Server(access) => ReaderConnection::Server(ServerReader::new(access)),
+            });
         }
         Ok(reader)
     }
@@ -56,17 +89,32 @@ impl ReaderPool {
 #[derive(Debug)]
 pub(super) struct Reader<'pool> {
     pool: &'pool ReaderPool,
-    connection: Option<Connection>,
+    connection: Option<ReaderConnection>,
 }
 
 impl Reader<'_> {
-    pub(super) fn connection(&self) -> &Connection {
-        self.connection.as_ref().expect("`lend` opens the connection")
+    /// Returns the connection for queries.
+    pub(super) fn db(&self) -> &dyn Queries {
+        match self.connection.as_ref().expect("`lend` opens the connection") {
+            ReaderConnection::File(connection) => connection,
+            ReaderConnection::Server(reader) => reader,
+        }
     }
 
-    /// Returns the connection for queries.
-    pub(super) fn db(&self) -> &dyn Executor {
-        self.connection()
+    /// Returns the connection to a file; `None` if the rows are in a database that replicas share.
+    pub(super) fn file(&self) -> Option<&Connection> {
+        match &self.connection {
+            Some(ReaderConnection::File(connection)) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of rows that one query reads at most: a query of the shared database costs a round trip.
+    pub(super) fn page_rows(&self) -> usize {
+        match &self.connection {
+            Some(ReaderConnection::Server(_)) => SERVER_PAGE_ROWS,
+            _ => FILE_PAGE_ROWS,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::calendar::DAY;
 use super::database;
 use super::entry::StoredEvent;
 use super::error::StoreError;
-use super::executor::{self, Row, params};
+use super::executor::{self, Queries, Row, params};
 use super::observation::Observation;
 use super::pool::Reader;
 use super::rebuild;
@@ -153,15 +153,7 @@ impl Reader<'_> {
 
     /// Returns events of all sources with ids below `before`, newest first.
     pub(super) fn events(&self, before: i64, limit: usize) -> Result<EventPage, StoreError> {
-        let sql = "SELECT id, at, kind, source, detail FROM event \
-                   WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = executor::all(self.db(), sql, params![before, most], event)?;
-        let next = rows.last().map(|&(id, _)| id).filter(|_| rows.len() == limit);
-        // Events of kinds that only a later version knows are skipped.
-        let events =
-            rows.into_iter().filter_map(|(id, event)| Some(StoredEvent { id, event: event? }));
-        Ok(EventPage { events: events.collect(), next })
+        events(self.db(), before, limit)
     }
 
     /// Returns the number of single observations on the days that overlap a window, by the counts of those
@@ -175,12 +167,15 @@ impl Reader<'_> {
 
     /// Copies the file to a new one.
     pub(super) fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        backup::copy(self.connection(), to)
+        match self.file() {
+            Some(connection) => backup::copy(connection, to),
+            None => Err(StoreError::NotAFile),
+        }
     }
 
     /// Checks the whole file for damage.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
-        database::verify(self.connection())
+        self.file().map_or(Ok(()), database::verify)
     }
 
     /// Returns the number of rows of each table.
@@ -192,6 +187,22 @@ impl Reader<'_> {
         });
         sized.collect()
     }
+}
+
+/// Returns events of all sources with ids below `before`, newest first.
+pub(super) fn events(
+    db: &dyn Queries,
+    before: i64,
+    limit: usize,
+) -> Result<EventPage, StoreError> {
+    let sql = "SELECT id, at, kind, source, detail FROM event \
+               WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = executor::all(db, sql, params![before, most], event)?;
+    let next = rows.last().map(|&(id, _)| id).filter(|_| rows.len() == limit);
+    // Events of kinds that only a later version knows are skipped.
+    let events = rows.into_iter().filter_map(|(id, event)| Some(StoredEvent { id, event: event? }));
+    Ok(EventPage { events: events.collect(), next })
 }
 
 fn event(row: &dyn Row) -> Result<(i64, Option<Event>), StoreError> {

@@ -10,7 +10,7 @@ use super::bucket::{Bucket, Tier, Total};
 use super::calendar::{Calendar, QUARTER};
 use super::days;
 use super::error::StoreError;
-use super::executor::{self, Executor, Row, params};
+use super::executor::{self, Executor, Queries, Row, params};
 use super::observation::{Observation, Totals, depends_on_previous, shift};
 use super::rollup_row::{self, of_table};
 use crate::units::{OverTime, is_reset};
@@ -26,7 +26,7 @@ pub(super) const fn quarter_of(at: i64) -> i64 {
 /// Returns time and number of the latest observation before `before`. Where single observations have been
 /// deleted, the latest one of a quarter or of a day is known still.
 pub(super) fn previous(
-    db: &dyn Executor,
+    db: &dyn Queries,
     series: i64,
     before: i64,
 ) -> Result<Option<(i64, f64)>, StoreError> {
@@ -72,7 +72,7 @@ pub(super) fn quarter(
 
 /// Returns the rollup of the single observations of a span.
 pub(super) fn from_observations(
-    db: &dyn Executor,
+    db: &dyn Queries,
     series: i64,
     over_time: OverTime,
     (begin, end): (i64, i64),

@@ -16,13 +16,13 @@ use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::clock_guard::ClockGuard;
+use super::destination::{Destination, Written};
 use super::error::StoreError;
 use super::handle::History;
 use super::renames::SourceFields;
 use super::sender::{ChangeSender, Changes};
 use super::settings::Settings;
 use super::shared::Shared;
-use super::writer::Writer;
 use crate::board::Change;
 use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
@@ -89,7 +89,7 @@ impl Prepared {
         let recorder = RecorderThread {
             on_open: Some(on_open),
             history: History::new(shared.clone()),
-            batch: Batch::new(settings.path.is_some(), shared.clone()),
+            batch: Batch::new(settings.place.is_some(), shared.clone()),
             moved: shared.sources.load_full(),
             shared,
             clock,
@@ -118,7 +118,7 @@ struct RecorderThread {
     /// Time since which another process has the lock; `None` if this one may write.
     held_since: Option<Instant>,
     /// `None` while the file is not open.
-    writer: Option<Writer>,
+    writer: Option<Box<dyn Destination>>,
     batch: Batch,
     clock: Clock,
     setting: ReportedSetting,
@@ -203,7 +203,7 @@ impl RecorderThread {
 
     /// Measures the space of the file system, on this thread, which waits for that disk in any case.
     fn measure_space(&self) {
-        let Some(folder) = self.settings.path.as_deref().and_then(Path::parent) else { return };
+        let Some(folder) = self.settings.place.as_ref().and_then(|place| place.path().parent()) else { return };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         self.shared.space.store(DiskSpace::of(folder).ok().map(Arc::new));
     }
@@ -218,7 +218,7 @@ impl RecorderThread {
 
     /// Returns true if work is left that needs the history.
     fn has_work(&self) -> bool {
-        self.on_open.is_some() && self.writer.is_some()
+        self.on_open.is_some() && self.writer.as_ref().is_some_and(|writer| writer.is_readable())
     }
 
     /// Does a piece of the work that needs the history.
@@ -282,7 +282,10 @@ impl RecorderThread {
         let Some(writer) = &mut self.writer else { return };
         let is_suspect = self.shared.take_damage_suspicion();
         let checked = if is_suspect { writer.verify() } else { Ok(()) };
-        if self.batch.is_empty() && checked.is_ok() {
+        if let Some(events) = writer.tick() {
+            self.batch.adopt_shared_events(events);
+        }
+        if self.batch.is_empty() && checked.is_ok() && !writer.has_backlog() {
             return;
         }
         self.batch.drop_implausible();
@@ -299,7 +302,11 @@ impl RecorderThread {
             false => checked,
         };
         match moved.and_then(|()| writer.write(self.batch.entries())) {
-            Ok(rows) => {
+            Ok(Written { spooled: Some(error), rows }) => {
+                self.batch.clear();
+                self.shared.spooled(rows, &error);
+            }
+            Ok(Written { rows, spooled: None }) => {
                 self.moved = sources;
                 self.batch.clear();
                 self.shared.flushed(rows);

@@ -107,12 +107,16 @@ fn insert(
         series.latest = Some(rebuild::previous(db, id, i64::MAX)?);
     }
     let quarter = quarter_of(new.at - shift(over_time));
-    let day = match series.day {
-        Some((known, day)) if known == quarter => day,
+    let is_newest = new.at > series.newest;
+    let day = match (series.day, series.last_day) {
+        (Some((known, day)), _) if known == quarter => day,
+        (_, Some(last)) if is_newest => QuarterDay::of_newest(calendar, last, over_time, quarter),
         _ => QuarterDay::of(db, calendar, id, over_time, quarter)?,
     };
-    series.day = Some((quarter, day));
-    let is_newest = new.at > series.newest;
+    series.day = Some((quarter, day)).filter(|_| series.last_day.is_none());
+    if is_newest && let Some(last) = &mut series.last_day {
+        *last = Some((day.at, new.at));
+    }
     if !is_newest && let Some(last) = pruned(db, series, new.at, quarter, day)? {
         let Some(value) = last.filter(|&value| value != new.value) else { return Ok(false) };
         if is_ordered && series.latest.flatten().is_some_and(|(latest, _)| latest == new.at) {

@@ -3,7 +3,7 @@
 use super::bucket::{Bucket, Tier, Total};
 use super::direction::VectorSum;
 use super::error::StoreError;
-use super::executor::{self, Executor, Row, params};
+use super::executor::{self, Executor, Queries, Row, params};
 
 /// Returns one statement for each table of rollups, with the table's name between the parts.
 macro_rules! of_table {
@@ -110,6 +110,7 @@ macro_rules! added {
         )
     };
 }
+pub(super) use added;
 
 /// Assignments of an upsert that replaces the row with the same time.
 macro_rules! replaced {
@@ -155,7 +156,7 @@ fn store(db: &dyn Executor, series: i64, bucket: &Bucket, sql: &str) -> Result<(
 
 /// Returns the row at a time.
 pub(super) fn find(
-    db: &dyn Executor,
+    db: &dyn Queries,
     tier: Tier,
     series: i64,
     at: i64,
@@ -187,7 +188,7 @@ fn delete(db: &dyn Executor, tier: Tier, series: i64, at: i64) -> Result<(), Sto
 
 /// Returns the first `limit` rows of a series after a time, each with its time.
 pub(super) fn page(
-    db: &dyn Executor,
+    db: &dyn Queries,
     tier: Tier,
     series: i64,
     (after, to): (i64, i64),

@@ -31,8 +31,10 @@ pub(super) struct Series {
     pub(super) newest: i64,
     /// Quarter and day of the observation written last.
     pub(super) day: Option<(i64, QuarterDay)>,
+    /// Start of its last day, with the time of the latest observation of that; `None` if it has not been read.
+    pub(super) last_day: Option<Option<(i64, i64)>>,
     /// True if the field's latest sample was in this unit.
-    is_current: bool,
+    pub(super) is_current: bool,
 }
 
 /// Series by their keys. It mirrors the table, so it is cleared after a rollback.
@@ -56,6 +58,21 @@ impl SeriesTable {
         self.known.clear();
         self.directions.clear();
         self.recorded = None;
+    }
+
+    /// Adds series that have been read beforehand. They are all those of the source.
+    pub(super) fn add_known(
+        &mut self,
+        source: &Arc<str>,
+        series: impl IntoIterator<Item = (Arc<str>, &'static str, Series)>,
+    ) {
+        let directions = self.directions.entry(source.clone()).or_default();
+        for (field, unit, series) in series {
+            if series.over_time == OverTime::Circular {
+                directions.push(series.id);
+            }
+            self.known.insert((source.clone(), field, unit), series);
+        }
     }
 
     /// Returns the series of a sample, and creates it if it does not exist. Adopts the sample's unit,
@@ -96,7 +113,13 @@ impl SeriesTable {
     ) -> Result<Series, StoreError> {
         let Sample { source, field, over_time, period, .. } = sample;
         // Its days may be recomputed.
-        let mut adopted = Series { over_time: *over_time, is_current: true, day: None, ..series };
+        let mut adopted = Series {
+            over_time: *over_time,
+            is_current: true,
+            day: None,
+            last_day: None,
+            ..series
+        };
         if !series.is_current {
             let largest = match self.recorded {
                 Some(largest) => largest,
@@ -170,6 +193,7 @@ fn load(db: &dyn Executor, sample: &Sample, unit: &str) -> Result<Series, StoreE
             latest: None,
             newest: i64::MIN,
             day: None,
+            last_day: None,
             is_current: row.i64(3)? != 0,
         })
     })?;

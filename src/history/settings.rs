@@ -1,6 +1,6 @@
 //! Settings of the history.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +8,42 @@ use jiff::tz::TimeZone;
 
 use super::renames::SourceFields;
 use crate::data_lock::DataLock;
+use crate::store::Access;
+
+/// Where observations are stored.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a file of this machine.
+    File(PathBuf),
+    /// In the database that replicas share.
+    Server(ServerPlace),
+}
+
+/// A database that replicas share, with the file for observations while it is away.
+#[derive(Debug, Clone)]
+pub struct ServerPlace {
+    pub(crate) access: Access,
+    /// Path of the file.
+    pub(crate) spool: PathBuf,
+    /// Limit of its size, in bytes.
+    pub(crate) spool_max: u64,
+}
+
+impl Place {
+    /// Returns the file of this machine, which one process at a time has.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Place::File(path) => path,
+            Place::Server(place) => &place.spool,
+        }
+    }
+}
 
 /// Settings of a recorder and its readers.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Path of the file. `None`: no file is written, and only the recent events in memory are available.
-    pub path: Option<PathBuf>,
+    /// Where observations are stored. `None`: nowhere, and only the recent events in memory are available.
+    pub place: Option<Place>,
     /// Lock without which the file is not opened.
     pub lock: Arc<DataLock>,
     /// Interval between two flushes.

@@ -3,7 +3,6 @@
 //! The fields are atomics or are swapped as a whole, so a request that reads them never blocks on the
 //! recorder. The one mutex is locked only to decide whether a read error is logged.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use log::Level;
 
 use super::calendar::Calendar;
 use super::entry::StoredEvent;
-use super::error::{HistoryError, ReadError};
+use super::error::{HistoryError, ReadError, StoreError};
 use super::fault::FaultKind;
 use super::pool::ReaderPool;
 use super::renames::SourceFields;
@@ -76,13 +75,15 @@ pub(super) struct Shared {
     damage_suspected: AtomicBool,
     /// Space of the file system, as of the latest flush; `None`: not known.
     pub(super) space: ArcSwapOption<DiskSpace>,
+    /// Number of records that wait in the spool for the database.
+    pub(super) spooled: Arc<AtomicU64>,
     pub(super) heartbeat: Heartbeat,
 }
 
 impl Shared {
     pub(super) fn new(settings: &Settings) -> Shared {
         Shared {
-            enabled: settings.path.is_some(),
+            enabled: settings.place.is_some(),
             zone: settings.zone.clone(),
             sources: ArcSwap::from_pointee(settings.sources.clone()),
             readers: ArcSwapOption::empty(),
@@ -98,6 +99,7 @@ impl Shared {
             read_failure: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
             damage_suspected: AtomicBool::new(false),
             space: ArcSwapOption::empty(),
+            spooled: Arc::default(),
             heartbeat: Heartbeat::new(),
         }
     }
@@ -142,6 +144,12 @@ impl Shared {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.version.fetch_add(1, Ordering::Relaxed);
         self.clear_error();
+    }
+
+    /// Counts the rows of a flush, and reports that its entries wait in the spool.
+    pub(super) fn spooled(&self, rows: u64, error: &StoreError) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.write_failed(error.into(), &format!("observations wait in the spool: {error}"));
     }
 
     /// Counts dropped rows.
@@ -209,8 +217,8 @@ impl Shared {
     }
 
     /// Publishes the latest events.
-    pub(super) fn publish_events(&self, recent: &VecDeque<StoredEvent>) {
-        self.recent.store(Arc::new(recent.iter().cloned().collect()));
+    pub(super) fn publish_events(&self, recent: Vec<StoredEvent>) {
+        self.recent.store(Arc::new(recent));
     }
 
     /// Returns true if a reader has met an error that means damage since the last call.
@@ -237,6 +245,7 @@ impl Shared {
     pub(super) fn report_read_error(&self, error: ReadError) -> HistoryError {
         let error = match error {
             ReadError::Busy => return HistoryError::Busy,
+            ReadError::Away => return HistoryError::Away,
             ReadError::Store(error) => error,
         };
         self.errors.fetch_add(1, Ordering::Relaxed);
@@ -250,7 +259,10 @@ impl Shared {
         if is_logged {
             log::warn!("cannot read the history: {message}");
         }
-        HistoryError::Unreadable
+        match error {
+            StoreError::Server(_) => HistoryError::Away,
+            _ => HistoryError::Unreadable,
+        }
     }
 
     /// Returns a calendar of the zone by which rows are rolled up.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::bucket::{Bucket, Tier};
 use super::error::StoreError;
-use super::executor::{Executor, Param, Row};
+use super::executor::{Executor, Param, Queries, Row};
 use super::observation::Observation;
 use super::{rollup, rollup_row};
 
@@ -34,7 +34,7 @@ impl Row for rusqlite::Row<'_> {
     }
 }
 
-impl Executor for Connection {
+impl Queries for Connection {
     fn query(
         &self,
         sql: &str,
@@ -49,6 +49,9 @@ impl Executor for Connection {
         Ok(())
     }
 
+}
+
+impl Executor for Connection {
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         Ok(self.prepare_cached(sql)?.execute(params_from_iter(params))? as u64)
     }

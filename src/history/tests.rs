@@ -41,7 +41,7 @@ const FOREVER: Retention = Retention { raw: None, quarters: None, days: None };
 pub(super) fn settings_of(path: Option<PathBuf>) -> Settings {
     Settings {
         lock: Arc::new(DataLock::none()),
-        path,
+        place: path.map(Place::File),
         flush: Duration::from_millis(10),
         keep: FOREVER,
         zone: TimeZone::UTC,

@@ -1,6 +1,6 @@
 //! The connection that writes. Each batch is one transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, param
 
 use super::calendar::Calendar;
 use super::days;
+use super::destination::{Destination, Written};
 use super::entry::{Entry, StoredEvent};
 use super::error::StoreError;
 use super::meta;
@@ -33,7 +34,7 @@ const MAX_DELETED: i64 = 5_000;
 const MAX_DELETED_IN_ALL: i64 = 100_000;
 
 /// Most events in the file.
-const MAX_EVENTS: i64 = 100_000;
+pub(super) const MAX_EVENTS: i64 = 100_000;
 
 /// Page cache of an import.
 const IMPORT_CACHE_KIB: i64 = 64 * 1024;
@@ -114,16 +115,6 @@ impl Writer {
         Ok(Duration::from_secs(seconds.and_then(|n| n.try_into().ok()).unwrap_or(0)))
     }
 
-    /// Stores for how long the latest record has held readings.
-    pub(super) fn store_held(&mut self, held: Duration) -> Result<(), StoreError> {
-        meta::set(&self.connection, meta::HELD, &held.as_secs().to_string())
-    }
-
-    /// Sets the time of the latest record, which the next write stores.
-    pub(super) fn set_latest(&mut self, latest: Option<i64>) {
-        self.latest = latest;
-    }
-
     /// Moves the renamed fields of sources that were not configured when the file was migrated.
     pub(super) fn move_renamed(&mut self, sources: &[SourceFields]) -> Result<(), StoreError> {
         // Their ids may be those of other fields then.
@@ -146,10 +137,10 @@ impl Writer {
     /// field are left out: they must not keep those of other sources from being written.
     pub(super) fn write<'e>(
         &mut self,
-        entries: impl Iterator<Item = &'e Entry> + Clone,
+        entries: impl IntoIterator<Item = &'e Entry> + Clone,
     ) -> Result<u64, StoreError> {
         loop {
-            let refused = match self.write_transaction(entries.clone()) {
+            let refused = match self.write_transaction(entries.clone().into_iter()) {
                 Ok(rows) => return Ok(rows),
                 Err(refused) => refused,
             };
@@ -306,6 +297,36 @@ impl Writer {
             }
         }
         Ok(())
+    }
+}
+
+impl Destination for Writer {
+    fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError> {
+        Ok(Written { rows: Writer::write(self, entries)?, spooled: None })
+    }
+
+    fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {
+        Writer::prune(self, keep, now)
+    }
+
+    fn is_readable(&self) -> bool {
+        true
+    }
+
+    fn verify(&self) -> Result<(), StoreError> {
+        Writer::verify(self)
+    }
+
+    fn move_renamed(&mut self, sources: &[SourceFields]) -> Result<(), StoreError> {
+        Writer::move_renamed(self, sources)
+    }
+
+    fn set_latest(&mut self, latest: Option<i64>) {
+        self.latest = latest;
+    }
+
+    fn store_held(&mut self, held: Duration) -> Result<(), StoreError> {
+        meta::set(&self.connection, meta::HELD, &held.as_secs().to_string())
     }
 }
 

@@ -183,7 +183,7 @@ fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings 
     let readers = readers.clamp(1, MAX_READERS);
     match &config.history {
         Some(file) => history::Settings {
-            path: Some(file.path.to_path_buf()),
+            place: Some(history::Place::File(file.path.to_path_buf())),
             lock: Arc::clone(lock),
             flush: file.flush,
             keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },
@@ -192,7 +192,7 @@ fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings 
             sources,
         },
         None => history::Settings {
-            path: None,
+            place: None,
             lock: Arc::clone(lock),
             flush: IDLE_FLUSH,
             keep: Retention::default(),

@@ -20,6 +20,7 @@ pub(super) fn unavailable(error: &HistoryError) -> Problem {
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(60);
         }
         HistoryError::Busy | HistoryError::Closed => (StatusCode::SERVICE_UNAVAILABLE, 2),
+        HistoryError::Away => (StatusCode::SERVICE_UNAVAILABLE, 5),
         HistoryError::Unreadable => (StatusCode::SERVICE_UNAVAILABLE, 60),
     };
     let mut detail = error.to_string();

@@ -84,6 +84,10 @@ fn advice(trouble: &Trouble) -> &'static str {
             "install the later version of this program again, or write another [history] path and restart the \
              server"
         }
+        Some(FaultKind::Store) => {
+            "check the database of [store] url, and the way to it, as the reason says: the observations in the \
+             spool are written once it answers"
+        }
         Some(FaultKind::Clock) => {
             "set the clock of the machine, by NTP if it can (`timedatectl` shows it): the readings in memory are \
              recorded once it is right"

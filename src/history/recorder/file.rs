@@ -13,7 +13,9 @@ use crate::data_lock::{Claim, write_fault};
 use crate::history::database;
 use crate::history::error::StoreError;
 use crate::history::fault::FaultKind;
-use crate::history::pool::ReaderPool;
+use crate::history::pool::{Origin, ReaderPool};
+use crate::history::postgres::Spooling;
+use crate::history::settings::{Place, ServerPlace};
 use crate::history::shared::Shared;
 use crate::history::writer::Writer;
 
@@ -77,19 +79,19 @@ impl RecorderThread {
 
     /// Opens the file for writing and publishes its readers, unless another process records it.
     pub(super) fn open(&mut self) {
-        let Some(path) = self.settings.path.clone() else { return };
+        let Some(place) = self.settings.place.clone() else { return };
         if !self.claim() {
             return;
         }
-        match self.open_writer(&path) {
-            Ok(writer) => {
-                let readers = Arc::new(ReaderPool::new(&path, self.settings.readers));
-                self.read_recent_events(&readers);
-                self.shared.opened(readers);
-                self.writer = Some(writer);
-            }
+        let opened = match &place {
+            Place::File(path) => self.open_file(path),
+            Place::Server(place) => self.open_server(place),
+        };
+        match opened {
+            Ok(()) => {}
             Err(error) => {
-                let (kind, reason) = match write_fault(&path) {
+                let path = place.path();
+                let (kind, reason) = match write_fault(path) {
                     Some(fault) => (FaultKind::from(&fault), fault.to_string()),
                     None => (FaultKind::from(&error), error.to_string()),
                 };
@@ -97,6 +99,27 @@ impl RecorderThread {
                 self.shared.write_failed(kind, &message);
             }
         }
+    }
+
+    fn open_file(&mut self, path: &Path) -> Result<(), StoreError> {
+        let writer = self.open_writer(path)?;
+        let origin = Origin::File(path.to_owned());
+        let readers = Arc::new(ReaderPool::new(origin, self.settings.readers));
+        self.read_recent_events(&readers);
+        self.shared.opened(readers);
+        self.writer = Some(Box::new(writer));
+        Ok(())
+    }
+
+    /// Opens the spool of the database, which is connected to by the first write.
+    fn open_server(&mut self, place: &ServerPlace) -> Result<(), StoreError> {
+        let ServerPlace { access, spool, spool_max } = place;
+        let (zone, spooled) = (&self.settings.zone, self.shared.spooled.clone());
+        let writer = Spooling::open(access.clone(), zone, (spool, *spool_max), spooled)?;
+        let origin = Origin::Server(access.clone());
+        self.shared.opened(Arc::new(ReaderPool::new(origin, self.settings.readers)));
+        self.writer = Some(Box::new(writer));
+        Ok(())
     }
 
     /// Opens and checks the file. Replaces a damaged one.
@@ -154,7 +177,7 @@ impl RecorderThread {
 
     /// Closes a damaged file, renames it and creates a new one.
     pub(super) fn replace_file(&mut self, cause: &StoreError) {
-        let Some(path) = self.settings.path.clone() else { return };
+        let Some(Place::File(path)) = self.settings.place.clone() else { return };
         self.writer = None;
         match self.set_aside(&path, cause) {
             Ok(()) => self.open(),

@@ -1,0 +1,84 @@
+//! What the recorder writes to: a file, or the database that replicas share.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::entry::{Entry, StoredEvent};
+use super::error::StoreError;
+use super::renames::SourceFields;
+use super::settings::Retention;
+
+/// Result of a write.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Number of new and corrected rows.
+    pub(super) rows: u64,
+    /// Why entries were put in the spool and are not in the database; `None` if all are.
+    pub(super) spooled: Option<StoreError>,
+}
+
+/// Latest events of the database, with those of all replicas.
+#[derive(Debug)]
+pub(super) struct SharedEvents {
+    /// Newest first.
+    pub(super) events: Vec<StoredEvent>,
+    /// Number of the latest event of this process that the database has.
+    pub(super) saved: i64,
+}
+
+/// Store that the recorder writes to.
+pub(super) trait Destination: Send {
+    /// Writes all entries, of which those that are already stored are skipped.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError>;
+
+    /// Deletes some of the rows that are older than their retention; returns true once none are left.
+    ///
+    /// # Errors
+    /// They cannot be deleted now.
+    fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Returns true if reads are possible now.
+    fn is_readable(&self) -> bool;
+
+    /// Checks a file for damage, which may take minutes.
+    ///
+    /// # Errors
+    /// It is damaged.
+    fn verify(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Moves the renamed fields of sources that are configured since the store was opened.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn move_renamed(&mut self, _sources: &[SourceFields]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Sets the time of the latest record, which the next write stores.
+    fn set_latest(&mut self, _latest: Option<i64>) {}
+
+    /// Stores for how long the latest record has held readings.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn store_held(&mut self, _held: Duration) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Returns true if records of earlier writes wait for the next one.
+    fn has_backlog(&self) -> bool {
+        false
+    }
+
+    /// Does what is due although nothing is to be written. Returns the latest events, if they may have changed.
+    fn tick(&mut self) -> Option<SharedEvents> {
+        None
+    }
+}

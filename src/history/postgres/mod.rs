@@ -1,0 +1,28 @@
+//! The history in PostgreSQL.
+//!
+//! The statements and the computation of rollups are those of the file (see [`executor`](super::executor)); what
+//! differs is when they are sent. A statement costs a round trip, so a transaction collects what needs no answer: the
+//! observations that are later than all others of their series, and what these add to rollups (`session`). They are sent
+//! together, before the next statement that reads. A batch of observations from thousands of series in their order
+//! takes three round trips: the locks with what is known of each series, the rows, and the commit.
+//!
+//! The rows of the series of a batch are locked, in one order for all, since replicas may write the same series at one
+//! time: while the database is away, and right after a source has got another holder. What a transaction knows of a
+//! series is read after it has the lock.
+//!
+//! All writes are idempotent: an observation has its series and time as its key, and an event the process that made it,
+//! and its number there. So a batch whose commit was not answered is written again.
+//!
+//! Observations and quarters are in a partition for each month, which retention drops as a whole (`partitions`). Days
+//! are in one table: retention deletes them by rows.
+
+mod partitions;
+mod reader;
+mod retention;
+mod session;
+mod spool;
+mod spooling;
+mod writer;
+
+pub(super) use reader::ServerReader;
+pub(super) use spooling::Spooling;

@@ -1,0 +1,46 @@
+//! A connection that reads, as [`Queries`].
+//!
+//! Each query is one round trip, in a transaction of its own. A worker that serves a request waits for it, so its
+//! deadline is short.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use super::session::{converted, numbered};
+use crate::history::error::StoreError;
+use crate::history::executor::{Param, Queries, Row};
+use crate::postgres::{Limits, Outcome, Statement};
+use crate::store::{Access, Link};
+
+/// Most time of a query, with the connection to the database if there is none.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Connection that reads.
+#[derive(Debug)]
+pub(in crate::history) struct ServerReader(RefCell<Link>);
+
+impl ServerReader {
+    pub(in crate::history) fn new(access: &Access) -> ServerReader {
+        ServerReader(RefCell::new(Link::new(access.clone())))
+    }
+
+    fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<Outcome, StoreError> {
+        let (sql, params) = (numbered(sql), converted(params));
+        let statements = [Statement::new(&sql, &params)];
+        let deadline = Instant::now() + TIMEOUT;
+        let mut outcomes =
+            self.0.borrow_mut().run(Limits::all(TIMEOUT), &statements, deadline)?;
+        Ok(outcomes.pop().unwrap_or_default())
+    }
+}
+
+impl Queries for ServerReader {
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.run(sql, params)?.rows().try_for_each(|row| each(&row))
+    }
+}

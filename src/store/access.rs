@@ -1,0 +1,92 @@
+//! What every connection to the database needs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::health::StoreHealth;
+use super::link::Link;
+use super::schema::{self, Readiness};
+use crate::outbound::ThreadedResolver;
+use crate::postgres::{PostgresError, PostgresTls, Target};
+
+/// Address and credentials of the database, and what is known of its health. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Access(Arc<Inner>);
+
+struct Inner {
+    target: Target,
+    resolver: ThreadedResolver,
+    tls: PostgresTls,
+    health: Arc<StoreHealth>,
+    instance: Arc<str>,
+    /// True once the schema is one that this program can use.
+    is_ready: AtomicBool,
+}
+
+impl Access {
+    /// Returns the access of the process `instance` to a database. Reads the certificates that it names.
+    ///
+    /// # Errors
+    /// The certificates cannot be read.
+    pub(crate) fn new(target: Target, instance: Arc<str>) -> Result<Access, PostgresError> {
+        let tls = PostgresTls::load(&target)?;
+        let (resolver, health) = (ThreadedResolver::system(), Arc::default());
+        let is_ready = AtomicBool::new(false);
+        Ok(Access(Arc::new(Inner { target, resolver, tls, health, instance, is_ready })))
+    }
+
+    /// Creates or migrates the schema if it is older than this program, and notes whether this program can use it.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or refused a statement.
+    pub(crate) fn prepare(&self, deadline: Instant) -> Result<Readiness, PostgresError> {
+        let mut link = Link::new(self.clone());
+        let readiness = schema::prepare(&mut link, self.instance(), deadline)?;
+        self.0.is_ready.store(readiness == Readiness::Ready, Ordering::Relaxed);
+        if let Some(refusal) = readiness.refusal() {
+            self.0.health.refuse(&refusal);
+        }
+        Ok(readiness)
+    }
+
+    /// Returns true if the schema is one that this program can use, as of the latest look.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.is_ready.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if the latest call was answered and the schema can be used.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.is_ready() && self.0.health.is_up()
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.0.target
+    }
+
+    pub(super) fn resolver(&self) -> &ThreadedResolver {
+        &self.0.resolver
+    }
+
+    pub(super) fn tls(&self) -> &PostgresTls {
+        &self.0.tls
+    }
+
+    /// Returns the health of the database.
+    pub(crate) fn health(&self) -> &Arc<StoreHealth> {
+        &self.0.health
+    }
+
+    /// Returns the random name of this process, by which rows name their writer.
+    pub(crate) fn instance(&self) -> &Arc<str> {
+        &self.0.instance
+    }
+}
+
+/// Shows the target without its password.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Access").field(&self.0.target).finish()
+    }
+}
