@@ -1,0 +1,3 @@
+//! Tests against a real server, and against scripts that play one.
+
+mod server;
