@@ -182,10 +182,11 @@ impl Batch {
             return self.shared.publish_events(self.recent.iter().cloned().collect());
         };
         let latest = events.first().map_or(0, |stored| stored.id);
-        let unsaved = self.recent.iter().filter(|own| own.id > *saved).map(|own| StoredEvent {
-            id: latest + (own.id - saved),
-            event: own.event.clone(),
-        });
+        let unsaved = self
+            .recent
+            .iter()
+            .filter(|own| own.id > *saved)
+            .map(|own| StoredEvent { id: latest + (own.id - saved), event: own.event.clone() });
         let all = unsaved.chain(events.iter().cloned()).take(MAX_RECENT);
         self.shared.publish_events(all.collect());
     }

@@ -190,11 +190,7 @@ impl Reader<'_> {
 }
 
 /// Returns events of all sources with ids below `before`, newest first.
-pub(super) fn events(
-    db: &dyn Queries,
-    before: i64,
-    limit: usize,
-) -> Result<EventPage, StoreError> {
+pub(super) fn events(db: &dyn Queries, before: i64, limit: usize) -> Result<EventPage, StoreError> {
     let sql = "SELECT id, at, kind, source, detail FROM event \
                WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     let most = i64::try_from(limit).unwrap_or(i64::MAX);

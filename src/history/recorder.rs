@@ -203,7 +203,10 @@ impl RecorderThread {
 
     /// Measures the space of the file system, on this thread, which waits for that disk in any case.
     fn measure_space(&self) {
-        let Some(folder) = self.settings.place.as_ref().and_then(|place| place.path().parent()) else { return };
+        let Some(folder) = self.settings.place.as_ref().and_then(|place| place.path().parent())
+        else {
+            return;
+        };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         self.shared.space.store(DiskSpace::of(folder).ok().map(Arc::new));
     }

@@ -113,13 +113,8 @@ impl SeriesTable {
     ) -> Result<Series, StoreError> {
         let Sample { source, field, over_time, period, .. } = sample;
         // Its days may be recomputed.
-        let mut adopted = Series {
-            over_time: *over_time,
-            is_current: true,
-            day: None,
-            last_day: None,
-            ..series
-        };
+        let mut adopted =
+            Series { over_time: *over_time, is_current: true, day: None, last_day: None, ..series };
         if !series.is_current {
             let largest = match self.recorded {
                 Some(largest) => largest,

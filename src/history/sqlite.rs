@@ -48,7 +48,6 @@ impl Queries for Connection {
         }
         Ok(())
     }
-
 }
 
 impl Executor for Connection {

@@ -11,10 +11,14 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::entry::Entry;
+use super::postgres::{Record, ServerWriter};
 use super::writer::Writer;
 use super::*;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
 use crate::data_lock::DataLock;
+use crate::postgres::fixture::Database;
+use crate::postgres::{self, Limits, Statement};
+use crate::store::{Access, Link, Readiness};
 use crate::units::Unit;
 
 mod backup;
@@ -23,6 +27,7 @@ mod damage;
 mod events;
 mod instances;
 mod kept_days;
+mod outage;
 mod over_time;
 mod pieces;
 mod pruned;
@@ -50,23 +55,107 @@ pub(super) fn settings_of(path: Option<PathBuf>) -> Settings {
     }
 }
 
+/// Runs tests, which are functions of a [`Fixture`], on a file and on PostgreSQL.
+macro_rules! on_both_stores {
+    ($($test:ident),+ $(,)?) => {
+        mod on_a_file {
+            $(#[test] fn $test() { super::$test(super::Fixture::new()) })+
+        }
+        mod on_postgres {
+            $(#[test] fn $test() { super::$test(super::Fixture::server()) })+
+        }
+    };
+}
+use on_both_stores;
+
 struct Fixture {
-    _folder: TempDir,
+    folder: TempDir,
+    /// Path of the file, or of the spool.
     path: PathBuf,
+    server: Option<Database>,
+}
+
+/// Writer of either store.
+enum EitherWriter {
+    File(Box<Writer>),
+    Server(Box<ServerWriter>, Arc<str>),
+}
+
+impl EitherWriter {
+    fn write<'e>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'e Entry> + Clone,
+    ) -> Result<u64, StoreError> {
+        match self {
+            EitherWriter::File(writer) => writer.write(entries),
+            EitherWriter::Server(writer, instance) => {
+                let records: Vec<Record<'_>> =
+                    entries.into_iter().map(|entry| Record { instance, entry }).collect();
+                writer.write(&records, &mut 0)
+            }
+        }
+    }
 }
 
 impl Fixture {
     fn new() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        Fixture { path: folder.path().join("pumphouse.db"), _folder: folder }
+        Fixture { path: folder.path().join("pumphouse.db"), folder, server: None }
+    }
+
+    /// Returns a fixture whose store is a database of a server.
+    fn server() -> Fixture {
+        Fixture { server: Some(postgres::fixture::database()), ..Fixture::new() }
+    }
+
+    /// Returns the access of a process to the database.
+    fn access(&self, database: &Database, instance: &str) -> Access {
+        let access = Access::new(database.target(), instance.into()).unwrap();
+        assert_eq!(access.prepare(postgres::fixture::deadline()).unwrap(), Readiness::Ready);
+        access
+    }
+
+    fn place(&self) -> Place {
+        match &self.server {
+            None => Place::File(self.path.clone()),
+            Some(database) => {
+                let number = fastrand::u64(..);
+                let access = self.access(database, &format!("{number:016x}"));
+                let spool = self.folder.path().join("pumphouse.spool.db");
+                Place::Server(ServerPlace { access, spool, spool_max: 1 << 30 })
+            }
+        }
     }
 
     fn settings(&self) -> Settings {
-        settings_of(Some(self.path.clone()))
+        Settings { place: Some(self.place()), ..settings_of(None) }
     }
 
     fn history(&self) -> History {
-        History::read_only(&self.path, TimeZone::UTC)
+        self.history_in(&TimeZone::UTC)
+    }
+
+    fn history_in(&self, zone: &TimeZone) -> History {
+        match self.place() {
+            Place::File(path) => History::read_only(&path, zone.clone()),
+            Place::Server(place) => History::read_server(place, zone.clone()),
+        }
+    }
+
+    /// Executes statements that both databases understand.
+    fn execute(&self, sql: &str) {
+        match &self.server {
+            None => Connection::open(&self.path).unwrap().execute_batch(sql).unwrap(),
+            Some(database) => {
+                Link::new(self.access(database, "test"))
+                    .run(
+                        Limits::all(postgres::fixture::AMPLE),
+                        &[Statement::plain(sql)],
+                        postgres::fixture::deadline(),
+                    )
+                    .unwrap();
+            }
+        }
     }
 
     fn recorder(&self) -> (Recorder, ChangeSender, History) {
@@ -74,6 +163,26 @@ impl Fixture {
         (prepared.start(Box::new(|_| false)).unwrap(), sender, history)
     }
 
+    /// Opens the store for writing.
+    fn either_writer(&self) -> EitherWriter {
+        self.writer_in(&TimeZone::UTC)
+    }
+
+    /// Opens the store for writing days of a zone.
+    fn writer_in(&self, zone: &TimeZone) -> EitherWriter {
+        match self.place() {
+            Place::File(path) => {
+                EitherWriter::File(Box::new(Writer::open(&path, zone, &[], || {}).unwrap()))
+            }
+            Place::Server(ServerPlace { access, .. }) => {
+                let mut writer = ServerWriter::new(access, zone);
+                writer.adopt_zone().unwrap();
+                EitherWriter::Server(Box::new(writer), fastrand::u64(..).to_string().into())
+            }
+        }
+    }
+
+    /// Opens the file for writing.
     fn writer(&self) -> Writer {
         Writer::open(&self.path, &TimeZone::UTC, &[], || {}).unwrap()
     }

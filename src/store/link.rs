@@ -108,8 +108,12 @@ impl Link {
             Some(connection) => Ok(connection),
             connection => {
                 let access = &self.access;
-                let made =
-                    Connection::connect(access.target(), access.resolver(), access.tls(), deadline)?;
+                let made = Connection::connect(
+                    access.target(),
+                    access.resolver(),
+                    access.tls(),
+                    deadline,
+                )?;
                 Ok(connection.insert(made))
             }
         }

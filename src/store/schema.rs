@@ -168,8 +168,7 @@ fn migrate(
             &held,
         )];
         statements.extend(migration.statements.iter().map(|sql| Statement::plain(sql)));
-        let next =
-            [Param::I64(step), Param::I64(migration.oldest), Param::F64(lease as f64)];
+        let next = [Param::I64(step), Param::I64(migration.oldest), Param::F64(lease as f64)];
         statements.push(Statement::new(
             "UPDATE schema_version SET version = $1, oldest = $2, \
              ends_at = clock_timestamp() + $3 * interval '1 second'",

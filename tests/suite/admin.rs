@@ -48,7 +48,7 @@ impl OverEngine {
         let service = ServiceInfo { name: "test", version: "0", started_at: start.at() };
         let (_, _, history) = history::prepare(history::Settings {
             lock: Arc::new(pumphouse_web::data_lock::DataLock::none()),
-            path: None,
+            place: None,
             flush: TEST_TIMEOUT,
             keep: Retention::default(),
             zone: TimeZone::UTC,

@@ -26,3 +26,5 @@ mod writer;
 
 pub(super) use reader::ServerReader;
 pub(super) use spooling::Spooling;
+#[cfg(test)]
+pub(super) use writer::{Record, ServerWriter};

@@ -36,9 +36,8 @@ impl Month {
         let year = i16::try_from(self.0.div_euclid(12)).ok()?;
         let month = i8::try_from(self.0.rem_euclid(12) + 1).ok()?;
         let first = Date::new(year, month, 1).ok()?;
-        let start = |date: Date| {
-            Some(TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_second())
-        };
+        let start =
+            |date: Date| Some(TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?.as_second());
         Some((start(first)?, start(first.checked_add(1.month()).ok()?)?))
     }
 
@@ -153,8 +152,9 @@ fn create(
 ) -> Result<(), StoreError> {
     let partition = month.partition(table);
     let like = format!("CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)");
-    let attach =
-        format!("ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({from}) TO ({to})");
+    let attach = format!(
+        "ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({from}) TO ({to})"
+    );
     match link.run(limits, &[Statement::plain(&like), Statement::plain(&attach)], deadline) {
         Err(error) if is_race(&error) && read(link, table, limits, deadline)?.contains(&month) => {
             Ok(())

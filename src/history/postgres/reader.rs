@@ -28,8 +28,7 @@ impl ServerReader {
         let (sql, params) = (numbered(sql), converted(params));
         let statements = [Statement::new(&sql, &params)];
         let deadline = Instant::now() + TIMEOUT;
-        let mut outcomes =
-            self.0.borrow_mut().run(Limits::all(TIMEOUT), &statements, deadline)?;
+        let mut outcomes = self.0.borrow_mut().run(Limits::all(TIMEOUT), &statements, deadline)?;
         Ok(outcomes.pop().unwrap_or_default())
     }
 }

@@ -128,7 +128,6 @@ impl Queries for Session<'_> {
     ) -> Result<(), StoreError> {
         self.run_common(sql, params)?.rows().try_for_each(|row| each(&row))
     }
-
 }
 
 impl Executor for Session<'_> {

@@ -266,8 +266,7 @@ mod tests {
     fn level(at: i64, value: f64) -> Entry {
         let at = Timestamp::from_second(at).unwrap();
         let value = Finite::new(value).unwrap();
-        let level =
-            Sample::new("tank".into(), "level".into(), at, value, Some(Unit::Percent));
+        let level = Sample::new("tank".into(), "level".into(), at, value, Some(Unit::Percent));
         let rain = Sample {
             period: Some(Duration::from_secs(3600)),
             corrects: false,
@@ -332,8 +331,14 @@ mod tests {
         std::fs::write(&path, vec![7; 8192]).unwrap();
         let spool = Spool::open(&path, u64::MAX).unwrap();
         assert!(spool.is_empty());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().filter(|file| {
-            file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")
-        }).count(), 1);
+        assert_eq!(
+            std::fs::read_dir(folder.path())
+                .unwrap()
+                .filter(|file| {
+                    file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")
+                })
+                .count(),
+            1
+        );
     }
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::board::{DatedBy, Event, EventKind, Finite, Sample};
 use crate::data_lock::Claim;
+use crate::history::settings::Place;
 use crate::history::{FaultKind, RenamedSeries, Retention, Step, Window, schema};
 use crate::kernel::clock::tests::{FakeClock, time_point};
 use crate::units::Unit;
@@ -57,7 +58,7 @@ struct Held {
 fn settings(folder: &TempDir) -> Settings {
     Settings {
         lock: Arc::new(DataLock::none()),
-        path: Some(folder.path().join("pumphouse.db")),
+        place: Some(Place::File(folder.path().join("pumphouse.db"))),
         flush: Duration::ZERO,
         keep: Retention::default(),
         zone: TimeZone::UTC,
@@ -166,7 +167,7 @@ fn recorder_whose_lock_was_taken_closes_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pumphouse.db");
     let lock = Arc::new(DataLock::of_database(&path));
-    let settings = Settings { path: Some(path.clone()), lock, ..settings(&folder) };
+    let settings = Settings { place: Some(Place::File(path.clone())), lock, ..settings(&folder) };
     let (prepared, _sender, history) = prepare(settings);
     let (mut recorder, _changes) = prepared.into_thread(Box::new(|_| false));
     recorder.open();
@@ -199,7 +200,7 @@ fn history_starts_within_a_minute_once_its_folder_exists() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data/pumphouse.db");
     let lock = Arc::new(DataLock::of_database(&path));
-    let settings = Settings { path: Some(path.clone()), lock, ..settings(&folder) };
+    let settings = Settings { place: Some(Place::File(path.clone())), lock, ..settings(&folder) };
     let (prepared, _, history) = prepare(settings);
     let (mut thread, _) = prepared.into_thread(Box::new(|_| false));
     let kind = || history.health().error.as_ref().map(|error| error.kind);

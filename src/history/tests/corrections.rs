@@ -3,9 +3,21 @@
 use super::*;
 use crate::units::OverTime;
 
+on_both_stores!(
+    corrected_value_replaces_the_recorded_one_in_every_tier,
+    correction_of_a_rollup_without_all_its_observations_is_conservative,
+    unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead,
+    change_of_the_aggregation_recomputes_the_rollups,
+    period_of_a_field_applies_to_what_was_recorded_without_one,
+    amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp,
+    window_that_cuts_steps_has_nothing_from_outside_of_it,
+    refused_values_of_one_field_do_not_block_the_others,
+    restored_or_older_answer_undoes_no_correction_but_fills_a_gap,
+);
+
 const HOUR: i64 = 3600;
 
-fn write(writer: &mut Writer, samples: Vec<Sample>) -> u64 {
+fn write(writer: &mut EitherWriter, samples: Vec<Sample>) -> u64 {
     writer.write([&Entry::Samples(samples)].into_iter()).unwrap()
 }
 
@@ -23,10 +35,8 @@ fn values(fixture: &Fixture, field: &str, step: Step) -> Vec<Option<f64>> {
     points.map(|point| point.unwrap().value(over_time)).collect()
 }
 
-#[test]
-fn corrected_value_replaces_the_recorded_one_in_every_tier() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn corrected_value_replaces_the_recorded_one_in_every_tier(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let rows = [1.0, 9.0, 5.0];
     write(&mut writer, (0..).zip(rows).map(|(n, value)| level(START + n * 300, value)).collect());
     assert_eq!(write(&mut writer, vec![level(START + 300, 2.0)]), 1);
@@ -37,17 +47,14 @@ fn corrected_value_replaces_the_recorded_one_in_every_tier() {
     }
 }
 
-#[test]
-fn correction_of_a_rollup_without_all_its_observations_is_conservative() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn correction_of_a_rollup_without_all_its_observations_is_conservative(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let counter = |at, number| sample("rain_today", at, number, Unit::Millimetre);
     for n in 0..3_u8 {
         let at = START + i64::from(n) * 300;
         write(&mut writer, vec![level(at, f64::from(n) + 1.0), counter(at, f64::from(n))]);
     }
-    let other = Connection::open(&fixture.path).unwrap();
-    other.execute("DELETE FROM raw WHERE at < ?", [START + 300]).unwrap();
+    fixture.execute(&format!("DELETE FROM raw WHERE at < {}", START + 300));
     write(&mut writer, vec![level(START + 600, 7.0), counter(START + 300, 1.5)]);
     for step in [Step::Seconds(QUARTER), Step::Seconds(DAY)] {
         assert_eq!(numbers(&fixture, "level", step), [(1.0, 7.0, 10.0, 7.0, 3)], "{step:?}");
@@ -61,10 +68,8 @@ fn correction_of_a_rollup_without_all_its_observations_is_conservative() {
     }
 }
 
-#[test]
-fn unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let unit = |fixture: &Fixture| {
         let window = window("level", START, START + DAY, Step::Raw);
         fixture.history().points(window).unwrap().unwrap().unit()
@@ -78,14 +83,12 @@ fn unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead() {
         // Also after a restart.
         drop(writer);
         assert_eq!(unit(&fixture), Some(recorded));
-        writer = fixture.writer();
+        writer = fixture.either_writer();
     }
 }
 
-#[test]
-fn change_of_the_aggregation_recomputes_the_rollups() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn change_of_the_aggregation_recomputes_the_rollups(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let with = |over_time, at, number| {
         let speed = sample("wind_speed", at, 2.0, Unit::MetrePerSecond);
         let value = Sample { over_time, ..sample("vane", at, number, Unit::Degree) };
@@ -119,7 +122,7 @@ fn direction_is_weighted_by_a_speed_that_is_recorded_later_or_corrected() {
     let speed = |at, number| sample("wind_speed", at, number, Unit::KilometrePerHour);
     let mean = |fixture: &Fixture| values(fixture, "wind_direction", Step::Seconds(DAY))[0];
     let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+    let mut writer = fixture.either_writer();
     write(&mut writer, vec![direction(START, 0.0), speed(START, 36.0)]);
     write(&mut writer, vec![direction(START + 60, 90.0)]);
     assert_eq!(mean(&fixture), Some(5.710_593), "1 m/s where the speed is not known");
@@ -133,17 +136,15 @@ fn direction_is_weighted_by_a_speed_that_is_recorded_later_or_corrected() {
     assert_eq!(points(&fixture.history(), all)[0].note(OverTime::Circular), Some("calm"));
     // The speed is recorded before its direction.
     let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+    let mut writer = fixture.either_writer();
     write(&mut writer, vec![speed(START, 36.0)]);
     write(&mut writer, vec![speed(START + 60, 12.0)]);
     write(&mut writer, vec![direction(START, 0.0), direction(START + 60, 90.0)]);
     assert_eq!(mean(&fixture), Some(18.434_949));
 }
 
-#[test]
-fn period_of_a_field_applies_to_what_was_recorded_without_one() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn period_of_a_field_applies_to_what_was_recorded_without_one(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let rain = |n: i64| sample("rain", START + n * 600, 6.0, Unit::Millimetre);
     write(&mut writer, (1..=7).map(rain).collect());
     assert_eq!(values(&fixture, "rain", Step::Seconds(DAY)), [Some(42.0)]);
@@ -152,10 +153,8 @@ fn period_of_a_field_applies_to_what_was_recorded_without_one() {
     assert_eq!(values(&fixture, "rain", Step::Seconds(DAY)), [Some(6.0 + 7.0)]);
 }
 
-#[test]
-fn amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let rain = |at, number| sample("rain", at, number, Unit::Inch);
     // Every quarter of an hour; stamped midnight is the last amount of the day before.
     write(&mut writer, (-3..=96).map(|n| rain(START + n * QUARTER, 0.01)).collect());
@@ -170,14 +169,12 @@ fn amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp() {
     assert_eq!((raw.len(), raw[0].at, raw[95].at), (96, START, START + DAY - QUARTER));
 }
 
-#[test]
-fn window_that_cuts_steps_has_nothing_from_outside_of_it() {
-    let fixture = Fixture::new();
+fn window_that_cuts_steps_has_nothing_from_outside_of_it(fixture: Fixture) {
     // 1 until the window, 2 in it, 3 from its end on.
     let (from, to) = (START + 10 * HOUR + 420, START + 5 * DAY + 3 * HOUR + 240);
     let number = |at: i64| 1.0 + f64::from(u8::from(at >= from)) + f64::from(u8::from(at >= to));
     let times = (0..7 * 24 * 60).map(|minute| START + minute * 60);
-    let mut writer = fixture.writer();
+    let mut writer = fixture.either_writer();
     write(&mut writer, times.map(|at| level(at, number(at))).collect());
     let count = ((to - from) / 60) as u64;
     for step in
@@ -195,7 +192,10 @@ fn window_that_cuts_steps_has_nothing_from_outside_of_it() {
 #[test]
 fn days_of_a_wrong_zone_are_recomputed_when_the_file_is_opened() {
     let fixture = Fixture::new();
-    write(&mut fixture.writer(), (0..72).map(|n| level(START + n * HOUR, n as f64)).collect());
+    write(
+        &mut fixture.either_writer(),
+        (0..72).map(|n| level(START + n * HOUR, n as f64)).collect(),
+    );
     // Days of another zone, under the name of this one, and the days since then overlap.
     let other = Connection::open(&fixture.path).unwrap();
     other
@@ -220,28 +220,24 @@ fn days_of_a_wrong_zone_are_recomputed_when_the_file_is_opened() {
     assert_eq!(days[0], (0.0, 23.0, 276.0, 23.0, 24));
 }
 
-#[test]
-fn refused_values_of_one_field_do_not_block_the_others() {
-    let fixture = Fixture::new();
-    write(&mut fixture.writer(), vec![level(START, 1.0)]);
-    let other = Connection::open(&fixture.path).unwrap();
-    other
-        .execute_batch(
+fn refused_values_of_one_field_do_not_block_the_others(fixture: Fixture) {
+    write(&mut fixture.either_writer(), vec![level(START, 1.0)]);
+    fixture.execute(match fixture.server {
+        None => {
             "CREATE TRIGGER refuse BEFORE INSERT ON raw WHEN new.value = 13
-             BEGIN SELECT RAISE(ABORT, 'NOT NULL constraint failed'); END",
-        )
-        .unwrap();
-    let mut writer = fixture.writer();
+             BEGIN SELECT RAISE(ABORT, 'NOT NULL constraint failed'); END"
+        }
+        Some(_) => "ALTER TABLE raw ADD CONSTRAINT refuse CHECK (value <> 13)",
+    });
+    let mut writer = fixture.either_writer();
     let bad = sample("depth", START + 60, 13.0, Unit::Inch);
     assert_eq!(write(&mut writer, vec![level(START + 60, 2.0), bad, level(START + 120, 3.0)]), 2);
     assert_eq!(numbers(&fixture, "level", Step::Seconds(DAY)), [(1.0, 3.0, 6.0, 3.0, 3)]);
     assert_eq!(write(&mut writer, vec![level(START + 180, 4.0)]), 1);
 }
 
-#[test]
-fn restored_or_older_answer_undoes_no_correction_but_fills_a_gap() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn restored_or_older_answer_undoes_no_correction_but_fills_a_gap(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let of = |at, number, corrects| Sample { corrects, ..level(at, number) };
     write(&mut writer, vec![of(START, 5.0, true)]);
     write(&mut writer, vec![of(START, 6.0, true)]);

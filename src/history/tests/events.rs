@@ -2,6 +2,8 @@
 
 use super::*;
 
+on_both_stores!(hidden_characters_in_stored_events_are_replaced,);
+
 #[test]
 fn event_ids_continue_after_a_restart() {
     let fixture = Fixture::new();
@@ -22,16 +24,17 @@ fn event_ids_continue_after_a_restart() {
     assert_eq!(event_page(&history, None, Some("well"), 10), []);
 }
 
-#[test]
-fn hidden_characters_in_stored_events_are_replaced() {
-    let fixture = Fixture::new();
+fn hidden_characters_in_stored_events_are_replaced(fixture: Fixture) {
     let event = Event {
         at: moment(START),
         kind: EventKind::Stale,
         source: Some("tank".into()),
         detail: "1.02\u{202e} \u{1b}[2J".into(),
     };
-    fixture.writer().write([&Entry::Event(StoredEvent { id: 1, event })].into_iter()).unwrap();
+    fixture
+        .either_writer()
+        .write([&Entry::Event(StoredEvent { id: 1, event })].into_iter())
+        .unwrap();
     let found = event_page(&fixture.history(), None, None, 10);
     assert_eq!(&*found[0].event.detail, "1.02\u{fffd}  [2J");
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::history::points::ROWS_PER_PIECE;
-use crate::history::pool::ReaderPool;
+use crate::history::pool::{Origin, ReaderPool};
 
 /// Reads the points of a window piece by piece; returns them with the number of pieces.
 fn in_pieces(history: &History, window: Window) -> (Vec<Bucket>, usize) {
@@ -62,7 +62,7 @@ fn observation_count_is_that_of_the_rows_that_a_step_merges() {
 fn worker_without_a_free_reader_retries_and_gives_up_after_its_wait() {
     let fixture = Fixture::new();
     drop(fixture.writer());
-    let readers = ReaderPool::new(&fixture.path, 1);
+    let readers = ReaderPool::new(Origin::File(fixture.path.clone()), 1);
     let taken = readers.borrow().unwrap();
     let mut wait = ReaderWait::default();
     let started = Instant::now();
@@ -114,7 +114,7 @@ fn reader_is_lent_to_one_caller_at_a_time() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();
-    let readers = ReaderPool::new(&fixture.path, 1);
+    let readers = ReaderPool::new(Origin::File(fixture.path.clone()), 1);
     let one = readers.borrow().unwrap();
     assert!(matches!(readers.borrow(), Err(ReadError::Busy)));
     drop(one);

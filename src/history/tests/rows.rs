@@ -2,18 +2,24 @@
 
 use super::*;
 
+on_both_stores!(
+    observations_are_read_back_in_every_tier,
+    late_observation_is_added_to_its_quarter,
+    earlier_rows_are_converted_after_a_change_of_units,
+    rows_of_another_quantity_are_read_separately,
+    days_are_recomputed_when_the_time_zone_changes,
+);
+
 /// Returns time, least, most, sum and latest, and the number of observations.
 fn numbers(bucket: &Bucket) -> (i64, [f64; 4], u64) {
     (bucket.at, [bucket.min, bucket.max, bucket.sum, bucket.last], bucket.count)
 }
 
-#[test]
-fn observations_are_read_back_in_every_tier() {
-    let fixture = Fixture::new();
+fn observations_are_read_back_in_every_tier(fixture: Fixture) {
     let samples: Vec<Sample> =
         (0..3 * 288).map(|n| level(START + n * 300, (n % 288) as f64)).collect();
     let entry = Entry::Samples(samples);
-    let mut writer = fixture.writer();
+    let mut writer = fixture.either_writer();
     assert_eq!(writer.write([&entry].into_iter()).unwrap(), 3 * 288);
     assert_eq!(writer.write([&entry].into_iter()).unwrap(), 0, "already stored");
     let history = fixture.history();
@@ -37,10 +43,8 @@ fn observations_are_read_back_in_every_tier() {
     assert!(none.is_none());
 }
 
-#[test]
-fn late_observation_is_added_to_its_quarter() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn late_observation_is_added_to_its_quarter(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     for (at, value) in [(600, 6.0), (0, 2.0), (300, 4.0)] {
         writer.write([&Entry::Samples(vec![level(START + at, value)])].into_iter()).unwrap();
     }
@@ -50,10 +54,8 @@ fn late_observation_is_added_to_its_quarter() {
     assert_eq!(numbers, [(START, [2.0, 6.0, 12.0, 6.0], 3)]);
 }
 
-#[test]
-fn earlier_rows_are_converted_after_a_change_of_units() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn earlier_rows_are_converted_after_a_change_of_units(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     let inches = (0..20).map(|n| sample("depth", START + n * 300, 10.0, Unit::Inch));
     let centimetres = (20..40).map(|n| sample("depth", START + n * 300, 25.0, Unit::Centimetre));
     for samples in [inches.collect(), centimetres.collect()] {
@@ -78,7 +80,7 @@ fn unit_of_points_is_that_of_the_latest_observation() {
         (Litre, UsGallon, 379.0, 100.0),
     ] {
         let fixture = Fixture::new();
-        let mut writer = fixture.writer();
+        let mut writer = fixture.either_writer();
         // Both on one day, so `last_at` of the day's rows decides.
         for (n, unit) in [(0, before), (1, after)] {
             let sample =
@@ -94,10 +96,8 @@ fn unit_of_points_is_that_of_the_latest_observation() {
     }
 }
 
-#[test]
-fn rows_of_another_quantity_are_read_separately() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn rows_of_another_quantity_are_read_separately(fixture: Fixture) {
+    let mut writer = fixture.either_writer();
     for (n, unit) in [Unit::Percent, Unit::Inch, Unit::Centimetre].into_iter().enumerate() {
         let sample = sample("level", START + n as i64 * 300, 10.0, unit);
         writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
@@ -114,15 +114,13 @@ fn rows_of_another_quantity_are_read_separately() {
     assert!(points.next_quantity().is_none());
 }
 
-#[test]
-fn days_are_recomputed_when_the_time_zone_changes() {
-    let fixture = Fixture::new();
+fn days_are_recomputed_when_the_time_zone_changes(fixture: Fixture) {
     let samples = (0..96).map(|n| level(START + n * 1800, n as f64)).collect();
-    fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let days = |zone: &str| {
         let zone = TimeZone::get(zone).unwrap();
-        drop(Writer::open(&fixture.path, &zone, &[], || {}).unwrap());
-        let history = History::read_only(&fixture.path, zone);
+        drop(fixture.writer_in(&zone));
+        let history = fixture.history_in(&zone);
         let step = Step::Seconds(86_400);
         points(&history, window("level", START - 86_400, START + 3 * 86_400, step))
     };

@@ -1,0 +1,3 @@
+//! Outages of the shared database.
+
+use super::*;
