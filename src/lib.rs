@@ -32,7 +32,9 @@ pub mod notify;
 // Above the history, from which the windows of rules start.
 pub mod alert;
 
-// Data: recorded history, last good values, and the pollers that fetch readings.
+// Data: leases of sources among several machines, recorded history, last good values, and the pollers that fetch
+// readings.
+pub mod cluster;
 pub mod history;
 pub mod last_values;
 pub mod upstream;

@@ -1,0 +1,67 @@
+//! The leases as the scoreboard, the metrics and the doctor show them.
+
+use std::sync::Arc;
+
+use super::entry::Lease;
+use super::exchange::LiveReplica;
+use super::instance::{InstanceId, ReplicaName};
+use super::tenure::TenureState;
+use super::tick::Cluster;
+use crate::kernel::clock::TimePoint;
+
+/// The lease of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseView {
+    /// Name of the source.
+    pub source: Arc<str>,
+    /// Name of the replica whose lease it is; `None` if it was released or never acquired.
+    pub holder: Option<ReplicaName>,
+    /// Name of the replica that should poll it.
+    pub designated: Option<ReplicaName>,
+    /// Number of acquisitions.
+    pub epoch: i64,
+    /// True if this replica polls it.
+    pub is_held: bool,
+}
+
+impl Cluster {
+    /// Returns the name of this replica.
+    pub fn replica(&self) -> &ReplicaName {
+        &self.replica
+    }
+
+    /// Returns the instance of this replica.
+    pub fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    /// Returns the state of this replica's lease.
+    pub fn state(&self, now: TimePoint) -> TenureState {
+        self.tenure.state(now.boot)
+    }
+
+    /// Returns the replicas whose lease had not ended at the latest reply.
+    pub fn live_replicas(&self) -> &[LiveReplica] {
+        self.replicas.live()
+    }
+
+    /// Returns the epoch of a source that this replica holds, or is about to release: that of its writes.
+    pub fn epoch(&self, source: &str) -> Option<i64> {
+        match self.entries.get(source)?.lease {
+            Lease::Held { epoch } | Lease::Releasing { epoch, .. } => Some(epoch),
+            Lease::None | Lease::Acquired { .. } => None,
+        }
+    }
+
+    /// Returns the leases of the configured sources, in no order.
+    pub fn leases(&self) -> impl Iterator<Item = LeaseView> {
+        let configured = self.entries.iter().filter(|(source, _)| self.plan.contains(source));
+        configured.map(|(source, entry)| LeaseView {
+            source: Arc::clone(source),
+            holder: entry.row.as_ref().and_then(|row| Some(row.holder.as_ref()?.0.clone())),
+            designated: entry.designated.clone(),
+            epoch: entry.row_epoch(),
+            is_held: matches!(entry.lease, Lease::Held { .. }),
+        })
+    }
+}
