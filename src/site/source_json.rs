@@ -130,6 +130,8 @@ mod tests {
             error: None,
             configuration: 0,
             version: 1,
+            is_held: true,
+            is_stale_announced: false,
             changed_at: at("2026-01-31T17:16:00Z"),
         }
     }
