@@ -98,6 +98,8 @@ mod tests {
             }),
             configuration: 0,
             version: 0,
+            is_held: true,
+            is_stale_announced: false,
             changed_at: t(0),
         }
     }

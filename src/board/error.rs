@@ -1,11 +1,13 @@
 //! Errors of polls, as the API reports them.
 
-use strum::{Display, IntoStaticStr, VariantArray};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use crate::text::clean;
 
 /// Kind of a poll's failure: `error.kind` in JSON, `outcome` in metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, IntoStaticStr, VariantArray)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum ErrorKind {
     /// The total deadline passed.

@@ -129,6 +129,14 @@ impl Track {
         self.is_doubted = true;
     }
 
+    /// Holds the observation that another replica holds. The remembered stamps from the future stay.
+    pub(super) fn follow(&mut self, sighting: Sighting) {
+        self.is_doubted = false;
+        if self.sighting != sighting {
+            self.hold(sighting);
+        }
+    }
+
     /// Dates the held observation anew after the wall clock was set by `step`, to `now`.
     pub(super) fn redate(&mut self, step: SignedDuration, now: Timestamp) {
         self.ahead.retain(|stamp| *stamp > now);

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::event::{ChangeSink, Sample};
 use super::identity::moved;
 use super::report::{Report, SavedReading, SourceInfo};
+use super::shared::Followed;
 use super::snapshot::{ServiceInfo, Snapshot};
 use super::sources::Sources;
 use crate::engine::Heartbeat;
@@ -57,6 +58,10 @@ enum Message {
     Backfill(Vec<Sample>),
     /// The sources of a new configuration.
     Sources(Vec<SourceInfo>),
+    /// States that other replicas have published.
+    Followed(Vec<Followed>),
+    /// Sources that this replica holds from now on, or that it leaves to another one.
+    Held(Vec<Arc<str>>, bool),
 }
 
 #[derive(Debug)]
@@ -95,19 +100,33 @@ impl Board {
         service: ServiceInfo,
         changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
-        Board::start_by(Clock::system(), sources, saved, service, changes)
+        Board::start_by(Clock::system(), true, sources, saved, service, changes)
     }
 
-    /// Starts the thread as [`Board::start`] does, by the given clocks.
+    /// Starts the thread as [`Board::start`] does, on a replica: it holds no source before [`Reporter::hold`].
+    ///
+    /// # Errors
+    /// The thread cannot be created.
+    pub fn start_replica(
+        sources: Vec<SourceInfo>,
+        saved: Vec<SavedReading>,
+        service: ServiceInfo,
+        changes: ChangeSink,
+    ) -> io::Result<(Board, BoardReader, Reporter)> {
+        Board::start_by(Clock::system(), false, sources, saved, service, changes)
+    }
+
+    /// Starts the thread by the given clocks. If the machine is alone, it holds all sources.
     pub(crate) fn start_by(
         clock: Clock,
+        is_alone: bool,
         sources: Vec<SourceInfo>,
         saved: Vec<SavedReading>,
         service: ServiceInfo,
         changes: ChangeSink,
     ) -> io::Result<(Board, BoardReader, Reporter)> {
         let now = clock.now();
-        let mut sources = Sources::new(sources, now);
+        let mut sources = Sources::new(sources, is_alone, now);
         sources.restore(saved, now);
         let published = Arc::new(Published {
             snapshot: ArcSwap::from_pointee(snapshot(1, &service, &mut sources, now)),
@@ -178,6 +197,31 @@ impl Reporter {
     pub fn backfill(&self, past: Vec<Sample>) -> bool {
         self.messages.send(Message::Backfill(past)).is_ok()
     }
+
+    /// Sends states of sources that other replicas have published; returns false if the board has ended.
+    ///
+    /// The board shows them with their times, and emits no change: the holder does. It ignores those of sources that
+    /// this replica holds, and those of a process whose later state it has. States of this process must not be sent.
+    /// After a step of the clock it accepts a state again that it has shown.
+    pub fn follow(&self, states: Vec<Followed>) -> bool {
+        self.messages.send(Message::Followed(states)).is_ok()
+    }
+
+    /// Sends names of sources that this replica holds from now on; returns false if the board has ended.
+    ///
+    /// The state of each continues from the latest one that was followed: an event is emitted unless that state has
+    /// it as announced.
+    pub fn hold(&self, sources: Vec<Arc<str>>) -> bool {
+        self.messages.send(Message::Held(sources, true)).is_ok()
+    }
+
+    /// Sends names of sources that this replica leaves to another one; returns false if the board has ended.
+    ///
+    /// A reading that is reported later is recorded, and shown until another replica publishes. Its other contents are
+    /// dropped, and no event is emitted.
+    pub fn release(&self, sources: Vec<Arc<str>>) -> bool {
+        self.messages.send(Message::Held(sources, false)).is_ok()
+    }
 }
 
 /// State of the board's thread.
@@ -223,6 +267,10 @@ impl Publisher {
             Some(Message::Sources(sources)) => {
                 self.sources.renew(sources, now);
                 changed = true;
+            }
+            Some(Message::Followed(states)) => changed |= self.sources.follow(states, now),
+            Some(Message::Held(sources, is_held)) => {
+                changed |= self.sources.set_held(&sources, is_held, now);
             }
             Some(Message::Report(report)) => {
                 let source = report.source.clone();

@@ -62,9 +62,13 @@ pub struct SourceView {
     pub error: Option<Failure>,
     /// Checksum of the settings by which answers are requested and decoded.
     pub configuration: u32,
+    /// True if this replica polls the source; on a single machine always.
+    pub is_held: bool,
+    /// True if the event that the source turned stale was emitted, here or by the replica that held it.
+    pub is_stale_announced: bool,
     /// Version of the first snapshot with this state.
     pub version: u64,
-    /// Time of that snapshot.
+    /// Time of that snapshot, or of the holder's if the source is followed.
     pub changed_at: Timestamp,
 }
 

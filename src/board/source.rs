@@ -17,6 +17,10 @@
 //! 4. `trend`: the derived values follow.
 //! 5. The samples that differ from those held before are recorded.
 //!
+//! A source that another replica holds (`is_held` is false) shows the state which that replica publishes
+//! ([`Source::follow`]). Its events are announced there, so none are emitted here. When this replica holds it, the
+//! events since the last announced state are.
+//!
 //! A reading from before a restart that is later than the present, because the clock of this machine is
 //! behind, is stale and has no known age. Nothing is reported of that: the clock will be set.
 
@@ -37,6 +41,10 @@ use super::trend::Trend;
 use crate::config::TrendSettings;
 use crate::kernel::clock::TimePoint;
 
+mod replica;
+
+use self::replica::FollowedState;
+
 /// State of one source.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -49,8 +57,8 @@ pub(super) struct Source {
     trends: Vec<Trend>,
     /// Samples of the latest response that was passed over. It is recorded once, however often it is sent.
     recorded_past: Vec<Sample>,
-    /// State of which events were emitted.
-    announced: State,
+    /// Latest state that another replica published and that this one shows.
+    followed: Option<FollowedState>,
     /// False while the reading is later than the present.
     is_age_known: bool,
     /// Shared with the latest snapshot until it changes.
@@ -59,7 +67,7 @@ pub(super) struct Source {
 
 impl Source {
     /// Returns a source without a reading.
-    pub(super) fn waiting(info: SourceInfo) -> Source {
+    pub(super) fn waiting(info: SourceInfo, is_held: bool) -> Source {
         let over_times = OverTimes::from(info.over_time.clone());
         let trend = |settings: &TrendSettings| Trend::new(settings.clone(), over_times.clone());
         Source {
@@ -69,9 +77,9 @@ impl Source {
             trends: info.trends.iter().map(trend).collect(),
             over_times,
             recorded_past: Vec::new(),
-            announced: State::Waiting,
+            followed: None,
             is_age_known: true,
-            view: Arc::new(waiting(&info)),
+            view: Arc::new(waiting(&info, is_held)),
             info,
         }
     }
@@ -83,8 +91,10 @@ impl Source {
 
     /// Returns the view for the snapshot of that version and time, the first with its latest change.
     pub(super) fn published(&mut self, version: u64, now: Timestamp) -> Arc<SourceView> {
+        let changed_at = self.followed.as_ref().and_then(|followed| followed.changed_at);
+        let changed_at = changed_at.unwrap_or(now);
         let view = self.view_mut();
-        (view.version, view.changed_at) = (version, now);
+        (view.version, view.changed_at) = (version, changed_at);
         self.view.clone()
     }
 
@@ -112,7 +122,7 @@ impl Source {
     /// unchanged settings are kept.
     pub(super) fn renewed(mut self, info: SourceInfo, now: Timestamp) -> (Source, Vec<Change>) {
         let mut before = std::mem::take(&mut self.trends);
-        let mut renewed = Source::waiting(info);
+        let mut renewed = Source::waiting(info, self.view.is_held);
         for trend in &mut renewed.trends {
             if let Some(at) = before.iter().position(|before| before.has_settings_of(trend)) {
                 *trend = before.swap_remove(at);
@@ -121,7 +131,11 @@ impl Source {
         let view = renewed.view_mut();
         view.next_poll_at = self.view.next_poll_at;
         view.error.clone_from(&self.view.error);
-        renewed.announced = self.announced;
+        view.is_stale_announced = self.view.is_stale_announced;
+        renewed.followed = self.followed.take();
+        if let Some(followed) = &mut renewed.followed {
+            followed.changed_at = None;
+        }
         renewed.held = self.held.take();
         if self.view.configuration != renewed.view.configuration
             && let Some(held) = &mut renewed.held
@@ -144,7 +158,7 @@ impl Source {
         self.held = Some(held);
         self.derive(now);
         // The observation may not have been recorded before a crash, and may have turned stale since.
-        self.announced = if saved.stale { State::Stale } else { State::Fresh };
+        self.view_mut().is_stale_announced = saved.stale;
         let baseline = self.baseline();
         let samples = self.samples().into_iter().map(uncorrecting);
         let mut changes = vec![Change::Observed(samples.collect())];
@@ -157,6 +171,9 @@ impl Source {
         // The clock may have been set since the poll. Times of the report are by its earlier setting.
         let step = now.step_since(report.at);
         let at = whole_seconds(moved(report.at.wall, step).min(now.wall));
+        if !self.view.is_held {
+            return self.apply_late(report, step, at, now.wall);
+        }
         let baseline = self.baseline();
         self.view_mut().next_poll_at = Some(moved(report.next_poll_at, step));
         let mut changes = Vec::new();
@@ -242,8 +259,11 @@ impl Source {
         self.enter_state(baseline, now)
     }
 
-    /// Dates everything anew that was dated by the wall clock, which was set by `step`, to `now`.
+    /// Dates everything anew that was dated by the wall clock, which was set by `step`, to `now`. The times of a holder
+    /// are by the same clock.
     pub(super) fn redate(&mut self, step: SignedDuration, now: Timestamp) {
+        // The state that is followed is shown again with the times that its holder states.
+        self.followed = None;
         let view = self.view_mut();
         if let Some(failure) = &mut view.error {
             failure.since = moved(failure.since, step);
@@ -299,6 +319,8 @@ impl Source {
                 derived.push((name, value));
             }
         }
+        let of_holder = self.followed.as_ref().and_then(|followed| followed.derived.clone());
+        let derived = of_holder.unwrap_or(derived);
         let reading = held.last_reading(now, self.stale_after, derived);
         self.view_mut().reading = Some(reading);
     }
@@ -319,7 +341,8 @@ impl Source {
     }
 
     fn baseline(&self) -> Baseline {
-        Baseline::of(self.announced, &self.view)
+        let announced = if self.view.is_stale_announced { State::Stale } else { State::Fresh };
+        Baseline::of(announced, &self.view)
     }
 
     /// Computes the state at `now`, and returns the events since the baseline.
@@ -338,17 +361,20 @@ impl Source {
         if self.view.state != state {
             self.view_mut().state = state;
         }
-        if is_age_known {
-            self.announced = state;
-        } else {
+        if !self.view.is_held {
+            return Vec::new();
+        }
+        if !is_age_known {
             before.state = state;
+        } else if self.view.is_stale_announced != (state == State::Stale) {
+            self.view_mut().is_stale_announced = state == State::Stale;
         }
         before.changes_to(&self.view, now)
     }
 }
 
 /// Returns the view of a source without a reading.
-fn waiting(info: &SourceInfo) -> SourceView {
+fn waiting(info: &SourceInfo, is_held: bool) -> SourceView {
     SourceView {
         name: info.name.clone(),
         title: info.title.clone(),
@@ -361,6 +387,8 @@ fn waiting(info: &SourceInfo) -> SourceView {
         next_poll_at: None,
         error: None,
         configuration: info.configuration,
+        is_held,
+        is_stale_announced: false,
         version: 0,
         changed_at: Timestamp::UNIX_EPOCH,
     }

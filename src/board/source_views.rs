@@ -166,6 +166,8 @@ mod tests {
             error: None,
             configuration: 0,
             version: 1,
+            is_held: true,
+            is_stale_announced: false,
             changed_at: jiff::Timestamp::UNIX_EPOCH,
         }
     }

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Change, Event, EventKind, Sample};
 use super::report::{Report, SavedReading, SourceInfo};
+use super::shared::Followed;
 use super::source::Source;
 use super::source_views::{Roster, SourceViews};
 use crate::kernel::clock::{StepDetector, TimePoint};
@@ -38,6 +39,8 @@ pub(super) struct Sources {
     stepped: SignedDuration,
     /// Changes that have not been taken yet.
     changes: Vec<Change>,
+    /// True if a new source is held at once: no other machine polls it.
+    is_alone: bool,
 }
 
 /// Views that changed since the last snapshot.
@@ -50,9 +53,10 @@ enum Changed {
 }
 
 impl Sources {
-    /// Returns all sources in the state `waiting`.
-    pub(super) fn new(sources: Vec<SourceInfo>, now: TimePoint) -> Sources {
-        let sources: Vec<Source> = sources.into_iter().map(Source::waiting).collect();
+    /// Returns all sources in the state `waiting`. This machine is alone and holds them, or else it holds none yet.
+    pub(super) fn new(sources: Vec<SourceInfo>, is_alone: bool, now: TimePoint) -> Sources {
+        let waiting = |info| Source::waiting(info, is_alone);
+        let sources: Vec<Source> = sources.into_iter().map(waiting).collect();
         Sources {
             roster: roster(&sources),
             sources,
@@ -62,6 +66,7 @@ impl Sources {
             clock: StepDetector::new(now),
             stepped: SignedDuration::ZERO,
             changes: Vec::new(),
+            is_alone,
         }
     }
 
@@ -80,7 +85,7 @@ impl Sources {
                     self.changes.extend(changes);
                     source
                 }
-                _ => Source::waiting(info),
+                _ => Source::waiting(info, self.is_alone),
             };
             self.sources.push(source);
         }
@@ -141,6 +146,38 @@ impl Sources {
         let Some(position) = self.roster.position(&report.source) else { return false };
         self.update(position, |source| source.apply(report, now));
         true
+    }
+
+    /// Shows the states of sources that other replicas have published. Those of sources that are held here, earlier ones
+    /// and those of unknown sources or of another kind are ignored. Returns true if one is shown.
+    #[must_use]
+    pub(super) fn follow(&mut self, followed: Vec<Followed>, now: TimePoint) -> bool {
+        let mut has_changed = self.notice_step(now);
+        for followed in followed {
+            let position = self.roster.position(&followed.state.source);
+            let accepts = |at: &usize| self.sources[*at].accepts(&followed);
+            let Some(position) = position.filter(accepts) else { continue };
+            self.update(position, |source| {
+                source.follow(followed, now.wall);
+                Vec::new()
+            });
+            has_changed = true;
+        }
+        has_changed
+    }
+
+    /// Holds the named sources from now on, or leaves them to another replica. Returns true if one has changed.
+    #[must_use]
+    pub(super) fn set_held(&mut self, names: &[Arc<str>], is_held: bool, now: TimePoint) -> bool {
+        let mut has_changed = self.notice_step(now);
+        for name in names {
+            let position = self.roster.position(name);
+            let changes = |at: &usize| self.sources[*at].view().is_held != is_held;
+            let Some(position) = position.filter(changes) else { continue };
+            self.update(position, |source| source.set_held(is_held, now.wall));
+            has_changed = true;
+        }
+        has_changed
     }
 
     /// Updates the states that have changed by the clocks. Returns true if one has, or if times were dated anew

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::board::{
-    Board, ErrorKind, Observed, PollError, Polled, Reading, Report, ServiceInfo, SourceInfo, State,
-    Value,
+    Board, ErrorKind, Followed, Observed, PollError, Polled, Reading, Report, ServiceInfo,
+    SharedState, SourceInfo, State, Value, shared_state,
 };
 use crate::kernel::clock::Clock;
 use crate::units::Unit;
@@ -180,4 +180,44 @@ fn file_that_cannot_be_written_does_not_stop_the_board() {
         std::thread::yield_now();
     }
     drop(saver);
+}
+
+#[test]
+fn reading_of_another_replica_is_saved_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.last.json");
+    let service = || ServiceInfo { name: "x", version: "0", started_at: Timestamp::UNIX_EPOCH };
+    let replica =
+        |saved| Board::start_replica(vec![info()], saved, service(), Box::new(|_| {})).unwrap();
+    let hours_ago = Timestamp::from_second(Timestamp::now().as_second() - 7200).unwrap();
+    // Its holder ended before it announced that the reading is stale.
+    let (_holder, holder, reporter) = start(Vec::new());
+    assert!(reporter.send(report(84.6, hours_ago)));
+    while holder.load().version < 2 {
+        std::thread::yield_now();
+    }
+    let mut state =
+        SharedState::from_json("tank", &shared_state(&holder.load().sources[0])).unwrap();
+    state.reading.as_mut().unwrap().stale = false;
+    let (_board, reader, reporter) = replica(Vec::new());
+    assert!(reporter.follow(vec![Followed { instance: 1, version: 1, state }]));
+    while reader.load().version < 2 {
+        std::thread::yield_now();
+    }
+    let snapshot = reader.load();
+    assert!(saver(&path, &reader).save(&snapshot));
+    let saved = load(&path, &DataLock::none());
+    assert!(!saved[0].stale, "no replica has announced it");
+    let (_board, reader, reporter) = replica(saved);
+    let restarted = reader.load();
+    let (before, after) = (&snapshot.sources[0], &restarted.sources[0]);
+    assert_eq!((before.state, after.state), (State::Stale, State::Stale));
+    assert_eq!(before.values().collect::<Vec<_>>(), after.values().collect::<Vec<_>>());
+    assert!(!after.is_held && !after.is_stale_announced);
+    assert!(reporter.hold(vec!["tank".into()]));
+    while reader.load().version < 2 {
+        std::thread::yield_now();
+    }
+    let held = reader.load();
+    assert!(held.sources[0].is_held && held.sources[0].is_stale_announced);
 }

@@ -56,6 +56,8 @@ pub(super) fn source_at(observed: i64, stale: i64, next_poll: i64) -> SourceView
         error: None,
         configuration: 0,
         version: 1,
+        is_held: true,
+        is_stale_announced: false,
         changed_at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -114,6 +116,8 @@ pub(super) fn waiting(name: &str, kind: &'static str) -> SourceView {
         error: None,
         configuration: 0,
         version: 1,
+        is_held: true,
+        is_stale_announced: false,
         changed_at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -181,13 +185,26 @@ pub(super) fn snapshot(sources: Vec<SourceView>) -> Snapshot {
     Snapshot { version: 1, service, sources, published_at: now(), next_due }
 }
 
+/// Returns a site over a snapshot.
+pub(super) fn site_of(snapshot: Snapshot) -> Site {
+    site_showing(Arc::new(snapshot), History::off(), Arc::new(Unobserved), Rules::default())
+}
+
 pub(super) fn site_over(
     sources: Vec<SourceView>,
     history: History,
     observer: Arc<dyn RequestObserver>,
     rules: Rules,
 ) -> Site {
-    let snapshot = Arc::new(snapshot(sources));
+    site_showing(Arc::new(snapshot(sources)), history, observer, rules)
+}
+
+fn site_showing(
+    snapshot: Arc<Snapshot>,
+    history: History,
+    observer: Arc<dyn RequestObserver>,
+    rules: Rules,
+) -> Site {
     let settings = Settings { title: "Pumphouse".into() };
     let request_poll = |source: &str| match source {
         "tank" => Some(PollRequest::Granted),

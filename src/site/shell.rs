@@ -68,7 +68,6 @@ impl Script {
         let mut script = Script::default();
         script.text("service_name", service.name);
         script.text("service_version", service.version);
-        script.text("service_started_at", Rfc3339(service.started_at));
         script.text("sources", sources.collect::<Vec<_>>().join(" "));
         if let Some(next) = next {
             script.text("next", next.unwrap_or_default());

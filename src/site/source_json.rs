@@ -6,13 +6,13 @@ use serde::ser::{SerializeMap as _, Serializer};
 use crate::board::{Datum, Failure, ServiceInfo, SourceView, Value};
 use crate::timestamp::Rfc3339;
 
-/// `service` in the status.
+/// `service` in the status. The start of the process is on the scoreboard: replicas with equal readings answer with
+/// equal bodies and tags.
 impl Serialize for ServiceInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
+        let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("name", self.name)?;
         map.serialize_entry("version", self.version)?;
-        map.serialize_entry("started_at", &Rfc3339(self.started_at))?;
         map.end()
     }
 }
@@ -130,6 +130,8 @@ mod tests {
             error: None,
             configuration: 0,
             version: 1,
+            is_held: true,
+            is_stale_announced: false,
             changed_at: at("2026-01-31T17:16:00Z"),
         }
     }
@@ -143,10 +145,7 @@ mod tests {
         };
         assert_eq!(
             serde_json::to_string(&service).unwrap(),
-            concat!(
-                r#"{"name":"pumphouse-web","version":"0.1.0","#,
-                r#""started_at":"2026-01-31T16:00:00Z"}"#
-            )
+            r#"{"name":"pumphouse-web","version":"0.1.0"}"#
         );
         assert_eq!(
             serde_json::to_string(&tank()).unwrap(),

@@ -44,7 +44,7 @@ fn good(at: TimePoint, observed: Timestamp) -> Report {
 
 /// Returns a publisher without a thread, and its reader.
 fn publisher() -> (Publisher, BoardReader) {
-    let mut sources = Sources::new(vec![info()], m(0));
+    let mut sources = Sources::new(vec![info()], true, m(0));
     let published = Arc::new(Published {
         snapshot: ArcSwap::from_pointee(snapshot(1, &service(), &mut sources, m(0))),
         heartbeat: Heartbeat::new(),

@@ -17,6 +17,7 @@ mod expiry;
 mod identity;
 mod order;
 mod property;
+mod replicas;
 
 const STALE_AFTER: i64 = 900;
 
@@ -43,7 +44,7 @@ impl Sources {
 }
 
 fn sources() -> Sources {
-    Sources::new(vec![info("tank"), info("weather")], m(0))
+    Sources::new(vec![info("tank"), info("weather")], true, m(0))
 }
 
 fn reading(observed: i64, level: f64) -> Result<Polled, PollError> {
@@ -106,7 +107,7 @@ fn restarted(before: &Sources, now: TimePoint) -> Sources {
 
 /// Returns the sources of a new process with the changes of its start.
 fn restored(before: &Sources, now: TimePoint) -> Sources {
-    let mut sources = Sources::new(vec![info("tank"), info("weather")], now);
+    let mut sources = Sources::new(vec![info("tank"), info("weather")], true, now);
     sources.restore(saved_readings(before), now);
     sources
 }
@@ -340,7 +341,7 @@ fn backfill_restarts_trends_as_of_the_restored_reading() {
     let past: Vec<Sample> = (-4..=6).map(|number| sample(number * 1800)).collect();
     // The reading is the latest of the recorded samples, one in the middle, or later than all.
     for (observed, known) in [(10_800, 11), (5400, 11), (5400, 7)] {
-        let mut sources = Sources::new(vec![info.clone()], m(0));
+        let mut sources = Sources::new(vec![info.clone()], true, m(0));
         let _ = report(&mut sources, "tank", observed, reading(observed, level(observed)));
         assert_eq!(rate(&sources), None, "one observation is too few");
         sources.backfill(&past[..known], m(observed));

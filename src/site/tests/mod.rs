@@ -11,6 +11,7 @@ mod links;
 mod observation;
 mod polls;
 mod problems;
+mod replicas;
 mod routing;
 mod status;
 mod values;

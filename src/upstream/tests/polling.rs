@@ -281,7 +281,7 @@ fn step_of_the_clock_polls_all_sources_again_within_the_pause_but_not_a_requeste
     let started_at = service.started_at;
     let infos = sources.iter().map(SourceInfo::from).collect();
     let (_board, reader, reporter) =
-        Board::start_by(fake.clock(), infos, Vec::new(), service, changes).unwrap();
+        Board::start_by(fake.clock(), true, infos, Vec::new(), service, changes).unwrap();
     let pollers = start(&sources, &reporter);
     let polls = |at: usize| pollers.handles().stats()[at].durations().count;
     until(&reader, |_| (0..3).all(|source| polls(source) == 1));
@@ -304,7 +304,7 @@ fn time_in_suspend_counts_until_the_next_poll() {
     let service = ServiceInfo { name: "test", version: "0", started_at };
     let infos = vec![SourceInfo::from(&hourly)];
     let (_board, reader, reporter) =
-        Board::start_by(fake.clock(), infos, Vec::new(), service, Box::new(|_| {})).unwrap();
+        Board::start_by(fake.clock(), true, infos, Vec::new(), service, Box::new(|_| {})).unwrap();
     let pollers = start(&[hourly], &reporter);
     let polls = || pollers.handles().stats()[0].durations().count;
     until(&reader, |snapshot| snapshot.sources[0].next_poll_at.is_some());

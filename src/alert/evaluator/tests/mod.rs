@@ -312,6 +312,8 @@ fn view(name: &str, state: State, reading: Option<LastReading>, version: u64) ->
         error: None,
         configuration: 0,
         version,
+        is_held: true,
+        is_stale_announced: false,
         changed_at: t(0),
     }
 }

@@ -83,6 +83,8 @@ fn snapshot(now: i64, volume: Option<f64>) -> Snapshot {
         error: None,
         configuration: 0,
         version,
+        is_held: true,
+        is_stale_announced: false,
         changed_at: minute(now),
     };
     Snapshot {

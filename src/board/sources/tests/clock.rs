@@ -152,7 +152,7 @@ fn machine_that_boots_in_1970_has_right_times_once_its_clock_is_set() {
     // The start of these tests is the present; the machine boots at 1970, and knows it after 100 s.
     let epoch = -t(0).as_second();
     let booted = |seconds: i64| stepped(seconds, epoch);
-    let mut sources = Sources::new(vec![info("tank"), info("weather")], booted(0));
+    let mut sources = Sources::new(vec![info("tank"), info("weather")], true, booted(0));
     let stamped = report_at(&mut sources, "tank", booted(20), reading(10, 50.0));
     report_at(&mut sources, "weather", booted(20), level(Observed::fetched(booted(20).wall), 7.0));
     assert_eq!(stamped.reading.as_ref().unwrap().observed.at, booted(20).wall);
@@ -181,7 +181,7 @@ fn report_from_before_a_step_has_the_times_of_the_new_setting() {
         (Observed::aged(stepped(20, epoch).wall, Duration::from_secs(5), Duration::ZERO), 15),
         (Observed::absolute(t(3)), 3),
     ] {
-        let mut sources = Sources::new(vec![info("tank")], stepped(0, epoch));
+        let mut sources = Sources::new(vec![info("tank")], true, stepped(0, epoch));
         let at = stepped(20, epoch);
         let next_poll_at = at.wall + SignedDuration::from_secs(300);
         let outcome = level(observed, 50.0);
@@ -279,7 +279,7 @@ fn reading_of_an_earlier_process_is_dated_by_no_clock_of_this_one() {
 #[test]
 fn stamp_that_an_earlier_process_saw_in_1970_is_believed_once_the_clock_is_right() {
     let epoch = -t(0).as_second();
-    let mut before = Sources::new(vec![info("tank"), info("weather")], stepped(0, epoch));
+    let mut before = Sources::new(vec![info("tank"), info("weather")], true, stepped(0, epoch));
     let at_boot = stepped(20, epoch);
     assert_eq!(shown(&report_at(&mut before, "tank", at_boot, reading(10, 50.0))).0, 20 + epoch);
     // The clock is set while the program is down, or after its start.

@@ -49,7 +49,7 @@ fn assert_consistent(sources: &Sources, now: Timestamp, context: &str) {
 fn snapshot_and_next_expiry_are_those_of_a_naive_scan_over_random_reports_reloads_and_steps() {
     for seed in 0..RUNS {
         let mut random = Rng::with_seed(seed);
-        let mut sources = Sources::new(configuration(&mut random), m(0));
+        let mut sources = Sources::new(configuration(&mut random), true, m(0));
         let mut before: HashMap<Arc<str>, Arc<SourceView>> = HashMap::new();
         let (mut now, mut step) = (0, 0);
         for version in 1..120 {
@@ -65,7 +65,7 @@ fn snapshot_and_next_expiry_are_those_of_a_naive_scan_over_random_reports_reload
                 2 => {
                     let saved = saved_readings(&sources);
                     let ahead = time_point(t(now + step - random.i64(0..5000)), now);
-                    sources = Sources::new(configuration(&mut random), ahead);
+                    sources = Sources::new(configuration(&mut random), true, ahead);
                     sources.restore(saved, ahead);
                     point = ahead;
                     step = seconds(ahead.wall) - now;

@@ -154,7 +154,7 @@ fn not_modified_after_an_older_answer_repeats_that_answer() {
 /// The case "goes_back": seven observations, then one of two hours ago, then the latest again.
 #[test]
 fn older_answer_moves_no_trend() {
-    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], m(0));
+    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], true, m(0));
     let observed = [-240, -200, -160, -120, -80, -40, 0, -120, 0];
     for (poll, minute) in (0..).zip(observed) {
         let number = 68.0 - minute as f64 / 20.0;
@@ -173,7 +173,7 @@ fn reset_of_a_counter_is_no_fall() {
     let over_time = vec![("level".into(), crate::units::OverTime::Increase)];
     let rain = [(-130, 24.0), (-100, 24.6), (-70, 25.0), (-40, 25.0), (-10, 0.0), (0, 0.2)];
     for (over_time, change) in [(over_time, 0.2), (Vec::new(), -24.8)] {
-        let mut sources = Sources::new(vec![info_with_trend(over_time)], m(0));
+        let mut sources = Sources::new(vec![info_with_trend(over_time)], true, m(0));
         for (poll, (minute, number)) in (0..).zip(rain) {
             report(&mut sources, "tank", START + poll, reading(START + minute * 60, number));
         }
@@ -185,7 +185,7 @@ fn reset_of_a_counter_is_no_fall() {
 
 #[test]
 fn correction_moves_the_trend() {
-    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], m(0));
+    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], true, m(0));
     for minute in [-90, -60, -30, 0] {
         report(&mut sources, "tank", START + minute * 60, reading(START + minute * 60, 50.0));
     }
@@ -198,7 +198,7 @@ fn correction_moves_the_trend() {
 
 #[test]
 fn change_of_unit_after_a_clock_that_was_ahead_restarts_the_trend() {
-    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], m(0));
+    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], true, m(0));
     for minute in [-180, -120, -60] {
         // A year ahead.
         let stamp = START + minute * 60 + 365 * 86_400;
@@ -232,7 +232,7 @@ fn change_of_unit_after_a_clock_that_was_ahead_restarts_the_trend() {
 
 #[test]
 fn trend_of_tiny_numbers_keeps_their_digits() {
-    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], m(0));
+    let mut sources = Sources::new(vec![info_with_trend(Vec::new())], true, m(0));
     let unit = Unit::from_recorded("bales").unwrap();
     let mut tank = view(&sources, "tank");
     for minute in [-90, -60, -30, 0] {
@@ -322,7 +322,7 @@ fn first_answer_by_another_configuration_is_believed() {
                 report(&mut sources, "tank", 1000, with_own(1000 + ahead, 50.0, (1000, 5.0)));
                 if is_restarted {
                     let saved = saved_readings(&sources);
-                    sources = Sources::new(vec![with(configuration)], m(1010));
+                    sources = Sources::new(vec![with(configuration)], true, m(1010));
                     sources.restore(saved, m(1010));
                 } else {
                     sources.renew(vec![with(configuration)], m(1010));

@@ -61,7 +61,7 @@ fn time_of_an_unchanged_stamp_never_moves_and_every_answer_parses() {
             trends: vec![TrendSettings::of_fields(vec!["level".into(), "own".into()])],
             ..info("tank")
         };
-        let mut sources = Sources::new(vec![with_trend(), info("weather")], m(0));
+        let mut sources = Sources::new(vec![with_trend(), info("weather")], true, m(0));
         // Time that each stamp has, since the clock was set last.
         let mut times: HashMap<Timestamp, Timestamp> = HashMap::new();
         let mut latest: Option<Timestamp> = None;
