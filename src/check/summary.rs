@@ -8,6 +8,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use jiff::Timestamp;
 
 use super::{ca_file, listeners};
@@ -195,19 +196,33 @@ fn limits(text: &mut String, config: &Config) -> fmt::Result {
 fn history(text: &mut String, config: &Config, now: Timestamp) -> fmt::Result {
     let Some(history) = &config.history else { return writeln!(text, "no history is recorded") };
     let zone = time_zone::label(&config.site.timezone, now);
+    let place = match &config.store {
+        Some(store) => store.url.to_string(),
+        None => history.path.display().to_string(),
+    };
     let keep = |keep: Option<Duration>| {
         keep.map_or_else(|| "for ever".to_owned(), |keep| format!("{} d", keep.as_secs() / 86_400))
     };
     writeln!(
         text,
-        "history in {}, written every {}; single observations are kept {}, 15-minute rows {}, daily \
+        "history in {place}, written every {}; single observations are kept {}, 15-minute rows {}, daily \
          rows {}, with days of {zone}",
-        history.path.display(),
         written_duration(history.flush),
         keep(history.keep_raw),
         keep(history.keep_15m),
         keep(history.keep_daily),
     )?;
+    if let Some(store) = &config.store {
+        let (spool, max) = (store.spool.display(), ByteSize::b(store.spool_max).display().iec());
+        writeln!(
+            text,
+            "the replica {} of those that share it; while it is away, observations wait in {spool}, up to {max}",
+            config.replica
+        )?;
+        if let Some(ca_certs) = &store.ca_certs {
+            ca_file::write(text, ca_certs, now)?;
+        }
+    }
     history.files().iter().try_for_each(|file| exposed(text, file))
 }
 

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::configured_path::{ConfiguredPath, PathKey};
-use super::section::Section;
+use super::section::{Section, Spanned};
+use super::store::ReadStore;
 use crate::data_lock::lock_path;
 
 /// `[history]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// The database.
+    /// The database; with `[store]`, the spool, which has its role for all files beside it.
     pub path: ConfiguredPath,
     /// Time from one write to the next. A crash loses at most the values of this time.
     pub flush: Duration,
@@ -24,6 +25,10 @@ pub struct History {
 
 /// Default of `flush`. Memory cards survive a write a minute for years.
 const FLUSH: Duration = Duration::from_secs(60);
+
+/// Default of `flush` with `[store]`: other replicas show what is written there, and a database server has a log of its
+/// own that it syncs at every transaction.
+const STORE_FLUSH: Duration = Duration::from_secs(1);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -111,24 +116,35 @@ pub(super) struct ReadHistory {
     pub(super) alerts: PathBuf,
 }
 
-/// The history of a file without `[history]`.
-impl Default for ReadHistory {
-    fn default() -> ReadHistory {
-        let history = History::default();
-        ReadHistory { alerts: history.alerts(), history: Some(history) }
-    }
-}
-
-/// Reads `[history]`.
-pub(super) fn read(mut section: Section<'_, '_>) -> ReadHistory {
+/// Reads `[history]`, beside a `[store]` if there is one.
+pub(super) fn read(mut section: Section<'_, '_>, store: Option<&ReadStore>) -> ReadHistory {
     let default = History::default();
-    let enabled = section.boolean("enabled").is_none_or(|enabled| enabled.value);
+    let own_path = section.span_of("path");
+    let enabled = section.boolean("enabled");
     let path = section.configured_path("path").unwrap_or(default.path);
-    let flush = section.duration_or("flush", default.flush);
+    if let Some(ReadStore { line, .. }) = store {
+        if let Some(at) = own_path {
+            let message = format_args!(
+                "\"path\" and [store] in line {line} exclude each other; the database is in place of the file: \
+                 remove \"path\", or [store] to record in the file"
+            );
+            section.report(at, message);
+        }
+        if let Some(Spanned { value: false, span }) = enabled {
+            let message = format_args!(
+                "\"enabled\" = false and [store] in line {line} exclude each other; remove \"enabled\", or \
+                 [store] to record nothing"
+            );
+            section.report(span, message);
+        }
+    }
+    let flush = section.duration_or("flush", store.map_or(default.flush, |_| STORE_FLUSH));
     let keep_raw = section.retention("keep_raw", default.keep_raw);
     let keep_15m = section.retention("keep_15m", default.keep_15m);
     let keep_daily = section.retention("keep_daily", default.keep_daily);
     section.finish();
+    let path = store.map_or(path, |store| store.spool.clone());
     let history = History { path, flush, keep_raw, keep_15m, keep_daily };
-    ReadHistory { alerts: history.alerts(), history: enabled.then_some(history) }
+    let is_enabled = enabled.is_none_or(|enabled| enabled.value);
+    ReadHistory { alerts: history.alerts(), history: is_enabled.then_some(history) }
 }

@@ -11,11 +11,13 @@ use super::errors::ConfigErrors;
 use super::history::ReadHistory;
 use super::machine::{MACHINE, exposed_secrets};
 use super::reader::{Environment, Findings, Reader};
+use super::replica::Replica;
 use super::section::{Section, Spanned};
 use super::syntax::Piece;
 use super::{
     Config, DEFAULT_TITLE, ListenAddr, Log, Server, Site, TlsFiles, auth, heartbeat, history, log,
-    notify, placeholders, server, site_url, socket_paths, sources, syntax, text_file, tls,
+    notify, placeholders, replica, server, site_url, socket_paths, sources, store, syntax,
+    text_file, tls,
 };
 use crate::time_zone;
 use crate::units::System;
@@ -129,7 +131,9 @@ fn parse_listeners(path: &Path, text: &str) -> Result<Listeners, ConfigErrors> {
             tls: root.section("tls", "[tls]".to_owned()).and_then(tls::read),
         };
         // They are not read here. A table of another name may be one of the above, misspelt.
-        for key in ["site", "auth", "history", "log", "source", "alert", "notify", "heartbeat"] {
+        for key in
+            ["site", "auth", "history", "store", "log", "source", "alert", "notify", "heartbeat"]
+        {
             drop(root.take(key));
         }
         root.finish();
@@ -214,6 +218,8 @@ fn parse_toml<'text>(path: &Path, text: &'text str) -> Result<Value<'text>, Conf
 /// `[server]`, as it was read.
 struct ReadServer {
     server: Server,
+    /// Its `replica`, if present and valid.
+    replica: Option<Replica>,
     /// Position of its `listen`, if present.
     listen_key: Option<Span>,
     /// False if it is no table, or its `listen` has an error or is misspelt.
@@ -228,10 +234,11 @@ fn read_server<'reader>(
 ) -> ReadServer {
     let section = root.section("server", "[server]".to_owned());
     let is_table = section.is_some() || !root.was_present("server");
-    let section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
+    let mut section = section.unwrap_or_else(|| Section::absent(reader, "[server]"));
     let listen_key = section.span_of("listen");
+    let replica = replica::read(&mut section);
     let (server, is_valid) = server::read(section, warnings);
-    ReadServer { server, listen_key, is_listen_known: is_table && is_valid }
+    ReadServer { server, replica, listen_key, is_listen_known: is_table && is_valid }
 }
 
 /// Reads the sections of the file; `pieces` have its further sources. Returns `None` if one of them cannot be parsed
@@ -243,7 +250,7 @@ fn read<'reader>(
     purpose: Purpose<'_>,
 ) -> Option<Config> {
     let mut warnings = Vec::new();
-    let ReadServer { mut server, listen_key, is_listen_known } =
+    let ReadServer { mut server, replica, listen_key, is_listen_known } =
         read_server(reader, &mut root, &mut warnings);
     let mut tls = root.section("tls", "[tls]".to_owned()).and_then(tls::read);
     let site = root
@@ -267,9 +274,12 @@ fn read<'reader>(
     if let Some(tls) = &mut tls {
         tls.expected_names = tls::expected_names(&server, &site);
     }
-    let history = root.section("history", "[history]".to_owned());
-    let ReadHistory { history, alerts: alert_file } =
-        history.map_or_else(ReadHistory::default, history::read);
+    let read_store = root.section("store", "[store]".to_owned()).map(store::read);
+    let history = root
+        .section("history", "[history]".to_owned())
+        .unwrap_or_else(|| Section::absent(reader, "[history]"));
+    let ReadHistory { history, alerts: alert_file } = history::read(history, read_store.as_ref());
+    let replica = replica::of(reader, replica, read_store.as_ref(), &mut warnings);
     for conflict in socket_paths::conflicts(&server, tls.as_ref(), history.as_ref(), &alert_file) {
         reader.report(listen_key.unwrap_or_default(), conflict);
     }
@@ -303,6 +313,8 @@ fn read<'reader>(
         auth,
         sources,
         history,
+        store: read_store.and_then(|read| read.store),
+        replica,
         alerts,
         channels,
         heartbeat,

@@ -29,6 +29,7 @@ mod problem;
 mod proxy;
 mod reader;
 mod renamed_fields;
+mod replica;
 mod scalar;
 mod secret;
 mod section;
@@ -42,6 +43,7 @@ mod source_field_types;
 mod source_fields;
 mod source_url;
 mod sources;
+mod store;
 mod syntax;
 mod text_file;
 mod tls;
@@ -81,6 +83,7 @@ pub(crate) use name::is_name;
 pub use notify::{Channel, ChannelKind, Ntfy, Pushover, Smtp, SmtpSecurity, Telegram, Webhook};
 pub use proxy::{HttpProxy, Proxy};
 pub use renamed_fields::{RENAMED_FIELDS, RenamedField, renamed_fields};
+pub use replica::Replica;
 pub use scalar::{parse_duration, written_duration};
 pub use secret::Secret;
 pub use server::Server;
@@ -88,6 +91,7 @@ pub use simple_value::Scalar;
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_field_types::FieldOrigin;
 pub use source_url::{SourceUrl, SourceUrlError};
+pub use store::{Store, StoreUrl};
 pub use tls::{CertificateFiles, ExpectedName, TlsFiles};
 pub use trends::{Tank, TrendSettings, span_suffix};
 
@@ -107,8 +111,12 @@ pub struct Config {
     pub auth: Auth,
     /// `[[source]]`, in the order of the file.
     pub sources: Vec<Arc<Source>>,
-    /// `[history]`; `None`: nothing is written to disk.
+    /// `[history]`; `None`: nothing is written to disk. With a store, its path is that of the spool.
     pub history: Option<History>,
+    /// `[store]`; `None`: the history is in a file, and this is the only replica.
+    pub store: Option<Store>,
+    /// `replica` in `[server]`.
+    pub replica: Replica,
     /// `[[alert]]`, in the order of the file; then the server's own rules, if there is a channel.
     pub alerts: Vec<Arc<Alert>>,
     /// `[[notify]]`, in the order of the file.
@@ -124,12 +132,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns true if a source, a channel or the heartbeat verifies a server by the system's certificate
+    /// Returns true if a source, a channel, the heartbeat or the store verifies a server by the system's certificate
     /// authorities.
     pub fn trusts_system(&self) -> bool {
         self.sources.iter().any(|source| source.trusts_system())
             || self.channels.iter().any(|channel| channel.trusts_system())
             || self.heartbeat.is_some()
+            || self.store.as_ref().is_some_and(Store::trusts_system)
     }
 }
 
@@ -143,6 +152,8 @@ impl Default for Config {
             auth: Auth::default(),
             sources: Vec::new(),
             history: Some(History::default()),
+            store: None,
+            replica: Replica::of_host(),
             alerts: Vec::new(),
             channels: Vec::new(),
             heartbeat: None,

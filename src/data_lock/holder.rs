@@ -1,7 +1,7 @@
 //! The holder of the lock, as the content of the lock's file describes it: information for people only.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -11,6 +11,7 @@ use procfs::LockType;
 
 use super::place::lock_path;
 use crate::file_error::open_own;
+use crate::kernel::host_name::host_name;
 use crate::text::clean;
 use crate::timestamp::Rfc3339;
 
@@ -38,12 +39,11 @@ pub struct Holder {
 pub(super) fn own_content() -> String {
     let command: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!(
         "pid {}\nstarted {}\nhost {}\ncommand {}\n",
         std::process::id(),
         Rfc3339(Timestamp::now()),
-        shorten(&host),
+        shorten(&host_name()),
         shorten(&command.join(" ")),
     )
 }

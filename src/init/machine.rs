@@ -1,10 +1,10 @@
 //! Names and addresses of this machine, for its certificate and the printed address.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::access::HostName;
 use crate::kernel::addresses::default_source;
+use crate::kernel::host_name::host_name;
 use crate::order;
 
 /// Maximum number of addresses in the certificate.
@@ -12,8 +12,7 @@ const MAX_ADDRESSES: usize = 16;
 
 /// Returns the host name and its name by multicast DNS (RFC 6762), if they are valid ones.
 pub(super) fn host_names() -> Vec<HostName> {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    names_of(name.trim())
+    names_of(&host_name())
 }
 
 fn names_of(name: &str) -> Vec<HostName> {

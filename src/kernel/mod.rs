@@ -10,6 +10,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod disk_space;
 pub mod file_size;
+pub mod host_name;
 pub mod listen_queue;
 pub mod pause;
 pub mod pipe;

@@ -172,6 +172,8 @@ impl Running {
             tls: self.config.tls.take().map(|before| merge_tls(before, config.tls)),
             auth: config.auth,
             history: self.config.history.clone(),
+            store: self.config.store.clone(),
+            replica: self.config.replica.clone(),
             alerts: config.alerts,
             channels: config.channels,
             heartbeat: config.heartbeat,
@@ -252,6 +254,8 @@ fn keys_that_need_a_restart(before: &Config, after: &Config) -> Vec<&'static str
         ("the presence of [tls]", before.tls.is_some() != after.tls.is_some()),
         ("[tls] redirect_listen", redirects(before) != redirects(after)),
         ("[history]", before.history != after.history),
+        ("[store]", before.store != after.store),
+        ("[server] replica", before.replica != after.replica),
         ("[site] timezone", before.site.timezone != after.site.timezone),
     ];
     keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()

@@ -10,6 +10,7 @@ mod faulty;
 mod json_values;
 mod renamed;
 mod requests;
+mod store;
 mod valid;
 
 fn environment(name: &str) -> Option<String> {

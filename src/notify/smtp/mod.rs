@@ -8,7 +8,6 @@ mod mail;
 mod recipients;
 mod reply;
 
-use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use self::reply::{Replies, Reply};
 use super::context::ChannelContext;
 use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault, Progress};
 use crate::config::{self, Channel, SmtpSecurity};
+use crate::kernel::host_name::host_name;
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{DeadlineStream, Failure, Redactor};
 
@@ -168,7 +168,7 @@ impl Mailer {
 impl Deliver for Mailer {
     /// Sends a mail to the recipients that lack the same notices: after the first attempt, those that were deferred.
     fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Result<(), DeliveryError> {
-        let machine = machine_name();
+        let machine = host_name();
         let (mut refused, mut progress) = (Vec::new(), Progress::Nothing);
         for part in self.recipients.parts(delivery) {
             let mail = mail(&part.delivery, &self.smtp, &self.context, &machine)
@@ -190,11 +190,6 @@ impl Deliver for Mailer {
 /// Ends the session. The reply is not waited for: the mail was taken, or was not.
 fn quit(stream: &mut DeadlineStream) {
     let _ = stream.write_all(b"QUIT\r\n").and_then(|()| stream.flush());
-}
-
-/// Returns the name of this machine.
-fn machine_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 /// Returns the name for EHLO: that of the machine if it has a domain, or else the address (RFC 5321 4.1.4).
