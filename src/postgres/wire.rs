@@ -15,10 +15,10 @@ use super::server_error::ServerError;
 use crate::outbound::DeadlineStream;
 
 /// Most bytes of one message, such as a row.
-pub(super) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+pub(super) const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// Most bytes of all messages of one call.
-pub(super) const MAX_RESULT: usize = 128 * 1024 * 1024;
+pub(super) const MAX_RESULT: usize = 64 * 1024 * 1024;
 
 /// Most bytes of all messages before the session has begun.
 pub(super) const MAX_STARTUP: usize = 64 * 1024;
