@@ -70,6 +70,7 @@
 
 mod assignment;
 mod configuration;
+mod database;
 mod entry;
 mod exchange;
 mod instance;

@@ -1,0 +1,387 @@
+//! The database's side of a tick: one pipeline, which is one transaction. The head of the module states what each
+//! statement does, and why.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::exchange::{
+    Acquired, LeaseRead, LeaseRow, LiveReplica, RECENT, Registration, Renewal, TickReply,
+    TickRequest,
+};
+use super::instance::InstanceId;
+use crate::postgres::{Limits, Outcome, Param, PostgresError, Row, Statement};
+use crate::store::Link;
+
+/// Most time of a tick. The lease is valid for three times as long after it was sent.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Most time of a statement and of a wait for a lock. Rows are locked for a round trip at most.
+pub(super) const LIMITS: Limits =
+    Limits { statement: TIMEOUT, lock: Duration::from_secs(1), idle: TIMEOUT };
+
+/// State of a source as another replica has published it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PublishedState {
+    pub(super) source: String,
+    pub(super) instance: String,
+    pub(super) version: i64,
+    /// JSON of [`crate::board::SharedState`].
+    pub(super) content: String,
+}
+
+/// States of sources that a tick reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StateRead {
+    /// Those of all other instances.
+    All,
+    /// Those with a later version than the known one of an instance.
+    Since(BTreeMap<String, i64>),
+}
+
+/// What a tick has read.
+#[derive(Debug)]
+pub(super) struct Ticked {
+    pub(super) reply: TickReply,
+    pub(super) states: Vec<PublishedState>,
+    /// Time of the database.
+    pub(super) now: Timestamp,
+}
+
+/// Executes a tick.
+///
+/// # Errors
+/// The database could not be reached, or refused a statement. It may have executed the tick all the same.
+pub(super) fn tick(
+    link: &mut Link,
+    request: &TickRequest,
+    states: &StateRead,
+    reads_timeline: bool,
+) -> Result<Ticked, PostgresError> {
+    let deadline = Instant::now() + TIMEOUT;
+    let me = request.instance.to_string();
+    let ttl = Param::F64(request.ttl.as_secs_f64());
+    let instance = Param::Text(&me);
+    let name = Param::Text(&request.replica);
+    let timeline = [
+        "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), since = now() \
+         WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
+        "SELECT timeline, extract(epoch FROM now() - since)::float8, \
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM era",
+    ];
+    let mut statements: Vec<Statement<'_>> = Vec::new();
+    if reads_timeline {
+        statements.push(Statement::plain(timeline[0]));
+    }
+    let era_at = statements.len();
+    statements.push(Statement::plain(timeline[1]));
+
+    let registration = match &request.renewal {
+        Renewal::Register(registration) | Renewal::Reconfigure(registration) => {
+            Some(RegistrationColumns::of(registration))
+        }
+        Renewal::Renew | Renewal::Leave => None,
+    };
+    let registered = registration.as_ref().map(|columns| {
+        let digest = Param::I64(columns.digest);
+        [instance, name, ttl, digest, Param::Texts(&columns.sources), Param::I64s(&columns.hashes)]
+    });
+    let renewed = [instance, ttl];
+    match (&request.renewal, &registered) {
+        (Renewal::Register(_), Some(params)) => {
+            statements.push(Statement::new(REGISTER, params));
+        }
+        (_, Some(params)) => statements.push(Statement::new(RECONFIGURE, params)),
+        (Renewal::Leave, None) => {
+            let only_me = &renewed[..1];
+            statements.push(Statement::new(LEAVE_LEASES, only_me));
+            statements.push(Statement::new("DELETE FROM replica WHERE instance = $1", only_me));
+            link.run(LIMITS, &statements, deadline)?;
+            return Ok(Ticked {
+                reply: TickReply::default(),
+                states: Vec::new(),
+                now: Timestamp::now(),
+            });
+        }
+        _ => statements.push(Statement::new(RENEW, &renewed)),
+    }
+
+    let released: Vec<&str> = request.releases.iter().map(|(source, _)| &**source).collect();
+    let epochs: Vec<i64> = request.releases.iter().map(|&(_, epoch)| epoch).collect();
+    let acquired: Vec<&str> = request.acquisitions.iter().map(|source| &**source).collect();
+    let requested: Vec<&str> = request.poll_requests.iter().map(|source| &**source).collect();
+    let changed: Vec<&str> =
+        released.iter().chain(&acquired).chain(&requested).copied().collect();
+    let changed = [Param::Texts(&changed)];
+    let releases = [Param::Texts(&released), Param::I64s(&epochs), instance];
+    let acquisitions = [Param::Texts(&acquired), name, instance, ttl];
+    let poll_requests = [Param::Texts(&requested)];
+    if !acquired.is_empty() {
+        statements.push(Statement::new(INSERT_MISSING, &acquisitions[..1]));
+    }
+    if !(released.is_empty() && acquired.is_empty() && requested.is_empty()) {
+        // Replicas that change several leases lock them in one order.
+        statements.push(Statement::new(LOCK_LEASES, &changed));
+    }
+    if !released.is_empty() {
+        statements.push(Statement::new(RELEASE, &releases));
+    }
+    let acquired_at = statements.len();
+    if !acquired.is_empty() {
+        statements.push(Statement::new(ACQUIRE, &acquisitions));
+        statements.push(Statement::new(NEXT_POLLS, &acquisitions[..1]));
+    }
+    if !requested.is_empty() {
+        statements.push(Statement::new(REQUEST_POLLS, &poll_requests));
+    }
+
+    let known: Vec<i64> = request.known_digests.iter().map(|digest| digest.cast_signed()).collect();
+    let known = [Param::I64s(&known)];
+    let recent = [Param::F64(RECENT.as_secs_f64())];
+    let read_at = statements.len();
+    statements.push(Statement::new(LIVE_REPLICAS, &known));
+    statements.push(match request.read {
+        LeaseRead::All => Statement::plain(ALL_LEASES),
+        LeaseRead::Recent => Statement::new(RECENT_LEASES, &recent),
+    });
+    let own = [instance];
+    statements.push(Statement::new("SELECT count(*) FROM lease WHERE instance = $1", &own));
+    let (instances, versions): (Vec<&str>, Vec<i64>) = match states {
+        StateRead::All => (Vec::new(), Vec::new()),
+        StateRead::Since(known) => {
+            known.iter().map(|(instance, version)| (&**instance, *version)).unzip()
+        }
+    };
+    let since = [Param::Texts(&instances), Param::I64s(&versions)];
+    statements.push(match states {
+        StateRead::All => Statement::new(ALL_STATES, &own),
+        StateRead::Since(_) => Statement::new(STATES_SINCE, &since),
+    });
+
+    let outcomes = match link.run(LIMITS, &statements, deadline) {
+        // The renewal has found no row: see `RENEW`.
+        Err(error) if error.sqlstate() == Some(DIVISION_BY_ZERO) => {
+            let reply = TickReply::default();
+            return Ok(Ticked { reply, states: Vec::new(), now: Timestamp::now() });
+        }
+        outcomes => outcomes?,
+    };
+    let outcome = |at: usize| outcomes.get(at).ok_or(PostgresError::Closed);
+    let era = outcome(era_at)?.only()?;
+    let era_age = Duration::try_from_secs_f64(era.f64(1)?.max(0.0)).unwrap_or(Duration::MAX);
+    let acquired = match acquired.is_empty() {
+        true => Vec::new(),
+        false => acquisitions_of(outcome(acquired_at)?, outcome(acquired_at + 1)?)?,
+    };
+    let reply = TickReply {
+        is_registered: true,
+        era: u64::from_str_radix(era.text(0)?, 16).unwrap_or(0),
+        era_age: if reads_timeline { era_age } else { Duration::MAX },
+        replicas: outcome(read_at)?.rows().map(replica).collect::<Result<_, _>>()?,
+        leases: outcome(read_at + 1)?.rows().map(lease).collect::<Result<_, _>>()?,
+        own_leases: usize::try_from(outcome(read_at + 2)?.only()?.i64(0)?).unwrap_or(0),
+        acquired,
+    };
+    let states = outcome(read_at + 3)?.rows().map(state).collect::<Result<_, _>>()?;
+    let now = Timestamp::from_microsecond(era.i64(2)?).unwrap_or_default();
+    Ok(Ticked { reply, states, now })
+}
+
+/// Returns true if the database lets this user read its timeline.
+///
+/// # Errors
+/// The database could not be reached.
+pub(super) fn may_read_timeline(link: &mut Link) -> Result<bool, PostgresError> {
+    let sql = "SELECT has_function_privilege('pg_walfile_name(pg_lsn)', 'execute') \
+               AND has_function_privilege('pg_current_wal_lsn()', 'execute')";
+    let outcomes = link.run(LIMITS, &[Statement::plain(sql)], Instant::now() + TIMEOUT)?;
+    outcomes.first().map_or(Ok(false), |outcome| outcome.only()?.bool(0))
+}
+
+/// A state to be published, with the epoch of its lease.
+#[derive(Debug, Clone)]
+pub(super) struct NewState {
+    pub(super) source: Arc<str>,
+    pub(super) epoch: i64,
+    pub(super) content: String,
+}
+
+/// Publishes states of sources that this replica holds. Returns the names of those that the database has taken; it
+/// refuses those whose lease another replica has.
+///
+/// # Errors
+/// The database could not be reached, or refused the statement.
+pub(super) fn publish(
+    link: &mut Link,
+    instance: InstanceId,
+    version: i64,
+    states: &[NewState],
+) -> Result<HashSet<String>, PostgresError> {
+    let me = instance.to_string();
+    let sources: Vec<&str> = states.iter().map(|state| &*state.source).collect();
+    let epochs: Vec<i64> = states.iter().map(|state| state.epoch).collect();
+    let contents: Vec<&str> = states.iter().map(|state| &*state.content).collect();
+    let params = [
+        Param::Text(&me),
+        Param::I64(version),
+        Param::Texts(&sources),
+        Param::I64s(&epochs),
+        Param::Texts(&contents),
+    ];
+    let outcomes =
+        link.run(LIMITS, &[Statement::new(PUBLISH, &params)], Instant::now() + TIMEOUT)?;
+    let mut taken = HashSet::new();
+    for row in outcomes.iter().flat_map(Outcome::rows) {
+        taken.insert(row.text(0)?.to_owned());
+    }
+    Ok(taken)
+}
+
+/// division_by_zero
+const DIVISION_BY_ZERO: &str = "22012";
+
+const REGISTER: &str = "INSERT INTO replica (instance, name, ends_at, digest, sources, hashes, configured_at) \
+    VALUES ($1, $2, now() + $3 * interval '1 second', $4, $5, $6, now()) \
+    ON CONFLICT (instance) DO UPDATE SET ends_at = excluded.ends_at, digest = excluded.digest, \
+    sources = excluded.sources, hashes = excluded.hashes, configured_at = excluded.configured_at";
+
+/// The division fails if the database does not know the instance, which ends the transaction.
+const RENEW: &str = "WITH renewed AS (UPDATE replica SET ends_at = now() + $2 * interval '1 second' \
+    WHERE instance = $1 RETURNING instance) SELECT 1 / count(*) FROM renewed";
+
+const RECONFIGURE: &str = "WITH renewed AS (UPDATE replica SET name = $2, \
+    ends_at = now() + $3 * interval '1 second', digest = $4, sources = $5, hashes = $6, \
+    configured_at = now() WHERE instance = $1 RETURNING instance) \
+    SELECT 1 / count(*) FROM renewed";
+
+const LEAVE_LEASES: &str = "UPDATE lease SET holder = NULL, instance = NULL, \
+    changed_at = clock_timestamp() WHERE instance = $1";
+
+const INSERT_MISSING: &str = "INSERT INTO lease (source, epoch, changed_at) \
+    SELECT source, 0, clock_timestamp() FROM unnest($1::text[]) AS wanted (source) \
+    WHERE NOT EXISTS (SELECT 1 FROM lease WHERE lease.source = wanted.source) \
+    ORDER BY source ON CONFLICT (source) DO NOTHING";
+
+const LOCK_LEASES: &str = "SELECT source FROM lease WHERE source = ANY ($1::text[]) \
+    ORDER BY source FOR UPDATE";
+
+const RELEASE: &str = "UPDATE lease SET holder = NULL, instance = NULL, \
+    changed_at = clock_timestamp() \
+    FROM unnest($1::text[], $2::bigint[]) AS released (source, epoch) \
+    WHERE lease.source = released.source AND lease.epoch = released.epoch AND lease.instance = $3";
+
+const ACQUIRE: &str = "WITH ended AS MATERIALIZED ( \
+    SELECT instance FROM replica WHERE ends_at <= now() FOR SHARE SKIP LOCKED) \
+    UPDATE lease SET holder = $2, instance = $3, epoch = epoch + 1, changed_at = clock_timestamp() \
+    WHERE source = ANY ($1::text[]) \
+    AND (instance IS NULL OR instance = $3 OR instance IN (SELECT instance FROM ended)) \
+    AND (SELECT since FROM era) <= now() - $4 * interval '1 second' RETURNING source";
+
+/// Seconds to the next poll, as the current readings state it by the clock of the cluster.
+const NEXT_POLLS: &str = "SELECT source, (content::json ->> 'next_poll_at')::float8 / 1000 \
+    - extract(epoch FROM clock_timestamp())::float8 FROM current WHERE source = ANY ($1::text[])";
+
+const REQUEST_POLLS: &str = "UPDATE lease SET poll_requests = poll_requests + 1, \
+    changed_at = clock_timestamp() WHERE source = ANY ($1::text[])";
+
+const LIVE_REPLICAS: &str = "SELECT name, instance, digest, \
+    (extract(epoch FROM configured_at) * 1000000)::bigint, \
+    CASE WHEN digest = ANY ($1::bigint[]) THEN NULL ELSE sources END, \
+    CASE WHEN digest = ANY ($1::bigint[]) THEN NULL ELSE hashes END \
+    FROM replica WHERE ends_at > now() ORDER BY instance";
+
+const ALL_LEASES: &str = "SELECT source, holder, instance, epoch, poll_requests FROM lease";
+
+const RECENT_LEASES: &str = "SELECT source, holder, instance, epoch, poll_requests FROM lease \
+    WHERE changed_at > now() - $1 * interval '1 second'";
+
+const ALL_STATES: &str =
+    "SELECT source, instance, version, content FROM current WHERE instance <> $1";
+
+const STATES_SINCE: &str = "SELECT current.source, current.instance, current.version, \
+    current.content FROM unnest($1::text[], $2::bigint[]) AS known (instance, version) \
+    JOIN current ON current.instance = known.instance AND current.version > known.version";
+
+const PUBLISH: &str = "WITH held AS MATERIALIZED (SELECT source, epoch FROM lease \
+    WHERE instance = $1 AND source = ANY ($3::text[]) ORDER BY source FOR SHARE) \
+    INSERT INTO current (source, instance, version, written_at, content) \
+    SELECT source, $1, $2, clock_timestamp(), content \
+    FROM unnest($3::text[], $4::bigint[], $5::text[]) AS published (source, epoch, content) \
+    JOIN held USING (source, epoch) \
+    ON CONFLICT (source) DO UPDATE SET instance = excluded.instance, version = excluded.version, \
+    written_at = excluded.written_at, content = excluded.content RETURNING source";
+
+/// A configuration as columns.
+struct RegistrationColumns<'r> {
+    digest: i64,
+    sources: Vec<&'r str>,
+    hashes: Vec<i64>,
+}
+
+impl<'r> RegistrationColumns<'r> {
+    fn of(registration: &'r Registration) -> RegistrationColumns<'r> {
+        let hashes = registration.hashes.iter();
+        RegistrationColumns {
+            digest: registration.digest.cast_signed(),
+            sources: hashes.clone().map(|(source, _)| &**source).collect(),
+            hashes: hashes.map(|(_, hash)| hash.cast_signed()).collect(),
+        }
+    }
+}
+
+fn acquisitions_of(acquired: &Outcome, next: &Outcome) -> Result<Vec<Acquired>, PostgresError> {
+    let mut next_polls = BTreeMap::new();
+    for row in next.rows() {
+        let wait = row.optional_f64(1)?;
+        let wait = wait.and_then(|wait| Duration::try_from_secs_f64(wait.max(0.0)).ok());
+        next_polls.insert(row.text(0)?, wait);
+    }
+    let of_row = |row: Row<'_>| {
+        let source = row.text(0)?;
+        let next_poll_in = next_polls.get(source).copied().flatten();
+        Ok(Acquired { source: source.into(), next_poll_in })
+    };
+    acquired.rows().map(of_row).collect()
+}
+
+fn replica(row: Row<'_>) -> Result<LiveReplica, PostgresError> {
+    let hashes = row.optional_texts(4)?.zip(row.optional_i64s(5)?).map(|(sources, hashes)| {
+        let hashes = hashes.into_iter().map(i64::cast_unsigned);
+        sources.into_iter().map(Into::into).zip(hashes).collect()
+    });
+    Ok(LiveReplica {
+        name: row.text(0)?.into(),
+        instance: instance(row.text(1)?)?,
+        digest: row.i64(2)?.cast_unsigned(),
+        hashes,
+        configured_at: row.i64(3)?,
+    })
+}
+
+fn lease(row: Row<'_>) -> Result<LeaseRow, PostgresError> {
+    let holder = match row.optional_text(1)?.zip(row.optional_text(2)?) {
+        Some((name, text)) => Some((name.into(), instance(text)?)),
+        None => None,
+    };
+    Ok(LeaseRow {
+        source: row.text(0)?.into(),
+        holder,
+        epoch: row.i64(3)?,
+        poll_requests: row.i64(4)?,
+    })
+}
+
+fn state(row: Row<'_>) -> Result<PublishedState, PostgresError> {
+    Ok(PublishedState {
+        source: row.text(0)?.to_owned(),
+        instance: row.text(1)?.to_owned(),
+        version: row.i64(2)?,
+        content: row.text(3)?.to_owned(),
+    })
+}
+
+fn instance(text: &str) -> Result<InstanceId, PostgresError> {
+    text.parse().map_err(|error| PostgresError::Usage(format!("an instance {error}")))
+}
