@@ -13,6 +13,7 @@ use super::place::lock_path;
 use crate::file_error::open_own;
 use crate::text::clean;
 use crate::timestamp::Rfc3339;
+use crate::wall_clock;
 
 /// Most bytes read from the file.
 const MAX_CONTENT: u64 = 4096;
@@ -42,7 +43,7 @@ pub(super) fn own_content() -> String {
     format!(
         "pid {}\nstarted {}\nhost {}\ncommand {}\n",
         std::process::id(),
-        Rfc3339(Timestamp::now()),
+        Rfc3339(wall_clock::now()),
         shorten(&host),
         shorten(&command.join(" ")),
     )
