@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 // `eprintln!` panics when standard error is closed or full.
 #![cfg_attr(not(test), warn(clippy::print_stderr))]
+// `wall_clock::now()` is the time of all replicas.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub use pumphouse_web_engine as engine;
 
@@ -66,6 +68,7 @@ pub mod threads;
 pub mod time_zone;
 mod timestamp;
 pub mod units;
+pub mod wall_clock;
 // Every layer above reads JSON, sorts, cleans texts, quotes paths and suggests names.
 mod json;
 mod order;

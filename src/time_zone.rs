@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::suggestion::nearest_by;
+use crate::wall_clock;
 
 /// File with the machine's time zone, where `TZ` is not set.
 const LOCAL_TIME: &str = "/etc/localtime";
@@ -31,7 +32,7 @@ pub fn of_machine() -> MachineZone {
     let variable = env::var_os("TZ").filter(|value| !value.is_empty());
     let found = TimeZone::try_system().ok();
     let has_file = Path::new(LOCAL_TIME).exists();
-    judge(variable.as_deref(), found, has_file, Timestamp::now())
+    judge(variable.as_deref(), found, has_file, wall_clock::now())
 }
 
 /// Returns the zone that `TZ`, or the file of the machine, was read as, with a warning.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, Guard};
 use http::HeaderValue;
@@ -25,6 +25,7 @@ use super::throttle::Throttle;
 use super::{hosts, origins};
 use crate::data_lock::DataLock;
 use crate::engine::{LogThrottle, Request};
+use crate::wall_clock;
 
 /// Source of the monotonic time; tests replace it.
 pub(super) type Clock = Box<dyn Fn() -> Instant + Send + Sync>;
@@ -273,5 +274,5 @@ fn users(rules: &Rules) -> &[User] {
 }
 
 fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    u64::try_from(wall_clock::now().as_second()).unwrap_or(0)
 }

@@ -31,6 +31,7 @@ use crate::kernel::process::ProcessInfo;
 use crate::logging::{self, LogStats};
 use crate::order;
 use crate::timestamp::Rfc3339;
+use crate::wall_clock;
 
 /// Sources of the scoreboard.
 pub struct Scoreboard {
@@ -60,7 +61,7 @@ pub(super) struct Pages {
 impl Scoreboard {
     /// Returns both forms of the document.
     pub(super) fn render(&self) -> Pages {
-        let mut report = self.report(Timestamp::now());
+        let mut report = self.report(wall_clock::now());
         let all = json(&report).into();
         report.abridge();
         Pages { all, brief: json(&report).into() }
@@ -68,7 +69,7 @@ impl Scoreboard {
 
     /// Returns the brief document as JSON, with a newline at its end.
     pub fn render_brief(&self) -> String {
-        let mut report = self.report(Timestamp::now());
+        let mut report = self.report(wall_clock::now());
         report.abridge();
         json(&report)
     }
@@ -84,6 +85,7 @@ impl Scoreboard {
                 version: env!("CARGO_PKG_VERSION").into(),
                 started_at: Rfc3339(self.start.at()).to_string(),
                 uptime_seconds: self.start.uptime().as_secs_f64(),
+                clock_correction_seconds: wall_clock::correction().as_secs_f64(),
             },
             process: ProcessInfo::of_this().ok(),
             limits: (*self.configuration.limits()).clone(),

@@ -13,7 +13,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{ACCEPT, AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
-use jiff::Timestamp;
 use strum::{EnumString, IntoStaticStr};
 
 use super::alert_routes::AlertRoute;
@@ -32,6 +31,7 @@ use crate::engine::{
 use crate::notify::TestFailure;
 use crate::site::{Site, is_known, problem};
 use crate::text;
+use crate::wall_clock;
 
 /// Sources of the admin listener's pages.
 pub struct AdminPages {
@@ -117,7 +117,7 @@ impl AdminService {
             Route::Health => self.healthz(path),
             Route::Readiness => self.pages.site.respond(request),
             Route::Metrics => {
-                let page = self.metrics.get(|| self.pages.metrics.render(Timestamp::now()).into());
+                let page = self.metrics.get(|| self.pages.metrics.render(wall_clock::now()).into());
                 shared("text/plain; version=0.0.4; charset=utf-8", page, path)
             }
             Route::Scoreboard => {

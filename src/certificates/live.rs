@@ -12,6 +12,7 @@ use super::renewal::{Renewal, RenewalFailure};
 use super::validity::Validity;
 use crate::engine::tls::{LiveIdentities, TlsError, live_server_config};
 use crate::timestamp::Rfc3339;
+use crate::wall_clock;
 
 /// Number of days before the expiry of a certificate from which warnings are logged.
 pub const EXPIRES_SOON_DAYS: i64 = 14;
@@ -66,7 +67,7 @@ impl LiveCertificates {
 
     /// Records that the files could not be loaded, such as by a reload.
     pub fn record_failure(&self, error: String) {
-        self.renewal.record_failure(error, Timestamp::now());
+        self.renewal.record_failure(error, wall_clock::now());
     }
 
     /// Returns the reason why renewed certificates are not in use, and since when it holds.

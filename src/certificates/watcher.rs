@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use super::{CertificateInfo, Certificates, LiveCertificates};
 use crate::config::TlsFiles;
 use crate::threads;
+use crate::wall_clock;
 
 /// Function that is called when renewed certificates are in use.
 pub type OnRenewed = Box<dyn Fn() + Send>;
@@ -55,7 +56,7 @@ impl CertificateWatcher {
             shared: Arc::clone(&shared),
             on_renewed,
             failing_since: None,
-            warned_at: Timestamp::now(),
+            warned_at: wall_clock::now(),
         };
         // Detached, as a read may hang: dropping `wake` ends the thread, or the process does.
         threads::spawn_detached(threads::CERTIFICATES, move || poller.run(&woken))?;
@@ -102,14 +103,14 @@ impl FilePoller {
                 Err(RecvTimeoutError::Timeout) => self.poll(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if Timestamp::now().as_second() - self.warned_at.as_second() >= WARNING_INTERVAL {
+            if wall_clock::now().as_second() - self.warned_at.as_second() >= WARNING_INTERVAL {
                 self.warn_of_expiry();
             }
         }
     }
 
     fn warn_of_expiry(&mut self) {
-        self.warned_at = Timestamp::now();
+        self.warned_at = wall_clock::now();
         self.shared.live.warn_of_expiry(self.warned_at);
     }
 
@@ -124,7 +125,7 @@ impl FilePoller {
 
     fn poll(&mut self) {
         let live = Arc::clone(&self.shared.live);
-        live.renewal.record_read(Some((Instant::now(), Timestamp::now())));
+        live.renewal.record_read(Some((Instant::now(), wall_clock::now())));
         let files = self.shared.files.load_full();
         let latest = Certificates::load(&files);
         live.renewal.record_read(None);
@@ -152,7 +153,7 @@ impl FilePoller {
     /// Logs and records an error if the poll before failed, too.
     fn note_failure(&mut self, error: String) {
         let Some(since) = self.failing_since else {
-            self.failing_since = Some(Timestamp::now());
+            self.failing_since = Some(wall_clock::now());
             return;
         };
         if self.shared.live.renewal.record_failure(error.clone(), since) {

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use jiff::Timestamp;
 
 use super::options::config_path;
 use super::outcome::{Failure, Printer};
 use crate::check::{check, poll};
+use crate::wall_clock;
 
 /// Check a configuration and its certificates without starting the server, and describe what it
 /// would do.
@@ -38,7 +38,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let path = config_path(self.file, self.config)?;
-        let now = Timestamp::now();
+        let now = wall_clock::now();
         let checked = check(&path, now)?;
         let mut printer = Printer::new();
         printer.show(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use jiff::Timestamp;
 
 use super::outcome::{Failure, Printer, remark};
 use crate::access::{HostName, HostNameError};
@@ -13,6 +12,7 @@ use crate::check::{check, poll};
 use crate::config::{ListenAddr, ListenAddrError, SourceUrl, admin_address};
 use crate::init::{self, Console, InitError, Measure, Options, Place, Request, TankKind, Written};
 use crate::units::{System, Unit};
+use crate::wall_clock;
 
 /// Make a first configuration, with a certificate, an account and a supervisor's file, and poll its
 /// sources once. Existing files are never changed.
@@ -143,7 +143,7 @@ impl Init {
         }
         let mut printer = Printer::new();
         printer.show(&text);
-        let now = Timestamp::now();
+        let now = wall_clock::now();
         let checked = check(&configuration, now).map_err(|errors| {
             format!("the files are written, but the server would not start with them: {errors}")
         })?;

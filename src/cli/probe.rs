@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use jiff::Timestamp;
 
 use super::options::{duration, named_config};
 use super::outcome::{Failure, print, remark};
@@ -13,6 +12,7 @@ use crate::outbound::{Endpoint, Target};
 use crate::supervisor::fault::{Outcome, Verdict};
 use crate::supervisor::plan::{Planner, ProbeSettings};
 use crate::supervisor::probe::Prober;
+use crate::wall_clock;
 
 /// Probe a running server once: exit 0 if it is healthy, else 1.
 ///
@@ -79,7 +79,7 @@ impl Probe {
         if let Some(reason) = plan.nothing_to_probe() {
             return Err(reason.into());
         }
-        for note in plan.notes_for_people(Timestamp::now()) {
+        for note in plan.notes_for_people(wall_clock::now()) {
             remark(&format!("note: {note}\n"));
         }
         let outcomes = Prober::new(plan, self.timeout).probe_once();

@@ -14,6 +14,7 @@ use super::exchange::{
 use super::instance::InstanceId;
 use crate::postgres::{Limits, Outcome, Param, PostgresError, Row, Statement};
 use crate::store::Link;
+use crate::wall_clock;
 
 /// Most time of a tick. The lease is valid for three times as long after it was sent.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
@@ -102,7 +103,7 @@ pub(super) fn tick(
             return Ok(Ticked {
                 reply: TickReply::default(),
                 states: Vec::new(),
-                now: Timestamp::now(),
+                now: wall_clock::now(),
             });
         }
         _ => statements.push(Statement::new(RENEW, &renewed)),
@@ -112,8 +113,7 @@ pub(super) fn tick(
     let epochs: Vec<i64> = request.releases.iter().map(|&(_, epoch)| epoch).collect();
     let acquired: Vec<&str> = request.acquisitions.iter().map(|source| &**source).collect();
     let requested: Vec<&str> = request.poll_requests.iter().map(|source| &**source).collect();
-    let changed: Vec<&str> =
-        released.iter().chain(&acquired).chain(&requested).copied().collect();
+    let changed: Vec<&str> = released.iter().chain(&acquired).chain(&requested).copied().collect();
     let changed = [Param::Texts(&changed)];
     let releases = [Param::Texts(&released), Param::I64s(&epochs), instance];
     let acquisitions = [Param::Texts(&acquired), name, instance, ttl];
@@ -164,7 +164,7 @@ pub(super) fn tick(
         // The renewal has found no row: see `RENEW`.
         Err(error) if error.sqlstate() == Some(DIVISION_BY_ZERO) => {
             let reply = TickReply::default();
-            return Ok(Ticked { reply, states: Vec::new(), now: Timestamp::now() });
+            return Ok(Ticked { reply, states: Vec::new(), now: wall_clock::now() });
         }
         outcomes => outcomes?,
     };

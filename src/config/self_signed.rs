@@ -1,8 +1,10 @@
 //! Self-signed certificates, for the command `cert` and for the demo.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lc_rs::rand;
+
+use crate::wall_clock;
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
     SerialNumber,
@@ -56,7 +58,7 @@ pub fn renewed(names: &[String], key_pem: &str) -> Result<String, SelfSignedErro
 }
 
 fn certificate(names: &[String], key: &KeyPair) -> Result<String, SelfSignedError> {
-    let now = SystemTime::now();
+    let now = wall_clock::system_time();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, "pumphouse-web");
     params.not_before = (now - CLOCK_SKEW).into();

@@ -14,6 +14,7 @@ use crate::file_error::open_own;
 use crate::kernel::host_name::host_name;
 use crate::text::clean;
 use crate::timestamp::Rfc3339;
+use crate::wall_clock;
 
 /// Most bytes read from the file.
 const MAX_CONTENT: u64 = 4096;
@@ -42,7 +43,7 @@ pub(super) fn own_content() -> String {
     format!(
         "pid {}\nstarted {}\nhost {}\ncommand {}\n",
         std::process::id(),
-        Rfc3339(Timestamp::now()),
+        Rfc3339(wall_clock::now()),
         shorten(&host_name()),
         shorten(&command.join(" ")),
     )

@@ -6,7 +6,6 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::alerts::alerts;
@@ -17,6 +16,7 @@ use crate::config::self_signed::{SelfSignedError, self_signed};
 use crate::config::{Config, History, ListenAddr, NotLocalError, admin_address};
 use crate::history::{StoreError, import};
 use crate::threads;
+use crate::wall_clock;
 
 const PORT: u16 = 6443;
 
@@ -84,7 +84,7 @@ impl Demo {
             .tempdir()
             .map_err(DemoError::Folder)?;
         let path = folder.path().join("pumphouse.db");
-        import(&path, &config.site.timezone, history(Timestamp::now()))
+        import(&path, &config.site.timezone, history(wall_clock::now()))
             .map_err(DemoError::History)?;
         let history = History { path: path.into(), flush: FLUSH, ..History::default() };
         config.alert_file = history.alerts();

@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tiny_http::{Header, Response, Server};
 
 use super::model::{self, SensorValues, TANK_CAPACITY, TANK_HEIGHT};
@@ -16,6 +15,7 @@ use crate::config::{
 };
 use crate::threads::OwnedThread;
 use crate::units::{System, Unit};
+use crate::wall_clock;
 
 /// Poll interval: short, so that the page visibly changes.
 const INTERVAL: Duration = Duration::from_secs(3);
@@ -47,10 +47,10 @@ impl Upstreams {
         let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("no port"))?;
         let server = Arc::new(server);
         let listener = Arc::clone(&server);
-        let started = Timestamp::now();
+        let started = wall_clock::now();
         let thread = OwnedThread::spawn(THREAD, move |_| {
             while let Ok(request) = listener.recv() {
-                let sensors = model::sensors_since(started, Timestamp::now());
+                let sensors = model::sensors_since(started, wall_clock::now());
                 let response = respond(request.url(), &sensors);
                 // An error means that the poller has closed the connection.
                 let _ = request.respond(response);
@@ -149,7 +149,7 @@ fn forecast(sensors: &SensorValues) -> String {
             "precipitation": "inch", "weather_code": "wmo code"
         },
         "current": {
-            "time": Timestamp::now().as_second(), "interval": 900,
+            "time": wall_clock::now().as_second(), "interval": 900,
             "temperature_2m": tenths(sensors.temperature),
             "relative_humidity_2m": sensors.humidity.round(),
             "wind_speed_10m": tenths(sensors.wind),
@@ -167,7 +167,7 @@ fn forecast(sensors: &SensorValues) -> String {
 /// Returns the JSON of the pump controller.
 fn pump(sensors: &SensorValues) -> String {
     serde_json::json!({
-        "at": Timestamp::now().as_second(),
+        "at": wall_clock::now().as_second(),
         "pump": { "state": if sensors.pumping { "running" } else { "resting" } },
         "battery": { "volts": tenths(sensors.battery) }
     })

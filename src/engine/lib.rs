@@ -89,7 +89,7 @@ pub use activity::{Activity, WorkerState};
 pub use client_net::ClientNet;
 pub use handle::{Drained, Engine};
 pub use heartbeat::Heartbeat;
-pub use http1::{Authority, AuthorityError, Host};
+pub use http1::{Authority, AuthorityError, Host, set_date_clock};
 pub use limits::{DESCRIPTORS_BEYOND_CAP, Settings};
 pub use listener::Listener;
 pub use log_throttle::LogThrottle;

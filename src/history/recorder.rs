@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::select;
-use jiff::Timestamp;
 
 use super::batch::Batch;
 use super::clock_guard::ClockGuard;
@@ -28,6 +27,7 @@ use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
 use crate::kernel::disk_space::DiskSpace;
 use crate::threads::{self, OwnedThread, StopToken};
+use crate::wall_clock;
 
 mod file;
 mod hold;
@@ -338,7 +338,7 @@ impl RecorderThread {
         if self.pruned_at.elapsed() < PRUNE_INTERVAL {
             return;
         }
-        match writer.prune(&self.settings.keep, Timestamp::now()) {
+        match writer.prune(&self.settings.keep, wall_clock::now()) {
             Ok(true) => self.pruned_at = Instant::now(),
             // More rows are left: continue after the next flush.
             Ok(false) => {}

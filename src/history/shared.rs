@@ -24,6 +24,7 @@ use crate::data_lock::Holder;
 use crate::engine::Heartbeat;
 use crate::kernel::disk_space::DiskSpace;
 use crate::logging::OnChange;
+use crate::wall_clock;
 
 /// Interval at which a persistent read error is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -197,7 +198,7 @@ impl Shared {
             if !replaces(health) {
                 return health.clone();
             }
-            let since = health.error.as_ref().map_or_else(Timestamp::now, |error| error.since);
+            let since = health.error.as_ref().map_or_else(wall_clock::now, |error| error.since);
             Arc::new(Health { error: Some(CurrentError { since, kind, message: message.into() }) })
         });
         // Of two threads that report the same error at once, only the first replaces the state.

@@ -35,8 +35,6 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-
 pub use answers::{device, pointer, title, unit, units, url, user_name};
 pub use dialog::{Console, Dialog, DialogError};
 pub use files::FilesError;
@@ -61,6 +59,7 @@ use crate::config::self_signed::{SelfSignedError, self_signed};
 use crate::kernel::accounts;
 use crate::shell::quoted;
 use crate::time_zone;
+use crate::wall_clock;
 
 /// Mode of a new folder of the configuration: other users may run `check` and `probe`.
 const FOLDER_MODE: u32 = 0o755;
@@ -260,7 +259,7 @@ fn plan(asked: &Asked, layout: &Layout, owner: Owner) -> Result<Vec<PlannedFile>
         owner: user.as_deref(),
         documents: &Documents::of(&layout.binary),
     };
-    let today = time_zone::of_machine().zone.to_datetime(Timestamp::now()).date();
+    let today = time_zone::of_machine().zone.to_datetime(wall_clock::now()).date();
     let mode = if answers.tank.has_secret_in_url() { SECRET } else { PLAIN };
     files.push(file(CONFIGURATION, mode, document::render(answers, around, today)));
     Ok(files)

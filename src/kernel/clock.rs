@@ -3,7 +3,7 @@
 //! Sensors state times by the wall clock, so ages are differences of wall-clock times. But an administrator
 //! or NTP may set that clock, and a board without a battery boots in 1970. The time since boot
 //! (`CLOCK_BOOTTIME`) advances while the machine is suspended, so it measures the time that has really passed:
-//! if the wall clock has advanced by another amount, it was set.
+//! if the wall clock has advanced by another amount, it was set. So it is if its correction changes (`wall_clock`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Largest difference between the clocks that does not count as a step: times are in whole seconds, and NTP
-/// slews a clock that is off by less than a second.
-pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
+use crate::wall_clock;
+
+/// Largest difference between the clocks that does not count as a step.
+pub const CLOCK_TOLERANCE: SignedDuration = wall_clock::TOLERANCE;
 
 /// 1 January 2020, in seconds. A clock that shows an earlier time was never set.
 pub const MIN_TIME: i64 = 1_577_836_800;
@@ -41,11 +42,11 @@ pub struct TimePoint {
 }
 
 impl TimePoint {
-    /// Reads both clocks.
-    fn read() -> TimePoint {
+    /// Reads the clock since boot, and the wall clock by `now`.
+    fn read_by(now: impl Fn() -> Timestamp) -> TimePoint {
         let mut before = since_boot();
         for _ in 0..MAX_ATTEMPTS {
-            let point = TimePoint { wall: Timestamp::now(), boot: before };
+            let point = TimePoint { wall: now(), boot: before };
             let after = since_boot();
             // The thread may be preempted, or the machine suspended, between the two reads.
             if after.saturating_sub(before) <= MAX_READ {
@@ -53,7 +54,7 @@ impl TimePoint {
             }
             before = after;
         }
-        TimePoint { wall: Timestamp::now(), boot: before }
+        TimePoint { wall: now(), boot: before }
     }
 
     /// Returns the time that has passed since an earlier point.
@@ -87,7 +88,7 @@ pub struct Clock(Arc<dyn Fn() -> TimePoint + Send + Sync>);
 impl Clock {
     /// Returns the clocks of this machine.
     pub fn system() -> Clock {
-        Clock(Arc::new(TimePoint::read))
+        Clock(Arc::new(|| TimePoint::read_by(wall_clock::now)))
     }
 
     /// Returns the present by both clocks.
@@ -251,6 +252,20 @@ pub(crate) mod tests {
         let (before, after) = (clock.now(), clock.now());
         assert!(after.boot >= before.boot && !after.boot.is_zero());
         assert_eq!(after.step_since(before), SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn change_of_the_correction_is_a_step() {
+        let correction = wall_clock::Correction::none();
+        let read = || TimePoint::read_by(|| correction.applied(wall_clock::of_machine()));
+        let mut detector = StepDetector::new(read());
+        for (ahead, step) in
+            [(1, None), (3600, Some(3600)), (3601, None), (3500, Some(-100)), (0, Some(-3500))]
+        {
+            correction.follow(seconds(ahead));
+            assert_eq!(detector.step(read()), step.map(seconds), "{ahead}");
+            assert_eq!(detector.step(read()), None, "{ahead}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::capped::Capped;
 use super::caps::Caps;
 use crate::text::{escape_json, escape_line};
 use crate::timestamp::Rfc3339Millis;
+use crate::wall_clock;
 
 /// Target of the lines of the log itself.
 const OWN_TARGET: &str = module_path!();
@@ -65,7 +66,7 @@ impl Layout {
     /// Formats a line of the log itself.
     pub(super) fn note(self, level: Level, message: fmt::Arguments<'_>) -> String {
         let record = Record::builder().level(level).target(OWN_TARGET).args(message).build();
-        self.line(&record, Timestamp::now())
+        self.line(&record, wall_clock::of_machine())
     }
 
     fn text(self, record: &Record<'_>, time: Timestamp) -> String {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use log::{Log, Metadata, Record};
 
 use super::caps::Caps;
 use super::format::Layout;
 use super::queue::Producer;
 use super::rate::RateLimiter;
+
+use crate::wall_clock;
 
 /// Filters, limits and formats records, and sends them to the writer.
 pub(super) struct Logger {
@@ -28,7 +29,7 @@ impl Logger {
             return;
         }
         if self.producer.has_room(level) {
-            self.producer.send(level, self.layout.line(record, Timestamp::now()));
+            self.producer.send(level, self.layout.line(record, wall_clock::of_machine()));
         }
     }
 

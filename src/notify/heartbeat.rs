@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::delivery::DeliveryError;
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StopToken};
+use crate::wall_clock;
 
 /// Returns what does not work, in words; nothing if everything does. Must not block.
 pub type Ailments = Box<dyn Fn() -> Vec<String> + Send>;
@@ -83,7 +84,7 @@ impl PingCounts {
         let mut failure = self.lock();
         let since = failure.take().map(|failure| failure.since);
         *failure = message.map(|message| PingFailure {
-            since: since.unwrap_or_else(Timestamp::now),
+            since: since.unwrap_or_else(wall_clock::now),
             message: message.clone(),
         });
     }

@@ -6,7 +6,7 @@
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ureq::http::header::{LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue};
@@ -22,6 +22,8 @@ use super::tls::ClientTls;
 use super::tls_transport::TlsConnector;
 use super::transport::connector;
 use super::unix::UnixConnector;
+
+use crate::wall_clock;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -212,7 +214,8 @@ impl Response {
             status: response.status().as_u16(),
             location: field(LOCATION).map(str::to_owned),
             has_retry_after: response.headers().contains_key(RETRY_AFTER),
-            retry_after: retry_after.and_then(|value| retry_after::parse(value, SystemTime::now())),
+            retry_after: retry_after
+                .and_then(|value| retry_after::parse(value, wall_clock::system_time())),
             body,
         }
     }

@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::kernel::clock::Start;
 use crate::notify::{Ailments, ChannelFailure, ChannelStatus};
 use crate::site::Site;
+use crate::wall_clock;
 
 /// Parts that the admin pages report on.
 pub(super) struct AdminSources<'a> {
@@ -84,7 +85,7 @@ pub(super) fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
     };
     let channels = alerts.channels();
     let test_channel: ChannelTester =
-        Arc::new(move |channel| channels.test(channel, Timestamp::now()));
+        Arc::new(move |channel| channels.test(channel, wall_clock::now()));
     let (site, gate) = (Arc::clone(site), Arc::clone(gate));
     AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
 }
@@ -100,7 +101,7 @@ pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
             let seconds = age.age().as_secs();
             ailments.push(format!("the rules of alerts have not been applied for {seconds} s"));
         }
-        let now = Timestamp::now();
+        let now = wall_clock::now();
         ailments.extend(channels.status().iter().flat_map(|channel| of_channel(channel, now)));
         ailments
     })

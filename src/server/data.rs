@@ -6,8 +6,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::alerts::backfill_windows;
 use super::descriptor_budget::{MAX_READERS, max_polls};
 use super::required_threads::polls_in_address_space;
@@ -29,6 +27,7 @@ use crate::threads;
 use crate::upstream::{
     Fleet, KeptReadings, MaxPolls, PollLimit, PollerHandles, Pollers, user_agent,
 };
+use crate::wall_clock;
 
 /// Interval in which the recorder wakes if no history is kept.
 const IDLE_FLUSH: Duration = Duration::from_secs(60);
@@ -224,7 +223,7 @@ pub(super) fn backfill_next(
     samples: &mut TrendSamples,
     reporter: &Reporter,
 ) -> bool {
-    match samples.next(history, Timestamp::now()) {
+    match samples.next(history, wall_clock::now()) {
         Some(none) if none.is_empty() => true,
         Some(past) => reporter.backfill(past),
         None => false,

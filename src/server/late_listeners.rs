@@ -23,13 +23,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::listen::{ListenError, bind, listen_socket};
 use crate::admin::listeners::{ListenerState, ListenerStatus, LiveListeners, WaitCause};
 use crate::config::ListenAddr;
 use crate::engine::Listener;
 use crate::logging::OnChange;
+use crate::wall_clock;
 
 /// Time between two trials.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -168,7 +167,7 @@ impl LateListeners {
                         self.statuses[position] = ListenerStatus {
                             address,
                             state: ListenerState::Listening(socket),
-                            since: Timestamp::now(),
+                            since: wall_clock::now(),
                         };
                     }
                 }
@@ -195,7 +194,7 @@ impl LateListeners {
         self.statuses.push(ListenerStatus {
             address: listener.local_addr(),
             state: ListenerState::Listening(socket),
-            since: Timestamp::now(),
+            since: wall_clock::now(),
         });
     }
 
@@ -214,7 +213,7 @@ impl LateListeners {
             self.statuses.push(ListenerStatus {
                 address: address.to_string(),
                 state: ListenerState::Waiting { cause, error },
-                since: Timestamp::now(),
+                since: wall_clock::now(),
             });
         }
         self.waiting.push(waiting);

@@ -44,7 +44,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never, select, tick};
-use jiff::Timestamp;
 
 use self::alerts::Alerts;
 pub use self::descriptor_budget::DescriptorLimits;
@@ -72,6 +71,7 @@ use crate::logging;
 use crate::site::Site;
 use crate::threads;
 use crate::upstream::Pollers;
+use crate::wall_clock;
 
 /// Interval of the checks whether a read of the configuration hangs.
 const READ_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -293,6 +293,6 @@ fn effective_limits(config: &Config) -> EffectiveLimits {
 
 /// Returns an event of the program itself, as of now.
 fn program_event(kind: EventKind, detail: &str) -> Change {
-    let (at, detail) = (Timestamp::now(), detail.into());
+    let (at, detail) = (wall_clock::now(), detail.into());
     Change::Happened(Event { at, kind, source: None, detail })
 }

@@ -27,6 +27,7 @@ use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
 use crate::history::TrendSamples;
 use crate::upstream::user_agent;
+use crate::wall_clock;
 
 impl Running {
     /// Applies the parts of the setup that need no restart, and logs what changed.
@@ -76,7 +77,7 @@ impl Running {
             if live.replace(latest) {
                 changes.push("certificates renewed".to_owned());
             }
-            live.warn_of_expiry(jiff::Timestamp::now());
+            live.warn_of_expiry(wall_clock::now());
         }
         config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         self.store_config(config);

@@ -12,8 +12,6 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::admin_pages::{AdminSources, admin_pages, ailments, health};
 use super::alerts::{Alerts, Surroundings};
 use super::data::Data;
@@ -34,12 +32,13 @@ use crate::board::EventKind;
 use crate::certificates::{CertificateInfo, CertificateWatcher, LiveCertificates};
 use crate::config::{self, Config, ListenAddr};
 use crate::data_lock::DataLock;
-use crate::engine::{Engine, Settings};
+use crate::engine::{self, Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
+use crate::wall_clock;
 
 impl Running {
     /// Binds the listeners and starts every part.
@@ -57,6 +56,7 @@ impl Running {
 
         let lock = claim_lock(&config);
         let gate = Arc::new(gate(&config, &lock)?);
+        engine::set_date_clock(wall_clock::system_time);
         let redirect = redirect::start(&config, redirect_listeners, target, &gate)?;
         let start = Start::now(Clock::system());
         let teardown = Teardown::start()?;
@@ -152,7 +152,7 @@ impl Running {
     /// Starts to poll the certificate files, or passes the files of a reload to the running watcher.
     pub(super) fn watch_certificates(&mut self) -> io::Result<()> {
         let Some(live) = &self.certificates else { return Ok(()) };
-        live.warn_of_expiry(Timestamp::now());
+        live.warn_of_expiry(wall_clock::now());
         let Some(files) = &self.config.tls else { return Ok(()) };
         if let Some(watcher) = &self.certificate_watcher {
             if let Some(hung) = watcher.follow(files.clone()) {
@@ -297,7 +297,7 @@ mod tests {
             let status = |address: &&str| ListenerStatus {
                 address: (*address).to_owned(),
                 state: ListenerState::Listening(None),
-                since: Timestamp::now(),
+                since: wall_clock::now(),
             };
             redirect_target(&addresses.iter().map(status).collect::<Vec<_>>())
         };

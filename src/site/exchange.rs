@@ -9,6 +9,7 @@ use super::target::Below;
 use crate::access::{Pass, Role};
 use crate::engine::{Lane, Request};
 use crate::route_pattern::{NO_ROUTE, RoutePattern};
+use crate::wall_clock;
 
 /// Pass of a request that needed no credentials.
 const OPEN: Pass =
@@ -52,7 +53,7 @@ impl Exchange {
     /// request that may change something.
     pub(super) fn of_machine(account: Option<&str>) -> Exchange {
         let pass = Pass { role: Role::Responder, account: account.map(Into::into), ..OPEN };
-        Exchange { pass, ..Exchange::start(Timestamp::now()) }
+        Exchange { pass, ..Exchange::start(wall_clock::now()) }
     }
 
     /// Returns the route's label in metrics and logs.

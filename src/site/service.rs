@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{HeaderMap, HeaderName, ORIGIN};
-use jiff::Timestamp;
 
 use super::answer::{Answer, Piece, Work};
 use super::content::Content;
@@ -34,6 +33,7 @@ use crate::engine::{
 };
 use crate::history::History;
 use crate::route_pattern::RoutePattern;
+use crate::wall_clock;
 
 /// Longest wait for a permit of work that has a fallback: after it, a page is sent without its charts.
 const FALLBACK_AFTER: Duration = Duration::from_millis(250);
@@ -274,7 +274,7 @@ pub struct SiteService(pub Arc<Site>);
 impl Service for SiteService {
     fn call(&self, request: &Request, activity: &Activity) -> Reply {
         let active_rules = self.0.context.gate.active_rules();
-        let mut exchange = Exchange::start(Timestamp::now());
+        let mut exchange = Exchange::start(wall_clock::now());
         let answer = self.0.begin(&active_rules, &mut exchange, request, activity);
         let pending = |exchange| {
             Arc::new(Pending {

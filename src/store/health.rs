@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::logging::OnChange;
 use crate::postgres::PostgresError;
+use crate::wall_clock;
 use std::sync::{Mutex, PoisonError};
 
 /// Interval at which an outage that goes on is logged again.
@@ -76,7 +77,7 @@ impl StoreHealth {
         }
         let before = self.state.swap(Arc::new(StoreState::Up));
         if let StoreState::Away(StoreFault { since, .. }) = &*before {
-            let lasted = Timestamp::now().duration_since(*since).as_secs();
+            let lasted = wall_clock::now().duration_since(*since).as_secs();
             log::info!("the database answers again, after {lasted} s");
         }
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -92,7 +93,7 @@ impl StoreHealth {
         self.state.rcu(|state| {
             let since = match &**state {
                 StoreState::Away(fault) => fault.since,
-                StoreState::Starting | StoreState::Up => Timestamp::now(),
+                StoreState::Starting | StoreState::Up => wall_clock::now(),
             };
             StoreState::Away(StoreFault { since, message: message.into() })
         });

@@ -11,7 +11,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use jiff::Timestamp;
 
 use super::fault::{Outcome, Verdict, classify};
 use super::known::KnownAddresses;
@@ -22,6 +21,7 @@ use crate::kernel::pause::{Moment, PauseDetector};
 use crate::outbound::{Failure, Response};
 use crate::text::one_line;
 use crate::threads;
+use crate::wall_clock;
 
 /// Longest response, bytes; that of `/healthz` has one line. The page of a dashboard fits, too.
 const MAX_RESPONSE: u64 = 1024 * 1024;
@@ -161,7 +161,7 @@ fn observe_all(plan: &Plan, probes: &[&Probed], timeout: Duration) -> (Vec<Obser
 
 fn observe_one(plan: &Plan, probed: &Probed, timeout: Duration) -> Observed {
     let result = probed.client(timeout).get(&probed.target.path, MAX_RESPONSE);
-    let outcome = classify(probed, plan, &result, Timestamp::now());
+    let outcome = classify(probed, plan, &result, wall_clock::now());
     Observed { probed: probed.clone(), outcome, sign: Sign::of(&result) }
 }
 

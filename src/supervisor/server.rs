@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::alarm::AlarmKind;
 use super::fault::Outcome;
 use super::plan::{MIN_FAULTY_READS, Plan};
@@ -11,6 +9,7 @@ use super::plan_reader::PlanReader;
 use super::probe::Prober;
 use super::serve_options::ServeOptions;
 use crate::order;
+use crate::wall_clock;
 
 /// Ticks of a minute: a read of the files that lasts longer is reported as hanging, and the authorities of the
 /// system are not read more often for a certificate that is not trusted.
@@ -155,7 +154,7 @@ impl Server for ProbedServer {
         } else {
             self.untrusted = 0;
         }
-        let faults = self.prober.plan().certificate_faults(Timestamp::now());
+        let faults = self.prober.plan().certificate_faults(wall_clock::now());
         let new = without_found(faults, &outcomes);
         outcomes.extend(new);
         Ok(outcomes)

@@ -14,7 +14,7 @@
 //! host. Connections are not reused, since the next poll is minutes away.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
@@ -30,6 +30,7 @@ use crate::board::{ErrorKind, PollError};
 use crate::config::{Login, Method, Site};
 use crate::outbound::tls::ClientTls;
 use crate::outbound::{self, Failure, ThreadedResolver, retry_after};
+use crate::wall_clock;
 
 /// Most bytes of a body, before and after decompression. Pages and JSON of sensors have a few dozen KiB.
 pub(super) const MAX_BODY: u64 = 1024 * 1024;
@@ -183,7 +184,7 @@ impl Fetcher {
                     return Ok(Fetched::NotModified);
                 }
                 _ if status.is_success() => {
-                    let validators = Validators::of(response.headers(), SystemTime::now());
+                    let validators = Validators::of(response.headers(), wall_clock::system_time());
                     let body = self.read(&mut response, MAX_BODY)?;
                     return Ok(Fetched::Body { body, validators });
                 }
@@ -290,7 +291,7 @@ impl Fetcher {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| retry_after::parse(value, SystemTime::now()));
+            .and_then(|value| retry_after::parse(value, wall_clock::system_time()));
         let slow_down = status == StatusCode::TOO_MANY_REQUESTS
             || (status == StatusCode::SERVICE_UNAVAILABLE && retry_after.is_some());
         let kind = if slow_down { ErrorKind::RateLimited } else { ErrorKind::Http };

@@ -14,6 +14,7 @@ use super::secrets::Secrets;
 use super::{json, kind, ptlevel};
 use crate::board::{PollError, Reading};
 use crate::config::{Kind, Source};
+use crate::wall_clock;
 
 /// Most raw fields reported of a response.
 const MAX_FIELDS: usize = 100;
@@ -65,7 +66,7 @@ pub(super) fn poll(source: &Source, fetcher: &Fetcher) -> SinglePoll {
     let started = Instant::now();
     let request = kind::request(source);
     let fetched = fetcher.fetch(&request, None);
-    let (duration, at) = (started.elapsed(), Timestamp::now());
+    let (duration, at) = (started.elapsed(), wall_clock::now());
     let body = match fetched {
         Ok(Fetched::Body { body, .. }) => body,
         // Unreachable: no validators are sent, so `fetch` reports a 304 as an error.

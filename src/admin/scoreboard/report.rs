@@ -1,7 +1,8 @@
 //! The scoreboard's JSON document: the server serializes it, and `doctor` deserializes it.
 //!
 //! ```json
-//! {"service": {"version": "0.1.0", "started_at": "2026-01-31T16:00:00Z", "uptime_seconds": 4800.2},
+//! {"service": {"version": "0.1.0", "started_at": "2026-01-31T16:00:00Z", "uptime_seconds": 4800.2,
+//!              "clock_correction_seconds": 0.0},
 //!  "process": {"pid": 4242, "open_files": 40, "open_files_limit": 1024, "threads": 19,
 //!              "resident_bytes": 10092544, "virtual_bytes": 91226112, "cpu_seconds": 1.73,
 //!              "start_time_seconds": 1769875200.0},
@@ -197,9 +198,11 @@ pub struct Service {
     pub started_at: String,
     /// Time since the start.
     pub uptime_seconds: f64,
+    /// Time by which the clock of the cluster, which is used, is ahead of that of the machine; 0 if they agree.
+    pub clock_correction_seconds: f64,
 }
 
-deserialize_members!(Service { version, started_at, uptime_seconds });
+deserialize_members!(Service { version, started_at, uptime_seconds, clock_correction_seconds });
 
 /// Outcomes of reloads.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -20,6 +20,7 @@ use super::thread::StoreThread;
 use crate::alert::{Incident, IncidentId, NoticeKey};
 use crate::data_lock::{DataLock, Holder};
 use crate::threads::{self, OwnedThread, StillRunning};
+use crate::wall_clock;
 
 /// Pause between two looks whether the changes are on the disk. A synced write takes some milliseconds.
 const SETTLE_POLL: Duration = Duration::from_millis(2);
@@ -131,7 +132,7 @@ impl StoreHandle {
         if changes.is_empty() {
             return;
         }
-        let now = Timestamp::now();
+        let now = wall_clock::now();
         let mut waiting = self.shared.waiting();
         if waiting.is_standby {
             return;
@@ -163,7 +164,7 @@ impl StoreHandle {
     pub fn settle(&self, longest: Duration) {
         let deadline = Instant::now() + longest;
         let hangs =
-            |since: Timestamp| Timestamp::now().duration_since(since).unsigned_abs() >= longest;
+            |since: Timestamp| wall_clock::now().duration_since(since).unsigned_abs() >= longest;
         let is_over = || {
             let waiting = self.shared.waiting();
             let since = waiting.in_flight.map(|(_, since)| since).or(waiting.since);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
-use jiff::Timestamp;
 
 use super::changes::Opened;
 use super::file::AlertFile;
@@ -14,6 +13,7 @@ use crate::data_lock::{Claim, DataLock, Holder, write_fault};
 use crate::history::{FaultKind, StoreError, set_aside};
 use crate::logging::OnChange;
 use crate::threads::StopToken;
+use crate::wall_clock;
 
 /// Interval between two attempts to open the file, and between two checks of the lock.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
@@ -329,7 +329,7 @@ impl StoreThread {
 
     fn set_aside(&self, cause: &StoreError) -> Result<(), StoreError> {
         let path = &self.shared.path;
-        let aside = set_aside(path, Timestamp::now())
+        let aside = set_aside(path, wall_clock::now())
             .map_err(|error| StoreError::File(path.clone(), error))?;
         log::error!(
             "the file of the alerts {} is damaged ({cause}); it was set aside as {}, and a new one is created",
@@ -344,7 +344,7 @@ impl StoreThread {
         if self.failure.set(Arc::clone(&message)) {
             log::error!("{message}");
         }
-        self.shared.set_error(StoreFault { since: Timestamp::now(), kind, message });
+        self.shared.set_error(StoreFault { since: wall_clock::now(), kind, message });
     }
 
     fn succeed(&mut self) {

@@ -13,7 +13,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use jiff::Timestamp;
 
 use self::replay::Replay;
 use self::server::{Server, ServerOptions};
@@ -23,6 +22,7 @@ use crate::access::percent::percent_encoded;
 use crate::admin::MAX_TEST_WAIT;
 use crate::alert::MAX_SILENCE;
 use crate::config::{ListenAddr, parse_duration, written_duration};
+use crate::wall_clock;
 
 /// Limit for a command, whose response is awaited for a second by the server.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -244,7 +244,7 @@ impl List {
             return server.get("/api/v1/alerts", TIMEOUT);
         }
         // The table has no incidents, which a fleet has thousands of.
-        table::render(&server.get("/api/v1/alerts?incidents=0", TIMEOUT)?, Timestamp::now())
+        table::render(&server.get("/api/v1/alerts?incidents=0", TIMEOUT)?, wall_clock::now())
     }
 }
 
@@ -254,7 +254,7 @@ impl Ack {
         let source = source.map(|source| format!("?source={}", percent_encoded(&source)));
         let target = format!("{}/acknowledge{}", alert(&name), source.unwrap_or_default());
         let body = ServerOptions { config, admin, token_file }.find()?.post(&target, TIMEOUT)?;
-        let table = table::render(&body, Timestamp::now())?;
+        let table = table::render(&body, wall_clock::now())?;
         Ok(format!("{name} is acknowledged.\n\n{table}"))
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Fi
              can serve no request",
         ),
     ];
+    findings.extend(process::clock(scoreboard));
     findings.extend(listeners::waiting(scoreboard));
     findings.extend(listeners::accept_queues(scoreboard));
     findings.push(listeners::losses(scoreboard));
@@ -299,6 +300,12 @@ mod tests {
                 "standard error has been full for 31 s; 12 lines dropped",
             ),
             ("log", json!({"suppressed": 3}), Mark::Note, "0 lines dropped and 3 suppressed"),
+            (
+                "service",
+                json!({"version": env!("CARGO_PKG_VERSION"), "clock_correction_seconds": -7200.5}),
+                Mark::Note,
+                "the clock of this machine is 2 h ahead of that of the database",
+            ),
             ("service", json!({"version": "0.0.9"}), Mark::Note, "pumphouse-web 0.0.9"),
         ] {
             let mut board = healthy();

@@ -28,6 +28,18 @@ pub(super) fn process(scoreboard: &Scoreboard) -> Finding {
         .advise(format!("restart the server to run the installed version {installed}"))
 }
 
+/// Returns the finding about the clock of the machine, if the server corrects it.
+pub(super) fn clock(scoreboard: &Scoreboard) -> Option<Finding> {
+    let correction = scoreboard.service.clock_correction_seconds;
+    let direction = if correction < 0.0 { "ahead of" } else { "behind" };
+    let detail = format!(
+        "the clock of this machine is {} {direction} that of the database, whose time is used",
+        span(correction.abs())
+    );
+    let advice = "run NTP on the machines of the servers and of the database";
+    (correction != 0.0).then(|| Finding::note("clock", detail).advise(advice))
+}
+
 /// Returns the finding about the open files of a process, which need not be a server of this program.
 pub(in crate::doctor) fn open_files(facts: &ProcessInfo) -> Finding {
     let open = facts.open_files;

@@ -3,13 +3,10 @@
 //!
 //! The engine alone writes `Date`, `Content-Length`, `Transfer-Encoding` and `Connection`, and drops
 //! the service's: so a response cannot contradict its own framing.
-
-use std::cell::RefCell;
-use std::time::{Duration, SystemTime};
-
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header, response};
 
+use super::date;
 use crate::message::{Body, Response};
 
 /// Properties of a request that its response depends on.
@@ -73,7 +70,7 @@ pub(super) fn encode_head(
     out.put_u8(b' ');
     out.put_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
     out.put_slice(b"\r\ndate: ");
-    put_date(out, SystemTime::now());
+    date::put(out);
     out.put_slice(b"\r\n");
     put_fields(out, &parts.headers);
     match framing {
@@ -125,19 +122,4 @@ fn put_decimal(out: &mut BytesMut, number: usize) {
         }
     }
     out.put_slice(&digits[at..]);
-}
-
-/// Appends the time as an IMF-fixdate (RFC 9110 5.6.7). Each thread formats it once a second.
-fn put_date(out: &mut BytesMut, now: SystemTime) {
-    thread_local! {
-        static LATEST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
-    }
-    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    LATEST.with_borrow_mut(|(at, text)| {
-        if *at != seconds {
-            *at = seconds;
-            *text = httpdate::fmt_http_date(now);
-        }
-        out.put_slice(text.as_bytes());
-    });
 }

@@ -15,6 +15,7 @@ use crate::history::database::{self, DatabaseKind};
 use crate::history::entry::{Entry, StoredEvent};
 use crate::history::error::StoreError;
 use crate::units::Unit;
+use crate::wall_clock;
 
 /// `application_id` of the file: `PUMS` in ASCII.
 const APPLICATION: i32 = 0x5055_4d53;
@@ -65,7 +66,7 @@ impl Spool {
         });
         let connection = match checked {
             Err(error) if error.is_damage() => {
-                let aside = database::set_aside(path, Timestamp::now())
+                let aside = database::set_aside(path, wall_clock::now())
                     .map_err(|error| StoreError::File(path.to_owned(), error))?;
                 log::error!(
                     "the spool {} is damaged ({error}); it was set aside as {}, and a new one is created",

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::RecorderThread;
 use crate::board::{Change, Event, EventKind};
 use crate::data_lock::{Claim, write_fault};
@@ -18,6 +16,7 @@ use crate::history::postgres::Spooling;
 use crate::history::settings::{Place, ServerPlace};
 use crate::history::shared::Shared;
 use crate::history::writer::Writer;
+use crate::wall_clock;
 
 /// Interval between two attempts to open a file that could not be opened.
 const REOPEN_INTERVAL: Duration = Duration::from_secs(60);
@@ -161,7 +160,7 @@ impl RecorderThread {
     /// Renames a damaged file, and records that as an event.
     fn set_aside(&mut self, path: &Path, cause: &StoreError) -> Result<(), StoreError> {
         self.shared.closed();
-        let now = Timestamp::now();
+        let now = wall_clock::now();
         let aside = database::set_aside(path, now)
             .map_err(|error| StoreError::File(path.to_owned(), error))?;
         log::error!(

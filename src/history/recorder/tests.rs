@@ -1,5 +1,7 @@
 //! Ids of events, and what is written at a flush.
 
+use jiff::Timestamp;
+
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use tempfile::TempDir;

@@ -36,6 +36,7 @@ use crate::notify::{
 use crate::outbound::ThreadedResolver;
 use crate::outbound::tls::ClientTls;
 use crate::upstream::user_agent;
+use crate::wall_clock;
 
 /// Longest wait for the file to take the latest changes, and for deliveries in progress, when the process stops.
 const STOP_WAIT: Duration = Duration::from_millis(500);
@@ -115,7 +116,7 @@ impl Alerts {
                 }
             }),
             events: Box::new(move |event| change_sender.send(Change::Happened(event))),
-            server: Box::new(move |condition| conditions.state(condition, Timestamp::now())),
+            server: Box::new(move |condition| conditions.state(condition, wall_clock::now())),
         };
         let past = past_of(&late_store);
         let (engine, handle, age) =
@@ -303,7 +304,7 @@ pub(super) fn backfill_windows(
     windows: &mut RecordedWindows,
     engine: &AlertSender,
 ) -> bool {
-    match windows.next(history, Timestamp::now()) {
+    match windows.next(history, wall_clock::now()) {
         Some(Some(samples)) => {
             engine.backfill(vec![samples]);
             true
@@ -354,7 +355,7 @@ fn failure_of(store: &LateStore) -> Box<dyn Fn() -> Option<(Timestamp, Arc<str>)
             return Some((error.since, error.message.clone()));
         }
         let since = health.waiting_since?;
-        let hangs = Timestamp::now().duration_since(since) > HANGS_AFTER;
+        let hangs = wall_clock::now().duration_since(since) > HANGS_AFTER;
         hangs.then(|| (since, "the disk does not take the states of alerts".into()))
     })
 }

@@ -1,3 +1,5 @@
+use jiff::Timestamp;
+
 use std::path::Path;
 
 use crossbeam_channel::unbounded;

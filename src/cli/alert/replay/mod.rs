@@ -15,6 +15,7 @@ use super::super::outcome::Failure;
 use crate::alert::replay::replay;
 use crate::config::{self, Alert, Config};
 use crate::suggestion::advice;
+use crate::wall_clock;
 
 /// Most days that can be replayed.
 const MAX_DAYS: u32 = 36_525;
@@ -63,7 +64,7 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn text(self) -> Result<String, Failure> {
-        self.text_at(Timestamp::now())
+        self.text_at(wall_clock::now())
     }
 
     /// Returns the text of the replay up to `now`.
