@@ -77,6 +77,7 @@ mod instance;
 mod plan;
 mod replicas;
 mod tenure;
+mod thread;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -90,4 +91,5 @@ pub use instance::{InstanceId, InstanceIdError, NoIdentity, ReplicaName};
 pub use plan::Plan;
 pub use tenure::{Permit, PollsUntil, TenureState, Terms};
 pub use tick::{Cluster, Effect};
-pub use view::LeaseView;
+pub use thread::{ClusterReader, ClusterSender, ClusterThread, Outputs, Prepared, cluster, prepare};
+pub use view::{ClusterView, LeaseView};

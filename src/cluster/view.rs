@@ -8,6 +8,7 @@ use super::instance::{InstanceId, ReplicaName};
 use super::tenure::TenureState;
 use super::tick::Cluster;
 use crate::kernel::clock::TimePoint;
+use crate::order;
 
 /// The lease of one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,51 @@ pub struct LeaseView {
     pub is_held: bool,
 }
 
+/// State of the cluster, as this replica knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterView {
+    /// Name of this replica.
+    pub replica: ReplicaName,
+    /// Instance of this replica; `None` before its first tick.
+    pub instance: Option<InstanceId>,
+    /// State of its lease.
+    pub state: TenureState,
+    /// Names of the replicas whose lease had not ended at the latest reply, this one included.
+    pub live: Vec<ReplicaName>,
+    /// Leases of the configured sources, sorted by name.
+    pub leases: Vec<LeaseView>,
+}
+
+impl ClusterView {
+    /// Returns the state before the first tick.
+    pub(super) fn starting(replica: ReplicaName) -> ClusterView {
+        let (live, leases) = (Vec::new(), Vec::new());
+        ClusterView { replica, instance: None, state: TenureState::Ended, live, leases }
+    }
+
+    /// Returns the number of sources that this replica polls.
+    pub fn held(&self) -> usize {
+        self.leases.iter().filter(|lease| lease.is_held).count()
+    }
+}
+
 impl Cluster {
+    /// Returns the state as others read it.
+    pub(super) fn view(&self, now: TimePoint) -> ClusterView {
+        let mut leases: Vec<LeaseView> = self.leases().collect();
+        order::sort_by_key(&mut leases, |lease| Arc::clone(&lease.source));
+        let mut live: Vec<ReplicaName> =
+            self.live_replicas().iter().map(|replica| Arc::clone(&replica.name)).collect();
+        order::sort_by_key(&mut live, Arc::clone);
+        ClusterView {
+            replica: Arc::clone(&self.replica),
+            instance: Some(self.instance),
+            state: self.state(now),
+            live,
+            leases,
+        }
+    }
+
     /// Returns the name of this replica.
     pub fn replica(&self) -> &ReplicaName {
         &self.replica

@@ -21,6 +21,8 @@ pub const BOARD: &str = "pw-board";
 pub const RESTORE: &str = "pw-restore";
 /// Writes the history.
 pub const HISTORY: &str = "pw-history";
+/// Exchanges leases and readings with the database that replicas share.
+pub const CLUSTER: &str = "pw-cluster";
 /// Applies the rules of alerts.
 pub const ALERTS: &str = "pw-alerts";
 /// Pings the dead man's switch of `[heartbeat]`.
