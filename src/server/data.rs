@@ -77,7 +77,7 @@ impl Data {
         let user_agent = user_agent(&config.site);
         let fleet = fleet(config, &user_agent);
         let kept = kept_readings(&reader.load(), &changed);
-        let pollers = Pollers::start(fleet, &kept, &reporter, authorities)?;
+        let pollers = Pollers::start(fleet, &kept, &reporter, authorities, None)?;
         // A step of the clock before this needs no further poll: the pollers have just begun.
         let _ = handles.set(pollers.handles());
         Ok(Data {

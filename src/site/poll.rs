@@ -22,7 +22,7 @@ pub(super) fn poll(context: &Context, request: &RouteRequest<'_>) -> Result<Cont
                 format!("{source} was polled a moment ago, or its rate limit allows no poll yet.");
             Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds))
         }
-        PollRequest::Granted => {
+        PollRequest::Granted | PollRequest::Elsewhere => {
             let mut response =
                 uncached(format!("{{\"source\":\"{source}\",\"poll\":\"begun\"}}\n"), JSON);
             *response.status_mut() = StatusCode::ACCEPTED;

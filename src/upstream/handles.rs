@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Sender, unbounded};
@@ -79,10 +79,50 @@ impl PollerHandles {
     /// Requests a poll of a source; returns `None` if no source has that name.
     pub fn request_poll(&self, source: &str) -> Option<PollRequest> {
         let sources = self.0.sources.load();
-        let PollerHandle { key, on_demand, .. } =
+        let PollerHandle { key, on_demand, stats, .. } =
             &sources.handles[*sources.positions.get(source)?];
         let now = Instant::now();
+        if !stats.is_held() {
+            let wait = on_demand.wait(now);
+            let is_allowed = wait.is_zero();
+            return Some(match is_allowed {
+                true => PollRequest::Elsewhere,
+                false => PollRequest::TooSoon(wait),
+            });
+        }
         Some(on_demand.request(now, || self.send(Message::Request(*key, now))))
+    }
+
+    /// Polls a source from now on, next at `next`. If that time has passed, or is unknown, it is polled as soon as the
+    /// pacer allows. Sources are polled without this call unless the pollers have a [`super::Gate`].
+    pub fn hold(&self, source: &str, next: Option<Instant>) {
+        if let Some(handle) = self.handle(source) {
+            handle.stats.set_held(true);
+        }
+        self.send(Message::Hold(source.into(), next));
+    }
+
+    /// Starts no further poll of a source. The poll in flight goes on; the name is sent to [`super::Gate::released`]
+    /// after its report, or at once if there is none.
+    pub fn release(&self, source: &str) {
+        if let Some(handle) = self.handle(source) {
+            handle.stats.set_held(false);
+        }
+        self.send(Message::Release(source.into()));
+    }
+
+    /// Records a poll by another replica that ended `age` ago; `requested_wait` is the time after it for which the
+    /// upstream asked us to wait. Requests for polls are then refused as after a poll of our own.
+    pub fn polled_elsewhere(&self, source: &str, age: Duration, requested_wait: Duration) {
+        let ended = Instant::now().checked_sub(age);
+        if let (Some(handle), Some(ended)) = (self.handle(source), ended) {
+            handle.on_demand.polled(ended, requested_wait);
+        }
+    }
+
+    fn handle(&self, source: &str) -> Option<PollerHandle> {
+        let sources = self.0.sources.load();
+        Some(sources.handles[*sources.positions.get(source)?].clone())
     }
 
     /// Requests a poll of each source as soon as the pacer allows. For a clock that was set, which may have

@@ -28,6 +28,9 @@
 //!   after its configuration has changed, after a step of the clock, after a suspend, and if its slot was missed;
 //! * on demand (`on_demand`).
 //!
+//! If several machines share the sources, a source is polled only while this replica holds it (`gate`); the others are
+//! parked. A source that is taken over continues its schedule.
+//!
 //! At most one poll of a source is in flight. Its state (`poller::Poller`) is with the poller thread meanwhile, and
 //! with the queue otherwise, so no lock is needed for it. A changed source waits for the end of the poll that its
 //! earlier configuration has in flight.
@@ -66,6 +69,7 @@ mod failure;
 mod fetch;
 #[cfg(test)]
 mod fuzz;
+mod gate;
 mod handles;
 mod interpret;
 mod json;
@@ -97,6 +101,7 @@ mod validators;
 
 pub(crate) use crew::CORE_POLLERS;
 pub(crate) use fetch::user_agent;
+pub use gate::Gate;
 pub use handles::PollerHandles;
 pub use max_polls::{MaxPolls, PollLimit};
 pub use on_demand::PollRequest;

@@ -13,6 +13,8 @@ pub enum PollRequest {
     Granted,
     /// Refused; a request is granted after this time.
     TooSoon(Duration),
+    /// Granted, but another replica polls the source: the caller passes the request on.
+    Elsewhere,
 }
 
 /// Requests for polls of one source. A request never blocks, and at most one is on its way to the scheduler,
@@ -37,11 +39,16 @@ impl OnDemand {
         }
     }
 
+    /// Returns the time until a poll on demand is allowed.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        let earliest = self.base + Duration::from_millis(self.earliest.load(Ordering::Relaxed));
+        earliest.saturating_duration_since(now)
+    }
+
     /// Requests a poll, unless the last one ended within the pause or the upstream requested a longer wait. Calls
     /// `send` if no request is pending.
     pub(super) fn request(&self, now: Instant, send: impl FnOnce()) -> PollRequest {
-        let earliest = self.base + Duration::from_millis(self.earliest.load(Ordering::Relaxed));
-        let wait = earliest.saturating_duration_since(now);
+        let wait = self.wait(now);
         if !wait.is_zero() {
             return PollRequest::TooSoon(wait);
         }

@@ -104,6 +104,14 @@ impl Poller {
         self.conclude(failed(error.into(), self.reporter.now()), started)
     }
 
+    /// Continues the schedule of another replica; `point` is the point of the grid after its next poll. Earlier
+    /// responses are forgotten: a 304 would refer to one that is not the current reading.
+    pub(super) fn take_over(&mut self, point: Instant) {
+        self.memory = Memory::new(&self.source, Schedule::new(self.source.interval, point));
+        // A request from before was for a poll that another replica has made meanwhile.
+        self.on_demand.acted();
+    }
+
     /// Ends a poll whose thread panicked outside of the decoder. Returns the time of the next one.
     pub(super) fn abandon(&mut self) -> Next {
         self.stats.abandon();

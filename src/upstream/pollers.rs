@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::crew::{self, CORE_POLLERS, Crew, Ended, Spawn};
 use super::fetch::Request;
+use super::gate::Gate;
 use super::handles::{PollerHandle, PollerHandles};
 use super::kind;
 use super::max_polls::MaxPolls;
@@ -50,6 +51,8 @@ pub struct Pollers {
     parts: Parts,
     ca_files: CaFiles,
     is_stopping: Arc<AtomicBool>,
+    /// True if sources are polled only while they are held.
+    is_gated: bool,
     scheduler: OwnedThread,
     /// Disconnected once no poller thread is left.
     ended: Ended,
@@ -98,7 +101,7 @@ pub fn thread_names() -> impl Iterator<Item = String> {
 
 impl Pollers {
     /// Starts to poll the sources. Those without a kept reading are polled at once, paced. `authorities` are those
-    /// of the system.
+    /// of the system. With a gate, no source is polled before it is held.
     ///
     /// # Errors
     /// A thread cannot be created.
@@ -107,6 +110,7 @@ impl Pollers {
         kept: &KeptReadings,
         reporter: &Reporter,
         authorities: Authorities,
+        gate: Option<Gate>,
     ) -> io::Result<Pollers> {
         let parts = Parts {
             system_tls: tls::trusting_system(&authorities),
@@ -115,7 +119,7 @@ impl Pollers {
             request: kind::request,
         };
         let spawn = crew::system_threads();
-        let mut pollers = Pollers::start_with(fleet, kept, reporter, parts, spawn)?;
+        let mut pollers = Pollers::start_with(fleet, kept, reporter, parts, spawn, gate)?;
         pollers.authorities = authorities;
         Ok(pollers)
     }
@@ -127,6 +131,7 @@ impl Pollers {
         reporter: &Reporter,
         parts: Parts,
         spawn: Spawn,
+        gate: Option<Gate>,
     ) -> io::Result<Pollers> {
         let stats = Arc::new(SchedulerStats::default());
         let (sender, messages) = unbounded();
@@ -137,7 +142,9 @@ impl Pollers {
         let repoll_is_pending = Arc::new(AtomicBool::new(false));
         let handles =
             PollerHandles::new(sender, Arc::clone(&stats), Arc::clone(&repoll_is_pending));
-        let scheduler = Scheduler::new(crew, messages, repoll_is_pending, reporter.clone(), stats);
+        let is_gated = gate.is_some();
+        let scheduler =
+            Scheduler::new(crew, messages, repoll_is_pending, reporter.clone(), stats, gate);
         let scheduler = OwnedThread::spawn(threads::SCHEDULER, move |stop| scheduler.run(&stop))?;
         let mut pollers = Pollers {
             running: Vec::new(),
@@ -151,6 +158,7 @@ impl Pollers {
             parts,
             ca_files: CaFiles::default(),
             is_stopping: Arc::default(),
+            is_gated,
             scheduler,
             ended,
         };
@@ -215,6 +223,7 @@ impl Pollers {
                         is_early: !self.stays_fresh(kept.get(&source.name), wait),
                         host: host_of(source, &mut hosts),
                         limiter,
+                        is_parked: false,
                     };
                     added.push(Added { key: running.handle.key, source });
                     self.running.push(running);
@@ -251,6 +260,7 @@ impl Pollers {
             )),
             on_demand: Arc::new(OnDemand::new(source.interval)),
         };
+        handle.stats.set_held(!self.is_gated);
         let tls = match &source.ca_certs {
             Some(ca_certs) => self.ca_files.trusting(ca_certs),
             None if source.trusts_system() => self.parts.system_tls.clone(),

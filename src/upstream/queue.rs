@@ -9,6 +9,9 @@
 //!   └──────► held until the poll of the earlier configuration, which was removed, has ended
 //! ```
 //!
+//! A source that another replica polls is parked: it is never due. It leaves `waiting` or, after its poll, `in flight`,
+//! and `unpark` lets it wait for the next poll of its schedule.
+//!
 //! Each step costs O(log n). Only `repoll_all` and `resume` look at all sources.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,6 +55,8 @@ pub(super) struct Source<T> {
     pub(super) host: Arc<str>,
     /// Limiter shared with other sources of its group.
     pub(super) limiter: Option<Arc<RateLimiter>>,
+    /// True if another replica polls it.
+    pub(super) is_parked: bool,
 }
 
 /// Times of the end of a poll and of the next one.
@@ -70,6 +75,8 @@ struct Entry<T> {
     name: Arc<str>,
     phase: Phase,
     due: Instant,
+    /// A point of its grid.
+    slot: Instant,
     interval: Duration,
     host: Arc<str>,
     limiter: Option<Arc<RateLimiter>>,
@@ -80,6 +87,8 @@ struct Entry<T> {
     is_queued: bool,
     /// True if it is to be polled again after the poll in flight.
     repoll: bool,
+    /// True if it is parked after the poll in flight.
+    parks: bool,
     /// Time of a request for a poll that arrived during the current one.
     requested: Option<Instant>,
 }
@@ -92,6 +101,8 @@ enum Phase {
     InFlight,
     /// Waits for the end of this poll, of its earlier configuration.
     Held(Key),
+    /// Another replica polls it.
+    Parked,
     /// Was removed while its poll is in flight. At the end of the poll, this source of the same name is polled.
     Retired(Option<Key>),
 }
@@ -111,13 +122,13 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     /// Adds a source. If the poll of an earlier source of the name is in flight, the first poll waits for its end.
     pub(super) fn insert(&mut self, key: Key, source: Source<T>, now: Instant) {
-        let Source { task, name, interval, slot, is_early, host, limiter } = source;
-        let predecessor = self.retired.get(&name).copied();
+        let Source { task, name, interval, slot, is_early, host, limiter, is_parked } = source;
         let entry = Entry {
             task: Some(task),
             name,
-            phase: predecessor.map_or(Phase::Waiting, Phase::Held),
+            phase: Phase::Parked,
             due: slot,
+            slot,
             interval,
             host,
             limiter,
@@ -125,13 +136,85 @@ impl<T> Queue<T> {
             is_early: false,
             is_queued: false,
             repoll: is_early,
+            parks: false,
             requested: None,
         };
         self.entries.insert(key, entry);
-        match predecessor {
-            Some(predecessor) => self.retire(predecessor, Some(key)),
+        if !is_parked {
+            self.enter(key, now);
+        }
+    }
+
+    /// Lets a source wait for its first poll, or for the end of that of an earlier source of its name.
+    fn enter(&mut self, key: Key, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        match self.retired.get(&entry.name).copied() {
+            Some(predecessor) => {
+                entry.phase = Phase::Held(predecessor);
+                self.retire(predecessor, Some(key));
+            }
             None => self.wait(key, now),
         }
+    }
+
+    /// Returns true if the source was not removed.
+    pub(super) fn contains(&self, key: Key) -> bool {
+        let entry = self.entries.get(&key);
+        entry.is_some_and(|entry| !matches!(entry.phase, Phase::Retired(_)))
+    }
+
+    /// Parks a source: no further poll of it starts. A poll in flight goes on.
+    pub(super) fn park(&mut self, key: Key) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        match entry.phase {
+            Phase::InFlight => entry.parks = true,
+            Phase::Waiting | Phase::Reserved => {
+                entry.phase = Phase::Parked;
+                self.due.remove(&(entry.due, key));
+            }
+            Phase::Held(predecessor) => {
+                entry.phase = Phase::Parked;
+                self.retire(predecessor, None);
+            }
+            Phase::Parked | Phase::Retired(_) => {}
+        }
+    }
+
+    /// Ends the parking of a source, whose next poll is at `next`. If that time has passed, or is unknown, its poll
+    /// counts as missed, and is paced. Returns the state with the point of the grid for the poll after that; `None`
+    /// if the source was not parked.
+    pub(super) fn unpark(
+        &mut self,
+        key: Key,
+        next: Option<Instant>,
+        now: Instant,
+    ) -> Option<(&mut T, Instant)> {
+        let entry = self.entries.get_mut(&key)?;
+        entry.parks = false;
+        if entry.phase != Phase::Parked {
+            return None;
+        }
+        if let Some(limiter) = &entry.limiter {
+            // Another replica may have used it a moment ago.
+            limiter.defer(now);
+        }
+        let next = next.filter(|next| *next > now);
+        let point = point_after(entry.slot, entry.interval, next.unwrap_or(now));
+        entry.due = next.unwrap_or(point);
+        // A time beyond the interval is one for which the upstream asked.
+        entry.may_advance = entry.due.duration_since(now) <= entry.interval;
+        // A turn of the pacer from before counts no more.
+        entry.is_early = false;
+        (entry.repoll, entry.requested) = (next.is_none(), None);
+        self.enter(key, now);
+        let task = self.entries.get_mut(&key)?.task.as_mut()?;
+        Some((task, point))
+    }
+
+    /// Returns true if a poll of the source with this key and name is in flight, also one of an earlier configuration.
+    pub(super) fn is_in_flight(&self, key: Option<Key>, name: &str) -> bool {
+        let entry = key.and_then(|key| self.entries.get(&key));
+        entry.is_some_and(|entry| entry.phase == Phase::InFlight) || self.retired.contains_key(name)
     }
 
     /// Removes a source. A poll that is in flight for it goes on.
@@ -145,7 +228,7 @@ impl<T> Queue<T> {
             }
             Phase::Retired(_) => return,
             Phase::Held(predecessor) => self.retire(predecessor, None),
-            Phase::Waiting | Phase::Reserved => {}
+            Phase::Waiting | Phase::Reserved | Phase::Parked => {}
         }
         self.entries.remove(&key);
     }
@@ -158,12 +241,17 @@ impl<T> Queue<T> {
     }
 
     /// Starts a poll that was requested at `at`, unless the coming or current poll satisfies the request. Returns the
-    /// state if it starts, since the next request is then one for another poll.
+    /// state if it starts, since the next request is then one for another poll, and if the source is parked.
     pub(super) fn request(&mut self, key: Key, at: Instant) -> Option<&T> {
         let entry = self.entries.get_mut(&key)?;
-        if entry.phase != Phase::Waiting {
-            entry.requested = Some(at);
-            return None;
+        match entry.phase {
+            Phase::Waiting => {}
+            // It was parked after the request.
+            Phase::Parked => return entry.task.as_ref(),
+            Phase::Reserved | Phase::InFlight | Phase::Held(_) | Phase::Retired(_) => {
+                entry.requested = Some(at);
+                return None;
+            }
         }
         self.due.remove(&(entry.due, key));
         entry.due = at;
@@ -178,7 +266,11 @@ impl<T> Queue<T> {
             match entry.phase {
                 Phase::Waiting if entry.may_advance => pace(&mut self.pacer, *key, entry, now),
                 Phase::InFlight => entry.repoll = true,
-                Phase::Waiting | Phase::Reserved | Phase::Held(_) | Phase::Retired(_) => {}
+                Phase::Waiting
+                | Phase::Reserved
+                | Phase::Held(_)
+                | Phase::Parked
+                | Phase::Retired(_) => {}
             }
         }
     }
@@ -223,7 +315,10 @@ impl<T> Queue<T> {
                     self.due.remove(&(due, key));
                     let entry = self.entries.get_mut(&key)?;
                     let is_missed = now.duration_since(due) > MAX_LATENESS;
-                    if is_missed && entry.phase == Phase::Waiting {
+                    if is_missed && entry.phase == Phase::Reserved {
+                        // Reserved starts that have passed are no longer apart.
+                        entry.phase = Phase::Waiting;
+                    } else if is_missed && entry.phase == Phase::Waiting {
                         miss(&mut self.pacer, key, entry, now);
                         self.due.insert((entry.due, key));
                         continue;
@@ -280,6 +375,10 @@ impl<T> Queue<T> {
         entry.task = Some(task);
         (entry.due, entry.may_advance) = (next.due, next.may_advance);
         let requested = entry.requested.take();
+        if std::mem::take(&mut entry.parks) {
+            entry.phase = Phase::Parked;
+            return requested.is_some();
+        }
         if requested.is_some_and(|at| at > next.ended) {
             entry.due = now;
         }

@@ -36,6 +36,13 @@ impl RateLimiter {
         state.next = Some(start + state.every);
         start
     }
+
+    /// Assigns no start time before `now` and one interval.
+    pub(super) fn defer(&self, now: Instant) {
+        let mut state = self.state();
+        let earliest = now + state.every;
+        state.next = Some(state.next.map_or(earliest, |next| next.max(earliest)));
+    }
 }
 
 /// Rate limiters of all groups. They survive a reload, so that frequent reloads cannot exceed a limit.
@@ -83,6 +90,9 @@ mod tests {
         assert_eq!(limiter.reserve(start + second / 2), start + 2 * second);
         assert_eq!(limiter.reserve(start + 60 * second), start + 60 * second);
         assert_eq!(limiter.reserve(start + 60 * second), start + 61 * second);
+        limiter.defer(start + 70 * second);
+        limiter.defer(start + 69 * second);
+        assert_eq!(limiter.reserve(start + 70 * second), start + 71 * second);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 
 use super::crew::Crew;
+use super::gate::{Gate, HeldSources, PERMIT_RETRY};
 use super::max_polls::MaxPolls;
 use super::poller::Poller;
 use super::queue::{Key, Next, Queue, Source};
@@ -37,6 +38,10 @@ pub(super) enum Message {
     RepollAll,
     /// The sources of a new configuration.
     Change(Change),
+    /// A source is polled from now on, next at this time.
+    Hold(Arc<str>, Option<Instant>),
+    /// A source is not polled any more.
+    Release(Arc<str>),
 }
 
 /// The end of a poll.
@@ -75,6 +80,8 @@ pub(super) struct Scheduler {
     limits: Limits,
     reporter: Reporter,
     stats: Arc<SchedulerStats>,
+    /// The sources that are held, if not all are.
+    held: Option<HeldSources>,
 }
 
 impl Scheduler {
@@ -84,6 +91,7 @@ impl Scheduler {
         repoll_is_pending: Arc<AtomicBool>,
         reporter: Reporter,
         stats: Arc<SchedulerStats>,
+        gate: Option<Gate>,
     ) -> Scheduler {
         Scheduler {
             queue: Queue::default(),
@@ -95,6 +103,7 @@ impl Scheduler {
             limits: Limits::of_this_process(),
             reporter,
             stats,
+            held: gate.map(HeldSources::new),
         }
     }
 
@@ -109,12 +118,14 @@ impl Scheduler {
             if !suspended.is_zero() {
                 self.queue.resume(suspended, now);
             }
-            while let Some((key, poller)) = self.queue.take(now) {
-                self.start(key, poller);
-            }
+            let is_permitted = self.start_polls(now);
             self.send_reports(now);
             let mut wake = now + HEARTBEAT_INTERVAL;
-            wake = self.queue.next_start().map_or(wake, |start| start.min(wake));
+            let next_start = self.queue.next_start().filter(|_| is_permitted);
+            wake = next_start.map_or(wake, |start| start.min(wake));
+            if !is_permitted {
+                wake = now + PERMIT_RETRY;
+            }
             if !self.unsent.is_empty() {
                 wake = wake.min(now + RESEND_WAIT);
             }
@@ -131,6 +142,25 @@ impl Scheduler {
                 self.handle(message);
             }
         }
+    }
+
+    /// Starts the polls that are due. Returns false if a poll is due that may not start now.
+    fn start_polls(&mut self, now: Instant) -> bool {
+        while self.queue.next_start().is_some_and(|start| start <= now) {
+            if self.held.as_ref().is_some_and(|held| !held.are_permitted()) {
+                return false;
+            }
+            let Some((key, poller)) = self.queue.take(now) else { break };
+            if poller.stats.is_held() {
+                self.start(key, poller);
+            } else {
+                // Its release is on the way.
+                self.queue.park(key);
+                let next = Next { ended: now, due: now, may_advance: true };
+                self.done(Done { key, poller, next }, now);
+            }
+        }
+        true
     }
 
     fn handle(&mut self, message: Message) {
@@ -152,17 +182,36 @@ impl Scheduler {
                     self.queue.remove(key);
                 }
                 for Added { key, source } in added {
-                    self.queue.insert(key, source, now);
+                    match &mut self.held {
+                        Some(held) => held.insert(&mut self.queue, key, source, now),
+                        None => self.queue.insert(key, source, now),
+                    }
                 }
                 self.queue.compact(now);
+                if let Some(held) = &mut self.held {
+                    held.compact(&self.queue);
+                }
+            }
+            Message::Hold(source, next) => {
+                if let Some(held) = &mut self.held {
+                    held.hold(&mut self.queue, source, next, now);
+                }
+            }
+            Message::Release(source) => {
+                if let Some(held) = &mut self.held {
+                    held.release(&mut self.queue, source);
+                }
             }
         }
     }
 
     fn done(&mut self, Done { key, poller, next }: Done, now: Instant) {
-        let on_demand = Arc::clone(&poller.on_demand);
+        let (on_demand, source) = (Arc::clone(&poller.on_demand), Arc::clone(&poller.source));
         if self.queue.done(key, poller, next, now) {
             on_demand.acted();
+        }
+        if let Some(held) = &mut self.held {
+            held.report_released(&self.queue, &source.name);
         }
     }
 

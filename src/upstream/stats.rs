@@ -2,7 +2,7 @@
 //! that any thread can read them without blocking.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use strum::VariantArray as _;
@@ -63,6 +63,8 @@ pub enum Phase {
     Waiting,
     /// Polling.
     Polling,
+    /// Another replica polls the source.
+    Elsewhere,
 }
 
 impl Phase {
@@ -71,6 +73,7 @@ impl Phase {
         match self {
             Phase::Waiting => "waiting",
             Phase::Polling => "polling",
+            Phase::Elsewhere => "elsewhere",
         }
     }
 }
@@ -150,6 +153,8 @@ pub struct PollStats {
     micros: AtomicU64,
     /// Time of the latest phase change.
     since: Heartbeat,
+    /// False while another replica polls the source.
+    is_held: AtomicBool,
     /// The scheduler, for which the source waits between polls.
     scheduler: Arc<SchedulerStats>,
 }
@@ -168,6 +173,7 @@ impl PollStats {
             phases: AtomicU32::new(0),
             micros: AtomicU64::new(0),
             since: Heartbeat::new(),
+            is_held: AtomicBool::new(true),
             scheduler,
         }
     }
@@ -198,13 +204,31 @@ impl PollStats {
     /// Returns the phase, and the time since it began.
     pub fn phase(&self) -> (Phase, Duration) {
         let is_polling = self.phases.load(Ordering::Relaxed) % 2 == 1;
-        (if is_polling { Phase::Polling } else { Phase::Waiting }, self.since.age())
+        let phase = match is_polling {
+            true => Phase::Polling,
+            false if self.is_held() => Phase::Waiting,
+            false => Phase::Elsewhere,
+        };
+        (phase, self.since.age())
+    }
+
+    /// Returns true unless another replica polls the source.
+    pub fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
+    }
+
+    /// Records whether this replica polls the source.
+    pub(super) fn set_held(&self, is_held: bool) {
+        let is_changed = self.is_held.swap(is_held, Ordering::AcqRel) != is_held;
+        if is_changed && self.phase().0 != Phase::Polling {
+            self.since.beat();
+        }
     }
 
     /// Returns the time since the last heartbeat: that of the scheduler, or the start of the current poll.
     pub fn heartbeat_age(&self) -> Duration {
         match self.phase() {
-            (Phase::Waiting, _) => self.scheduler.heartbeat_age(),
+            (Phase::Waiting | Phase::Elsewhere, _) => self.scheduler.heartbeat_age(),
             (Phase::Polling, time) => time,
         }
     }
@@ -213,7 +237,7 @@ impl PollStats {
     /// `timeout`, and the scheduler beats regularly.
     pub fn heartbeat_bound(&self) -> Duration {
         match self.phase().0 {
-            Phase::Waiting => self.scheduler.heartbeat_bound(),
+            Phase::Waiting | Phase::Elsewhere => self.scheduler.heartbeat_bound(),
             Phase::Polling => self.timeout + GRACE,
         }
     }
@@ -295,5 +319,10 @@ mod tests {
         stats.end(Outcome::Ok, Duration::ZERO);
         assert_eq!(stats.phase().0, Phase::Waiting);
         assert!(stats.heartbeat_age() < stats.heartbeat_bound());
+        stats.set_held(false);
+        assert_eq!(stats.phase().0, Phase::Elsewhere);
+        assert_eq!(stats.heartbeat_bound(), SchedulerStats::default().heartbeat_bound());
+        stats.begin();
+        assert_eq!(stats.phase().0, Phase::Polling, "until its end");
     }
 }

@@ -292,7 +292,8 @@ fn source_whose_kept_reading_stays_fresh_waits_for_its_slot() {
     };
     let sources = shared(&sources);
     let pollers =
-        Pollers::start_with(fleet(&sources), &kept, &reporter, parts, system_threads()).unwrap();
+        Pollers::start_with(fleet(&sources), &kept, &reporter, parts, system_threads(), None)
+            .unwrap();
     let stats = pollers.handles().stats();
     let polls = |at: usize| stats[at].durations().count;
     eventually("the others are polled", || polls(1) == 1 && polls(2) == 1);

@@ -7,6 +7,7 @@ mod fake;
 mod faults;
 mod fetching;
 mod fleet;
+mod holding;
 mod kinds;
 mod lying_validators;
 mod polling;

@@ -22,7 +22,7 @@ use crate::upstream::crew::{Spawn, system_threads};
 use crate::upstream::fetch::Request;
 use crate::upstream::kind;
 use crate::upstream::pollers::Parts;
-use crate::upstream::{Fleet, KeptReadings, MaxPolls, Outcome, Phase, PollRequest, Pollers};
+use crate::upstream::{Fleet, Gate, KeptReadings, MaxPolls, Outcome, Phase, PollRequest, Pollers};
 
 pub(super) fn source(name: &str, url: String) -> Source {
     let level = JsonValue::new("level", "/level", Some(Unit::Percent));
@@ -66,6 +66,19 @@ pub(super) fn start(sources: &[Source], reporter: &Reporter) -> Pollers {
     start_with(&shared(sources), reporter, kind::request, system_threads())
 }
 
+/// Starts pollers that poll sources only while they are held.
+pub(super) fn start_gated(sources: &[Source], reporter: &Reporter, gate: Gate) -> Pollers {
+    let parts = Parts {
+        system_tls: tls::trusting(&[]),
+        no_tls: tls::trusting(&[]),
+        resolver: ThreadedResolver::system(),
+        request: kind::request,
+    };
+    let (sources, kept) = (shared(sources), KeptReadings::new());
+    Pollers::start_with(fleet(&sources), &kept, reporter, parts, system_threads(), Some(gate))
+        .unwrap()
+}
+
 /// Starts pollers that build requests and create threads in the given ways.
 pub(super) fn start_with(
     sources: &[Arc<Source>],
@@ -79,7 +92,7 @@ pub(super) fn start_with(
         resolver: ThreadedResolver::system(),
         request,
     };
-    Pollers::start_with(fleet(sources), &KeptReadings::new(), reporter, parts, spawn).unwrap()
+    Pollers::start_with(fleet(sources), &KeptReadings::new(), reporter, parts, spawn, None).unwrap()
 }
 
 pub(super) fn shared(sources: &[Source]) -> Vec<Arc<Source>> {
