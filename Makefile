@@ -15,11 +15,12 @@ AS_PROFILE = $(if $(filter-out dev,$(PROFILE)),--profile $(PROFILE))
 AS_TESTED = $(if $(filter dev,$(PROFILE)),--bins --examples)
 
 # Programs that the tests run, each with its Debian package. Only packages of missing programs are
-# installed, since a Node.js from elsewhere conflicts with Debian's npm.
+# installed, since a Node.js from elsewhere conflicts with Debian's npm. Debian's PostgreSQL is not on the path.
 TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb aiosmtpd:python3-aiosmtpd caddy:caddy \
 	chromium:chromium chromedriver:chromium-driver curl:curl fish:fish git:git gnuplot:gnuplot-nox \
-	groff:groff-base http:httpie ip:iproute2 jq:jq nginx:nginx-light npm:npm openssl:openssl \
-	python3:python3-requests \
+	groff:groff-base haproxy:haproxy http:httpie ip:iproute2 jq:jq nginx:nginx-light npm:npm \
+	openssl:openssl pgbouncer:pgbouncer /usr/lib/postgresql/*/bin/postgres:postgresql \
+	python3:python3-requests setpriv:util-linux \
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-analyze:systemd systemd-socket-activate:systemd wget:wget zsh:zsh
 

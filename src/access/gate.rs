@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -14,9 +14,10 @@ use http::header::HOST;
 use super::active_rules::ActiveRules;
 use super::denial::{Denial, Pass, Role, RouteAccess};
 use super::device::Devices;
+use super::exchange::ExchangeState;
 use super::identify::sent_token;
 use super::identity::Identity;
-use super::key::{MacKey, NoRandomness};
+use super::key::{MacKey, NoRandomness, random};
 use super::passwords::Passwords;
 use super::rules::{Admission, Rules, Scope, User};
 use super::sessions::{SessionWriter, Sessions};
@@ -36,7 +37,8 @@ pub(super) type WallClock = Box<dyn Fn() -> u64 + Send + Sync>;
 
 /// Checks requests against the rules in force.
 pub struct Gate {
-    pub(super) key: MacKey,
+    /// Key of the fingerprints of records, which replicas share.
+    pub(super) key: ArcSwap<MacKey>,
     pub(super) clock: Clock,
     pub(super) wall_clock: WallClock,
     active_rules: ArcSwap<ActiveRules>,
@@ -44,10 +46,13 @@ pub struct Gate {
     pub(super) passwords: Passwords,
     /// Failures of tokens, by address.
     pub(super) by_token: Mutex<Throttle>,
-    pub(super) devices: Devices,
+    pub(super) devices: ArcSwap<Devices>,
     pub(super) sessions: Sessions,
     pub(super) stats: Arc<Stats>,
     pub(super) log: Mutex<LogThrottle>,
+    pub(super) exchange: Mutex<ExchangeState>,
+    /// Seconds by which the database's clock is ahead of this machine's, if they differ.
+    pub(super) clock_offset: AtomicI64,
 }
 
 impl Gate {
@@ -78,23 +83,26 @@ impl Gate {
         clock: Clock,
         wall_clock: WallClock,
     ) -> Result<Gate, NoRandomness> {
-        let key = MacKey::random()?;
+        let key_bytes = random::<32>()?;
+        let key = MacKey::of(&key_bytes);
         sessions.sync(users(&rules));
         let active_rules = ActiveRules::new(rules, &key, None, 0);
         let passwords = Passwords::default();
         passwords.retain(active_rules.proofs());
         Ok(Gate {
-            key,
+            key: ArcSwap::from_pointee(key),
             clock,
             wall_clock,
             active_rules: ArcSwap::from_pointee(active_rules),
             generations: AtomicU64::new(1),
             passwords,
             by_token: Mutex::default(),
-            devices: sessions.devices(),
+            devices: ArcSwap::from_pointee(sessions.devices()),
             sessions,
             stats: Arc::default(),
             log: Mutex::default(),
+            exchange: Mutex::new(ExchangeState::new(key_bytes)),
+            clock_offset: AtomicI64::new(0),
         })
     }
 
@@ -105,7 +113,8 @@ impl Gate {
         // Sessions first, so that the new rules never admit a session of an account that was removed.
         self.sessions.sync(users(&rules));
         let before = self.active_rules.load();
-        let active_rules = ActiveRules::new(rules, &self.key, before.accounts.as_ref(), generation);
+        let active_rules =
+            ActiveRules::new(rules, &self.key.load(), before.accounts.as_ref(), generation);
         // Known networks before the rules, so that the first success under the new rules is recorded.
         self.passwords.retain(active_rules.proofs());
         self.active_rules.store(Arc::new(active_rules));

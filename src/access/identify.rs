@@ -76,8 +76,9 @@ impl Gate {
         }
         let now = (self.clock)();
         let address = ClientAddress::of(request);
-        let network = address.fingerprint(&self.key);
-        let fingerprint = self.key.fingerprint(&[b"token", token.as_bytes()]);
+        let key = self.key.load();
+        let network = address.fingerprint(&key);
+        let fingerprint = key.fingerprint(&[b"token", token.as_bytes()]);
         let guess = Guess { generation: active_rules.generation, fingerprint };
         let delay = {
             let mut tokens = self.tokens();
@@ -88,7 +89,7 @@ impl Gate {
                 None
             } else {
                 let backoff = backoff(&accounts.limits, accounts.limits.failures_per_address);
-                tokens.charge(&network, guess, now, backoff);
+                tokens.charge(&network, guess, now, backoff, true);
                 tokens.confirm(&network, guess, now)
             }
         };
@@ -107,15 +108,16 @@ impl Gate {
         request: &Request,
         (user, password): (&str, &[u8]),
     ) -> Result<(&'a Account, Option<CookieValue>), Denial> {
-        let now = (self.wall_clock)();
+        let now = self.unix_time();
         // A name without an account takes the same steps. No cookie is ever issued for its proof of zeros.
         let proof = accounts.user(user).map_or([0; 32], |account| account.proof);
         let mut devices = cookies::of_kind(request, active_rules.site_url(), DEVICE_COOKIE);
-        let device = devices.find_map(|cookie| self.devices.verify(cookie.value, &proof, now));
+        let issuer = self.devices.load();
+        let device = devices.find_map(|cookie| issuer.verify(cookie.value, &proof, now));
         let credentials = (user, password);
         let monotonic_now = (self.clock)();
         let attempt = Attempt::new(
-            &self.key,
+            &self.key.load(),
             active_rules.generation,
             request,
             credentials,
@@ -126,7 +128,7 @@ impl Gate {
         let account = account.map_err(|error| self.refused(accounts, error, &attempt))?;
         let is_fresh = device.is_some_and(|device| !device.is_due);
         // The caller is admitted even if no cookie can be issued.
-        let issued = (!is_fresh).then(|| self.devices.issue(&account.proof, now).ok()).flatten();
+        let issued = (!is_fresh).then(|| issuer.issue(&account.proof, now).ok()).flatten();
         Ok((account, issued.map(CookieValue)))
     }
 
@@ -166,7 +168,7 @@ impl Gate {
         let credentials = (user, password.as_bytes());
         let (account, device) =
             self.authenticate_password(active_rules, accounts, request, credentials)?;
-        let (lifetime, now) = (accounts.limits.session, (self.wall_clock)());
+        let (lifetime, now) = (accounts.limits.session, self.unix_time());
         let issued = self.sessions.issue(user, &account.password_hash, now, lifetime.as_secs());
         match issued {
             Ok(Some(session)) => {
@@ -194,7 +196,7 @@ impl Gate {
         active_rules: &ActiveRules,
         request: &'r Request,
     ) -> (Vec<&'r str>, SignOut) {
-        let now = (self.wall_clock)();
+        let now = self.unix_time();
         let sent = cookies::of_kind(request, active_rules.site_url(), SESSION_COOKIE);
         let ended = sent.filter(|cookie| self.sessions.end(cookie.value, now));
         let ended: Vec<_> = ended.map(|cookie| cookie.name).collect();
@@ -220,7 +222,7 @@ impl Gate {
         accounts: &'a Accounts,
         request: &Request,
     ) -> Option<Holder<'a>> {
-        let (now, lifetime) = ((self.wall_clock)(), accounts.limits.session.as_secs());
+        let (now, lifetime) = (self.unix_time(), accounts.limits.session.as_secs());
         let mut sent = cookies::of_kind(request, active_rules.site_url(), SESSION_COOKIE);
         let session = sent.find_map(|cookie| self.sessions.find(cookie.value, now, lifetime))?;
         accounts.holder(&session.account)

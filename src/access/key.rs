@@ -23,7 +23,7 @@ pub(super) type Fingerprint = [u8; 32];
 pub(super) struct MacKey(hmac::Key);
 
 impl MacKey {
-    /// Generates a key that ends with the process.
+    #[cfg(test)]
     pub(super) fn random() -> Result<MacKey, NoRandomness> {
         Ok(MacKey::of(&random::<32>()?))
     }

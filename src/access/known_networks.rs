@@ -70,6 +70,12 @@ impl KnownNetworks {
         self.current = proofs;
     }
 
+    /// Drops all networks.
+    pub(super) fn clear(&mut self) {
+        self.by_proof.clear();
+        self.counts.clear();
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.counts.len()

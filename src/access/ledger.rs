@@ -1,6 +1,8 @@
 //! Records of password attempts: failure counters, known networks, and the comparisons of the last
 //! second.
 
+mod replicas;
+
 use std::time::Duration;
 
 use super::attempt::{Attempt, AttemptError};
@@ -44,8 +46,10 @@ impl Caller {
 }
 
 /// Records of all attempts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
+    /// Number of replicas that share the comparisons of unknown callers.
+    pub(super) replicas: usize,
     by_address: Throttle,
     /// Failures of unknown callers, by the account named.
     by_account: Throttle,
@@ -65,6 +69,23 @@ pub(super) struct Ledger {
     known_callers: ComparisonLimit,
 }
 
+impl Default for Ledger {
+    fn default() -> Ledger {
+        Ledger {
+            replicas: 1,
+            by_address: Throttle::default(),
+            by_account: Throttle::default(),
+            by_account_known: Throttle::default(),
+            by_device: Throttle::default(),
+            by_account_device: Throttle::default(),
+            busy: Throttle::default(),
+            known_networks: KnownNetworks::default(),
+            strangers: ComparisonLimit::default(),
+            known_callers: ComparisonLimit::default(),
+        }
+    }
+}
+
 /// One of the failure counters that an attempt concerns.
 struct Counter<'a> {
     throttle: &'a mut Throttle,
@@ -73,8 +94,8 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    fn charge(self, attempt: &Attempt<'_>) {
-        self.throttle.charge(&self.key, attempt.guess, attempt.now, self.backoff);
+    fn charge(self, attempt: &Attempt<'_>, is_verified: bool) {
+        self.throttle.charge(&self.key, attempt.guess, attempt.now, self.backoff, is_verified);
     }
 }
 
@@ -144,16 +165,16 @@ impl Ledger {
     /// Counts the attempt as a failure until [`Ledger::refund`].
     pub(super) fn charge(&mut self, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
         let Counters { own, account, .. } = self.counters(caller, attempt, limits);
-        own.charge(attempt);
-        account.charge(attempt);
+        own.charge(attempt, true);
+        account.charge(attempt, true);
     }
 
     /// Counts a known caller's attempt that is refused as busy, until [`Ledger::refund`]. Names without an
     /// account are charged like those with one.
     pub(super) fn charge_busy(&mut self, caller: Caller, attempt: &Attempt<'_>, limits: &Limits) {
         let Counters { account, busy, .. } = self.counters(caller, attempt, limits);
-        account.charge(attempt);
-        busy.charge(attempt);
+        account.charge(attempt, false);
+        busy.charge(attempt, false);
     }
 
     /// Reverts every charge for a guess, as its password was right or was not compared.
@@ -193,7 +214,8 @@ impl Ledger {
         // One neighbourhood gets at most half. An attacker that owns one, with its 65,536 IPv6 networks,
         // thus leaves the other half to other callers. Networks with a wrong guess on record get three
         // quarters at most, since they can repeat that guess without being charged.
-        let limit = limits.strangers_per_second;
+        // Replicas share the limit, so that they compare no more together.
+        let limit = (limits.strangers_per_second / self.replicas).max(1);
         let reserved = if self.by_address.has_failed(&attempt.network) { limit / 4 } else { 0 };
         let allowed = PerSecond { all: limit - reserved, of_group: limit.div_ceil(2) };
         let is_granted = self.strangers.take(attempt.neighbourhood, allowed, attempt.now);

@@ -33,6 +33,7 @@ mod cookies;
 mod credentials;
 mod denial;
 mod device;
+mod exchange;
 mod gate;
 mod hosts;
 mod identify;
@@ -56,6 +57,9 @@ mod verifications;
 pub use active_rules::ActiveRules;
 pub use admin_writes::{AdminWriteDenial, AdminWriter};
 pub use denial::{CookieValue, Denial, OriginMismatch, Pass, Role, RouteAccess, SignedIn};
+pub use exchange::{
+    CountRow, EndedRow, Incoming, KeyRow, MAX_COUNTS, MAX_ENDED, MAX_KEYS, Outgoing, SecretRow,
+};
 pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};
 pub use key::NoRandomness;
@@ -72,6 +76,7 @@ pub use scheme::{is_secure, requested_port};
 pub use sessions::{SessionWriter, SignOut};
 pub use site_url::{SiteUrl, SiteUrlError};
 pub use stats::{CallerClass, FailureReason, Stats};
+pub use throttle::Instance;
 
 /// Prefix of the names of session cookies; a port number follows.
 pub const SESSION_COOKIE: &str = "pumphouse_session_";

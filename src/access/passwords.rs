@@ -23,12 +23,16 @@
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::accounts::{Account, Accounts};
 use super::attempt::{Attempt, AttemptError};
+use super::exchange::CountRow;
 use super::key::Fingerprint;
 use super::ledger::{Caller, Ledger};
+use super::rules::Limits;
 use super::stats::Stats;
+use super::throttle::Instance;
 use super::verifications::{Permit, Verifications};
 
 /// Checks passwords.
@@ -133,6 +137,36 @@ impl Passwords {
     /// Drops the known networks of all proofs but these, and stops recording networks for others.
     pub(super) fn retain(&self, proofs: HashSet<Fingerprint>) {
         self.ledger().known_networks.retain(proofs);
+    }
+
+    /// Returns counts of failures that other replicas have not been sent, at most `max`.
+    pub(super) fn unsent(&self, now: Instant, longest: Duration, max: usize) -> Vec<CountRow> {
+        self.ledger().unsent(now, longest, max)
+    }
+
+    /// Notes that counts were sent.
+    pub(super) fn sent(&self, rows: &[CountRow]) {
+        self.ledger().sent(rows);
+    }
+
+    /// Has all counts sent again.
+    pub(super) fn resend(&self) {
+        self.ledger().resend();
+    }
+
+    /// Takes the counts of other replicas.
+    pub(super) fn observe(&self, rows: &[(Instance, CountRow)], now: Instant, limits: &Limits) {
+        self.ledger().observe(rows, now, limits);
+    }
+
+    /// Sets the number of replicas that share the comparisons of unknown callers.
+    pub(super) fn set_replicas(&self, replicas: usize) {
+        self.ledger().replicas = replicas.max(1);
+    }
+
+    /// Drops all records of callers, whose fingerprints have changed.
+    pub(super) fn clear(&self) {
+        self.ledger().clear();
     }
 
     /// Takes permits until none is left for known callers of that limit.

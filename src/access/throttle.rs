@@ -3,10 +3,19 @@
 //! An attempt is charged as a failure before the password is compared, and refunded if the password was
 //! right. Concurrent attempts therefore cannot pass the check together: the free failures, and then one
 //! attempt after each wait, reach a comparison. A caller that must wait is refused and not delayed.
+//!
+//! Replicas that share a store exchange their counts (`replicas`). What another one has counted reaches this one
+//! with the next exchange, and sets the wait here.
+
+mod record;
+mod replicas;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use self::record::{Pending, Record};
+pub(super) use self::replicas::Count;
+pub use self::replicas::Instance;
 use super::key::Fingerprint;
 
 /// Growth of waits, and bound of the number of records.
@@ -38,49 +47,19 @@ const EXTRA_PENDING: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     records: HashMap<Fingerprint, Record>,
+    /// Incremented by each change that other replicas have to learn of.
+    version: u64,
+    /// True if such a change may not have been sent.
+    has_unsent: bool,
 }
 
-#[derive(Debug, Clone)]
-struct Record {
-    failures: usize,
-    /// Start of the period after which the next failure is forgotten.
-    since: Instant,
-    /// End of the wait.
-    until: Instant,
-    /// The latest wrong guess.
-    wrong: Option<Guess>,
-    pending: Vec<Pending>,
-}
-
-/// A charge that may be refunded.
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    guess: Guess,
-    until_before: Instant,
-    until_charged: Instant,
-}
-
-impl Record {
-    fn new(now: Instant) -> Record {
-        Record { failures: 0, since: now, until: now, wrong: None, pending: Vec::new() }
-    }
-
-    /// Forgets one failure for each `longest` that has passed.
-    fn age(&mut self, now: Instant, longest: Duration) {
-        let elapsed = now.saturating_duration_since(self.since);
-        let forgotten = elapsed.as_nanos() / longest.as_nanos().max(1);
-        let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX);
-        self.failures = self.failures.saturating_sub(forgotten as usize);
-        self.since = if self.failures == 0 { now } else { self.since + longest * forgotten };
-    }
-
-    fn is_expired(&self, now: Instant) -> bool {
-        self.failures == 0 && self.until <= now
-    }
-
-    fn take_pending(&mut self, guess: &Guess) -> Option<Pending> {
-        let place = self.pending.iter().position(|pending| pending.guess == *guess)?;
-        Some(self.pending.remove(place))
+impl Backoff {
+    /// Returns the wait after a failure, if there have been that many.
+    fn delay(&self, failures: usize) -> Option<Duration> {
+        let beyond = failures.checked_sub(self.free + 1)?;
+        let doubled = u32::try_from(beyond).ok().and_then(|times| 2_u32.checked_pow(times));
+        let delay = doubled.and_then(|times| self.first.checked_mul(times));
+        Some(delay.unwrap_or(self.longest).min(self.longest))
     }
 }
 
@@ -104,33 +83,51 @@ impl Throttle {
     }
 
     /// Counts an attempt as a failure until [`Throttle::refund`]. A guess that is already pending is
-    /// not counted again, so parallel requests with one password are charged once.
+    /// not counted again, so parallel requests with one password are charged once. `is_verified` is true if a
+    /// verification follows at once.
     pub(super) fn charge(
         &mut self,
         key: &Fingerprint,
         guess: Guess,
         now: Instant,
         backoff: Backoff,
+        is_verified: bool,
     ) {
-        if !self.records.contains_key(key) && self.records.len() >= backoff.cap {
-            make_room(&mut self.records, now, backoff);
-        }
-        let record = self.records.entry(*key).or_insert_with(|| Record::new(now));
+        let record = self.record(key, now, backoff);
         if record.pending.iter().any(|pending| pending.guess == guess) {
             return;
         }
         record.age(now, backoff.longest);
         record.failures += 1;
         let until_before = record.until;
-        if let Some(beyond) = record.failures.checked_sub(backoff.free + 1) {
-            let doubled = u32::try_from(beyond).ok().and_then(|times| 2_u32.checked_pow(times));
-            let delay = doubled.and_then(|times| backoff.first.checked_mul(times));
-            record.until = now + delay.unwrap_or(backoff.longest).min(backoff.longest);
+        if let Some(delay) = backoff.delay(record.total(now, backoff.longest)) {
+            record.until = now + delay;
         }
         if record.pending.len() >= backoff.free.saturating_add(EXTRA_PENDING) {
             record.pending.remove(0);
         }
-        record.pending.push(Pending { guess, until_before, until_charged: record.until });
+        let until_charged = record.until;
+        record.pending.push(Pending { guess, until_before, until_charged, is_verified });
+        if !is_verified {
+            record.at = now;
+            self.publish(key);
+        }
+    }
+
+    /// Returns the record of `key`, a new one if it has none. At the bound another one is evicted for it.
+    fn record(&mut self, key: &Fingerprint, now: Instant, backoff: Backoff) -> &mut Record {
+        if !self.records.contains_key(key) && self.records.len() >= backoff.cap {
+            make_room(&mut self.records, now, backoff);
+        }
+        self.records.entry(*key).or_insert_with(|| Record::new(now))
+    }
+
+    /// Notes that other replicas have to learn of the record of `key`.
+    fn publish(&mut self, key: &Fingerprint) {
+        let Some(record) = self.records.get_mut(key) else { return };
+        self.version += 1;
+        record.changed = self.version;
+        self.has_unsent = true;
     }
 
     /// Reverts the charge for a guess that was right, and the wait that it caused.
@@ -140,6 +137,9 @@ impl Throttle {
         record.failures = record.failures.saturating_sub(1);
         if record.until == pending.until_charged {
             record.until = pending.until_before;
+        }
+        if !pending.is_verified {
+            self.publish(key);
         }
     }
 
@@ -153,7 +153,72 @@ impl Throttle {
         let record = self.records.get_mut(key)?;
         record.take_pending(&guess);
         record.wrong = Some(guess);
-        (record.until > now).then(|| record.until - now)
+        record.at = now;
+        let wait = (record.until > now).then(|| record.until - now);
+        self.publish(key);
+        wait
+    }
+
+    /// Returns the counts that other replicas have not been sent, by key.
+    pub(super) fn unsent(&mut self) -> Vec<(Fingerprint, Count)> {
+        if !self.has_unsent {
+            return Vec::new();
+        }
+        let is_unsent = |record: &Record| {
+            record.changed > record.sent && (record.sent > 0 || record.published() > 0)
+        };
+        let unsent = self.records.iter().filter(|(_, record)| is_unsent(record));
+        let unsent: Vec<(Fingerprint, Count)> = unsent
+            .map(|(key, record)| {
+                let (version, failures) = (record.changed, record.published());
+                let (since, at, tag) = (record.since, record.at, record.tag());
+                (*key, Count { version, failures, since, at, tag })
+            })
+            .collect();
+        self.has_unsent = !unsent.is_empty();
+        unsent
+    }
+
+    /// Notes that a version of a count was sent.
+    pub(super) fn sent(&mut self, key: &Fingerprint, version: u64) {
+        if let Some(record) = self.records.get_mut(key) {
+            record.sent = record.sent.max(version);
+        }
+    }
+
+    /// Has every count sent again.
+    pub(super) fn resend(&mut self) {
+        self.records.values_mut().for_each(|record| record.sent = 0);
+        self.has_unsent = true;
+    }
+
+    /// Takes the count of another process, and sets the wait that follows from the failures of all.
+    pub(super) fn observe(
+        &mut self,
+        key: &Fingerprint,
+        instance: Instance,
+        count: Count,
+        now: Instant,
+        backoff: Backoff,
+    ) {
+        if count.failures == 0 && !self.records.contains_key(key) {
+            return;
+        }
+        let record = self.record(key, now, backoff);
+        record.age(now, backoff.longest);
+        if !record.others.observe(instance, count) {
+            return;
+        }
+        let own = (record.failures > 0).then_some(record.at);
+        let latest = record.others.latest().max(own).unwrap_or(now).min(now);
+        if let Some(delay) = backoff.delay(record.total(now, backoff.longest)) {
+            record.until = record.until.max(latest + delay);
+        }
+    }
+
+    /// Drops all records.
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
     }
 
     #[cfg(test)]
@@ -170,7 +235,8 @@ fn make_room(records: &mut HashMap<Fingerprint, Record>, now: Instant, backoff: 
         !record.is_expired(now)
     });
     while records.len() >= backoff.cap.max(1) {
-        let least = records.iter().min_by_key(|(_, record)| (record.failures, record.until));
+        let rank = |record: &Record| (record.total(now, backoff.longest), record.until);
+        let least = records.iter().min_by_key(|(_, record)| rank(record));
         let Some(least) = least.map(|(key, _)| *key) else { return };
         records.remove(&least);
     }
@@ -193,7 +259,7 @@ mod tests {
 
     /// Charges and confirms a wrong guess.
     fn fail(throttle: &mut Throttle, key: u8, number: u8, now: Instant) -> Option<Duration> {
-        throttle.charge(&[key; 32], guess(number), now, BACKOFF);
+        throttle.charge(&[key; 32], guess(number), now, BACKOFF, true);
         throttle.confirm(&[key; 32], guess(number), now)
     }
 
@@ -223,7 +289,7 @@ mod tests {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..3 {
             assert_eq!(throttle.wait(&[0; 32], now), None);
-            throttle.charge(&[0; 32], guess(number), now, BACKOFF);
+            throttle.charge(&[0; 32], guess(number), now, BACKOFF, true);
         }
         assert_eq!(throttle.wait(&[0; 32], now), Some(seconds(1)), "three pending attempts");
     }
@@ -235,8 +301,8 @@ mod tests {
         fail(&mut throttle, 0, 1, now);
         for _ in 0..9 {
             // Twice, as by two requests of one page.
-            throttle.charge(&[0; 32], guess(9), now, BACKOFF);
-            throttle.charge(&[0; 32], guess(9), now, BACKOFF);
+            throttle.charge(&[0; 32], guess(9), now, BACKOFF, true);
+            throttle.charge(&[0; 32], guess(9), now, BACKOFF, true);
             throttle.refund(&[0; 32], &guess(9));
             throttle.refund(&[0; 32], &guess(9));
             assert_eq!(throttle.wait(&[0; 32], now), None);
@@ -248,8 +314,8 @@ mod tests {
         );
         // A refund does not shorten the wait that another attempt has set.
         let later = now + seconds(1);
-        throttle.charge(&[0; 32], guess(9), later, BACKOFF);
-        throttle.charge(&[0; 32], guess(3), later, BACKOFF);
+        throttle.charge(&[0; 32], guess(9), later, BACKOFF, true);
+        throttle.charge(&[0; 32], guess(3), later, BACKOFF, true);
         throttle.refund(&[0; 32], &guess(9));
         assert_eq!(throttle.wait(&[0; 32], later), Some(seconds(4)));
     }
@@ -265,7 +331,7 @@ mod tests {
         assert!(!throttle.is_known_wrong(&[0; 32], &Guess { generation: 2, ..guess(8) }));
         assert!(!throttle.is_known_wrong(&[1; 32], &guess(8)));
         // An attempt whose outcome is open is not known to be wrong.
-        throttle.charge(&[0; 32], guess(20), now, BACKOFF);
+        throttle.charge(&[0; 32], guess(20), now, BACKOFF, true);
         assert!(!throttle.is_known_wrong(&[0; 32], &guess(20)));
     }
 
@@ -305,7 +371,7 @@ mod tests {
     fn pending_attempts_of_a_record_are_bounded() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..100 {
-            throttle.charge(&[0; 32], guess(number), now, BACKOFF);
+            throttle.charge(&[0; 32], guess(number), now, BACKOFF, true);
         }
         assert_eq!(throttle.records[&[0; 32]].pending.len(), BACKOFF.free + EXTRA_PENDING);
         assert_eq!(throttle.records[&[0; 32]].failures, 100);

@@ -355,4 +355,55 @@ mod tests {
         assert!(failure.message.contains("ca_file"), "{failure}");
         server.join().unwrap();
     }
+
+    #[test]
+    fn checks_of_a_certificate_are_those_that_were_asked_for() {
+        use crate::outbound::tls::{encrypting_only, trusting, trusting_for_any_name};
+        use hostile::certificates::{authority, server};
+        const YEARS: (i32, i32) = (2020, 2120);
+        let key = || rcgen::KeyPair::generate().unwrap();
+        let ca = rcgen::CertifiedIssuer::self_signed(authority("ca", YEARS), key()).unwrap();
+        let other = rcgen::CertifiedIssuer::self_signed(authority("ca", YEARS), key()).unwrap();
+        let leaf_key = key();
+        let leaf = server("db.test", YEARS).signed_by(&leaf_key, &ca).unwrap();
+        let leaf = leaf.der().clone();
+        let (ca, other) = ([ca.der().clone()], [other.der().clone()]);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![leaf.clone()],
+                PrivateKeyDer::try_from(leaf_key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let config = Arc::new(config);
+        let cases = [
+            (trusting(&ca), "db.test", true),
+            (trusting(&ca), "other.test", false),
+            (trusting(&other), "db.test", false),
+            (trusting_for_any_name(&ca), "other.test", true),
+            (trusting_for_any_name(&other), "db.test", false),
+            (encrypting_only(), "other.test", true),
+        ];
+        let (listener, port) = listener();
+        let count = cases.len();
+        let thread = thread::spawn(move || {
+            for _ in 0..count {
+                let (mut socket, _) = listener.accept().unwrap();
+                let mut connection = ServerConnection::new(config.clone()).unwrap();
+                let mut bytes = [0; 1];
+                let _ = Stream::new(&mut connection, &mut socket).read(&mut bytes);
+            }
+        });
+        for (number, (tls, host, is_accepted)) in cases.into_iter().enumerate() {
+            let encrypted = connected(port, Instant::now() + AMPLE).encrypt(host, &tls);
+            assert_eq!(encrypted.is_ok(), is_accepted, "case {number}");
+            if let Ok(stream) = encrypted {
+                assert_eq!(stream.peer_certificate(), Some(&leaf));
+            }
+        }
+        thread.join().unwrap();
+    }
 }

@@ -34,10 +34,11 @@ struct StoredAccount {
     name: String,
     password: String,
     key: String,
+    generation: i64,
     revoked: HashMap<String, u64>,
 }
 
-deserialize_members!(StoredAccount { name, password, key, revoked } required { name, password, key, revoked });
+deserialize_members!(StoredAccount { name, password, key, generation, revoked } required { name, password, key, revoked });
 
 /// Error of loading the file.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,7 @@ pub(super) fn encode(keys: &KeyStore) -> Vec<u8> {
         name: name.clone(),
         password: text(&account_key.password),
         key: text(&account_key.key),
+        generation: account_key.generation,
         revoked: account_key.revoked.iter().map(|(id, expires)| (text(id), *expires)).collect(),
     };
     let stored = Stored {
@@ -115,10 +117,15 @@ pub(super) fn decode(bytes: &[u8]) -> Option<KeyStore> {
     let account = |stored: StoredAccount| {
         let revoked = stored.revoked.into_iter();
         let revoked = revoked.map(|(id, expires)| Some((array::<ID>(&id)?, expires)));
+        let revoked: HashMap<[u8; ID], u64> = revoked.collect::<Option<_>>()?;
         let account_key = AccountKey {
             password: array(&stored.password)?,
             key: array(&stored.key)?,
-            revoked: revoked.collect::<Option<_>>()?,
+            // Files of earlier versions have none.
+            generation: stored.generation.max(1),
+            unsent: revoked.keys().copied().collect(),
+            revoked,
+            is_sent: false,
         };
         Some((stored.name, account_key))
     };

@@ -21,13 +21,33 @@ pub(super) struct AccountKey {
     /// SHA-256 of the password hash that the key belongs to.
     pub(super) password: [u8; 32],
     pub(super) key: [u8; 32],
+    /// Incremented each time that the key is replaced. Replicas use the key of the highest one.
+    pub(super) generation: i64,
     /// Session ids with their expiry, in seconds since 1970.
     pub(super) revoked: HashMap<[u8; ID], u64>,
+    /// Those that the store may not have.
+    pub(super) unsent: Vec<[u8; ID]>,
+    /// True if the store has the key.
+    pub(super) is_sent: bool,
 }
 
 impl AccountKey {
     fn new(password: [u8; 32]) -> Result<AccountKey, NoRandomness> {
-        Ok(AccountKey { password, key: random()?, revoked: HashMap::new() })
+        Ok(AccountKey {
+            password,
+            key: random()?,
+            generation: 1,
+            revoked: HashMap::new(),
+            unsent: Vec::new(),
+            is_sent: false,
+        })
+    }
+
+    /// Replaces the key, which ends all sessions, by one of the generation after this one.
+    pub(super) fn replace(&mut self, generation: i64) -> Result<(), NoRandomness> {
+        let generation = generation.saturating_add(1);
+        *self = AccountKey { generation, ..AccountKey::new(self.password)? };
+        Ok(())
     }
 
     /// Returns true if the key belongs to that password hash.
@@ -72,9 +92,13 @@ impl KeyStore {
             }
             if own.key == theirs.key {
                 let before = own.revoked.len();
+                own.unsent
+                    .extend(theirs.revoked.keys().filter(|id| !own.revoked.contains_key(*id)));
                 own.revoked.extend(theirs.revoked);
                 changed |= own.revoked.len() != before;
-            } else {
+            } else if theirs.generation > own.generation
+                || theirs.generation == own.generation && !own.is_sent
+            {
                 *own = theirs;
                 changed = true;
             }
@@ -93,10 +117,14 @@ impl KeyStore {
         let Some(account_key) = self.accounts.get_mut(account) else { return Ok(()) };
         if account_key.revoked.len() >= MAX_REVOKED {
             account_key.revoked.retain(|_, expires| *expires > now);
+            let revoked = &account_key.revoked;
+            account_key.unsent.retain(|id| revoked.contains_key(id));
         }
-        account_key.revoked.insert(id, expires);
+        if account_key.revoked.insert(id, expires).is_none() {
+            account_key.unsent.push(id);
+        }
         if account_key.revoked.len() > MAX_REVOKED {
-            *account_key = AccountKey::new(account_key.password)?;
+            account_key.replace(account_key.generation)?;
         }
         Ok(())
     }

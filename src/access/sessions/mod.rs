@@ -18,9 +18,14 @@
 //!
 //! Only the process that has the lock on the history writes the file. A second one refuses what it cannot store
 //! in the same way, and when it gets the lock it adopts the sign-outs that the first one has stored.
+//!
+//! Replicas that share a store exchange keys and sign-outs (`replicas`). The file then serves a start while the
+//! database is away. Once it answers, the key of the higher generation holds, and of one generation that of the
+//! database.
 
 mod file;
 mod key_store;
+mod replicas;
 mod writer;
 
 use std::path::Path;
@@ -32,6 +37,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use self::key_store::KeyStore;
+use self::replicas::Retirement;
 use super::device::Devices;
 use super::key::{Fingerprint, MacKey, NoRandomness, random};
 use super::password::PasswordHash;
@@ -98,6 +104,7 @@ struct Shared {
 
 struct State {
     keys: KeyStore,
+    retirement: Retirement,
     /// Incremented by each change of the keys.
     version: u64,
     /// Version on disk.
@@ -145,6 +152,7 @@ impl Sessions {
     fn over(keys: KeyStore, version: u64, has_file: bool) -> Result<Sessions, NoRandomness> {
         let state = State {
             keys,
+            retirement: Retirement::default(),
             version,
             written: 0,
             has_file,
@@ -168,6 +176,7 @@ impl Sessions {
     /// Ends the sessions of all accounts that are not among `users` or have another password hash there.
     pub(super) fn sync(&self, users: &[User]) {
         let mut state = self.shared.state();
+        state.restart_retirement();
         match state.keys.sync(users) {
             Ok(false) => return,
             Ok(true) => {}

@@ -18,6 +18,7 @@ use crate::engine::{Peer, Request};
 mod device_cookies;
 mod guessing;
 mod known;
+mod replicas;
 mod rules;
 mod sessions;
 

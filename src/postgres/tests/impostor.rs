@@ -218,6 +218,7 @@ fn results_that_are_malformed_or_too_large_break_the_connection() {
         assert!(connection.is_broken());
         let error = connection.pipeline(&[], deadline()).unwrap_err();
         assert_eq!(error, PostgresError::Closed);
+        drop(connection);
         impostor.join();
     }
 }

@@ -3,6 +3,7 @@
 mod faults;
 mod hosts;
 mod impostor;
+mod pooler;
 mod results;
 mod script;
 mod security;

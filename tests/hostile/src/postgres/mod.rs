@@ -2,6 +2,8 @@
 //!
 //! A server ends with the process that started it, however that ends: see `server.sh`. It does not sync to the disk.
 
+mod pooler;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+pub use pooler::Pooler;
 
 /// User whose databases the tests have, and who proves the password by SCRAM.
 pub const USER: &str = "pumphouse";
@@ -97,14 +101,9 @@ impl Postgres {
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         write_files(&folder, port);
-        let as_user = if rustix::process::geteuid().is_root() {
-            "setpriv --reuid=postgres --regid=postgres --init-groups --"
-        } else {
-            ""
-        };
         let mut command = Command::new("sh");
         command.args(["-c", include_str!("server.sh"), "server.sh"]);
-        command.arg(&programs).arg(&folder).arg(port.to_string()).arg(as_user);
+        command.arg(&programs).arg(&folder).arg(port.to_string()).arg(as_database_user().join(" "));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // A Ctrl-C in the terminal must not end it before the tests.
         command.process_group(0);
@@ -248,6 +247,13 @@ impl Drop for Postgres {
         script.input = None;
         let _ = script.child.wait();
     }
+}
+
+/// Returns the words before a command that root must not run, as the programs of PostgreSQL refuse to.
+fn as_database_user() -> &'static [&'static str] {
+    const CHANGED: &[&str] =
+        &["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"];
+    if rustix::process::geteuid().is_root() { CHANGED } else { &[] }
 }
 
 fn write_files(folder: &Path, port: u16) {
