@@ -67,8 +67,9 @@ pub(super) fn tick(
     let instance = Param::Text(&me);
     let name = Param::Text(&request.replica);
     let timeline = [
-        "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), since = now() \
-         WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
+        // A new database has no timeline yet, and no leases that have to end.
+        "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
+         since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
         "SELECT timeline, extract(epoch FROM now() - since)::float8, \
          (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM era",
     ];

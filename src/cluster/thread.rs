@@ -50,7 +50,8 @@ pub trait Outputs: Send {
     /// Polls a source from now on, next at this time since boot; without one, as a source without a reading.
     fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>);
 
-    /// Starts no further poll of a source. Sends [`ClusterSender::released`] once the poll in flight has ended.
+    /// Starts no further poll of a source. Its name is sent to [`Prepared::released`] once the poll in
+    /// flight has ended.
     fn release(&mut self, source: &Arc<str>);
 
     /// Shows the states of other replicas for a source from now on.
@@ -66,7 +67,6 @@ pub trait Outputs: Send {
 /// Message to the thread.
 enum Message {
     Request(Arc<str>),
-    Released(Arc<str>),
     Renew(Plan),
 }
 
@@ -78,11 +78,6 @@ impl ClusterSender {
     /// Passes a request for a poll on to the holder of a source.
     pub fn request_poll(&self, source: Arc<str>) {
         self.send(Message::Request(source));
-    }
-
-    /// Records that no poll of a source that was released is in flight any more.
-    pub fn released(&self, source: Arc<str>) {
-        self.send(Message::Released(source));
     }
 
     fn send(&self, message: Message) {
@@ -124,6 +119,8 @@ impl ClusterReader {
 pub struct Prepared {
     messages: Receiver<Message>,
     sender: ClusterSender,
+    /// Names of released sources whose last poll has ended.
+    released: (Sender<Arc<str>>, Receiver<Arc<str>>),
     reader: ClusterReader,
     permit: Permit,
 }
@@ -146,6 +143,7 @@ pub fn prepare(replica: &ReplicaName) -> Prepared {
     Prepared {
         messages,
         sender: ClusterSender(sender),
+        released: unbounded(),
         reader: ClusterReader(Arc::new(shared)),
         permit: Permit::default(),
     }
@@ -155,6 +153,11 @@ impl Prepared {
     /// Returns a sender of messages, which wait for the start.
     pub fn sender(&self) -> ClusterSender {
         self.sender.clone()
+    }
+
+    /// Returns the channel for the names of sources that were released and of which no poll is in flight any more.
+    pub fn released(&self) -> Sender<Arc<str>> {
+        self.released.0.clone()
     }
 
     /// Returns a handle to the view.
@@ -179,7 +182,7 @@ impl Prepared {
         clock: Clock,
         outputs: Box<dyn Outputs>,
     ) -> io::Result<ClusterThread> {
-        let Prepared { messages, sender, reader, permit } = self;
+        let Prepared { messages, sender, released, reader, permit } = self;
         let node = Node {
             cluster,
             link: Link::new(access.clone()),
@@ -199,7 +202,9 @@ impl Prepared {
             ended: HashSet::new(),
             unreadable: OnChange::new(),
         };
-        let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| node.run(&messages, &stop))?;
+        let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
+            node.run(&messages, &released.1, &stop);
+        })?;
         Ok(ClusterThread { sender, thread })
     }
 }
@@ -244,7 +249,12 @@ struct Node {
 }
 
 impl Node {
-    fn run(mut self, messages: &Receiver<Message>, stop: &StopToken) {
+    fn run(
+        mut self,
+        messages: &Receiver<Message>,
+        released: &Receiver<Arc<str>>,
+        stop: &StopToken,
+    ) {
         let mut next = Instant::now();
         loop {
             self.shared.heartbeat.beat();
@@ -258,6 +268,10 @@ impl Node {
                     }
                     Err(_) => break,
                 },
+                recv(released) -> source => {
+                    self.ending.extend(source);
+                    continue;
+                }
                 default(wait) => {}
             }
             next = Instant::now() + self.step();
@@ -268,7 +282,6 @@ impl Node {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Request(source) => self.cluster.request_poll(&source, self.clock.now()),
-            Message::Released(source) => _ = self.ending.insert(source),
             Message::Renew(plan) => self.cluster.reconfigure(plan),
         }
     }

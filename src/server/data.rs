@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::alerts::backfill_windows;
 use super::descriptor_budget::{MAX_READERS, max_polls};
+use super::replica::{PreparedReplica, Replica};
 use super::required_threads::polls_in_address_space;
 use super::{StartError, program_event};
 use crate::alert::{self, AlertSender, RecordedWindows};
@@ -23,6 +24,7 @@ use crate::history::{
 use crate::kernel::clock::Start;
 use crate::last_values::{self, Saver};
 use crate::outbound::tls::Authorities;
+use crate::store::Access;
 use crate::threads;
 use crate::upstream::{
     Fleet, KeptReadings, MaxPolls, PollLimit, PollerHandles, Pollers, user_agent,
@@ -45,6 +47,8 @@ pub(super) struct Data {
     pub(super) recorder: Recorder,
     /// Set once the rules of alerts have started.
     pub(super) alerts: Arc<OnceLock<AlertSender>>,
+    /// `None` if this machine is alone.
+    pub(super) replica: Option<Replica>,
 }
 
 impl Data {
@@ -58,11 +62,22 @@ impl Data {
         let file = config.history.as_ref().map(config::History::last_values);
         let (infos, loaded) = infos_and_last_values(config, file.as_deref(), lock);
         let changed = changed_since(&infos, &loaded);
-        let (recorder, change_sender, history) = history::prepare(history_settings(config, lock));
+        let replica = config
+            .store
+            .as_ref()
+            .map(|store| PreparedReplica::new(config, store))
+            .transpose()?;
+        let access = replica.as_ref().map(PreparedReplica::access);
+        let settings = history_settings(config, lock, access);
+        let (recorder, change_sender, history) = history::prepare(settings);
         change_sender.send(program_event(EventKind::Started, env!("CARGO_PKG_VERSION")));
         let handles = Arc::new(OnceLock::new());
         let changes = record_changes(change_sender.clone(), Arc::clone(&handles));
-        let (board, reader, reporter) = Board::start(infos, loaded, service(start), changes)?;
+        let start_board = match replica {
+            None => Board::start,
+            Some(_) => Board::start_replica,
+        };
+        let (board, reader, reporter) = start_board(infos, loaded, service(start), changes)?;
         // Trends start from recorded samples. The recorder's thread reads them, as the disk may be slow.
         let (mut samples, trend_reporter) = (TrendSamples::new(&config.sources), reporter.clone());
         let mut windows = RecordedWindows::new(&alert::Settings::from(config));
@@ -77,9 +92,17 @@ impl Data {
         let user_agent = user_agent(&config.site);
         let fleet = fleet(config, &user_agent);
         let kept = kept_readings(&reader.load(), &changed);
-        let pollers = Pollers::start(fleet, &kept, &reporter, authorities, None)?;
+        let gate = replica.as_ref().map(PreparedReplica::gate);
+        let pollers = Pollers::start(fleet, &kept, &reporter, authorities, gate)?;
         // A step of the clock before this needs no further poll: the pollers have just begun.
         let _ = handles.set(pollers.handles());
+        let replica = match replica {
+            None => None,
+            Some(replica) => {
+                let (reader, reporter) = (reader.clone(), reporter.clone());
+                Some(replica.start(config, reader, reporter, pollers.handles())?)
+            }
+        };
         Ok(Data {
             pollers,
             reporter,
@@ -90,6 +113,7 @@ impl Data {
             change_sender,
             recorder,
             alerts,
+            replica,
         })
     }
 }
@@ -172,7 +196,11 @@ fn service(start: &Start) -> ServiceInfo {
     }
 }
 
-fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings {
+fn history_settings(
+    config: &Config,
+    lock: &Arc<DataLock>,
+    access: Option<&Access>,
+) -> history::Settings {
     let zone = config.site.timezone.clone();
     let sources = recorded_sources(&config.sources);
     // A reader for each permit of expensive work and one more, but fewer than workers: a disk that
@@ -182,7 +210,7 @@ fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings 
     let readers = readers.clamp(1, MAX_READERS);
     match &config.history {
         Some(file) => history::Settings {
-            place: Some(history::Place::File(file.path.to_path_buf())),
+            place: Some(place(config, file, access)),
             lock: Arc::clone(lock),
             flush: file.flush,
             keep: Retention { raw: file.keep_raw, quarters: file.keep_15m, days: file.keep_daily },
@@ -199,6 +227,19 @@ fn history_settings(config: &Config, lock: &Arc<DataLock>) -> history::Settings 
             readers,
             sources,
         },
+    }
+}
+
+/// Returns where observations are stored.
+fn place(config: &Config, file: &config::History, access: Option<&Access>) -> history::Place {
+    let path = file.path.to_path_buf();
+    match (&config.store, access) {
+        (Some(store), Some(access)) => history::Place::Server(history::ServerPlace {
+            access: access.clone(),
+            spool: path,
+            spool_max: store.spool_max,
+        }),
+        _ => history::Place::File(path),
     }
 }
 

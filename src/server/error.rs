@@ -5,9 +5,11 @@ use std::io;
 use super::descriptor_budget::DescriptorLimits;
 use super::listen::ListenError;
 use crate::access::NoRandomness;
+use crate::cluster::NoIdentity;
 use crate::engine::tls::TlsError;
 use crate::kernel::descriptors;
 use crate::logging;
+use crate::postgres::PostgresError;
 use crate::threads;
 
 /// Reason why the server does not start.
@@ -40,6 +42,12 @@ pub enum StartError {
     /// The system has no random numbers for the keys of sessions.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
+    /// The system has no random numbers for the identity of this replica.
+    #[error(transparent)]
+    Identity(#[from] NoIdentity),
+    /// The certificates of the store cannot be read.
+    #[error("[store]: {0}")]
+    Store(#[from] PostgresError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -68,6 +76,7 @@ impl StartError {
         match self {
             StartError::Log(logging::StartError::Format(_))
             | StartError::NoRedirectTarget
+            | StartError::Store(_)
             // A defect.
             | StartError::Metrics(_) => false,
             StartError::Listen(error) => error.is_passing(),
@@ -77,6 +86,7 @@ impl StartError {
             | StartError::Descriptors { .. }
             | StartError::Signals(_)
             | StartError::Randomness(_)
+            | StartError::Identity(_)
             | StartError::Part(_) => true,
         }
     }

@@ -31,6 +31,7 @@ mod listen;
 mod redirect;
 mod reload;
 mod reload_thread;
+mod replica;
 mod required_threads;
 mod setup;
 mod shed_log;
@@ -52,6 +53,7 @@ pub use self::error::StartError;
 use self::late_listeners::{LateListeners, RETRY_INTERVAL, Role};
 pub use self::listen::ListenError;
 use self::reload_thread::ReloadThread;
+use self::replica::Replica;
 pub use self::setup::{Overrides, Setup, SetupErrors, SetupLoader};
 use self::stop::Teardown;
 use self::watchdog::Watchdog;
@@ -97,6 +99,8 @@ struct Running {
     reporter: Reporter,
     saver: Option<Saver>,
     board: Board,
+    /// Leases of this replica; `None` if this machine is alone.
+    replica: Option<Replica>,
     history: History,
     change_sender: ChangeSender,
     recorder: Recorder,

@@ -22,6 +22,7 @@ use super::source_changes::SourceChanges;
 use super::{Running, Setup, admitted_connections, effective_limits, program_event};
 use crate::alert::{self, RecordedWindows};
 use crate::board::{EventKind, SourceInfo};
+use crate::cluster::Plan;
 use crate::certificates::CertificateInfo;
 use crate::config::{Config, ListenAddr, Server, Site, Source, TlsFiles};
 use crate::engine::Settings;
@@ -149,6 +150,9 @@ impl Running {
         self.history.renew_sources(recorded_sources(sources));
         self.board.renew(sources.iter().map(|source| SourceInfo::from(&**source)).collect());
         self.pollers.renew(fleet(config, &user_agent));
+        if let Some(replica) = &self.replica {
+            replica.thread.renew(Plan::of(sources));
+        }
         if !renewed.is_empty() {
             let (history, reporter) = (self.history.clone(), self.reporter.clone());
             let mut samples = TrendSamples::new(&renewed);

@@ -38,6 +38,7 @@ use crate::kernel::descriptors;
 use crate::logging;
 use crate::site::{self, CertificateState, Site, SiteService};
 use crate::threads;
+use crate::upstream::PollRequest;
 use crate::wall_clock;
 
 impl Running {
@@ -109,7 +110,7 @@ impl Running {
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
 
         listening.iter().for_each(|line| log::info!("{line}"));
-        let Data { pollers, reporter, saver, board, history, change_sender, recorder, .. } = data;
+        let Data { pollers, reporter, saver, board, replica, history, change_sender, recorder, .. } = data;
         let mut running = Running {
             config,
             watchdog,
@@ -126,6 +127,7 @@ impl Running {
             reporter,
             saver,
             board,
+            replica,
             history,
             change_sender,
             recorder,
@@ -238,11 +240,18 @@ fn site(
     requests: &Arc<RequestMetrics>,
 ) -> Site {
     let (snapshots, pollers) = (data.reader.clone(), data.pollers.handles());
+    let cluster = data.replica.as_ref().map(|replica| replica.sender.clone());
     let certificates = certificates.cloned();
     let site = Site::new(
         site::Settings { title: config.site.title.clone() },
         Box::new(move || snapshots.load()),
-        Box::new(move |source| pollers.request_poll(source)),
+        Box::new(move |source| {
+            let request = pollers.request_poll(source);
+            if let (Some(PollRequest::Elsewhere), Some(cluster)) = (&request, &cluster) {
+                cluster.request_poll(source.into());
+            }
+            request
+        }),
         data.history.clone(),
         requests.clone(),
         Arc::clone(gate),

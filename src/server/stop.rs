@@ -71,6 +71,7 @@ impl Running {
             reporter,
             saver,
             board,
+            mut replica,
             history,
             change_sender,
             recorder,
@@ -87,6 +88,9 @@ impl Running {
         // on nothing, and the other two end at once or are not joined.
         drop((watchdog, certificate_watcher, redirect));
         pollers.begin_stop();
+        if let Some(replica) = &mut replica {
+            replica.thread.begin_stop();
+        }
         let reserved = TEARDOWN_TIME.min(drain_timeout / 4) + flush_timeout;
         match engine.drain_within(drain_timeout - reserved) {
             Drained::Complete => log::info!("stopped: every request in flight was answered"),
@@ -97,6 +101,8 @@ impl Running {
         let job = Box::new(move || {
             drop(sessions);
             drop(saver);
+            // It publishes the last readings, and leaves its sources to the others.
+            drop(replica);
             drop((reporter, board));
             alerts.stop();
             change_sender.send(program_event(EventKind::Stopped, ""));
