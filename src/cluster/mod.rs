@@ -77,9 +77,9 @@ mod instance;
 mod plan;
 mod replicas;
 mod tenure;
-mod thread;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod tick;
 mod view;
 
@@ -90,6 +90,8 @@ pub use exchange::{
 pub use instance::{InstanceId, InstanceIdError, NoIdentity, ReplicaName};
 pub use plan::Plan;
 pub use tenure::{Permit, PollsUntil, TenureState, Terms};
+pub use thread::{
+    ClusterReader, ClusterSender, ClusterThread, Outputs, Prepared, cluster, prepare,
+};
 pub use tick::{Cluster, Effect};
-pub use thread::{ClusterReader, ClusterSender, ClusterThread, Outputs, Prepared, cluster, prepare};
 pub use view::{ClusterView, LeaseView};

@@ -176,6 +176,11 @@ impl History {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
+    /// Returns the number of records that wait in the spool for the shared database.
+    pub fn spooled(&self) -> u64 {
+        self.0.spooled.load(Ordering::Relaxed)
+    }
+
     /// Returns a number that changes whenever there may be new rows to read.
     pub fn version(&self) -> u64 {
         self.0.version.load(Ordering::Relaxed)

@@ -62,11 +62,8 @@ impl Data {
         let file = config.history.as_ref().map(config::History::last_values);
         let (infos, loaded) = infos_and_last_values(config, file.as_deref(), lock);
         let changed = changed_since(&infos, &loaded);
-        let replica = config
-            .store
-            .as_ref()
-            .map(|store| PreparedReplica::new(config, store))
-            .transpose()?;
+        let replica =
+            config.store.as_ref().map(|store| PreparedReplica::new(config, store)).transpose()?;
         let access = replica.as_ref().map(PreparedReplica::access);
         let settings = history_settings(config, lock, access);
         let (recorder, change_sender, history) = history::prepare(settings);

@@ -34,7 +34,10 @@ impl PreparedReplica {
     ///
     /// # Errors
     /// The system has no random numbers, or the certificates of the store cannot be read.
-    pub(super) fn new(config: &Config, store: &config::Store) -> Result<PreparedReplica, StartError> {
+    pub(super) fn new(
+        config: &Config,
+        store: &config::Store,
+    ) -> Result<PreparedReplica, StartError> {
         let instance = InstanceId::random()?;
         let mut target = crate::postgres::Target::parse(store.url.expose()).unwrap();
         if let Some(password) = &store.password {

@@ -110,7 +110,9 @@ impl Running {
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
 
         listening.iter().for_each(|line| log::info!("{line}"));
-        let Data { pollers, reporter, saver, board, replica, history, change_sender, recorder, .. } = data;
+        let Data {
+            pollers, reporter, saver, board, replica, history, change_sender, recorder, ..
+        } = data;
         let mut running = Running {
             config,
             watchdog,

@@ -251,3 +251,90 @@ fn one(
 fn limits() -> Limits {
     Limits { statement: STEP_TIMEOUT, lock: LOCK_TIMEOUT, idle: LOCK_TIMEOUT }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::fixture;
+    use crate::store::Access;
+
+    fn link(database: &fixture::Database) -> Link {
+        Link::new(Access::new(database.target(), "test".into()).unwrap())
+    }
+
+    fn deadline() -> Instant {
+        fixture::deadline()
+    }
+
+    #[test]
+    fn replicas_that_start_at_one_time_create_the_schema_once() {
+        let database = fixture::database();
+        let prepared: Vec<Readiness> = std::thread::scope(|scope| {
+            let replicas: Vec<_> = (0..4)
+                .map(|n: i32| {
+                    let mut link = link(&database);
+                    scope.spawn(move || {
+                        loop {
+                            let readiness = prepare(&mut link, &n.to_string(), deadline()).unwrap();
+                            if readiness != Readiness::Busy {
+                                return readiness;
+                            }
+                        }
+                    })
+                })
+                .collect();
+            replicas.into_iter().map(|replica| replica.join().unwrap()).collect()
+        });
+        assert_eq!(prepared, vec![Readiness::Ready; 4]);
+        assert_eq!(version(&mut link(&database), deadline()).unwrap(), Some((VERSION, 1)));
+    }
+
+    #[test]
+    fn schema_is_expanded_beside_an_earlier_program_and_refused_once_it_is_contracted() {
+        const EXPANDED: Migration = Migration {
+            statements: &["ALTER TABLE pumphouse.series ADD COLUMN quality bigint"],
+            oldest: 1,
+        };
+        const CONTRACTED: Migration = Migration {
+            statements: &["ALTER TABLE pumphouse.series DROP COLUMN period"],
+            oldest: VERSION + 2,
+        };
+        let first = || Migration { statements: FIRST, oldest: 1 };
+        let database = fixture::database();
+        let mut link = link(&database);
+        let mut run = |steps: &[Migration], holder: &str| {
+            migrate(&mut link, steps, holder, deadline()).unwrap()
+        };
+        assert_eq!(run(&[first()], "old"), Readiness::Ready);
+        assert_eq!(run(&[first(), EXPANDED], "new"), Readiness::Ready);
+        assert_eq!(run(&[first()], "old"), Readiness::Ready, "it goes on beside the new one");
+        assert_eq!(run(&[first(), EXPANDED, CONTRACTED], "newest"), Readiness::Ready);
+        let refused = run(&[first()], "old");
+        assert_eq!(refused, Readiness::TooNew { found: VERSION + 2, oldest: VERSION + 2 });
+        let words = refused.refusal().unwrap();
+        assert!(words.contains("schema version 3") && words.contains("update it"), "{words}");
+    }
+
+    #[test]
+    fn migration_that_fails_changes_nothing_and_another_replica_waits_for_its_lease() {
+        const BROKEN: Migration = Migration {
+            statements: &[
+                "ALTER TABLE pumphouse.series ADD COLUMN quality bigint",
+                "ALTER TABLE pumphouse.no_such_table ADD COLUMN quality bigint",
+            ],
+            oldest: 1,
+        };
+        let first = || Migration { statements: FIRST, oldest: 1 };
+        let database = fixture::database();
+        let mut link = link(&database);
+        migrate(&mut link, &[first()], "old", deadline()).unwrap();
+        migrate(&mut link, &[first(), BROKEN], "new", deadline()).unwrap_err();
+        assert_eq!(version(&mut link, deadline()).unwrap(), Some((1, 1)));
+        let columns = "SELECT count(*) FROM information_schema.columns \
+                       WHERE table_name = 'series' AND column_name = 'quality'";
+        let columns = one(&mut link, columns, &[], deadline()).unwrap();
+        assert_eq!(columns.only().unwrap().i64(0).unwrap(), 0);
+        let other = migrate(&mut link, &[first(), BROKEN], "other", deadline()).unwrap();
+        assert_eq!(other, Readiness::Busy, "the lease of the first one has not ended");
+    }
+}
