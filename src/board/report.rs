@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::error::PollError;
 use super::held::Received;
 use super::reading::{FieldName, Reading};
+use super::snapshot::{SourceView, State};
 use crate::config::{self, TrendSettings};
 use crate::kernel::clock::TimePoint;
 use crate::units::OverTime;
@@ -51,6 +52,29 @@ impl From<&config::Source> for SourceInfo {
             trends: source.trends.clone(),
             over_time: source.kind.over_time(),
             configuration: configuration(source),
+        }
+    }
+}
+
+impl SourceInfo {
+    /// Returns the view of a source without a reading.
+    pub(super) fn waiting(&self, is_held: bool) -> SourceView {
+        SourceView {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            group: self.group.clone(),
+            kind: self.kind,
+            show: self.show.clone(),
+            state: State::Waiting,
+            reading: None,
+            interval: self.interval,
+            next_poll_at: None,
+            error: None,
+            configuration: self.configuration,
+            is_held,
+            is_stale_announced: false,
+            version: 0,
+            changed_at: Timestamp::UNIX_EPOCH,
         }
     }
 }

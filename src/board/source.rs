@@ -79,7 +79,7 @@ impl Source {
             recorded_past: Vec::new(),
             followed: None,
             is_age_known: true,
-            view: Arc::new(waiting(&info, is_held)),
+            view: Arc::new(info.waiting(is_held)),
             info,
         }
     }
@@ -370,27 +370,6 @@ impl Source {
             self.view_mut().is_stale_announced = state == State::Stale;
         }
         before.changes_to(&self.view, now)
-    }
-}
-
-/// Returns the view of a source without a reading.
-fn waiting(info: &SourceInfo, is_held: bool) -> SourceView {
-    SourceView {
-        name: info.name.clone(),
-        title: info.title.clone(),
-        group: info.group.clone(),
-        kind: info.kind,
-        show: info.show.clone(),
-        state: State::Waiting,
-        reading: None,
-        interval: info.interval,
-        next_poll_at: None,
-        error: None,
-        configuration: info.configuration,
-        is_held,
-        is_stale_announced: false,
-        version: 0,
-        changed_at: Timestamp::UNIX_EPOCH,
     }
 }
 

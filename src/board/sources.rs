@@ -85,7 +85,8 @@ impl Sources {
                     self.changes.extend(changes);
                     source
                 }
-                _ => Source::waiting(info, self.is_alone),
+                Some(source) => Source::waiting(info, source.view().is_held),
+                None => Source::waiting(info, self.is_alone),
             };
             self.sources.push(source);
         }

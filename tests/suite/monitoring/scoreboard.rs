@@ -15,6 +15,7 @@ fn scoreboard_has_the_documented_members() {
     let at = |pointer: &str| board.pointer(pointer).unwrap_or_else(|| panic!("{pointer}: {board}"));
     for pointer in [
         "/service/uptime_seconds",
+        "/service/clock_correction_seconds",
         "/process/open_files",
         "/process/open_files_limit",
         "/process/resident_bytes",

@@ -187,11 +187,8 @@ fn events_are_emitted_once_over_a_take_over() {
 #[test]
 fn held_source_and_later_states_are_not_replaced() {
     let (mut holder, mut other) = pair();
-    let level = |replica: &mut Replica| {
-        let view = replica.view("tank", 100);
-        let value = view.value("level").unwrap().datum.clone();
-        value
-    };
+    let level =
+        |replica: &mut Replica| replica.view("tank", 100).value("level").unwrap().datum.clone();
     let number = |number: f64| Some(Datum::Number(Finite::new(number).unwrap()));
     report(&mut holder.sources, "tank", 10, reading(5, 1.0));
     let first = holder.publish("tank", 10);
@@ -291,6 +288,12 @@ fn new_source_of_a_replica_is_not_held_and_a_reload_changes_no_holder() {
     holder.sources.renew(vec![info("tank"), info("well")], m(10));
     let views = holder.sources.publish(1, t(10));
     assert_eq!(views.iter().map(|view| view.is_held).collect::<Vec<_>>(), [true, false]);
+    // Another kind of source by the same name has the same holder.
+    let ptlevel = SourceInfo { kind: "ptlevel", ..info("tank") };
+    holder.sources.renew(vec![ptlevel, info("well")], m(20));
+    assert!(holder.view("tank", 20).reading.is_none());
+    let held = |source: &Source| source.view().is_held;
+    assert_eq!(holder.sources.sources.iter().map(held).collect::<Vec<_>>(), [true, false]);
     let mut alone = sources();
     alone.renew(vec![info("tank"), info("well")], m(10));
     assert!(alone.views().iter().all(|view| view.is_held));
