@@ -71,6 +71,8 @@ pub struct KeyRow {
     pub password: [u8; 16],
     /// Incremented each time that the key is replaced.
     pub generation: i64,
+    /// Fingerprint of the key, which does not reveal it. Ended sessions name it.
+    pub id: [u8; 16],
     /// The key, encrypted under the password hash: the configuration has that, and the database has not.
     pub sealed: [u8; 48],
     /// True if no session with this key, or with an earlier one, is valid.

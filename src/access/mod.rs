@@ -19,6 +19,8 @@
 //! (`verifications`; fewer than workers, unless there is one worker). Tokens and sessions cost one hash and
 //! are never throttled.
 //!
+//! Replicas that share a store exchange sessions and failures (`exchange`). The gate itself does no I/O for it.
+//!
 //! A caller without credentials gets 401 for every route that is not public, before its source or field is
 //! looked up, so it cannot learn which routes and sources exist. Challenges differ by client: a page responds
 //! with the sign-in form and `Bearer` only, for which browsers open no dialog; the API responds with `Basic`

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{ca_file, listeners};
 use crate::access::{Admission, Restricted, SiteUrl};
 use crate::certificates::{CertificateInfo, Certificates, EXPIRES_SOON_DAYS};
-use crate::config::{Auth, Config, Json, Kind, Proxy, Source, written_duration};
+use crate::config::{Auth, Config, Json, Kind, Proxy, Source, Store, written_duration};
 use crate::engine::Settings;
 use crate::private_file;
 use crate::server::admitted_connections;
@@ -197,7 +197,10 @@ fn history(text: &mut String, config: &Config, now: Timestamp) -> fmt::Result {
     let Some(history) = &config.history else { return writeln!(text, "no history is recorded") };
     let zone = time_zone::label(&config.site.timezone, now);
     let place = match &config.store {
-        Some(store) => store.url.to_string(),
+        Some(Store { target, .. }) => {
+            let mode: &str = target.ssl_mode().into();
+            format!("{target} (sslmode {mode})")
+        }
         None => history.path.display().to_string(),
     };
     let keep = |keep: Option<Duration>| {

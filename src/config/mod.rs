@@ -91,7 +91,7 @@ pub use simple_value::Scalar;
 pub use source::{DesiredUnits, RateLimit, Source};
 pub use source_field_types::FieldOrigin;
 pub use source_url::{SourceUrl, SourceUrlError};
-pub use store::{Store, StoreUrl};
+pub use store::Store;
 pub use tls::{CertificateFiles, ExpectedName, TlsFiles};
 pub use trends::{Tank, TrendSettings, span_suffix};
 
@@ -132,13 +132,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns true if a source, a channel, the heartbeat or the store verifies a server by the system's certificate
+    /// Returns true if a source, a channel or the heartbeat verifies a server by the system's certificate
     /// authorities.
     pub fn trusts_system(&self) -> bool {
         self.sources.iter().any(|source| source.trusts_system())
             || self.channels.iter().any(|channel| channel.trusts_system())
             || self.heartbeat.is_some()
-            || self.store.as_ref().is_some_and(Store::trusts_system)
     }
 }
 

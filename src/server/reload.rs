@@ -9,7 +9,7 @@
 //! * The system's certificate authorities are read again, and so are those of each `ca_file`, which count as a
 //!   change of their source.
 //! * Open connections keep the deadlines that they began with.
-//! * Listeners, workers and the history's file need a restart. Their changes are logged and
+//! * Listeners, workers, the history's file and the store need a restart. Their changes are logged and
 //!   not applied, so that the next HUP logs them again.
 
 use std::collections::HashMap;

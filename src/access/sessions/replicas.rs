@@ -62,7 +62,8 @@ impl Retirement {
         self.unsent.iter().filter_map(|subject| {
             let (account, password) = subject.clone();
             let generation = *self.retired.get(subject)?;
-            Some(KeyRow { account, password, generation, sealed: [0; 48], is_retired: true })
+            let (id, sealed) = ([0; 16], [0; 48]);
+            Some(KeyRow { account, password, generation, id, sealed, is_retired: true })
         })
     }
 }
@@ -90,17 +91,18 @@ impl AccountKey {
             account: account.to_owned(),
             password: self.subject(),
             generation: self.generation,
+            id: self.id(),
             sealed,
             is_retired: false,
         })
     }
 
-    /// Returns the key of a row of the same password hash.
-    fn opened(&self, row: &KeyRow) -> [u8; 32] {
+    /// Returns the key of a row of the same password hash; `None` if the row was changed.
+    fn opened(&self, row: &KeyRow) -> Option<[u8; 32]> {
         let (nonce, sealed) = row.sealed.split_at(NONCE);
         let mut key = self.mask(&row.account, row.generation, nonce);
         key.iter_mut().zip(sealed).for_each(|(byte, sealed)| *byte ^= sealed);
-        key
+        (fingerprint(&key) == row.id).then_some(key)
     }
 
     /// Returns the mask of a key: HMAC-SHA256 under the digest of the password hash, which only replicas with the
@@ -110,12 +112,12 @@ impl AccountKey {
         MacKey::of(&self.password).fingerprint(&parts)
     }
 
-    /// Replaces the key by that of a row.
-    fn adopt(&mut self, row: &KeyRow) {
+    /// Replaces the key by one of the store.
+    fn adopt(&mut self, key: [u8; 32], generation: i64) {
         *self = AccountKey {
             password: self.password,
-            key: self.opened(row),
-            generation: row.generation,
+            key,
+            generation,
             revoked: HashMap::new(),
             unsent: Vec::new(),
             is_sent: true,
@@ -153,8 +155,12 @@ impl KeyStore {
             } else if row.is_retired {
                 own.replace(row.generation)?;
                 changed = true;
-            } else if row.generation > own.generation || own.opened(row) != own.key {
-                own.adopt(row);
+            } else if row.generation > own.generation || row.id != own.id() {
+                match own.opened(row) {
+                    Some(key) => own.adopt(key, row.generation),
+                    // The next generation replaces it.
+                    None => own.replace(row.generation)?,
+                }
                 changed = true;
             }
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::postgres::{RootCertificates, SslMode, Target};
 
 const REPLICA: &str = "[server]\nreplica = \"a\"\n";
 const URL: &str = "[store]\nurl = \"postgresql://pumphouse@db/pumphouse\"\n";
@@ -16,8 +17,9 @@ fn store_has_defaults_and_its_spool_replaces_the_file_of_the_history() {
     let config = store("").unwrap();
     assert_eq!(config.replica.as_str(), "a");
     let (store, history) = (config.store.unwrap(), config.history.unwrap());
-    assert_eq!(store.url.to_string(), "postgresql://pumphouse@db/pumphouse");
-    assert_eq!((store.password, store.spool_max), (None, 1 << 30));
+    assert_eq!(store.target.to_string(), "postgresql://pumphouse@db:5432/pumphouse");
+    assert_eq!((store.target.has_password(), store.spool_max), (false, 1 << 30));
+    assert_eq!(store.target.ssl_mode(), SslMode::VerifyFull);
     assert_eq!(&*store.spool, Path::new("pumphouse.spool.db"));
     assert_eq!((&history.path, history.flush), (&store.spool, Duration::from_secs(1)));
     assert_eq!(history.keep_raw, History::default().keep_raw);
@@ -35,8 +37,8 @@ fn every_key_of_the_store_is_read() {
     )
     .unwrap();
     let (store, history) = (config.store.unwrap(), config.history.unwrap());
-    assert_eq!(store.url.expose(), "postgresql://pumphouse@db/pumphouse?sslmode=verify-ca");
-    assert_eq!(store.password, Some(Secret::new("s3cret".to_owned())));
+    let url = "postgresql://pumphouse:s3cret@db/pumphouse?sslmode=verify-ca";
+    assert_eq!(store.target, Target::parse(url).unwrap());
     assert_eq!((&*store.spool, store.spool_max), (Path::new("/var/s.db"), 2 << 20));
     assert_eq!((&*history.path, history.flush), (Path::new("/var/s.db"), Duration::from_secs(3)));
     assert_eq!(history.keep_raw, Some(Duration::from_secs(5 * 86_400)));
@@ -52,11 +54,12 @@ fn password_is_read_from_its_key_a_file_or_the_url_and_never_shown() {
     for text in [
         format!("{URL}password = \"s3cret\"\n"),
         format!("{URL}password_file = \"{file}\"\n"),
-        "[store]\nurl = \"postgresql://p:${TOKEN}@db/x\"\n".to_owned(),
-        "[store]\nurl = \"postgresql://p@db/x?password=s3cret\"\n".to_owned(),
+        "[store]\nurl = \"postgresql://pumphouse:${TOKEN}@db/pumphouse\"\n".to_owned(),
+        "[store]\nurl = \"postgresql://pumphouse@db/pumphouse?password=s3cret\"\n".to_owned(),
     ] {
         let config = read(&format!("{REPLICA}{text}")).unwrap();
-        assert_eq!(config.store.as_ref().unwrap().password, Some(Secret::new("s3cret".to_owned())));
+        let expected = Target::parse("postgresql://pumphouse:s3cret@db/pumphouse").unwrap();
+        assert_eq!(config.store.as_ref().unwrap().target, expected);
         assert!(!format!("{config:?}").contains("s3cret"), "{text}");
     }
 }
@@ -67,11 +70,21 @@ fn authorities_are_those_of_ca_file_or_of_the_system() {
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
         .unwrap();
-    let with = |keys: &str| store(keys).unwrap().store.unwrap();
-    assert!(with("").trusts_system() && with("").ca_certs.is_none());
-    let own = with(&format!("ca_file = \"{}\"\n", file.display()));
-    assert!(!own.trusts_system());
-    assert_eq!(own.ca_certs.unwrap().len(), 1);
+    let with = |keys: &str| store(keys).unwrap();
+    let of = |config: &Config| config.store.clone().unwrap();
+    let system = of(&with(""));
+    assert_eq!(system.target.root_certificates(), Some(RootCertificates::System));
+    assert!(system.ca_certs.is_none());
+    let keys = format!("ca_file = \"{}\"\n", file.display());
+    let own = with(&keys);
+    assert_eq!(of(&own).target.root_certificates(), Some(RootCertificates::File(file.clone())));
+    assert_eq!(of(&own).ca_certs.unwrap().len(), 1);
+    let warned = |config: &Config| config.warnings.iter().any(|text| text.contains("ca_file"));
+    assert!(!warned(&own));
+    assert!(warned(&with(&format!("sslmode = \"prefer\"\n{keys}"))), "nothing verifies by it");
+    let twice = format!("[store]\nurl = \"postgresql://p@db/x?sslrootcert=system\"\n{keys}");
+    let errors = read(&format!("{REPLICA}{twice}")).unwrap_err();
+    assert!(errors.starts_with("p.toml:5:12: \"ca_file\" and sslrootcert of the url"), "{errors}");
 }
 
 #[test]
@@ -80,11 +93,15 @@ fn faults_of_the_store_are_reported_with_their_remedy() {
         ("[store]\n".to_owned(), "p.toml:3:1: missing key \"url\" in [store]"),
         (
             "[store]\nurl = \"mysql://s3cret@db/x\"\n".to_owned(),
-            "p.toml:4:1: \"url\": must begin with postgresql:// or postgres://, such as \"postgresql://pumphouse@db/pumphouse\" in [store]",
+            "p.toml:4:1: \"url\" in [store]: not a URL such as postgresql://pumphouse@db/pumphouse",
         ),
         (
-            "[store]\nurl = \"postgresql://p:s3cret@x@db/x\"\n".to_owned(),
-            "p.toml:4:1: \"url\": has an unescaped \"/\", \"?\" or \"@\" in the password in [store]; write %2F",
+            "[store]\nurl = \"postgresql://p:12?s3cret=1@db/x\"\n".to_owned(),
+            "p.toml:4:1: \"url\" has an \"@\" behind a \"?\" in [store]; write %40 and %3F",
+        ),
+        (
+            "[store]\nurl = \"postgresql://p:s3cret/1@db/x\"\n".to_owned(),
+            "p.toml:4:1: \"url\" in [store]: the URL names no user: write it before the host",
         ),
         (
             format!("{URL}sslmode = \"verify_full\"\n"),
@@ -122,6 +139,10 @@ fn faults_of_the_store_are_reported_with_their_remedy() {
         (
             format!("{URL}[history]\nenabled = false\n"),
             "p.toml:6:11: \"enabled\" = false and [store] in line 3 exclude each other in [history]; remove \"enabled\", or [store] to record nothing",
+        ),
+        (
+            format!("{URL}ca_file = \"${{NONE}}/ca.pem\"\n"),
+            "p.toml:5:12: the environment variable NONE is not set",
         ),
         (
             "[stor]\nurl = \"postgresql://db/x\"\n".to_owned(),

@@ -149,6 +149,22 @@ fn changed_hash_ends_the_sessions_at_all_replicas_and_its_return_restores_none()
 }
 
 #[test]
+fn key_that_was_changed_in_the_database_is_replaced() {
+    let mut cluster = Cluster::new(2, restricted);
+    let cookie = cluster.sign_in(0);
+    for (row, _) in cluster.database.keys.values_mut() {
+        row.sealed[20] ^= 1;
+        row.generation += 1;
+    }
+    cluster.replicas.iter().for_each(|replica| replica.gate.exchange_failed());
+    for _ in 0..3 {
+        cluster.exchange();
+    }
+    assert_eq!(cluster.accept(&cookie), [false; 2]);
+    assert_eq!(cluster.accept(&cluster.sign_in(1)), [true; 2]);
+}
+
+#[test]
 fn open_replica_ends_no_session_of_others() {
     let mut cluster = Cluster::new(2, restricted);
     let cookie = cluster.sign_in(0);
