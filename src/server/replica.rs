@@ -39,11 +39,7 @@ impl PreparedReplica {
         store: &config::Store,
     ) -> Result<PreparedReplica, StartError> {
         let instance = InstanceId::random()?;
-        let mut target = crate::postgres::Target::parse(store.url.expose()).unwrap();
-        if let Some(password) = &store.password {
-            target.set_password(password.expose().to_owned());
-        }
-        let access = Access::new(target, instance.to_string().into())?;
+        let access = Access::new(store.target.clone(), instance.to_string().into())?;
         let prepared = cluster::prepare(&config.replica.shared());
         Ok(PreparedReplica { access, instance, prepared })
     }
