@@ -27,7 +27,7 @@ pub enum Effect {
         epoch: i64,
     },
     /// Start no further poll of the source. Once the poll in flight has ended and its reading is published, call
-    /// [`Cluster::published`].
+    /// [`super::Cluster::published`].
     Release {
         /// Name of the source.
         source: Arc<str>,
