@@ -71,27 +71,31 @@
 mod assignment;
 mod configuration;
 mod database;
+mod effect;
 mod entry;
 mod exchange;
 mod instance;
 mod plan;
 mod replicas;
+mod reply;
+mod request;
+mod state;
 mod tenure;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod tick;
 mod view;
 
+pub use effect::Effect;
 pub use exchange::{
     Acquired, Failure, LeaseRead, LeaseRow, LiveReplica, RECENT, Registration, Renewal, TickReply,
     TickRequest,
 };
 pub use instance::{InstanceId, InstanceIdError, NoIdentity, ReplicaName};
 pub use plan::Plan;
+pub use state::Cluster;
 pub use tenure::{Permit, PollsUntil, TenureState, Terms};
 pub use thread::{
     ClusterReader, ClusterSender, ClusterThread, Outputs, Prepared, cluster, prepare,
 };
-pub use tick::{Cluster, Effect};
 pub use view::{ClusterView, LeaseView};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::entry::Lease;
 use super::exchange::LiveReplica;
 use super::instance::{InstanceId, ReplicaName};
+use super::state::Cluster;
 use super::tenure::TenureState;
-use super::tick::Cluster;
 use crate::kernel::clock::TimePoint;
 use crate::order;
 
