@@ -46,7 +46,7 @@ pub mod certificates;
 pub mod config;
 
 // The client for PostgreSQL.
-#[cfg_attr(not(test), allow(dead_code, unused_imports, reason = "no module uses it yet"))]
+#[allow(dead_code, unused_imports, reason = "no module uses it yet")]
 pub mod postgres;
 
 // Access control, outgoing connections.

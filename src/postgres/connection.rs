@@ -15,7 +15,7 @@ use super::server_error::ServerError;
 use super::session;
 use super::startup::Attempt;
 use super::statement::Statement;
-use super::target::{Host, Target};
+use super::target::Target;
 use super::tls::PostgresTls;
 use super::transaction::Transaction;
 use super::wire::{Wire, malformed};
@@ -76,7 +76,7 @@ impl Connection {
     fn connect_to(attempt: &Attempt<'_>) -> Result<Connection, PostgresError> {
         let mut connection = Connection {
             wire: attempt.start()?,
-            host: Host::to_string(attempt.host),
+            host: attempt.host.to_string(),
             version: 0,
             unread: 0,
             transaction: TransactionState::None,
