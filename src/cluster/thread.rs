@@ -15,10 +15,10 @@ use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use jiff::SignedDuration;
 
 use super::database::{self, NewState, PublishedState, StateRead, Ticked};
+use super::effect::Effect;
 use super::exchange::{Failure, TickReply};
 use super::instance::{InstanceId, ReplicaName};
 use super::plan::Plan;
-use super::effect::Effect;
 use super::state::Cluster;
 use super::tenure::{Permit, Terms};
 use super::view::ClusterView;
