@@ -45,6 +45,8 @@ pub struct SubjectKey {
     pub alert: Arc<str>,
     /// Name of the source; `None`: the server.
     pub source: Option<Arc<str>>,
+    /// Name of the replica, if the subject is one of several servers that share a database.
+    pub replica: Option<Arc<str>>,
 }
 
 /// A rule that has fired on a subject.

@@ -277,7 +277,7 @@ fn test_notice(channel: &Arc<str>, now: Timestamp) -> Notice {
     let id = IncidentId(fastrand::u64(..));
     let incident = Incident {
         id,
-        subject: SubjectKey { alert: "test".into(), source: None },
+        subject: SubjectKey { alert: "test".into(), source: None, replica: None },
         title: "This channel".into(),
         field: None,
         severity: Severity::Info,

@@ -23,6 +23,12 @@ pub(super) struct Subject {
     pub(super) unable: Vec<Arc<str>>,
     /// Time at which it is queued.
     pub(super) queued: Option<Timestamp>,
+    /// True if this process evaluates it: always without other replicas.
+    pub(super) is_held: bool,
+    /// True from the loss of its source until the state of the replica is known that has it now.
+    pub(super) is_lost: bool,
+    /// False for a replica that does not run.
+    pub(super) is_counted: bool,
 }
 
 /// Notices of the open incident that the channels got.
@@ -62,6 +68,9 @@ impl Subject {
             announced: Announced::default(),
             unable: Vec::new(),
             queued: None,
+            is_held: true,
+            is_lost: false,
+            is_counted: true,
         }
     }
 
@@ -77,6 +86,18 @@ impl Subject {
         };
         let state = serde_json::to_string(&saved).expect("strings and numbers are valid JSON");
         Some(SavedState { fingerprint: rule.fingerprint(), state })
+    }
+
+    /// Takes over the state of the replica that evaluates the subject; `None`: it is inactive. Observations that this
+    /// process has seen stay where that one has none.
+    pub(super) fn follow(&mut self, saved: Option<&str>) -> Result<(), RestoreError> {
+        let mut other = Subject::new(self.key.clone(), self.title.clone());
+        if let Some(saved) = saved {
+            other.restore(saved)?;
+        }
+        self.monitor.follow(other.monitor);
+        self.announced = other.announced;
+        Ok(())
     }
 
     /// Replaces the state by a saved one.
@@ -107,6 +128,11 @@ impl Subject {
     /// Returns true while the rule fires.
     pub(super) fn is_firing(&self) -> bool {
         matches!(self.monitor.state(), Phase::Firing)
+    }
+
+    /// Returns true for one of those that are inactive, of a source or a server that exists.
+    pub(super) fn is_inactive(&self) -> bool {
+        self.is_counted && matches!(self.monitor.state(), Phase::Inactive)
     }
 
     /// Moves the times that were read from the clock of this machine, after it was set by `step`.

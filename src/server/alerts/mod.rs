@@ -118,8 +118,15 @@ impl Alerts {
             server: Box::new(move |condition| conditions.state(condition, Timestamp::now())),
         };
         let past = past_of(&late_store);
-        let (engine, handle, age) =
-            AlertEngine::start(alert::Settings::from(config), board, start, clock, outputs, past)?;
+        let (engine, handle, age) = AlertEngine::start(
+            alert::Settings::from(config),
+            None,
+            board,
+            start,
+            clock,
+            outputs,
+            past,
+        )?;
         // It is set once, before the file is opened.
         let _ = late_alerts.set(handle.clone());
         let settling = late_store.clone();
