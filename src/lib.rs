@@ -45,6 +45,10 @@ pub mod board;
 pub mod certificates;
 pub mod config;
 
+// The client for PostgreSQL.
+#[cfg_attr(not(test), allow(dead_code, unused_imports, reason = "no module uses it yet"))]
+pub mod postgres;
+
 // Access control, outgoing connections.
 pub mod access;
 pub mod data_lock;

@@ -17,7 +17,8 @@
 //! attempts of one connection are non-blocking, and the thread that needs the connection polls them:
 //! an attempt costs a descriptor and no thread, and at most four are pending.
 //!
-//! `stream` makes connections for other protocols than HTTP in the same way, with the same total deadline.
+//! `stream` makes connections for other protocols than HTTP in the same way, with the same total deadline; `duplex`
+//! writes to them while the peer writes.
 //!
 //! Polls of sources, messages of alerts, probes, and calls of supervisord use these clients. `doctor` does not: it connects
 //! to one literal address, and has to report a full accept queue rather than wait for a place in it.
@@ -30,6 +31,7 @@ mod cause;
 mod client;
 mod connect;
 mod connect_error;
+mod duplex;
 mod failure;
 mod lookups;
 mod pinned;

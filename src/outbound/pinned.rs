@@ -6,6 +6,8 @@
 //! device. The equality replaces the checks of chain, name and validity; the signature is always verified.
 //! Every other certificate must have a chain to one of the certificates, as usual.
 //!
+//! Connections to a database may ask for less: a chain without the name, or encryption alone.
+//!
 //! Probes of this program's own listeners verify in the same way, with the configured certificates and the
 //! authorities of the system, but demand that a certificate is valid now: visitors do.
 
@@ -28,6 +30,15 @@ use rustls::{
 use webpki::RawPublicKeyEntity;
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
+/// Checks of a certificate that is not pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checks {
+    ChainAndName,
+    Chain,
+    /// The handshake still proves that the server has the key of the certificate.
+    Nothing,
+}
+
 /// Verifier that accepts the certificates that it holds, and those with a chain to one of them.
 #[derive(Debug)]
 pub(super) struct PinnedOrTrusted {
@@ -36,6 +47,7 @@ pub(super) struct PinnedOrTrusted {
     trusted: Option<Arc<WebPkiServerVerifier>>,
     /// True if a pinned certificate must be valid now, too.
     checks_validity: bool,
+    checks: Checks,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -49,12 +61,28 @@ impl PinnedOrTrusted {
         // Without revocation lists, the one possible error is that there are no roots.
         let trusted = builder.build().ok();
         let algorithms = provider.signature_verification_algorithms;
-        PinnedOrTrusted { pinned, trusted, checks_validity: false, algorithms }
+        PinnedOrTrusted {
+            pinned,
+            trusted,
+            checks_validity: false,
+            checks: Checks::ChainAndName,
+            algorithms,
+        }
     }
 
     /// Returns the verifier that demands that a pinned certificate is valid now.
     pub(super) fn checking_validity(self) -> PinnedOrTrusted {
         PinnedOrTrusted { checks_validity: true, ..self }
+    }
+
+    /// Returns the verifier that accepts any name in a certificate with a chain to a trusted one.
+    pub(super) fn for_any_name(self) -> PinnedOrTrusted {
+        PinnedOrTrusted { checks: Checks::Chain, ..self }
+    }
+
+    /// Returns the verifier that accepts any certificate.
+    pub(super) fn for_any_certificate(self) -> PinnedOrTrusted {
+        PinnedOrTrusted { checks: Checks::Nothing, ..self }
     }
 
     fn is_pinned(&self, certificate: &CertificateDer<'_>) -> bool {
@@ -131,15 +159,20 @@ impl ServerCertVerifier for PinnedOrTrusted {
             }
             return Ok(ServerCertVerified::assertion());
         }
-        match &self.trusted {
-            Some(trusted) => trusted.verify_server_cert(
-                end_entity,
-                intermediates,
-                server_name,
-                ocsp_response,
-                now,
-            ),
-            None => Err(CertificateError::UnknownIssuer.into()),
+        if self.checks == Checks::Nothing {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let Some(trusted) = &self.trusted else {
+            return Err(CertificateError::UnknownIssuer.into());
+        };
+        let verified =
+            trusted.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // The name is verified after the chain.
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.checks == Checks::Chain => Ok(ServerCertVerified::assertion()),
+            verified => verified,
         }
     }
 

@@ -3,16 +3,19 @@
 //! A timeout of the socket bounds one system call: a server that sends a byte now and then would hold the thread
 //! without end. A [`DeadlineStream`] computes the time that is left before each call, also within the handshake of
 //! TLS, and fails with `TimedOut` at the deadline. Its socket is non-blocking, and waits happen in `poll(2)` only.
+//! A connection that is kept gets a new deadline for each exchange.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::Instant;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConnection, StreamOwned};
-use socket2::Socket;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connect::connect;
 use super::resolve::ThreadedResolver;
@@ -53,6 +56,43 @@ impl DeadlineStream {
         Ok(DeadlineStream::Plain(DeadlineSocket { socket, deadline }))
     }
 
+    /// Connects to a unix socket, until the deadline at most.
+    ///
+    /// # Errors
+    /// The socket refused the connection, or the deadline passed while its accept queue was full.
+    pub(crate) fn connect_unix(path: &Path, deadline: Instant) -> io::Result<DeadlineStream> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        let address = SockAddr::unix(path)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        // A full accept queue blocks connect(2), which the write timeout (SO_SNDTIMEO) bounds.
+        socket.set_write_timeout(Some(left))?;
+        socket.connect(&address).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
+            _ => error,
+        })?;
+        socket.set_nonblocking(true)?;
+        Ok(DeadlineStream::Plain(DeadlineSocket { socket, deadline }))
+    }
+
+    /// Replaces the deadline, for the next exchange on a connection that is kept.
+    pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        match self {
+            DeadlineStream::Plain(plain) => plain.deadline = deadline,
+            DeadlineStream::Tls(tls) => tls.sock.deadline = deadline,
+        }
+    }
+
+    /// Returns the certificate that the server presented, if the connection is encrypted.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        match self {
+            DeadlineStream::Plain(_) => None,
+            DeadlineStream::Tls(tls) => tls.conn.peer_certificates()?.first(),
+        }
+    }
+
     /// Encrypts the connection, and verifies that the server's certificate is for `host`.
     ///
     /// # Errors
@@ -84,12 +124,12 @@ impl DeadlineStream {
 
     /// Returns true if the other end is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
-        let peer = self.socket().peer_addr().ok().and_then(|peer| peer.as_socket());
-        peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback())
+        let Ok(peer) = self.socket().peer_addr() else { return false };
+        peer.is_unix() || peer.as_socket().is_some_and(|peer| is_loopback(peer.ip()))
     }
 
     /// Returns the address of this end.
-    pub(crate) fn local_address(&self) -> Option<std::net::IpAddr> {
+    pub(crate) fn local_address(&self) -> Option<IpAddr> {
         let local = self.socket().local_addr().ok()?.as_socket()?;
         Some(local.ip().to_canonical())
     }
@@ -102,7 +142,39 @@ impl DeadlineStream {
     }
 }
 
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
 impl DeadlineSocket {
+    /// Waits until the socket is ready.
+    ///
+    /// # Errors
+    /// The deadline passed.
+    pub(super) fn wait(&self, ready: PollFlags) -> io::Result<()> {
+        let left = self.left()?;
+        // A time that the kernel cannot represent is never reached.
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+        match poll(&mut [PollFd::new(&self.socket, ready)], Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the time that is left.
+    ///
+    /// # Errors
+    /// None is left.
+    pub(super) fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+
+    /// Returns the socket, whose calls do not block.
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     /// Repeats a system call until it does not block, and waits between two of them.
     fn until_done(
         &mut self,
@@ -111,21 +183,11 @@ impl DeadlineSocket {
     ) -> io::Result<usize> {
         loop {
             // Before each call, so that a peer that is always ready does not go past the deadline either.
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(ErrorKind::TimedOut.into());
-            }
+            self.left()?;
             match call(&mut self.socket) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(ready)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 done => return done,
-            }
-            // A time that the kernel cannot represent is never reached.
-            let timeout =
-                Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
-            match poll(&mut [PollFd::new(&self.socket, ready)], Some(&timeout)) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -184,7 +246,6 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::sync::Arc;
     use std::thread;
-    use std::time::Duration;
 
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::{ServerConfig, ServerConnection, Stream};

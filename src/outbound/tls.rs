@@ -195,6 +195,20 @@ pub(crate) fn identifying(
     ClientTls::new(without_resumption(tls.config()), None)
 }
 
+/// Returns the settings that trust a chain to one of these certificates, for any name.
+pub(crate) fn trusting_for_any_name(certificates: &[CertificateDer<'static>]) -> ClientTls {
+    let provider = provider();
+    let verifier = PinnedOrTrusted::new(certificates.into(), roots(certificates), &provider);
+    verifying(verifier.for_any_name(), provider)
+}
+
+/// Returns the settings that encrypt and trust any certificate.
+pub(crate) fn encrypting_only() -> ClientTls {
+    let provider = provider();
+    let verifier = PinnedOrTrusted::new(Vec::new(), roots(&[]), &provider);
+    verifying(verifier.for_any_certificate(), provider)
+}
+
 fn verifying(verifier: PinnedOrTrusted, provider: Arc<CryptoProvider>) -> ClientTls {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(ALL_VERSIONS)

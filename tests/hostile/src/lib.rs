@@ -15,6 +15,7 @@ pub mod flood;
 pub mod folder;
 pub mod mode;
 pub mod name_server;
+pub mod postgres;
 pub mod proc;
 pub mod program;
 pub mod receiver;
