@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::conditions::Conditions;
 use crate::admin::AlertsHolder;
-use crate::alert::store::{AlertStore, Changes, Loaded, Opened, StoreHandle};
+use crate::alert::store::{AlertStore, Changes, Claim, Loaded, Opened, StoreHandle};
 use crate::alert::{
     self, AlertEngine, AlertHeartbeat, AlertSender, AlertsHandle, Outputs, PastError,
     RecordedWindows,
@@ -98,7 +98,8 @@ impl Alerts {
                 store.save(Changes { done, ..Changes::default() });
             }
         });
-        let notifier = Notifier::start(&config.channels, &context, done, clock.clone())?;
+        let notifier =
+            Notifier::start(&config.channels, &context, done, clock.clone(), Claim::unlimited())?;
         let channels = notifier.handle();
         let conditions = Conditions {
             history,

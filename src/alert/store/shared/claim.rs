@@ -20,9 +20,11 @@ impl Claim {
         Claim(None)
     }
 
-    /// Returns a claim that has ended. [`Claim::extend`] begins it.
-    pub fn ended() -> Claim {
-        Claim(Some(Arc::new(AtomicU64::new(0))))
+    /// Returns a claim that ends at a time since boot, such as the present. [`Claim::extend`] continues it.
+    pub fn until(end: Duration) -> Claim {
+        let claim = Claim(Some(Arc::default()));
+        claim.extend(end);
+        claim
     }
 
     /// Lets the claim be valid up to a time since boot.

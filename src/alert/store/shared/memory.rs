@@ -152,17 +152,17 @@ impl SharedStore for Memory {
         }
         let mut exchanged = Exchanged::default();
         self.write(rows, exchange, &mut exchanged);
-        for key in exchange.claimed {
-            let claimer = rows.notices.get(key).map(|(_, claimer)| *claimer);
-            if claimer != Some(self.instance) {
-                exchanged.taken.push(key.clone());
-            }
-        }
         let live: BTreeSet<Instance> = rows.live.values().copied().collect();
         for (key, (notice, claimer)) in &mut rows.notices {
             if !live.contains(claimer) && exchange.channels.contains(&key.channel) {
                 *claimer = self.instance;
                 exchanged.adopted.push(Notice::clone(notice));
+            }
+        }
+        for key in exchange.claimed {
+            let claimer = rows.notices.get(key).map(|(_, claimer)| *claimer);
+            if claimer != Some(self.instance) {
+                exchanged.taken.push(key.clone());
             }
         }
         self.read(rows, exchange, &mut exchanged);

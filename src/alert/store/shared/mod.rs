@@ -30,7 +30,7 @@
 //! # Claims
 //! A channel sends a notice that was saved while the claim of this instance is valid ([`Claim`]). Each exchange extends
 //! it by the rest of the instance's time in the database, counted from before the exchange. After an exchange that has
-//! failed, the first one that succeeds asks which notices are still those of this instance, before the claim is extended:
+//! failed, or by another instance, the first one that succeeds asks which notices are still those of this instance, before the claim is extended:
 //! another replica may have adopted some. See [`CLAIM_GRACE`] for a database that stays away.
 
 mod claim;
@@ -72,13 +72,15 @@ pub struct SharedStoreError(pub Arc<str>);
 pub struct Exchange<'a> {
     /// Changes to write.
     pub(in crate::alert::store) pending: &'a Pending,
+    /// The instance that writes.
+    pub instance: Instance,
     /// Version of the rows that are written.
     pub version: i64,
     /// Versions up to which the rows of other instances are known; `None`: all rows are read.
     pub known: Option<&'a BTreeMap<Instance, i64>>,
     /// Channels of this process, whose notices are adopted if their instance has ended.
     pub channels: &'a [Arc<str>],
-    /// Notices that this instance claimed before an error. Those that it claims no more are returned as taken.
+    /// Notices that this process claimed before an error, or by another instance. Those that it claims no more are returned as taken.
     pub claimed: &'a [NoticeKey],
 }
 

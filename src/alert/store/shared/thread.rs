@@ -51,12 +51,16 @@ pub enum News {
     Taken(Vec<NoticeKey>),
     /// Notices of an instance that has ended. This process sends them.
     Adopted(Vec<Notice>),
+    /// The database answers again, and the claim on notices is valid: channels may send them.
+    Recovered,
 }
 
 /// Parts that the thread works with.
 pub struct SharedSettings {
     /// The database.
     pub store: Box<dyn SharedStore>,
+    /// Returns the instance of this process, which is another one after the database has forgotten the former.
+    pub instance: Box<dyn Fn() -> Instance + Send>,
     /// Clocks of this machine.
     pub clock: Clock,
     /// Claim on the notices, which channels read.
@@ -86,6 +90,8 @@ pub(in crate::alert) struct SharedThread {
     known: Option<BTreeMap<Instance, i64>>,
     read_all_at: Instant,
     version: i64,
+    /// Instance of the latest exchange.
+    instance: Option<Instance>,
     /// Sources whose rows are to be read before they are held.
     to_hold: BTreeMap<Arc<str>, i64>,
     /// True from an error to the next success: other replicas may have adopted notices.
@@ -106,6 +112,7 @@ impl SharedThread {
             known: None,
             read_all_at: Instant::now(),
             version: 0,
+            instance: None,
             to_hold: BTreeMap::new(),
             is_uncertain: false,
             failure: OnChange::new(),
@@ -144,10 +151,14 @@ impl SharedThread {
         if Instant::now() >= self.read_all_at {
             self.known = None;
         }
+        let instance = (self.settings.instance)();
+        let before = self.instance.replace(instance);
+        self.is_uncertain |= before.is_some_and(|before| before != instance);
         let claimed = if self.is_uncertain { (self.settings.claimed)() } else { Vec::new() };
         let begun = self.settings.clock.now().boot;
         let exchange = Exchange {
             pending: &pending,
+            instance,
             version: self.version + 1,
             known: self.known.as_ref(),
             channels: &(self.settings.channels)(),
@@ -199,7 +210,7 @@ impl SharedThread {
         if self.failure.clear() {
             log::info!("the alerts are saved in the database again");
         }
-        self.is_uncertain = false;
+        let was_uncertain = std::mem::take(&mut self.is_uncertain);
         if self.known.is_none() {
             self.read_all_at = Instant::now() + READ_ALL_INTERVAL;
         }
@@ -223,6 +234,9 @@ impl SharedThread {
         // After channels know which notices are not theirs any more.
         if let Some(ends_in) = ends_in {
             self.settings.claim.extend(begun + ends_in.saturating_sub(CLAIM_MARGIN));
+            if was_uncertain {
+                (self.settings.on_news)(News::Recovered);
+            }
         }
     }
 

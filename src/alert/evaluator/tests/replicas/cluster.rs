@@ -73,12 +73,13 @@ impl Cluster {
         let memory = Memory { rows: self.rows.clone(), name: name.into(), instance };
         self.rows.lock().unwrap().live.insert(name.into(), instance);
         let (send, news) = unbounded();
-        let claim = Claim::ended();
+        let claim = Claim::until(Duration::ZERO);
         let (thread, handle) = detached(SharedSettings {
             store: Box::new(memory),
             clock: Clock::system(),
             claim: claim.clone(),
             channels: Box::new(|| vec!["phone".into(), "mail".into()]),
+            instance: Box::new(move || instance),
             claimed: Box::new(Vec::new),
             on_news: Box::new(move |news| send.send(news).unwrap()),
         });
@@ -255,7 +256,7 @@ impl Node {
 
     fn learn(&mut self, news: News, now: TimePoint) {
         match news {
-            News::Failed(_) => {}
+            News::Failed(_) | News::Recovered => {}
             News::Lost(sources) => sources.iter().for_each(|of| self.evaluator.lose(of)),
             News::Followed(changes) => self.evaluator.follow(changes, now),
             News::Held(sources) => {
