@@ -26,6 +26,7 @@ mod handle;
 mod health;
 mod load;
 mod pending;
+pub(crate) mod postgres;
 mod prune;
 mod read;
 mod saved;
@@ -36,8 +37,9 @@ mod thread;
 pub use changes::{Changes, Loaded, Opened, SavedState, SharedChanges};
 pub use handle::{AlertStore, OnOpen, OnSaved, StoreHandle};
 pub use health::{StoreFault, StoreHealth};
+pub use postgres::ALERT_TABLES;
 pub use prune::{MAX_ENDED, MAX_ENDED_OF_ALERT};
-pub use read::IncidentsError;
+pub use read::{Find, IncidentsError};
 pub use shared::{
     CLAIM_GRACE, Claim, Exchange, Exchanged, News, SharedSettings, SharedStore, SharedStoreError,
     TICK,

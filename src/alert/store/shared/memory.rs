@@ -79,13 +79,15 @@ impl Memory {
             }
         }
         for (key, state) in &pending.states {
-            if self.may_write(rows, key, epochs) {
+            let is_old = rows.states.get(key).is_some_and(|(_, known)| is_older(written, *known));
+            if self.may_write(rows, key, epochs) && !is_old {
                 rows.states.insert(key.clone(), (state.clone(), written));
             }
         }
         for (id, incident) in &pending.incidents {
             let is_new = !rows.incidents.contains_key(id) && incident.ended.is_some();
-            if self.may_write(rows, &incident.subject, epochs) || is_new {
+            let is_old = rows.incidents.get(id).is_some_and(|(_, known)| is_older(written, *known));
+            if (self.may_write(rows, &incident.subject, epochs) && !is_old) || is_new {
                 rows.incidents.insert(*id, (incident.clone(), written));
             }
         }
@@ -142,6 +144,11 @@ impl Memory {
         }
         exchanged.versions = versions.into_iter().collect();
     }
+}
+
+/// Returns true for a write that the same instance has given up, and written again.
+fn is_older(written: Written, known: Written) -> bool {
+    written.0 == known.0 && written.1 <= known.1
 }
 
 impl SharedStore for Memory {

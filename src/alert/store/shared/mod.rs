@@ -36,6 +36,8 @@
 mod claim;
 #[cfg(test)]
 pub(in crate::alert) mod memory;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
@@ -27,8 +27,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Time by which a claim ends before the database lets another replica have the notices: the clocks run differently.
 const CLAIM_MARGIN: Duration = Duration::from_millis(500);
 
-/// Time after which all rows are read again, whatever is known of them.
-const READ_ALL_INTERVAL: Duration = Duration::from_secs(30);
+/// Time after which all rows are read again, whatever is known of them. The database looks for new rows among those of
+/// twice this time.
+const READ_ALL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// What the store reports, in this order after an exchange. The receiver must not block.
 #[derive(Debug)]
@@ -88,7 +89,8 @@ pub(in crate::alert) struct SharedThread {
     settings: SharedSettings,
     /// Versions up to which the rows of other instances are known; `None`: all rows are to be read.
     known: Option<BTreeMap<Instance, i64>>,
-    read_all_at: Instant,
+    /// Time since boot at which all rows are read again.
+    read_all_at: Duration,
     version: i64,
     /// Instance of the latest exchange.
     instance: Option<Instance>,
@@ -110,7 +112,7 @@ impl SharedThread {
             woken,
             settings,
             known: None,
-            read_all_at: Instant::now(),
+            read_all_at: Duration::ZERO,
             version: 0,
             instance: None,
             to_hold: BTreeMap::new(),
@@ -148,14 +150,17 @@ impl SharedThread {
     pub(in crate::alert) fn turn(&mut self) -> bool {
         self.change_tenure();
         let pending = self.shared.take().unwrap_or_default();
-        if Instant::now() >= self.read_all_at {
+        // By the clock that counts a suspend, too.
+        let begun = self.settings.clock.now().boot;
+        if begun >= self.read_all_at {
             self.known = None;
         }
         let instance = (self.settings.instance)();
         let before = self.instance.replace(instance);
-        self.is_uncertain |= before.is_some_and(|before| before != instance);
+        let has_changed = before.is_some_and(|before| before != instance);
+        let has_lapsed = self.settings.claim.end().is_some_and(|end| begun >= end);
+        self.is_uncertain |= has_changed || has_lapsed;
         let claimed = if self.is_uncertain { (self.settings.claimed)() } else { Vec::new() };
-        let begun = self.settings.clock.now().boot;
         let exchange = Exchange {
             pending: &pending,
             instance,
@@ -212,7 +217,7 @@ impl SharedThread {
         }
         let was_uncertain = std::mem::take(&mut self.is_uncertain);
         if self.known.is_none() {
-            self.read_all_at = Instant::now() + READ_ALL_INTERVAL;
+            self.read_all_at = begun + READ_ALL_INTERVAL;
         }
         self.known.get_or_insert_default().extend(versions);
         let to_hold: Vec<_> = std::mem::take(&mut self.to_hold).into_iter().collect();
