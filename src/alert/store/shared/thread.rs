@@ -220,7 +220,9 @@ impl SharedThread {
             self.read_all_at = begun + READ_ALL_INTERVAL;
         }
         self.known.get_or_insert_default().extend(versions);
-        let to_hold: Vec<_> = std::mem::take(&mut self.to_hold).into_iter().collect();
+        // One that was lost and taken again meanwhile is held once its rows were read by the next exchange.
+        let to_hold: Vec<_> =
+            self.to_hold.extract_if(.., |source, _| !refused.contains(source)).collect();
         let saved: Vec<NoticeKey> =
             pending.saved_notices().into_iter().filter(|key| !taken.contains(key)).collect();
         let flushed: Vec<Arc<str>> = pending.shared.released.iter().cloned().collect();

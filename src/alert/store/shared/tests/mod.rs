@@ -2,6 +2,7 @@
 
 mod notices;
 mod rows;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
