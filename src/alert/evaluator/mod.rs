@@ -17,7 +17,7 @@
 //! incidents that were not announced are announced.
 //!
 //! # Replicas
-//! Several evaluators that share a database hold a part of the sources each, and follow the others: see `sharing`.
+//! Several evaluators that share a database hold a part of the sources each, and follow the others: see `tenure`.
 
 mod announce;
 mod clock_step;
@@ -27,9 +27,11 @@ mod follow;
 mod place;
 mod publish;
 mod renew;
+mod server_state;
 mod sharing;
 mod sights;
 mod subject;
+mod tenure;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -51,42 +53,16 @@ use super::settings::Settings;
 use super::shared::incident_id;
 use super::sight::{ServerSight, Sight};
 use super::view::{AlertView, MAX_RECENT};
-use crate::board::{Event, EventKind, Finite, Snapshot, SourceView};
+use crate::board::{Event, EventKind, Snapshot, SourceView};
 use crate::config::{AlertRule, ServerCondition};
 use crate::kernel::clock::{StepDetector, TimePoint};
-use crate::units::Unit;
 
+pub use self::server_state::ServerState;
 pub use self::sharing::{GONE_AFTER, UNKNOWN_AFTER};
 pub(super) use self::sights::time_to_empty;
 
 /// Source of the ids of incidents.
 pub type Ids = Box<dyn FnMut() -> IncidentId + Send>;
-
-/// State of the server, as one of its own rules sees it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ServerState {
-    /// True if the condition holds; `None`: it is not known.
-    pub is_met: Option<bool>,
-    /// Time since which it holds.
-    pub since: Option<Timestamp>,
-    /// Number on which it decides, such as days, with its unit and the threshold.
-    pub value: Option<Finite>,
-    /// Unit of the number.
-    pub unit: Option<Unit>,
-    /// Threshold.
-    pub threshold: Option<Finite>,
-    /// Detail for people.
-    pub detail: Option<Arc<str>>,
-    /// Channels that cannot carry a message about it.
-    pub channels: Vec<Arc<str>>,
-}
-
-impl ServerState {
-    /// Returns the state of a condition that holds, or does not.
-    pub fn met(is_met: bool) -> ServerState {
-        ServerState { is_met: Some(is_met), ..ServerState::default() }
-    }
-}
 
 /// All rules with their states.
 pub struct Evaluator {

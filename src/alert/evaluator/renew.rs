@@ -12,7 +12,7 @@ use super::super::settings::Settings;
 use super::super::store::{Loaded, SavedState};
 use super::super::windows::WindowSamples;
 use super::place::Place;
-use super::subject::Subject;
+use super::subject::{Subject, servers};
 use super::{Evaluator, MAX_RECENT, RuleState};
 use crate::config::{Alert, AlertRule};
 use crate::kernel::clock::TimePoint;
@@ -318,19 +318,6 @@ impl Evaluator {
         let shared = by_source.into_iter();
         self.by_source = shared.map(|(source, places)| (source, places.into())).collect();
     }
-}
-
-/// Returns the subjects of a rule on the server: the server, or all replicas.
-pub(super) fn servers(alert: &Alert, settings: &Settings, replicas: &[Arc<str>]) -> Vec<Subject> {
-    let key = |replica| SubjectKey { alert: alert.name.clone(), source: None, replica };
-    if replicas.is_empty() {
-        return vec![Subject::new(key(None), settings.title.clone())];
-    }
-    let of_replica = |replica: &Arc<str>| {
-        let title = format!("{} (replica {replica})", settings.title);
-        Subject::new(key(Some(replica.clone())), title.into())
-    };
-    replicas.iter().map(of_replica).collect()
 }
 
 /// Returns the subjects of a rule.

@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::super::incident::SubjectKey;
 use super::super::monitor::{Monitor, Phase};
 use super::super::rule::Rule;
+use super::super::settings::Settings;
 use super::super::store::SavedState;
 use super::super::view::{AlertState, SubjectView};
+use crate::config::Alert;
 use crate::json::deserialize_members;
 
 /// A source, or the server, as the subject of a rule.
@@ -172,4 +174,17 @@ impl Subject {
             announced: self.announced.channels.clone(),
         })
     }
+}
+
+/// Returns the subjects of a rule on the server: the server, or all replicas.
+pub(super) fn servers(alert: &Alert, settings: &Settings, replicas: &[Arc<str>]) -> Vec<Subject> {
+    let key = |replica| SubjectKey { alert: alert.name.clone(), source: None, replica };
+    if replicas.is_empty() {
+        return vec![Subject::new(key(None), settings.title.clone())];
+    }
+    let of_replica = |replica: &Arc<str>| {
+        let title = format!("{} (replica {replica})", settings.title);
+        Subject::new(key(Some(replica.clone())), title.into())
+    };
+    replicas.iter().map(of_replica).collect()
 }

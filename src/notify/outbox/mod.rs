@@ -33,6 +33,7 @@
 
 mod aside;
 mod backoff;
+mod claims;
 mod entry;
 mod limit;
 mod merge;
@@ -182,22 +183,6 @@ impl Outbox {
         for entry in self.waiting.iter_mut().chain(&mut self.in_flight) {
             entry.is_saved |= keys.contains(&entry.notice.key);
         }
-    }
-
-    /// Lets saved notices be sent up to a time since boot; `None`: always.
-    pub fn claim(&mut self, until: Option<Duration>) {
-        self.claimed_until = until;
-    }
-
-    /// Returns the notices that were saved and are not sent.
-    pub fn claimed(&self) -> Vec<NoticeKey> {
-        let saved = self.in_flight.iter().chain(&self.waiting).filter(|entry| entry.is_saved);
-        saved.map(|entry| entry.notice.key.clone()).collect()
-    }
-
-    /// Removes notices that another replica sends. One that is being sent is not stopped.
-    pub fn taken(&mut self, keys: &HashSet<&NoticeKey>) {
-        self.waiting.retain(|entry| !keys.contains(&entry.notice.key));
     }
 
     /// Applies other settings of the channel, with which all that waits is sent again at once.

@@ -24,6 +24,7 @@ use crate::config::{
     Alert, FieldCondition, Limit, ServerCondition, Severity, SourceCondition, SourceSelection,
 };
 use crate::kernel::clock::tests::time_point;
+use crate::units::Unit;
 
 const STALE_AFTER: Duration = Duration::from_secs(900);
 

@@ -221,8 +221,10 @@ impl SharedThread {
         }
         self.known.get_or_insert_default().extend(versions);
         // One that was lost and taken again meanwhile is held once its rows were read by the next exchange.
-        let to_hold: Vec<_> =
-            self.to_hold.extract_if(.., |source, _| !refused.contains(source)).collect();
+        let (again, to_hold) = std::mem::take(&mut self.to_hold)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(source, _)| refused.contains(source));
+        self.to_hold.extend(again);
         let saved: Vec<NoticeKey> =
             pending.saved_notices().into_iter().filter(|key| !taken.contains(key)).collect();
         let flushed: Vec<Arc<str>> = pending.shared.released.iter().cloned().collect();

@@ -27,14 +27,15 @@ fn notice_is_claimed_by_its_maker_and_adopted_once_that_has_ended() {
         assert!(x.exchange(changes.clone()).taken.is_empty());
         assert!(x.exchange(changes.clone()).taken.is_empty(), "written again");
         // The other side of a partition has made the same one.
-        assert_eq!(y.exchange(changes).taken, [key.clone()]);
+        assert_eq!(y.exchange(changes).taken, std::slice::from_ref(&key));
         y.exchange(done(&key));
         let (of_pager, changes) = made(2, "pager", &[("tank", 1)]);
         x.exchange(changes);
         assert!(keys(&y.exchange(Changes::default()).adopted).is_empty());
         world.end("x");
         let adopted = y.exchange(Changes::default()).adopted;
-        assert_eq!(keys(&adopted), [key.clone()], "not that of a channel that it does not have");
+        let own = std::slice::from_ref(&key);
+        assert_eq!(keys(&adopted), own, "not that of a channel that it does not have");
         assert_eq!(*adopted[0].incident, incident(1, 0, None));
         assert!(y.exchange(Changes::default()).adopted.is_empty(), "once");
         // The former claimer has sent it, and marks it late.
