@@ -48,12 +48,22 @@ const MAX_PUBLISHED: usize = 500;
 
 /// Parts that follow the leases. None of the calls may block for long.
 pub trait Outputs: Send {
-    /// Polls a source from now on, next at this time since boot; without one, as a source without a reading.
-    fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>);
+    /// Polls a source from now on, next at this time since boot; without one, as a source without a reading. Writes for
+    /// it have this epoch.
+    fn hold(&mut self, source: &Arc<str>, epoch: i64, next_poll: Option<Duration>);
 
-    /// Starts no further poll of a source. Its name is sent to [`Prepared::released`] once the poll in
-    /// flight has ended.
+    /// Changes the epoch of writes for a source that is held.
+    fn epoch(&mut self, source: &Arc<str>, epoch: i64);
+
+    /// Starts no further poll of a source, and writes what is known of it. Its name is sent to [`Prepared::released`] once
+    /// the poll in flight has ended, and to [`Prepared::flushed`] once all is written.
     fn release(&mut self, source: &Arc<str>);
+
+    /// Starts no further poll of a source, which another replica has, and writes nothing.
+    fn lose(&mut self, source: &Arc<str>);
+
+    /// Learns which replicas run.
+    fn replicas(&mut self, live: &[ReplicaName]);
 
     /// Shows the states of other replicas for a source from now on.
     fn follow_source(&mut self, source: &Arc<str>);
@@ -122,6 +132,8 @@ pub struct Prepared {
     sender: ClusterSender,
     /// Names of released sources whose last poll has ended.
     released: (Sender<Arc<str>>, Receiver<Arc<str>>),
+    /// Names of released sources of which all is written.
+    flushed: (Sender<Arc<str>>, Receiver<Arc<str>>),
     reader: ClusterReader,
     permit: Permit,
 }
@@ -145,6 +157,7 @@ pub fn prepare(replica: &ReplicaName) -> Prepared {
         messages,
         sender: ClusterSender(sender),
         released: unbounded(),
+        flushed: unbounded(),
         reader: ClusterReader(Arc::new(shared)),
         permit: Permit::default(),
     }
@@ -159,6 +172,11 @@ impl Prepared {
     /// Returns the channel for the names of sources that were released and of which no poll is in flight any more.
     pub fn released(&self) -> Sender<Arc<str>> {
         self.released.0.clone()
+    }
+
+    /// Returns the channel for the names of sources that were released and of which all is written.
+    pub fn flushed(&self) -> Sender<Arc<str>> {
+        self.flushed.0.clone()
     }
 
     /// Returns a handle to the view.
@@ -183,7 +201,7 @@ impl Prepared {
         clock: Clock,
         outputs: Box<dyn Outputs>,
     ) -> io::Result<ClusterThread> {
-        let Prepared { messages, sender, released, reader, permit } = self;
+        let Prepared { messages, sender, released, flushed, reader, permit } = self;
         let node = Node {
             cluster,
             link: Link::new(access.clone()),
@@ -201,10 +219,12 @@ impl Prepared {
             published: HashMap::new(),
             ending: HashSet::new(),
             ended: HashSet::new(),
+            flushed: HashSet::new(),
+            live: Vec::new(),
             unreadable: OnChange::new(),
         };
         let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
-            node.run(&messages, &released.1, &stop);
+            node.run(&messages, &released.1, &flushed.1, &stop);
         })?;
         Ok(ClusterThread { sender, thread })
     }
@@ -246,6 +266,10 @@ struct Node {
     ending: HashSet<Arc<str>>,
     /// Those whose last reading the snapshot of this tick has.
     ended: HashSet<Arc<str>>,
+    /// Those of which all is written.
+    flushed: HashSet<Arc<str>>,
+    /// Replicas that the other parts know of.
+    live: Vec<ReplicaName>,
     unreadable: OnChange<String>,
 }
 
@@ -254,6 +278,7 @@ impl Node {
         mut self,
         messages: &Receiver<Message>,
         released: &Receiver<Arc<str>>,
+        flushed: &Receiver<Arc<str>>,
         stop: &StopToken,
     ) {
         let mut next = Instant::now();
@@ -271,6 +296,10 @@ impl Node {
                 },
                 recv(released) -> source => {
                     self.ending.extend(source);
+                    continue;
+                }
+                recv(flushed) -> source => {
+                    self.flushed.extend(source);
                     continue;
                 }
                 default(wait) => {}
@@ -337,7 +366,10 @@ impl Node {
                 }
             }
         }
-        for source in std::mem::take(&mut self.ended) {
+        let done: Vec<Arc<str>> = self.ended.intersection(&self.flushed).cloned().collect();
+        for source in done {
+            self.ended.remove(&source);
+            self.flushed.remove(&source);
             self.cluster.published(&source);
             self.outputs.follow_source(&source);
         }
@@ -437,14 +469,21 @@ impl Node {
     fn apply(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Hold { source, continue_at, .. } => {
+                Effect::Hold { source, epoch, continue_at } => {
+                    self.forget_release(&source);
                     self.published.remove(&source);
-                    self.outputs.hold(&source, continue_at);
+                    self.outputs.hold(&source, epoch, continue_at);
                 }
-                Effect::Epoch { source, .. } => _ = self.published.remove(&source),
-                Effect::Release { source } => self.outputs.release(&source),
-                Effect::Drop { source } => {
+                Effect::Epoch { source, epoch } => {
+                    self.published.remove(&source);
+                    self.outputs.epoch(&source, epoch);
+                }
+                Effect::Release { source } => {
+                    self.forget_release(&source);
                     self.outputs.release(&source);
+                }
+                Effect::Drop { source } => {
+                    self.outputs.lose(&source);
                     self.outputs.follow_source(&source);
                 }
                 Effect::PollRequested { source } => self.outputs.poll(&source),
@@ -467,7 +506,20 @@ impl Node {
         }
     }
 
-    fn publish_view(&self) {
+    /// Forgets that an earlier release of a source has ended.
+    fn forget_release(&mut self, source: &Arc<str>) {
+        self.ending.remove(source);
+        self.ended.remove(source);
+        self.flushed.remove(source);
+    }
+
+    fn publish_view(&mut self) {
+        let live = self.cluster.live_replicas().iter().map(|replica| Arc::clone(&replica.name));
+        let live: Vec<ReplicaName> = live.collect();
+        if live != self.live {
+            self.outputs.replicas(&live);
+            self.live = live;
+        }
         self.shared.view.store(Arc::new(self.cluster.view(self.clock.now())));
     }
 
