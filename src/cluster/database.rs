@@ -1,7 +1,7 @@
 //! The database's side of a tick: one pipeline, which is one transaction. The head of the module states what each
 //! statement does, and why.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use crate::wall_clock;
 
 /// Most time of a tick. The lease is valid for three times as long after it was sent.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Most time of the last request at a stop.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Most time of a statement and of a wait for a lock. Rows are locked for a round trip at most.
 pub(super) const LIMITS: Limits =
@@ -49,6 +52,8 @@ pub(super) struct Ticked {
     pub(super) states: Vec<PublishedState>,
     /// Time of the database.
     pub(super) now: Timestamp,
+    /// Oldest version whose programs may use the schema.
+    pub(super) oldest: i64,
 }
 
 /// Executes a tick.
@@ -71,7 +76,8 @@ pub(super) fn tick(
         "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
          since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
         "SELECT timeline, extract(epoch FROM now() - since)::float8, \
-         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM era",
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
+         (SELECT oldest FROM schema_version) FROM era",
     ];
     let mut statements: Vec<Statement<'_>> = Vec::new();
     if reads_timeline {
@@ -98,13 +104,14 @@ pub(super) fn tick(
         (_, Some(params)) => statements.push(Statement::new(RECONFIGURE, params)),
         (Renewal::Leave, None) => {
             let only_me = &renewed[..1];
-            statements.push(Statement::new(LEAVE_LEASES, only_me));
-            statements.push(Statement::new("DELETE FROM replica WHERE instance = $1", only_me));
-            link.run(LIMITS, &statements, deadline)?;
+            let leave = [LOCK_REPLICA, LOCK_OWN_LEASES, LEAVE_LEASES, DELETE_REPLICA];
+            statements.extend(leave.map(|sql| Statement::new(sql, only_me)));
+            link.run(LIMITS, &statements, Instant::now() + LEAVE_TIMEOUT)?;
             return Ok(Ticked {
                 reply: TickReply::default(),
                 states: Vec::new(),
                 now: wall_clock::now(),
+                oldest: 0,
             });
         }
         _ => statements.push(Statement::new(RENEW, &renewed)),
@@ -165,7 +172,7 @@ pub(super) fn tick(
         // The renewal has found no row: see `RENEW`.
         Err(error) if error.sqlstate() == Some(DIVISION_BY_ZERO) => {
             let reply = TickReply::default();
-            return Ok(Ticked { reply, states: Vec::new(), now: wall_clock::now() });
+            return Ok(Ticked { reply, states: Vec::new(), now: wall_clock::now(), oldest: 0 });
         }
         outcomes => outcomes?,
     };
@@ -187,7 +194,7 @@ pub(super) fn tick(
     };
     let states = outcome(read_at + 3)?.rows().map(state).collect::<Result<_, _>>()?;
     let now = Timestamp::from_microsecond(era.i64(2)?).unwrap_or_default();
-    Ok(Ticked { reply, states, now })
+    Ok(Ticked { reply, states, now, oldest: era.i64(3)? })
 }
 
 /// Returns true if the database lets this user read its timeline.
@@ -209,8 +216,8 @@ pub(super) struct NewState {
     pub(super) content: String,
 }
 
-/// Publishes states of sources that this replica holds. Returns the names of those that the database has taken; it
-/// refuses those whose lease another replica has.
+/// Publishes states of sources that this replica holds. The database ignores those whose lease another replica has, and
+/// those of a request that arrives after a later one.
 ///
 /// # Errors
 /// The database could not be reached, or refused the statement.
@@ -219,7 +226,8 @@ pub(super) fn publish(
     instance: InstanceId,
     version: i64,
     states: &[NewState],
-) -> Result<HashSet<String>, PostgresError> {
+    deadline: Instant,
+) -> Result<(), PostgresError> {
     let me = instance.to_string();
     let sources: Vec<&str> = states.iter().map(|state| &*state.source).collect();
     let epochs: Vec<i64> = states.iter().map(|state| state.epoch).collect();
@@ -231,13 +239,16 @@ pub(super) fn publish(
         Param::I64s(&epochs),
         Param::Texts(&contents),
     ];
-    let outcomes =
-        link.run(LIMITS, &[Statement::new(PUBLISH, &params)], Instant::now() + TIMEOUT)?;
-    let mut taken = HashSet::new();
-    for row in outcomes.iter().flat_map(Outcome::rows) {
-        taken.insert(row.text(0)?.to_owned());
-    }
-    Ok(taken)
+    link.run(LIMITS, &[Statement::new(PUBLISH, &params)], deadline).map(drop)
+}
+
+/// Deletes the rows of instances that ended an hour ago. Those that have leases are needed: an instance that returns
+/// must find its row, or else that another replica has its leases.
+///
+/// # Errors
+/// The database could not be reached, or refused the statement.
+pub(super) fn prune(link: &mut Link) -> Result<(), PostgresError> {
+    link.run(LIMITS, &[Statement::plain(PRUNE)], Instant::now() + TIMEOUT).map(drop)
 }
 
 /// division_by_zero
@@ -256,6 +267,17 @@ const RECONFIGURE: &str = "WITH renewed AS (UPDATE replica SET name = $2, \
     ends_at = now() + $3 * interval '1 second', digest = $4, sources = $5, hashes = $6, \
     configured_at = now() WHERE instance = $1 RETURNING instance) \
     SELECT 1 / count(*) FROM renewed";
+
+/// Waits for the end of an earlier tick of this instance, whose reply was lost: what it acquires must be released, too.
+const LOCK_REPLICA: &str = "SELECT instance FROM replica WHERE instance = $1 FOR UPDATE";
+
+const LOCK_OWN_LEASES: &str =
+    "SELECT source FROM lease WHERE instance = $1 ORDER BY source FOR UPDATE";
+
+const DELETE_REPLICA: &str = "DELETE FROM replica WHERE instance = $1";
+
+const PRUNE: &str = "DELETE FROM replica WHERE ends_at < now() - interval '1 hour' \
+    AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.instance = replica.instance)";
 
 const LEAVE_LEASES: &str = "UPDATE lease SET holder = NULL, instance = NULL, \
     changed_at = clock_timestamp() WHERE instance = $1";
@@ -277,7 +299,9 @@ const ACQUIRE: &str = "WITH ended AS MATERIALIZED ( \
     SELECT instance FROM replica WHERE ends_at <= now() FOR SHARE SKIP LOCKED) \
     UPDATE lease SET holder = $2, instance = $3, epoch = epoch + 1, changed_at = clock_timestamp() \
     WHERE source = ANY ($1::text[]) \
-    AND (instance IS NULL OR instance = $3 OR instance IN (SELECT instance FROM ended)) \
+    AND (instance IS NULL OR instance = $3 OR instance IN (SELECT instance FROM ended) \
+    OR changed_at <= now() - $4 * interval '1 second' \
+    AND NOT EXISTS (SELECT 1 FROM replica WHERE replica.instance = lease.instance)) \
     AND (SELECT since FROM era) <= now() - $4 * interval '1 second' RETURNING source";
 
 /// Seconds to the next poll, as the current readings state it by the clock of the cluster.
@@ -312,7 +336,8 @@ const PUBLISH: &str = "WITH held AS MATERIALIZED (SELECT source, epoch FROM leas
     FROM unnest($3::text[], $4::bigint[], $5::text[]) AS published (source, epoch, content) \
     JOIN held USING (source, epoch) \
     ON CONFLICT (source) DO UPDATE SET instance = excluded.instance, version = excluded.version, \
-    written_at = excluded.written_at, content = excluded.content RETURNING source";
+    written_at = excluded.written_at, content = excluded.content \
+    WHERE current.instance <> excluded.instance OR current.version < excluded.version";
 
 /// A configuration as columns.
 struct RegistrationColumns<'r> {

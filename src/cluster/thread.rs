@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender, select, unbounded};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::database::{self, NewState, PublishedState, StateRead, Ticked};
 use super::exchange::{Failure, TickReply};
 use super::instance::{InstanceId, ReplicaName};
 use super::plan::Plan;
 use super::effect::Effect;
+use super::entry::Lease;
+use super::held_file::HeldFile;
 use super::state::Cluster;
 use super::tenure::{Permit, Terms};
 use super::view::ClusterView;
@@ -26,8 +28,7 @@ use crate::board::{BoardReader, Followed, SharedState, Snapshot, shared_state};
 use crate::engine::Heartbeat;
 use crate::kernel::clock::Clock;
 use crate::logging::OnChange;
-use crate::postgres::PostgresError;
-use crate::store::{Access, Link, Readiness};
+use crate::store::{Access, Link, Readiness, SCHEMA_VERSION};
 use crate::threads::{self, OwnedThread, StopToken};
 use crate::wall_clock;
 
@@ -42,6 +43,12 @@ const PREPARE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Most time of an attempt to prepare the schema.
 const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time between two deletions of the rows of replicas that ended long ago.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Time after the start from which on a database that does not answer is away.
+const RESUME_AFTER: Duration = Duration::from_secs(4);
 
 /// Most states that one statement publishes.
 const MAX_PUBLISHED: usize = 500;
@@ -63,6 +70,10 @@ pub trait Outputs: Send {
 
     /// Shows states that other replicas have published.
     fn follow(&mut self, states: Vec<Followed>);
+
+    /// Notes a poll by another replica that ended `age` ago; `requested_wait` is the time after it for which the
+    /// upstream asked to wait.
+    fn polled_elsewhere(&mut self, source: &str, age: Duration, requested_wait: Duration);
 }
 
 /// Message to the thread.
@@ -182,6 +193,7 @@ impl Prepared {
         board: BoardReader,
         clock: Clock,
         outputs: Box<dyn Outputs>,
+        held: HeldFile,
     ) -> io::Result<ClusterThread> {
         let Prepared { messages, sender, released, reader, permit } = self;
         let node = Node {
@@ -193,14 +205,20 @@ impl Prepared {
             outputs,
             permit,
             shared: reader.0,
+            held,
+            started: Instant::now(),
+            is_resumed: false,
             is_prepared: false,
             reads_timeline: false,
+            is_away: false,
+            era: None,
+            pruned: None,
             positions: BTreeMap::new(),
             read_all_at: None,
             version: 0,
             published: HashMap::new(),
             ending: HashSet::new(),
-            ended: HashSet::new(),
+            polls: HashMap::new(),
             unreadable: OnChange::new(),
         };
         let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
@@ -232,9 +250,18 @@ struct Node {
     outputs: Box<dyn Outputs>,
     permit: Permit,
     shared: Arc<Shared>,
+    held: HeldFile,
+    started: Instant,
+    /// True once the file of held sources was read, because the database was away at the start.
+    is_resumed: bool,
     /// True once the schema can be used.
     is_prepared: bool,
     reads_timeline: bool,
+    /// True since the latest tick has failed.
+    is_away: bool,
+    era: Option<u64>,
+    /// Time of the latest deletion of old rows.
+    pruned: Option<Instant>,
     /// Latest version that was read of each instance.
     positions: BTreeMap<String, i64>,
     read_all_at: Option<Instant>,
@@ -242,10 +269,11 @@ struct Node {
     version: i64,
     /// Version of the view of each source that was published last.
     published: HashMap<Arc<str>, u64>,
-    /// Sources that are released, whose last poll has ended since the latest tick.
+    /// Sources that are released and whose last poll has ended. Once the board does not hold them any more, it has
+    /// applied the report of that poll.
     ending: HashSet<Arc<str>>,
-    /// Those whose last reading the snapshot of this tick has.
-    ended: HashSet<Arc<str>>,
+    /// Time of the next poll of each source that is followed.
+    polls: HashMap<Arc<str>, Option<Timestamp>>,
     unreadable: OnChange<String>,
 }
 
@@ -270,7 +298,9 @@ impl Node {
                     Err(_) => break,
                 },
                 recv(released) -> source => {
-                    self.ending.extend(source);
+                    if let Ok(source) = source {
+                        self.released(source);
+                    }
                     continue;
                 }
                 default(wait) => {}
@@ -287,45 +317,92 @@ impl Node {
         }
     }
 
+    /// Notes that the last poll of a source that was released has ended, and its report is in the board's channel.
+    fn released(&mut self, source: Arc<str>) {
+        match self.cluster.lease_of(&source) {
+            // It is polled again: the poll in flight was that of the new lease, too.
+            Lease::Held { .. } => return,
+            Lease::Releasing { .. } => _ = self.ending.insert(Arc::clone(&source)),
+            // Another replica may have published it meanwhile, which the board has ignored.
+            Lease::None | Lease::Acquired { .. } => self.read_all_at = None,
+        }
+        self.outputs.follow_source(&source);
+    }
+
     /// Does what is due; returns the time to the next step.
     fn step(&mut self) -> Duration {
-        if !self.is_prepared {
-            match self.prepare() {
-                Ok(Readiness::Ready) => self.is_prepared = true,
-                Ok(Readiness::Busy | Readiness::TooNew { .. }) => return PREPARE_INTERVAL,
-                Err(error) => {
-                    self.link.note::<()>(&Err(error));
-                    return PREPARE_INTERVAL;
-                }
-            }
+        if !self.is_prepared && !self.prepare() {
+            self.publish_view();
+            return PREPARE_INTERVAL;
         }
         let began = Instant::now();
-        self.publish();
+        // After a failure, the lease is renewed first.
+        if !self.is_away {
+            self.publish(began + database::TIMEOUT);
+        }
         self.tick();
+        if self.is_away {
+            self.resume();
+        } else {
+            self.prune();
+            self.held.save(self.cluster.held());
+        }
         self.publish_view();
         TICK_INTERVAL.saturating_sub(began.elapsed())
     }
 
-    fn prepare(&mut self) -> Result<Readiness, PostgresError> {
-        let readiness = self.access.prepare(Instant::now() + PREPARE_TIMEOUT)?;
-        if readiness == Readiness::Ready {
-            self.reads_timeline = database::may_read_timeline(&mut self.link)?;
+    /// Prepares the schema. Returns true if it can be used.
+    fn prepare(&mut self) -> bool {
+        // Fails early if the database is away: a migration may take longer, and a stop waits for it.
+        let prepared = database::may_read_timeline(&mut self.link).and_then(|reads_timeline| {
+            self.reads_timeline = reads_timeline;
+            self.access.prepare(Instant::now() + PREPARE_TIMEOUT)
+        });
+        match prepared {
+            Ok(readiness) => self.is_prepared = readiness == Readiness::Ready,
+            Err(error) => {
+                self.link.note::<()>(&Err(error));
+                self.cluster.database_is_away();
+                self.resume();
+            }
         }
-        Ok(readiness)
+        self.is_prepared
+    }
+
+    /// Polls what this replica held before its start, if the database has not answered since.
+    fn resume(&mut self) {
+        let is_early = self.started.elapsed() < RESUME_AFTER;
+        // An error of another kind concerns this replica alone, and others have its sources.
+        let is_away = self.access.health().fault().is_some();
+        if self.is_resumed || is_early || !is_away || self.cluster.has_answered() {
+            return;
+        }
+        self.is_resumed = true;
+        let effects = self.cluster.resume(self.held.load());
+        self.apply(effects);
+    }
+
+    /// Deletes rows of replicas that ended long ago.
+    fn prune(&mut self) {
+        if self.pruned.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) {
+            self.pruned = Some(Instant::now());
+            if let Err(error) = database::prune(&mut self.link) {
+                log::debug!("rows of ended replicas were not deleted: {error}");
+            }
+        }
     }
 
     /// Publishes the states of the sources that this replica holds, as far as they have changed.
-    fn publish(&mut self) {
+    fn publish(&mut self, deadline: Instant) {
         let snapshot = self.board.load();
-        self.ended.extend(self.ending.drain());
         let changed = self.changed(&snapshot);
         for batch in changed.chunks(MAX_PUBLISHED) {
             self.version += 1;
             let states: Vec<NewState> = batch.iter().map(|(state, _)| state.clone()).collect();
             let instance = self.cluster.instance();
-            match database::publish(&mut self.link, instance, self.version, &states) {
+            match database::publish(&mut self.link, instance, self.version, &states, deadline) {
                 // What the database has refused is of a lease that the next tick finds lost.
-                Ok(_) => {
+                Ok(()) => {
                     let versions = batch.iter().map(|(state, version)| (&state.source, *version));
                     for (source, version) in versions {
                         self.published.insert(source.clone(), version);
@@ -337,9 +414,9 @@ impl Node {
                 }
             }
         }
-        for source in std::mem::take(&mut self.ended) {
+        let is_held = |source: &str| snapshot.sources.get(source).is_some_and(|view| view.is_held);
+        for source in self.ending.extract_if(|source| !is_held(source)) {
             self.cluster.published(&source);
-            self.outputs.follow_source(&source);
         }
     }
 
@@ -371,14 +448,25 @@ impl Node {
         let result = database::tick(&mut self.link, &request, &states, self.reads_timeline);
         let after = self.clock.now();
         let result = match result {
-            Ok(Ticked { reply, states: rows, now }) => {
+            Ok(Ticked { reply, states: rows, now, oldest }) => {
+                self.is_away = false;
+                if oldest > SCHEMA_VERSION {
+                    // A later version has contracted the schema. The next step says so, and the lease ends.
+                    self.is_prepared = false;
+                }
                 if reply.is_registered {
+                    if self.era.replace(reply.era).is_some_and(|era| era != reply.era) {
+                        self.lose_publications();
+                    }
                     // The database read its clock between the request and the reply.
                     let half = SignedDuration::try_from(after.since(before) / 2);
                     let machine = machine.saturating_add(half.unwrap_or_default());
-                    wall_clock::follow(now.duration_since(machine.unwrap_or(now)));
-                    if states == StateRead::All {
+                    let has_stepped = wall_clock::follow(now.duration_since(machine.unwrap_or(now)));
+                    if states == StateRead::All && !has_stepped {
                         self.read_all_at = Some(Instant::now());
+                    } else if has_stepped {
+                        // The board has dated the states that it shows by the clock that was wrong.
+                        self.read_all_at = None;
                     }
                     self.follow(rows, &reply);
                 }
@@ -386,13 +474,19 @@ impl Node {
             }
             Err(error) => {
                 log::debug!("a tick failed: {error}");
-                // What was published meanwhile may be lost.
-                self.read_all_at = None;
+                self.is_away = true;
+                self.lose_publications();
                 Err(Failure)
             }
         };
         let effects = self.cluster.end_tick(after, result);
         self.apply(effects);
+    }
+
+    /// Publishes and reads all states again: the database may have lost some, if a standby was promoted.
+    fn lose_publications(&mut self) {
+        self.read_all_at = None;
+        self.published.clear();
     }
 
     /// Shows states of other replicas.
@@ -412,8 +506,36 @@ impl Node {
         if !states.is_empty() {
             let count = i64::try_from(states.len()).unwrap_or(i64::MAX);
             self.shared.followed.fetch_add(count, Ordering::Relaxed);
+            states.iter().for_each(|followed| self.note_poll(&followed.state));
             self.outputs.follow(states);
         }
+    }
+
+    /// Notes the poll that a state is the result of, so that requests for another one are refused for a while.
+    fn note_poll(&mut self, state: &SharedState) {
+        let known = self.polls.insert(Arc::clone(&state.source), state.next_poll_at);
+        // Another change, such as that of the configuration, is no poll.
+        let Some(next) = state.next_poll_at.filter(|_| known != Some(state.next_poll_at)) else {
+            return;
+        };
+        let age = wall_clock::now().duration_since(state.changed_at);
+        let wait = Duration::try_from(next.duration_since(state.changed_at)).unwrap_or_default();
+        let snapshot = self.board.load();
+        // A time beyond the interval is one for which the upstream asked.
+        let interval = snapshot.sources.get(&state.source).map(|view| view.interval);
+        let requested_wait = if interval.is_some_and(|it| wait > it) { wait } else { Duration::ZERO };
+        let age = Duration::try_from(age).unwrap_or_default();
+        self.outputs.polled_elsewhere(&state.source, age, requested_wait);
+    }
+
+    /// Returns the time of the next poll of a source that is taken over: the later one of that in the database and that
+    /// which this replica knows, whose own polls the database may not have.
+    fn next_poll(&self, source: &str, stated: Option<Duration>) -> Option<Duration> {
+        let now = self.clock.now();
+        let snapshot = self.board.load();
+        let known = snapshot.sources.get(source).and_then(|view| view.next_poll_at);
+        let known = known.and_then(|at| Duration::try_from(at.duration_since(now.wall)).ok());
+        stated.max(known.map(|wait| now.boot.saturating_add(wait)))
     }
 
     fn followed(&mut self, row: &PublishedState) -> Option<Followed> {
@@ -439,13 +561,18 @@ impl Node {
             match effect {
                 Effect::Hold { source, continue_at, .. } => {
                     self.published.remove(&source);
-                    self.outputs.hold(&source, continue_at);
+                    self.ending.remove(&source);
+                    self.polls.remove(&source);
+                    let next_poll = self.next_poll(&source, continue_at);
+                    self.outputs.hold(&source, next_poll);
                 }
                 Effect::Epoch { source, .. } => _ = self.published.remove(&source),
                 Effect::Release { source } => self.outputs.release(&source),
                 Effect::Drop { source } => {
                     self.outputs.release(&source);
                     self.outputs.follow_source(&source);
+                    // The board has ignored what another replica has published.
+                    self.read_all_at = None;
                 }
                 Effect::PollRequested { source } => self.outputs.poll(&source),
                 Effect::Unconfirmed => log::warn!(
@@ -473,14 +600,17 @@ impl Node {
 
     /// Releases all leases, so that other replicas take them at once.
     fn leave(&mut self) {
-        if !self.is_prepared {
+        if !self.is_prepared || self.is_away {
             return;
         }
-        self.publish();
+        self.publish(Instant::now() + database::LEAVE_TIMEOUT);
         let request = self.cluster.leave(self.clock.now());
         let known = StateRead::Since(BTreeMap::new());
-        if let Err(error) = database::tick(&mut self.link, &request, &known, false) {
-            log::warn!("the leases were not released, and end in some seconds: {error}");
+        match database::tick(&mut self.link, &request, &known, false) {
+            Ok(_) => self.held.forget(),
+            Err(error) => {
+                log::warn!("the leases were not released, and end in some seconds: {error}");
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ impl Data {
             None => None,
             Some(replica) => {
                 let (reader, reporter) = (reader.clone(), reporter.clone());
-                Some(replica.start(config, reader, reporter, pollers.handles())?)
+                Some(replica.start(config, reader, reporter, pollers.handles(), lock)?)
             }
         };
         Ok(Data {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::StartError;
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
-    self, ClusterReader, ClusterSender, ClusterThread, InstanceId, Outputs, Plan,
+    self, ClusterReader, ClusterSender, ClusterThread, HeldFile, InstanceId, Outputs, Plan,
 };
 use crate::config::{self, Config};
+use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
 use crate::store::Access;
 use crate::upstream::{Gate, PollerHandles};
@@ -68,6 +69,7 @@ impl PreparedReplica {
         board: BoardReader,
         reporter: Reporter,
         pollers: PollerHandles,
+        lock: &Arc<DataLock>,
     ) -> Result<Replica, StartError> {
         let PreparedReplica { access, instance, prepared } = self;
         let (reader, sender) = (prepared.reader(), prepared.sender());
@@ -75,7 +77,9 @@ impl PreparedReplica {
         let cluster = cluster::cluster(config.replica.shared(), instance, plan);
         let outputs = Box::new(Parts { reporter, pollers });
         let clock = Clock::system();
-        let thread = prepared.start(cluster, access.clone(), board, clock, outputs)?;
+        let path = config.history.as_ref().map(config::History::held_sources);
+        let held = HeldFile::new(path, Arc::clone(lock));
+        let thread = prepared.start(cluster, access.clone(), board, clock, outputs, held)?;
         Ok(Replica { access, thread, reader, sender })
     }
 }
@@ -90,9 +94,9 @@ impl Outputs for Parts {
     fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>) {
         // The board first, so that it takes the report of the first poll.
         self.reporter.hold(vec![source.clone()]);
-        let next = next_poll.map(|at| {
+        let next = next_poll.and_then(|at| {
             let now = Clock::system().now().boot;
-            Instant::now() + at.saturating_sub(now)
+            Instant::now().checked_add(at.saturating_sub(now))
         });
         self.pollers.hold(source, next);
     }
@@ -112,5 +116,9 @@ impl Outputs for Parts {
 
     fn follow(&mut self, states: Vec<Followed>) {
         self.reporter.follow(states);
+    }
+
+    fn polled_elsewhere(&mut self, source: &str, age: Duration, requested_wait: Duration) {
+        self.pollers.polled_elsewhere(source, age, requested_wait);
     }
 }
