@@ -117,14 +117,14 @@ fn read(path: &Path) -> io::Result<Held> {
     let (Some(saved_at), Some(sources)) = (saved_at, sources) else {
         return Err(io::Error::other("it has no \"saved_at\" or no \"sources\""));
     };
-    let age = SignedDuration::from_secs(
-        wall_clock::of_machine().as_second().saturating_sub(saved_at),
-    );
+    let age =
+        SignedDuration::from_secs(wall_clock::of_machine().as_second().saturating_sub(saved_at));
     // The clock may have been set back since.
     if age.abs() > MAX_AGE {
         return Err(io::Error::other(format!("saved {age:#} ago, which is more than a day")));
     }
-    let held = sources.iter().map(|(source, epoch)| (source.as_str().into(), epoch.as_i64().unwrap_or(0)));
+    let held =
+        sources.iter().map(|(source, epoch)| (source.as_str().into(), epoch.as_i64().unwrap_or(0)));
     Ok(held.collect())
 }
 

@@ -79,6 +79,7 @@ mod entry;
 mod exchange;
 mod held_file;
 mod instance;
+mod node;
 mod plan;
 mod replicas;
 mod reply;

@@ -4,54 +4,26 @@
 //! replicas have published. Nothing waits for it: handlers read its view, and their requests for polls are sent with
 //! the next tick. All of a tick has one deadline, so a database that hangs delays the next attempt and nothing else.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender, select, unbounded};
-use jiff::{SignedDuration, Timestamp};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::database::{self, NewState, PublishedState, StateRead, Ticked};
-use super::exchange::{Failure, TickReply};
-use super::instance::{InstanceId, ReplicaName};
-use super::plan::Plan;
-use super::effect::Effect;
-use super::entry::Lease;
 use super::held_file::HeldFile;
+use super::instance::{InstanceId, ReplicaName};
+use super::node::Node;
+use super::plan::Plan;
 use super::state::Cluster;
 use super::tenure::{Permit, Terms};
 use super::view::ClusterView;
-use crate::board::{BoardReader, Followed, SharedState, Snapshot, shared_state};
+use crate::board::{BoardReader, Followed};
 use crate::engine::Heartbeat;
 use crate::kernel::clock::Clock;
-use crate::logging::OnChange;
-use crate::store::{Access, Link, Readiness, SCHEMA_VERSION};
-use crate::threads::{self, OwnedThread, StopToken};
-use crate::wall_clock;
-
-/// Time from one tick to the next.
-const TICK_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Time between two reads of the states of all sources. It covers what a promotion has lost.
-const READ_ALL_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Time between two attempts to prepare the schema.
-const PREPARE_INTERVAL: Duration = Duration::from_secs(2);
-
-/// Most time of an attempt to prepare the schema.
-const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Time between two deletions of the rows of replicas that ended long ago.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
-
-/// Time after the start from which on a database that does not answer is away.
-const RESUME_AFTER: Duration = Duration::from_secs(4);
-
-/// Most states that one statement publishes.
-const MAX_PUBLISHED: usize = 500;
+use crate::store::Access;
+use crate::threads::{self, OwnedThread};
 
 /// Parts that follow the leases. None of the calls may block for long.
 pub trait Outputs: Send {
@@ -77,7 +49,7 @@ pub trait Outputs: Send {
 }
 
 /// Message to the thread.
-enum Message {
+pub(super) enum Message {
     Request(Arc<str>),
     Renew(Plan),
 }
@@ -102,12 +74,13 @@ impl ClusterSender {
 #[derive(Clone, Debug)]
 pub struct ClusterReader(Arc<Shared>);
 
+/// What the thread shows to others.
 #[derive(Debug)]
-struct Shared {
-    view: ArcSwap<ClusterView>,
-    heartbeat: Heartbeat,
+pub(super) struct Shared {
+    pub(super) view: ArcSwap<ClusterView>,
+    pub(super) heartbeat: Heartbeat,
     /// Number of states of other replicas that were read.
-    followed: AtomicI64,
+    pub(super) followed: AtomicI64,
 }
 
 impl ClusterReader {
@@ -196,31 +169,7 @@ impl Prepared {
         held: HeldFile,
     ) -> io::Result<ClusterThread> {
         let Prepared { messages, sender, released, reader, permit } = self;
-        let node = Node {
-            cluster,
-            link: Link::new(access.clone()),
-            access,
-            board,
-            clock,
-            outputs,
-            permit,
-            shared: reader.0,
-            held,
-            started: Instant::now(),
-            is_resumed: false,
-            is_prepared: false,
-            reads_timeline: false,
-            is_away: false,
-            era: None,
-            pruned: None,
-            positions: BTreeMap::new(),
-            read_all_at: None,
-            version: 0,
-            published: HashMap::new(),
-            ending: HashSet::new(),
-            polls: HashMap::new(),
-            unreadable: OnChange::new(),
-        };
+        let node = Node::new(cluster, access, board, clock, outputs, permit, reader.0, held);
         let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
             node.run(&messages, &released.1, &stop);
         })?;
@@ -237,381 +186,6 @@ impl ClusterThread {
     /// Signals the thread to leave the cluster and to end, without waiting for it.
     pub fn begin_stop(&mut self) {
         self.thread.stop();
-    }
-}
-
-/// State of the thread.
-struct Node {
-    cluster: Cluster,
-    link: Link,
-    access: Access,
-    board: BoardReader,
-    clock: Clock,
-    outputs: Box<dyn Outputs>,
-    permit: Permit,
-    shared: Arc<Shared>,
-    held: HeldFile,
-    started: Instant,
-    /// True once the file of held sources was read, because the database was away at the start.
-    is_resumed: bool,
-    /// True once the schema can be used.
-    is_prepared: bool,
-    reads_timeline: bool,
-    /// True since the latest tick has failed.
-    is_away: bool,
-    era: Option<u64>,
-    /// Time of the latest deletion of old rows.
-    pruned: Option<Instant>,
-    /// Latest version that was read of each instance.
-    positions: BTreeMap<String, i64>,
-    read_all_at: Option<Instant>,
-    /// Number of the latest publication of this process.
-    version: i64,
-    /// Version of the view of each source that was published last.
-    published: HashMap<Arc<str>, u64>,
-    /// Sources that are released and whose last poll has ended. Once the board does not hold them any more, it has
-    /// applied the report of that poll.
-    ending: HashSet<Arc<str>>,
-    /// Time of the next poll of each source that is followed.
-    polls: HashMap<Arc<str>, Option<Timestamp>>,
-    unreadable: OnChange<String>,
-}
-
-impl Node {
-    fn run(
-        mut self,
-        messages: &Receiver<Message>,
-        released: &Receiver<Arc<str>>,
-        stop: &StopToken,
-    ) {
-        let mut next = Instant::now();
-        loop {
-            self.shared.heartbeat.beat();
-            let wait = next.saturating_duration_since(Instant::now());
-            select! {
-                recv(stop) -> _ => break,
-                recv(messages) -> message => match message {
-                    Ok(message) => {
-                        self.handle(message);
-                        continue;
-                    }
-                    Err(_) => break,
-                },
-                recv(released) -> source => {
-                    if let Ok(source) = source {
-                        self.released(source);
-                    }
-                    continue;
-                }
-                default(wait) => {}
-            }
-            next = Instant::now() + self.step();
-        }
-        self.leave();
-    }
-
-    fn handle(&mut self, message: Message) {
-        match message {
-            Message::Request(source) => self.cluster.request_poll(&source, self.clock.now()),
-            Message::Renew(plan) => self.cluster.reconfigure(plan),
-        }
-    }
-
-    /// Notes that the last poll of a source that was released has ended, and its report is in the board's channel.
-    fn released(&mut self, source: Arc<str>) {
-        match self.cluster.lease_of(&source) {
-            // It is polled again: the poll in flight was that of the new lease, too.
-            Lease::Held { .. } => return,
-            Lease::Releasing { .. } => _ = self.ending.insert(Arc::clone(&source)),
-            // Another replica may have published it meanwhile, which the board has ignored.
-            Lease::None | Lease::Acquired { .. } => self.read_all_at = None,
-        }
-        self.outputs.follow_source(&source);
-    }
-
-    /// Does what is due; returns the time to the next step.
-    fn step(&mut self) -> Duration {
-        if !self.is_prepared && !self.prepare() {
-            self.publish_view();
-            return PREPARE_INTERVAL;
-        }
-        let began = Instant::now();
-        // After a failure, the lease is renewed first.
-        if !self.is_away {
-            self.publish(began + database::TIMEOUT);
-        }
-        self.tick();
-        if self.is_away {
-            self.resume();
-        } else {
-            self.prune();
-            self.held.save(self.cluster.held());
-        }
-        self.publish_view();
-        TICK_INTERVAL.saturating_sub(began.elapsed())
-    }
-
-    /// Prepares the schema. Returns true if it can be used.
-    fn prepare(&mut self) -> bool {
-        // Fails early if the database is away: a migration may take longer, and a stop waits for it.
-        let prepared = database::may_read_timeline(&mut self.link).and_then(|reads_timeline| {
-            self.reads_timeline = reads_timeline;
-            self.access.prepare(Instant::now() + PREPARE_TIMEOUT)
-        });
-        match prepared {
-            Ok(readiness) => self.is_prepared = readiness == Readiness::Ready,
-            Err(error) => {
-                self.link.note::<()>(&Err(error));
-                self.cluster.database_is_away();
-                self.resume();
-            }
-        }
-        self.is_prepared
-    }
-
-    /// Polls what this replica held before its start, if the database has not answered since.
-    fn resume(&mut self) {
-        let is_early = self.started.elapsed() < RESUME_AFTER;
-        // An error of another kind concerns this replica alone, and others have its sources.
-        let is_away = self.access.health().fault().is_some();
-        if self.is_resumed || is_early || !is_away || self.cluster.has_answered() {
-            return;
-        }
-        self.is_resumed = true;
-        let effects = self.cluster.resume(self.held.load());
-        self.apply(effects);
-    }
-
-    /// Deletes rows of replicas that ended long ago.
-    fn prune(&mut self) {
-        if self.pruned.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) {
-            self.pruned = Some(Instant::now());
-            if let Err(error) = database::prune(&mut self.link) {
-                log::debug!("rows of ended replicas were not deleted: {error}");
-            }
-        }
-    }
-
-    /// Publishes the states of the sources that this replica holds, as far as they have changed.
-    fn publish(&mut self, deadline: Instant) {
-        let snapshot = self.board.load();
-        let changed = self.changed(&snapshot);
-        for batch in changed.chunks(MAX_PUBLISHED) {
-            self.version += 1;
-            let states: Vec<NewState> = batch.iter().map(|(state, _)| state.clone()).collect();
-            let instance = self.cluster.instance();
-            match database::publish(&mut self.link, instance, self.version, &states, deadline) {
-                // What the database has refused is of a lease that the next tick finds lost.
-                Ok(()) => {
-                    let versions = batch.iter().map(|(state, version)| (&state.source, *version));
-                    for (source, version) in versions {
-                        self.published.insert(source.clone(), version);
-                    }
-                }
-                Err(error) => {
-                    log::debug!("states were not published: {error}");
-                    return;
-                }
-            }
-        }
-        let is_held = |source: &str| snapshot.sources.get(source).is_some_and(|view| view.is_held);
-        for source in self.ending.extract_if(|source| !is_held(source)) {
-            self.cluster.published(&source);
-        }
-    }
-
-    /// Returns the states to be published, each with the version of its view.
-    fn changed(&self, snapshot: &Snapshot) -> Vec<(NewState, u64)> {
-        let changed = snapshot.sources.iter().filter_map(|view| {
-            let epoch = self.cluster.epoch(&view.name)?;
-            let is_known = self.published.get(&view.name) == Some(&view.version);
-            // A source that has not been polled has nothing to publish; others may have a reading.
-            let is_empty = view.reading.is_none() && view.error.is_none();
-            if is_known || is_empty {
-                return None;
-            }
-            let content = shared_state(view);
-            Some((NewState { source: view.name.clone(), epoch, content }, view.version))
-        });
-        changed.collect()
-    }
-
-    fn tick(&mut self) {
-        let before = self.clock.now();
-        let request = self.cluster.begin_tick(before);
-        let is_due = self.read_all_at.is_none_or(|at| at.elapsed() >= READ_ALL_INTERVAL);
-        let states = match is_due {
-            true => StateRead::All,
-            false => StateRead::Since(self.positions.clone()),
-        };
-        let machine = wall_clock::of_machine();
-        let result = database::tick(&mut self.link, &request, &states, self.reads_timeline);
-        let after = self.clock.now();
-        let result = match result {
-            Ok(Ticked { reply, states: rows, now, oldest }) => {
-                self.is_away = false;
-                if oldest > SCHEMA_VERSION {
-                    // A later version has contracted the schema. The next step says so, and the lease ends.
-                    self.is_prepared = false;
-                }
-                if reply.is_registered {
-                    if self.era.replace(reply.era).is_some_and(|era| era != reply.era) {
-                        self.lose_publications();
-                    }
-                    // The database read its clock between the request and the reply.
-                    let half = SignedDuration::try_from(after.since(before) / 2);
-                    let machine = machine.saturating_add(half.unwrap_or_default());
-                    let has_stepped = wall_clock::follow(now.duration_since(machine.unwrap_or(now)));
-                    if states == StateRead::All && !has_stepped {
-                        self.read_all_at = Some(Instant::now());
-                    } else if has_stepped {
-                        // The board has dated the states that it shows by the clock that was wrong.
-                        self.read_all_at = None;
-                    }
-                    self.follow(rows, &reply);
-                }
-                Ok(reply)
-            }
-            Err(error) => {
-                log::debug!("a tick failed: {error}");
-                self.is_away = true;
-                self.lose_publications();
-                Err(Failure)
-            }
-        };
-        let effects = self.cluster.end_tick(after, result);
-        self.apply(effects);
-    }
-
-    /// Publishes and reads all states again: the database may have lost some, if a standby was promoted.
-    fn lose_publications(&mut self) {
-        self.read_all_at = None;
-        self.published.clear();
-    }
-
-    /// Shows states of other replicas.
-    fn follow(&mut self, rows: Vec<PublishedState>, reply: &TickReply) {
-        let own = self.cluster.instance().to_string();
-        for row in &rows {
-            let known = self.positions.entry(row.instance.clone()).or_insert(row.version);
-            *known = (*known).max(row.version);
-        }
-        let live: HashSet<String> =
-            reply.replicas.iter().map(|replica| replica.instance.to_string()).collect();
-        self.positions.retain(|instance, _| live.contains(instance));
-        for instance in live.into_iter().filter(|instance| *instance != own) {
-            self.positions.entry(instance).or_insert(-1);
-        }
-        let states: Vec<Followed> = rows.iter().filter_map(|row| self.followed(row)).collect();
-        if !states.is_empty() {
-            let count = i64::try_from(states.len()).unwrap_or(i64::MAX);
-            self.shared.followed.fetch_add(count, Ordering::Relaxed);
-            states.iter().for_each(|followed| self.note_poll(&followed.state));
-            self.outputs.follow(states);
-        }
-    }
-
-    /// Notes the poll that a state is the result of, so that requests for another one are refused for a while.
-    fn note_poll(&mut self, state: &SharedState) {
-        let known = self.polls.insert(Arc::clone(&state.source), state.next_poll_at);
-        // Another change, such as that of the configuration, is no poll.
-        let Some(next) = state.next_poll_at.filter(|_| known != Some(state.next_poll_at)) else {
-            return;
-        };
-        let age = wall_clock::now().duration_since(state.changed_at);
-        let wait = Duration::try_from(next.duration_since(state.changed_at)).unwrap_or_default();
-        let snapshot = self.board.load();
-        // A time beyond the interval is one for which the upstream asked.
-        let interval = snapshot.sources.get(&state.source).map(|view| view.interval);
-        let requested_wait = if interval.is_some_and(|it| wait > it) { wait } else { Duration::ZERO };
-        let age = Duration::try_from(age).unwrap_or_default();
-        self.outputs.polled_elsewhere(&state.source, age, requested_wait);
-    }
-
-    /// Returns the time of the next poll of a source that is taken over: the later one of that in the database and that
-    /// which this replica knows, whose own polls the database may not have.
-    fn next_poll(&self, source: &str, stated: Option<Duration>) -> Option<Duration> {
-        let now = self.clock.now();
-        let snapshot = self.board.load();
-        let known = snapshot.sources.get(source).and_then(|view| view.next_poll_at);
-        let known = known.and_then(|at| Duration::try_from(at.duration_since(now.wall)).ok());
-        stated.max(known.map(|wait| now.boot.saturating_add(wait)))
-    }
-
-    fn followed(&mut self, row: &PublishedState) -> Option<Followed> {
-        let instance: InstanceId = row.instance.parse().ok()?;
-        match SharedState::from_json(&row.source, &row.content) {
-            Ok(state) => Some(Followed {
-                instance: u128::from_be_bytes(*instance.as_bytes()),
-                version: row.version.unsigned_abs(),
-                state,
-            }),
-            Err(error) => {
-                let message = format!("the state of {} cannot be read: {error}", row.source);
-                if self.unreadable.set(message.clone()) {
-                    log::warn!("{message}; its replica may be of another version");
-                }
-                None
-            }
-        }
-    }
-
-    fn apply(&mut self, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Hold { source, continue_at, .. } => {
-                    self.published.remove(&source);
-                    self.ending.remove(&source);
-                    self.polls.remove(&source);
-                    let next_poll = self.next_poll(&source, continue_at);
-                    self.outputs.hold(&source, next_poll);
-                }
-                Effect::Epoch { source, .. } => _ = self.published.remove(&source),
-                Effect::Release { source } => self.outputs.release(&source),
-                Effect::Drop { source } => {
-                    self.outputs.release(&source);
-                    self.outputs.follow_source(&source);
-                    // The board has ignored what another replica has published.
-                    self.read_all_at = None;
-                }
-                Effect::PollRequested { source } => self.outputs.poll(&source),
-                Effect::Unconfirmed => log::warn!(
-                    "the lease has ended and the database is away: sources are polled unconfirmed until \
-                     it answers"
-                ),
-                Effect::Confirmed => log::info!("the database answers: polls are confirmed again"),
-                Effect::Instance(instance) => {
-                    self.published.clear();
-                    log::warn!("the database has lost this replica, which registers as {instance}");
-                }
-                Effect::NameShared(other) => log::error!(
-                    "another process has the name {:?} of this replica (instance {other}): give each \
-                     machine a \"replica\" of its own in [server]",
-                    &**self.cluster.replica()
-                ),
-                Effect::Permit(until) => self.permit.set(until),
-            }
-        }
-    }
-
-    fn publish_view(&self) {
-        self.shared.view.store(Arc::new(self.cluster.view(self.clock.now())));
-    }
-
-    /// Releases all leases, so that other replicas take them at once.
-    fn leave(&mut self) {
-        if !self.is_prepared || self.is_away {
-            return;
-        }
-        self.publish(Instant::now() + database::LEAVE_TIMEOUT);
-        let request = self.cluster.leave(self.clock.now());
-        let known = StateRead::Since(BTreeMap::new());
-        match database::tick(&mut self.link, &request, &known, false) {
-            Ok(_) => self.held.forget(),
-            Err(error) => {
-                log::warn!("the leases were not released, and end in some seconds: {error}");
-            }
-        }
     }
 }
 

@@ -69,6 +69,7 @@ impl Running {
         });
         let requests = Arc::new(RequestMetrics::new()?);
         let around = Surroundings {
+            replicated: None,
             board: data.reader.clone(),
             history: data.history.clone(),
             change_sender: data.change_sender.clone(),
