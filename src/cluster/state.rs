@@ -80,6 +80,29 @@ impl Cluster {
         }
     }
 
+    /// Records that the database is away before the first tick. Once it answers, leases that ended meanwhile are left to
+    /// their holders for a while.
+    pub(super) fn database_is_away(&mut self) {
+        self.is_failing = true;
+    }
+
+    /// Polls what an earlier process of this replica held, unconfirmed, since the database has not answered from the
+    /// start on. Its first reply decides who polls from then on.
+    pub(super) fn resume(&mut self, held: Vec<(Arc<str>, i64)>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (source, epoch) in held.into_iter().filter(|(source, _)| self.plan.contains(source)) {
+            let entry = self.entries.entry(Arc::clone(&source)).or_default();
+            entry.lease = Lease::Held { epoch };
+            effects.push(Effect::Hold { source, epoch, continue_at: None });
+        }
+        if !effects.is_empty() {
+            self.tenure.resume();
+            self.is_unconfirmed = true;
+            effects.extend([Effect::Unconfirmed, Effect::Permit(self.tenure.polls_until())]);
+        }
+        effects
+    }
+
     /// Applies a new configuration, after the pollers. Sources that it removes are released.
     pub fn reconfigure(&mut self, plan: Plan) {
         for (source, entry) in &mut self.entries {

@@ -10,9 +10,11 @@ use crate::alert::store::postgres::{PostgresStore, find};
 use crate::alert::{self, AlertSender, Instance};
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
-    self, ClusterReader, ClusterSender, ClusterThread, InstanceId, Outputs, Plan, ReplicaName,
+    self, ClusterReader, ClusterSender, ClusterThread, HeldFile, InstanceId, Outputs, Plan,
+    ReplicaName,
 };
 use crate::config::{self, Config};
+use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
 use crate::store::{Access, Link};
 use crate::upstream::{Gate, PollerHandles};
@@ -98,12 +100,20 @@ impl PreparedReplica {
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub(super) fn start(self, config: &Config, parts: Parts) -> Result<Replica, StartError> {
+    pub(super) fn start(
+        self,
+        config: &Config,
+        lock: &Arc<DataLock>,
+        parts: Parts,
+    ) -> Result<Replica, StartError> {
         let PreparedReplica { access, name, instance, prepared } = self;
         let reader = prepared.reader();
         let cluster = cluster::cluster(name, instance, Plan::of(&config.sources));
         let (board, clock) = (parts.board.clone(), Clock::system());
-        let thread = prepared.start(cluster, access.clone(), board, clock, Box::new(parts))?;
+        let path = config.history.as_ref().map(config::History::held_sources);
+        let held = HeldFile::new(path, Arc::clone(lock));
+        let parts = Box::new(parts);
+        let thread = prepared.start(cluster, access.clone(), board, clock, parts, held)?;
         Ok(Replica { access, thread, reader })
     }
 }
@@ -118,9 +128,9 @@ impl Outputs for Parts {
         // The board first, so that it takes the report of the first poll.
         self.reporter.hold(vec![source.clone()]);
         self.epoch(source, epoch);
-        let next = next_poll.map(|at| {
+        let next = next_poll.and_then(|at| {
             let now = Clock::system().now().boot;
-            Instant::now() + at.saturating_sub(now)
+            Instant::now().checked_add(at.saturating_sub(now))
         });
         self.pollers.hold(source, next);
     }
@@ -160,5 +170,9 @@ impl Outputs for Parts {
 
     fn follow(&mut self, states: Vec<Followed>) {
         self.reporter.follow(states);
+    }
+
+    fn polled_elsewhere(&mut self, source: &str, age: Duration, requested_wait: Duration) {
+        self.pollers.polled_elsewhere(source, age, requested_wait);
     }
 }

@@ -102,7 +102,7 @@ impl Running {
                     alerts: alerts.store(),
                     rules: alerts.sender(),
                 };
-                Some(replica.start(&config, parts)?)
+                Some(replica.start(&config, &lock, parts)?)
             }
         };
         let health = health(&engine, &data, &alerts);

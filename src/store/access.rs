@@ -45,8 +45,9 @@ impl Access {
         let mut link = Link::new(self.clone());
         let readiness = schema::prepare(&mut link, self.instance(), deadline)?;
         self.0.is_ready.store(readiness == Readiness::Ready, Ordering::Relaxed);
-        if let Some(refusal) = readiness.refusal() {
-            self.0.health.refuse(&refusal);
+        match readiness.refusal() {
+            Some(refusal) => self.0.health.refuse_schema(&refusal),
+            None => self.0.health.accept_schema(),
         }
         Ok(readiness)
     }

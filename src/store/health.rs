@@ -1,6 +1,7 @@
 //! Whether the database answers, as all threads that use it have seen it last.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
 pub struct StoreHealth {
     state: ArcSwap<StoreState>,
     logged: Mutex<OnChange<String>>,
+    /// True while the schema is one that this program cannot use, however the database answers.
+    is_refused: AtomicBool,
 }
 
 /// State of the database, as far as this process knows it.
@@ -46,6 +49,7 @@ impl Default for StoreHealth {
         StoreHealth {
             state: ArcSwap::from_pointee(StoreState::Starting),
             logged: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
+            is_refused: AtomicBool::new(false),
         }
     }
 }
@@ -72,7 +76,7 @@ impl StoreHealth {
     /// Notes that a call was answered.
     pub(super) fn answered(&self) {
         let before = self.state.load();
-        if matches!(**before, StoreState::Up) {
+        if matches!(**before, StoreState::Up) || self.is_refused.load(Ordering::Relaxed) {
             return;
         }
         let before = self.state.swap(Arc::new(StoreState::Up));
@@ -86,6 +90,18 @@ impl StoreHealth {
     /// Notes that a call failed for a reason that concerns all of them.
     pub(super) fn failed(&self, error: &PostgresError) {
         self.refuse(&error.to_string());
+    }
+
+    /// Notes that this program cannot use the schema.
+    pub(super) fn refuse_schema(&self, message: &str) {
+        self.is_refused.store(true, Ordering::Relaxed);
+        self.refuse(message);
+    }
+
+    /// Notes that this program can use the schema.
+    pub(super) fn accept_schema(&self) {
+        self.is_refused.store(false, Ordering::Relaxed);
+        self.answered();
     }
 
     /// Notes that the database cannot be used.
@@ -124,5 +140,10 @@ mod tests {
         assert_eq!((later.since, &*later.message), (first.since, "timed out"));
         health.answered();
         assert_eq!((health.is_up(), health.fault()), (true, None));
+        health.refuse_schema("too new");
+        health.answered();
+        assert_eq!(&*health.fault().unwrap().message, "too new");
+        health.accept_schema();
+        assert!(health.is_up());
     }
 }

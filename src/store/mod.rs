@@ -23,4 +23,4 @@ pub(crate) mod schema;
 pub(crate) use access::Access;
 pub use health::{StoreFault, StoreHealth, StoreState};
 pub(crate) use link::{Link, SEARCH_PATH};
-pub(crate) use schema::Readiness;
+pub(crate) use schema::{Readiness, VERSION as SCHEMA_VERSION};
