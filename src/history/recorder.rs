@@ -305,9 +305,9 @@ impl RecorderThread {
             false => checked,
         };
         match moved.and_then(|()| writer.write(self.batch.entries())) {
-            Ok(Written { spooled: Some(error), rows }) => {
+            Ok(Written { spooled: Some(spooled), rows }) => {
                 self.batch.clear();
-                self.shared.spooled(rows, &error);
+                self.shared.spooled(rows, &spooled);
             }
             Ok(Written { rows, spooled: None }) => {
                 self.moved = sources;
