@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::StartError;
+use crate::admin::ReplicaReader;
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
     self, ClusterReader, ClusterSender, ClusterThread, InstanceId, Outputs, Plan,
@@ -77,6 +78,13 @@ impl PreparedReplica {
         let clock = Clock::system();
         let thread = prepared.start(cluster, access.clone(), board, clock, outputs)?;
         Ok(Replica { access, thread, reader, sender })
+    }
+}
+
+impl Replica {
+    /// Returns the handles for the pages of the admin listener.
+    pub(super) fn admin_reader(&self) -> ReplicaReader {
+        ReplicaReader::new(self.reader.clone(), self.access.clone())
     }
 }
 
