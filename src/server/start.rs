@@ -264,7 +264,13 @@ fn site(
         CertificateState { days: live.expires_soon(now), renewal_failed_since }
     }));
     site.set_slow_request(config.log.slow_request);
-    site
+    match &data.replica {
+        Some(replica) => {
+            let health = Arc::clone(replica.access.health());
+            site.with_store(Box::new(move || health.fault()))
+        }
+        None => site,
+    }
 }
 
 fn watched(pages: &AdminPages, timeout: Duration) -> Watched {

@@ -18,6 +18,7 @@ use crate::board::Snapshot;
 use crate::engine::Request;
 use crate::history::History;
 use crate::notify::ChannelStatus;
+use crate::store::StoreFault;
 use crate::upstream::PollRequest;
 
 /// Settings of the site besides its data; replaceable at any time.
@@ -45,6 +46,9 @@ pub struct CertificateState {
 /// Returns the state of the certificates at a time. Must not block.
 pub type CertificateReader = Box<dyn Fn(Timestamp) -> CertificateState + Send + Sync>;
 
+/// Returns why the database that replicas share cannot be used; `None` if it can. Must not block.
+pub type StoreReader = Box<dyn Fn() -> Option<StoreFault> + Send + Sync>;
+
 /// Returns the states of the channels that carry messages of alerts. Must not block.
 pub type ChannelReader = Box<dyn Fn() -> Arc<[ChannelStatus]> + Send + Sync>;
 
@@ -54,6 +58,7 @@ pub(super) struct Context {
     snapshots: SnapshotReader,
     polls: PollRequester,
     certificates: CertificateReader,
+    store: StoreReader,
     channels: ChannelReader,
     pub(super) alerts: AlertsHandle,
     pub(super) history: History,
@@ -85,6 +90,7 @@ impl Context {
             snapshots,
             polls,
             certificates: Box::new(|_| CertificateState::default()),
+            store: Box::new(|| None),
             channels: Box::new(|| [].into()),
             alerts: AlertsHandle::default(),
             history,
@@ -102,6 +108,16 @@ impl Context {
     /// Sets the source of the certificates' state.
     pub(super) fn set_certificates(&mut self, certificates: CertificateReader) {
         self.certificates = certificates;
+    }
+
+    /// Sets the source of the database's state.
+    pub(super) fn set_store(&mut self, store: StoreReader) {
+        self.store = store;
+    }
+
+    /// Returns why the database cannot be used; `None` if it can.
+    pub(super) fn store_fault(&self) -> Option<StoreFault> {
+        (self.store)()
     }
 
     /// Sets the alerts, and the source of the channels' states.
