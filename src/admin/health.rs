@@ -289,16 +289,21 @@ mod tests {
             polls: PollerHandles::default(),
             history: History::off(),
             alerts: Some(Box::new(move || late)),
-            replica: None,
+            replica: Some(ReplicaReader::fixed(Vec::new())),
             admin: OnceLock::new(),
         };
         let names = |threads: Vec<ThreadHealth>| -> Vec<String> {
             threads.into_iter().map(|thread| thread.thread).collect()
         };
-        let counted = ["acceptor", "worker 0", "board", "alerts", "scheduler"];
+        let counted = ["acceptor", "worker 0", "board", "alerts", "cluster", "scheduler"];
         assert_eq!(names(health.constant_threads()), counted);
         assert_eq!(names(health.threads()), [&counted[..], &["recorder"]].concat());
         let stuck = stuck(health.constant_threads());
         assert_eq!(stuck.last().unwrap().to_string(), "alerts for 91 s");
+
+        let store = &health.replica.as_ref().unwrap().store;
+        store.fail("no route");
+        let names: Vec<String> = health.stuck().into_iter().map(|stuck| stuck.thread).collect();
+        assert_eq!(names, ["alerts"], "a restart mends no database that is away");
     }
 }

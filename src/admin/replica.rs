@@ -23,3 +23,19 @@ impl ReplicaReader {
         self.leases.heartbeat_age()
     }
 }
+
+#[cfg(test)]
+impl ReplicaReader {
+    /// Returns the replica `a`, beside `b`, with these leases, and a database that was not called yet.
+    pub(super) fn fixed(leases: Vec<crate::cluster::LeaseView>) -> ReplicaReader {
+        use crate::cluster::{ClusterView, TenureState};
+
+        let mut view = ClusterView::starting("a".into());
+        view.state = TenureState::Confirmed;
+        view.live = vec!["a".into(), "b".into()];
+        view.leases = leases;
+        let target = crate::postgres::Target::parse("postgresql://p:secret@127.0.0.1:1/p").unwrap();
+        let access = Access::new(target, "test".into()).unwrap();
+        ReplicaReader::new(ClusterReader::fixed(view), access)
+    }
+}

@@ -119,7 +119,11 @@ impl Scoreboard {
                 silent_seconds: pause::sure(board.heartbeat_age()).as_secs_f64(),
             },
             recorder: self.recorder(now),
-            store: self.health.replica.as_ref().map(|it| replica::store(it, &self.health, now)),
+            store: self
+                .health
+                .replica
+                .as_ref()
+                .map(|it| replica::store(it, &self.health.history, now)),
             leases: self.health.replica.as_ref().map(replica::leases),
             alerts: Some(alerts::alerts(&self.alerting, &self.health, now)),
             channels: channels::reports(&(self.alerting.channels)()),

@@ -32,7 +32,9 @@ fn describe(store: &config::Store) -> (String, bool) {
             }
             let _ = match (&refusal, found.schema) {
                 (Some(refusal), _) => writeln!(text, "  FAILED: {refusal}"),
-                (None, None) => writeln!(text, "  the schema pumphouse does not exist; a start creates it"),
+                (None, None) => {
+                    writeln!(text, "  the schema pumphouse does not exist; a start creates it")
+                }
                 (None, Some((version, _))) => {
                     writeln!(text, "  the schema pumphouse has version {version}")
                 }
@@ -85,7 +87,10 @@ mod tests {
         let (shown, is_usable) = tried(&database.0.url);
         assert!(is_usable, "{shown}");
         assert!(shown.contains("  PostgreSQL 1"), "{shown}");
-        assert!(shown.contains("the schema pumphouse does not exist; a start creates it"), "{shown}");
+        assert!(
+            shown.contains("the schema pumphouse does not exist; a start creates it"),
+            "{shown}"
+        );
         assert!(!shown.contains(hostile::postgres::PASSWORD), "{shown}");
     }
 

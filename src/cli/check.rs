@@ -18,7 +18,10 @@ use crate::wall_clock;
     name = "check",
     example = "Before a restart or a reload\n$ {command_name} && kill -HUP \"$(pidof pumphouse-web)\"",
     example = "With the answer of each source\n$ {command_name} --poll tank.toml",
-    error_code(0, "the configuration is valid, and with --poll every source and the database answered"),
+    error_code(
+        0,
+        "the configuration is valid, and with --poll every source and the database answered"
+    ),
     error_code(1, "the configuration is wrong, or a source or the database did not answer")
 )]
 pub(super) struct Check {

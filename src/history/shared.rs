@@ -166,9 +166,9 @@ impl Shared {
     /// Returns a number that changes whenever there may be new rows to read. That of a shared database changes at an
     /// interval: it is written each second, and other processes write to it, too.
     pub(super) fn version(&self) -> u64 {
-        let intervals = self.shared_since.map_or(0, |since| {
-            since.elapsed().as_secs() / SHARED_VERSION_INTERVAL.as_secs()
-        });
+        let intervals = self
+            .shared_since
+            .map_or(0, |since| since.elapsed().as_secs() / SHARED_VERSION_INTERVAL.as_secs());
         self.version.load(Ordering::Relaxed) + intervals
     }
 

@@ -16,8 +16,7 @@ use http::header::{HeaderMap, HeaderName, ORIGIN};
 use super::answer::{Answer, Piece, Work};
 use super::content::Content;
 use super::context::{
-    CertificateReader, ChannelReader, Context, PollRequester, Settings, SnapshotReader,
-    StoreReader,
+    CertificateReader, ChannelReader, Context, PollRequester, Settings, SnapshotReader, StoreReader,
 };
 use super::exchange::{Exchange, GUARDED};
 use super::finish::{self, Finisher};

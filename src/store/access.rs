@@ -109,6 +109,14 @@ impl Access {
     }
 }
 
+#[cfg(test)]
+impl Access {
+    /// Notes that a call failed.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.0.health.failed(&PostgresError::Connect(reason.to_owned()));
+    }
+}
+
 /// Shows the target without its password.
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

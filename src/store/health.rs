@@ -75,7 +75,8 @@ impl StoreHealth {
 
     /// Notes that a call was answered.
     pub(super) fn answered(&self) {
-        if matches!(**self.state.load(), StoreState::Up) || self.is_refused.load(Ordering::Relaxed) {
+        if matches!(**self.state.load(), StoreState::Up) || self.is_refused.load(Ordering::Relaxed)
+        {
             return;
         }
         let before = self.state.swap(Arc::new(StoreState::Up));

@@ -21,3 +21,31 @@ pub(super) fn families(replica: &ReplicaReader, history: &History) -> [Family; 3
     );
     [lease, up.sample(&[], is_up), rows.sample(&[], history.spooled() as f64)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::LeaseView;
+
+    #[test]
+    fn lease_is_1_for_sources_that_this_replica_polls_and_0_for_others() {
+        let lease = |source: &str, holder: &str| LeaseView {
+            source: source.into(),
+            holder: Some(holder.into()),
+            designated: Some("a".into()),
+            epoch: 1,
+            is_held: holder == "a",
+        };
+        let replica = ReplicaReader::fixed(vec![lease("pond", "b"), lease("tank", "a")]);
+        let mut page = String::new();
+        families(&replica, &History::off()).iter().for_each(|family| family.write(&mut page));
+        let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "pumphouse_lease{source=\"pond\"} 0",
+            "pumphouse_lease{source=\"tank\"} 1",
+            "pumphouse_store_up 0",
+            "pumphouse_spool_rows 0",
+        ];
+        assert_eq!(samples, expected);
+    }
+}

@@ -357,12 +357,7 @@ mod tests {
                 Mark::Note,
                 "polls on without a confirmed lease",
             ),
-            (
-                "leases",
-                leases(json!({"designated": 12})),
-                Mark::Note,
-                "2 sources change hands",
-            ),
+            ("leases", leases(json!({"designated": 12})), Mark::Note, "2 sources change hands"),
             (
                 "leases",
                 leases(json!({"held": 0, "designated": 0})),

@@ -22,9 +22,7 @@ fn store(store: &Store) -> Finding {
         let host = store.host.as_deref().unwrap_or("an unknown host");
         let detail = store.version.map_or_else(
             || host.to_owned(),
-            |version| {
-                format!("PostgreSQL {}.{} at {host}", version / 10_000, version % 10_000)
-            },
+            |version| format!("PostgreSQL {}.{} at {host}", version / 10_000, version % 10_000),
         );
         return Finding::well("store", detail);
     }
@@ -35,8 +33,7 @@ fn store(store: &Store) -> Finding {
                 "store",
                 format!("away for {away}, since {since}: {message}"),
                 "mend the database or the way to it, as the reason says; `pumphouse-web check --poll` tries it from \
-                 this machine. The server connects by itself: a restart does not help, and would lose its readings of \
-                 other replicas",
+                 this machine. The server connects by itself, and a restart does not help",
             )
         }
         _ => Finding::note("store", "no call has ended yet"),
@@ -73,7 +70,9 @@ fn leases(leases: &Leases, is_store_up: bool) -> Finding {
     if *state == TenureState::Unconfirmed.as_str() {
         return Finding::note(
             "leases",
-            format!("{replica} polls on without a confirmed lease, as the database is away; {share}"),
+            format!(
+                "{replica} polls on without a confirmed lease, as the database is away; {share}"
+            ),
         );
     }
     // While the database is away, it is not known which replicas live.
@@ -89,7 +88,10 @@ fn leases(leases: &Leases, is_store_up: bool) -> Finding {
     }
     if held != designated {
         let moving = held.abs_diff(*designated);
-        return Finding::note("leases", format!("{share}; {moving} sources change hands, which takes seconds"));
+        return Finding::note(
+            "leases",
+            format!("{share}; {moving} sources change hands, which takes seconds"),
+        );
     }
     let replicas = live.len() as u64;
     if replicas > 1 && *held == 0 && *total >= MANY * replicas {

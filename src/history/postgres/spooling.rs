@@ -211,13 +211,15 @@ impl Destination for Spooling {
         }
         self.remember(all[..written].iter().copied());
         let left = &all[written..];
-        if left.is_empty() {
+        if !left.is_empty() {
+            let instance = self.access.instance().clone();
+            let dropped = self.spool.append(&instance, left.iter().copied())?;
+            self.dropped.fetch_add(dropped, Ordering::Relaxed);
+            self.note_spooled();
+        }
+        if fault.is_none() && self.spool.is_empty() {
             return Ok(Written { rows, spooled: None });
         }
-        let instance = self.access.instance().clone();
-        let dropped = self.spool.append(&instance, left.iter().copied())?;
-        self.dropped.fetch_add(dropped, Ordering::Relaxed);
-        self.note_spooled();
         Ok(Written { rows, spooled: self.reason(fault.as_ref()) })
     }
 
