@@ -64,6 +64,7 @@
 //! | `held` | another process records it: `recorder.holder` |
 //! | `locked` | another program has locked it |
 //! | `damaged`, `foreign`, `newer-version` | the file is damaged, of another program, or of a later version |
+//! | `store` | the database that replicas share cannot be used: the records wait in the spool |
 //! | `clock` | the clock of the machine is earlier than the latest record: readings are held |
 //! | `other` | of an error of another kind |
 //!

@@ -13,7 +13,7 @@ const MANY: u64 = 8;
 /// Returns the findings about a replica; none if the machine is alone.
 pub(super) fn findings(scoreboard: &Scoreboard) -> Vec<Finding> {
     let store = scoreboard.store.iter().flat_map(|it| [store(it), spool(it)]);
-    let is_up = scoreboard.store.as_ref().is_some_and(|store| store.up);
+    let is_up = scoreboard.store.as_ref().is_none_or(|store| store.up);
     store.chain(scoreboard.leases.iter().map(|it| leases(it, is_up))).collect()
 }
 

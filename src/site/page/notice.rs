@@ -41,8 +41,8 @@ pub(super) fn store(view: &View<'_>) -> Markup {
                     "Some readings may be old: this server has not reached its database for " (since)
                     ". Charts and earlier events are missing meanwhile; nothing is lost."
                 } @else {
-                    "The database that the replicas share has been away for " (since) " (" (fault.message)
-                    "). Readings of sources that other replicas poll grow old; this one polls its own sources on. "
+                    "The database that the replicas share has been away for " (since) ": " (fault.message)
+                    ". Readings of sources that other replicas poll grow old; this one polls its own sources on. "
                     (waiting(view.history.spooled()))
                 }
             }

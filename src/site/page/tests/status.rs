@@ -161,7 +161,7 @@ fn outage_of_the_database_is_announced_with_its_reason_to_accounts_only() {
         for words in [
             "has been away for ",
             "10 minutes",
-            "(db1:5432: no route)",
+            ": db1:5432: no route. Readings of",
             "New observations wait on its disk.",
         ] {
             assert!(open.contains(words), "{words:?} is not in {open}");
