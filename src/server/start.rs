@@ -36,7 +36,7 @@ use crate::engine::{self, Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
-use crate::site::{self, CertificateState, Site, SiteService};
+use crate::site::{self, CertificateState, Site, SiteService, StoreOutage};
 use crate::threads;
 use crate::upstream::PollRequest;
 use crate::wall_clock;
@@ -266,8 +266,11 @@ fn site(
     site.set_slow_request(config.log.slow_request);
     match &data.replica {
         Some(replica) => {
-            let health = Arc::clone(replica.access.health());
-            site.with_store(Box::new(move || health.fault()))
+            let (health, leases) = (Arc::clone(replica.access.health()), replica.reader.clone());
+            site.with_store(Box::new(move || {
+                let fault = health.fault()?;
+                Some(StoreOutage { fault, polled: leases.view().held() })
+            }))
         }
         None => site,
     }

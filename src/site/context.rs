@@ -46,8 +46,17 @@ pub struct CertificateState {
 /// Returns the state of the certificates at a time. Must not block.
 pub type CertificateReader = Box<dyn Fn(Timestamp) -> CertificateState + Send + Sync>;
 
-/// Returns why the database that replicas share cannot be used; `None` if it can. Must not block.
-pub type StoreReader = Box<dyn Fn() -> Option<StoreFault> + Send + Sync>;
+/// Outage of the database that replicas share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreOutage {
+    /// Its start, and its reason without secrets.
+    pub fault: StoreFault,
+    /// Number of sources that this replica polls meanwhile.
+    pub polled: usize,
+}
+
+/// Returns the outage of the database; `None` if it can be used. Must not block.
+pub type StoreReader = Box<dyn Fn() -> Option<StoreOutage> + Send + Sync>;
 
 /// Returns the states of the channels that carry messages of alerts. Must not block.
 pub type ChannelReader = Box<dyn Fn() -> Arc<[ChannelStatus]> + Send + Sync>;
@@ -115,8 +124,8 @@ impl Context {
         self.store = store;
     }
 
-    /// Returns why the database cannot be used; `None` if it can.
-    pub(super) fn store_fault(&self) -> Option<StoreFault> {
+    /// Returns the outage of the database; `None` if it can be used.
+    pub(super) fn store_outage(&self) -> Option<StoreOutage> {
         (self.store)()
     }
 

@@ -350,6 +350,12 @@ mod tests {
                 Mark::Wrong,
                 "no replica polls 2 of 30 sources: well, pond",
             ),
+            (
+                "leases",
+                json!({"replica": "a", "state": "ended"}),
+                Mark::Wrong,
+                "a polls no source: it has not reached the database since its start",
+            ),
             ("leases", leases(json!({"state": "ended"})), Mark::Wrong, "a polls no source"),
             (
                 "leases",

@@ -11,8 +11,7 @@ use crate::access::Role;
 use crate::format::whole;
 use crate::history::{FaultKind, Health};
 use crate::notify::{ChannelFailure, ChannelStatus, DeliveryFault};
-use crate::site::context::CertificateState;
-use crate::store::StoreFault;
+use crate::site::context::{CertificateState, StoreOutage};
 
 /// Most channels of which a page warns.
 const MAX_CHANNELS: usize = 5;
@@ -30,8 +29,9 @@ pub(super) fn data(view: &View<'_>) -> Markup {
 
 /// Renders a notice if the database that replicas share is away. Guests need not know the reason.
 pub(super) fn store(view: &View<'_>) -> Markup {
-    let is_long = |fault: &&StoreFault| view.now.duration_since(fault.since) >= SHORT_OUTAGE;
-    let Some(fault) = view.store.as_ref().filter(is_long) else { return html! {} };
+    let is_long = |it: &&StoreOutage| view.now.duration_since(it.fault.since) >= SHORT_OUTAGE;
+    let Some(outage) = view.store.as_ref().filter(is_long) else { return html! {} };
+    let StoreOutage { fault, polled } = outage;
     let since = time(fault.since, view.clock(), AgeFormat::Span);
     html! {
         p.notice role="status" {
@@ -42,7 +42,14 @@ pub(super) fn store(view: &View<'_>) -> Markup {
                     ". Charts and earlier events are missing meanwhile; nothing is lost."
                 } @else {
                     "The database that the replicas share has been away for " (since) ": " (fault.message)
-                    ". Readings of sources that other replicas poll grow old; this one polls its own sources on. "
+                    ". "
+                    @match polled {
+                        0 => { "This replica polls no source meanwhile, so its readings grow old. " }
+                        1 => { "This replica polls 1 source on; the readings of the others grow old. " }
+                        _ => {
+                            "This replica polls " (polled) " sources on; the readings of the others grow old. "
+                        }
+                    }
                     (waiting(view.history.spooled()))
                 }
             }

@@ -13,8 +13,7 @@ const RULES: &str = include_str!("../../../examples/prometheus-rules.yml");
 const SCRAPES: &str = include_str!("../../../examples/prometheus.yml");
 
 /// Metrics of a server that shares a store. `admin::metrics::replica` tests them.
-const OF_REPLICAS: [&str; 3] =
-    ["pumphouse_lease", "pumphouse_store_up", "pumphouse_spool_rows"];
+const OF_REPLICAS: [&str; 3] = ["pumphouse_lease", "pumphouse_store_up", "pumphouse_spool_rows"];
 
 /// Metric in an expression, with the label values that it selects.
 struct Selector {

@@ -6,11 +6,11 @@ use super::html;
 use crate::access::{Admission, Restricted, Rules};
 use crate::board::{ErrorKind, Observed, SourceView, Value};
 use crate::history::History;
-use crate::site::CertificateState;
 use crate::site::fixture::{
     at, failing, get, pump, site, site_under, site_with, stale, tank, text, values, waiting,
     weather,
 };
+use crate::site::{CertificateState, StoreOutage};
 use crate::store::StoreFault;
 use crate::units::Unit;
 
@@ -152,8 +152,9 @@ fn outage_of_the_database_is_announced_with_its_reason_to_accounts_only() {
     let guests = Rules { admission: Admission::Restricted(guests), ..Rules::default() };
     let page = |path: &str, seconds: i64, rules: Rules| {
         let fault = StoreFault { since: at(-seconds), message: "db1:5432: no route".into() };
+        let outage = StoreOutage { fault, polled: 2 };
         let site =
-            site_under(vec![tank()], rules).with_store(Box::new(move || Some(fault.clone())));
+            site_under(vec![tank()], rules).with_store(Box::new(move || Some(outage.clone())));
         text(&get(&site, path, &[])).to_owned()
     };
     for path in ["/", "/source/tank"] {
@@ -161,7 +162,7 @@ fn outage_of_the_database_is_announced_with_its_reason_to_accounts_only() {
         for words in [
             "has been away for ",
             "10 minutes",
-            ": db1:5432: no route. Readings of",
+            ": db1:5432: no route. This replica polls 2 sources on;",
             "New observations wait on its disk.",
         ] {
             assert!(open.contains(words), "{words:?} is not in {open}");
