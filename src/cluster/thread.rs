@@ -110,6 +110,18 @@ impl ClusterReader {
     }
 }
 
+#[cfg(test)]
+impl ClusterReader {
+    /// Returns a handle to a view that does not change.
+    pub(crate) fn fixed(view: ClusterView) -> ClusterReader {
+        ClusterReader(Arc::new(Shared {
+            view: ArcSwap::from_pointee(view),
+            heartbeat: Heartbeat::new(),
+            followed: AtomicI64::new(0),
+        }))
+    }
+}
+
 /// The thread before its start, whose handles exist already.
 pub struct Prepared {
     messages: Receiver<Message>,

@@ -56,6 +56,7 @@ struct Outputs {
     calls: Arc<Mutex<Calls>>,
     reporter: Reporter,
     released: Sender<Arc<str>>,
+    flushed: Sender<Arc<str>>,
 }
 
 impl Replica {
@@ -73,6 +74,7 @@ impl Replica {
             calls: Arc::clone(&calls),
             reporter: reporter.clone(),
             released: prepared.released(),
+            flushed: prepared.flushed(),
         };
         let lock = DataLock::of_database(&folder.join("spool.db"));
         lock.claim();
@@ -131,7 +133,7 @@ impl Replica {
 }
 
 impl crate::cluster::Outputs for Outputs {
-    fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>) {
+    fn hold(&mut self, source: &Arc<str>, _epoch: i64, next_poll: Option<Duration>) {
         self.reporter.hold(vec![source.clone()]);
         self.calls.lock().unwrap().held.insert(source.clone(), next_poll);
     }
@@ -139,7 +141,17 @@ impl crate::cluster::Outputs for Outputs {
     fn release(&mut self, source: &Arc<str>) {
         self.calls.lock().unwrap().held.remove(source);
         self.released.send(source.clone()).unwrap();
+        self.flushed.send(source.clone()).unwrap();
     }
+
+    fn epoch(&mut self, _source: &Arc<str>, _epoch: i64) {}
+
+    fn lose(&mut self, source: &Arc<str>) {
+        self.calls.lock().unwrap().held.remove(source);
+        self.released.send(source.clone()).unwrap();
+    }
+
+    fn replicas(&mut self, _live: &[crate::cluster::ReplicaName]) {}
 
     fn follow_source(&mut self, source: &Arc<str>) {
         self.reporter.release(vec![source.clone()]);
