@@ -15,13 +15,15 @@ use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use jiff::SignedDuration;
 
 use super::database::{self, NewState, PublishedState, StateRead, Ticked};
+use super::effect::Effect;
 use super::exchange::{Failure, TickReply};
 use super::instance::{InstanceId, ReplicaName};
 use super::plan::Plan;
-use super::effect::Effect;
+use super::shared_access::SharedAccess;
 use super::state::Cluster;
 use super::tenure::{Permit, Terms};
 use super::view::ClusterView;
+use crate::access::Gate;
 use crate::board::{BoardReader, Followed, SharedState, Snapshot, shared_state};
 use crate::engine::Heartbeat;
 use crate::kernel::clock::Clock;
@@ -181,10 +183,12 @@ impl Prepared {
         access: Access,
         board: BoardReader,
         clock: Clock,
+        gate: Arc<Gate>,
         outputs: Box<dyn Outputs>,
     ) -> io::Result<ClusterThread> {
         let Prepared { messages, sender, released, reader, permit } = self;
         let node = Node {
+            shared_access: SharedAccess::new(gate, cluster.instance()),
             cluster,
             link: Link::new(access.clone()),
             access,
@@ -229,6 +233,7 @@ struct Node {
     access: Access,
     board: BoardReader,
     clock: Clock,
+    shared_access: SharedAccess,
     outputs: Box<dyn Outputs>,
     permit: Permit,
     shared: Arc<Shared>,
@@ -301,7 +306,10 @@ impl Node {
         }
         let began = Instant::now();
         self.publish();
-        self.tick();
+        match self.tick() {
+            true => self.shared_access.step(&mut self.link),
+            false => self.shared_access.missed(),
+        }
         self.publish_view();
         TICK_INTERVAL.saturating_sub(began.elapsed())
     }
@@ -359,7 +367,8 @@ impl Node {
         changed.collect()
     }
 
-    fn tick(&mut self) {
+    /// Returns true if the database has answered.
+    fn tick(&mut self) -> bool {
         let before = self.clock.now();
         let request = self.cluster.begin_tick(before);
         let is_due = self.read_all_at.is_none_or(|at| at.elapsed() >= READ_ALL_INTERVAL);
@@ -391,8 +400,10 @@ impl Node {
                 Err(Failure)
             }
         };
+        let has_answered = result.is_ok();
         let effects = self.cluster.end_tick(after, result);
         self.apply(effects);
+        has_answered
     }
 
     /// Shows states of other replicas.

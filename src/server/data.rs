@@ -11,6 +11,7 @@ use super::descriptor_budget::{MAX_READERS, max_polls};
 use super::replica::{PreparedReplica, Replica};
 use super::required_threads::polls_in_address_space;
 use super::{StartError, program_event};
+use crate::access;
 use crate::alert::{self, AlertSender, RecordedWindows};
 use crate::board::{
     Board, BoardReader, Change, ChangeSink, EventKind, Reporter, SavedReading, ServiceInfo,
@@ -58,6 +59,7 @@ impl Data {
         lock: &Arc<DataLock>,
         start: &Start,
         authorities: Authorities,
+        access_gate: &Arc<access::Gate>,
     ) -> Result<Data, StartError> {
         let file = config.history.as_ref().map(config::History::last_values);
         let (infos, loaded) = infos_and_last_values(config, file.as_deref(), lock);
@@ -97,7 +99,13 @@ impl Data {
             None => None,
             Some(replica) => {
                 let (reader, reporter) = (reader.clone(), reporter.clone());
-                Some(replica.start(config, reader, reporter, pollers.handles())?)
+                Some(replica.start(
+                    config,
+                    reader,
+                    reporter,
+                    pollers.handles(),
+                    access_gate.clone(),
+                )?)
             }
         };
         Ok(Data {

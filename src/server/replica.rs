@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::StartError;
+use crate::access;
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
     self, ClusterReader, ClusterSender, ClusterThread, InstanceId, Outputs, Plan,
@@ -68,6 +69,7 @@ impl PreparedReplica {
         board: BoardReader,
         reporter: Reporter,
         pollers: PollerHandles,
+        access_gate: Arc<access::Gate>,
     ) -> Result<Replica, StartError> {
         let PreparedReplica { access, instance, prepared } = self;
         let (reader, sender) = (prepared.reader(), prepared.sender());
@@ -75,7 +77,7 @@ impl PreparedReplica {
         let cluster = cluster::cluster(config.replica.shared(), instance, plan);
         let outputs = Box::new(Parts { reporter, pollers });
         let clock = Clock::system();
-        let thread = prepared.start(cluster, access.clone(), board, clock, outputs)?;
+        let thread = prepared.start(cluster, access.clone(), board, clock, access_gate, outputs)?;
         Ok(Replica { access, thread, reader, sender })
     }
 }

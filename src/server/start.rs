@@ -61,7 +61,7 @@ impl Running {
         let redirect = redirect::start(&config, redirect_listeners, target, &gate)?;
         let start = Start::now(Clock::system());
         let teardown = Teardown::start()?;
-        let data = Data::start(&config, &lock, &start, authorities.unwrap_or_default())?;
+        let data = Data::start(&config, &lock, &start, authorities.unwrap_or_default(), &gate)?;
 
         let certificates = certificates.map(|certificates| {
             certificates.infos.iter().for_each(CertificateInfo::log_problems);
