@@ -87,13 +87,13 @@ fn changes() -> Vec<Change> {
     for number in 0..500 {
         let at = START + number * 500 + number % 7;
         let value = (number % 83) as f64 + 0.1;
-        let unit = if number < 200 { Unit::Inch } else { Unit::Centimeter };
+        let unit = if number < 200 { Unit::Inch } else { Unit::Centimetre };
         changes.push(Change::Observed(vec![
             sample("level", at, value, Unit::Percent),
             sample("depth", at, value, unit),
-            sample("rain_total", at, number as f64 * 0.3, Unit::Millimeter),
+            sample("rain_total", at, number as f64 * 0.3, Unit::Millimetre),
             sample("wind_direction", at, (number * 7 % 360) as f64, Unit::Degree),
-            sample("wind_speed", at, value / 10.0, Unit::MeterPerSecond),
+            sample("wind_speed", at, value / 10.0, Unit::MetrePerSecond),
         ]));
         if number % 50 == 0 {
             changes.push(event(at, &format!("failure {number}")));
@@ -230,7 +230,7 @@ fn present_unit_of_a_field_is_that_of_the_target() {
     let depth = |at, unit| Change::Observed(vec![sample("depth", at, 1.0, unit)]);
     let old = (0..20).map(|number| depth(START + number, Unit::Inch));
     fixture.import("old.db", old.chain([depth(START + 50, Unit::Foot)]));
-    fixture.import("later.db", [depth(START + 100, Unit::Centimeter)]);
+    fixture.import("later.db", [depth(START + 100, Unit::Centimetre)]);
     let server = fixture.server();
     run(&fixture.file("later.db"), &server);
     run(&fixture.file("old.db"), &server);
