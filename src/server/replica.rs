@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::StartError;
 use super::alerts::Replicated;
+use crate::access::Gate as AccessGate;
 use crate::admin::ReplicaReader;
 use crate::alert::store::StoreHandle;
 use crate::alert::store::postgres::{PostgresStore, find};
@@ -12,7 +13,7 @@ use crate::alert::{self, AlertSender, Instance};
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
     self, ClusterReader, ClusterSender, ClusterThread, HeldFile, InstanceId, Outputs, Plan,
-    ReplicaName,
+    ReplicaName, Surroundings,
 };
 use crate::config::{self, Config};
 use crate::data_lock::DataLock;
@@ -113,6 +114,7 @@ impl PreparedReplica {
         self,
         config: &Config,
         lock: &Arc<DataLock>,
+        gate: Arc<AccessGate>,
         parts: Parts,
     ) -> Result<Replica, StartError> {
         let PreparedReplica { access, name, instance, prepared } = self;
@@ -120,8 +122,8 @@ impl PreparedReplica {
         let (board, clock) = (parts.board.clone(), Clock::system());
         let path = config.history.as_ref().map(config::History::held_sources);
         let held = HeldFile::new(path, Arc::clone(lock));
-        let parts = Box::new(parts);
-        let thread = prepared.start(cluster, access, board, clock, parts, held)?;
+        let around = Surroundings { access, board, clock, outputs: Box::new(parts), held, gate };
+        let thread = prepared.start(cluster, around)?;
         Ok(Replica { thread })
     }
 }

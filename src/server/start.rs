@@ -121,7 +121,7 @@ impl Running {
                     alerts: alerts.store(),
                     rules: alerts.sender(),
                 };
-                Some(replica.start(&config, &lock, parts)?)
+                Some(replica.start(&config, &lock, gate.clone(), parts)?)
             }
         };
 

@@ -65,6 +65,22 @@ impl Access {
         Ok(readiness)
     }
 
+    /// Looks whether this program can use the schema, and changes nothing. Returns why it cannot; `None` if it can.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or refused a statement.
+    pub(crate) fn look(&self, deadline: Instant) -> Result<Option<String>, PostgresError> {
+        let mut link = Link::new(self.clone());
+        let refusal = schema::refusal(&mut link, deadline)?;
+        self.0.is_ready.store(refusal.is_none(), Ordering::Relaxed);
+        Ok(refusal)
+    }
+
+    /// Returns true if both are known to be of one database.
+    pub(crate) fn is_same(&self, other: &Access) -> bool {
+        self.0.target.to_string() == other.0.target.to_string()
+    }
+
     /// Returns true if the schema is one that this program can use, as of the latest look.
     pub(crate) fn is_ready(&self) -> bool {
         self.0.is_ready.load(Ordering::Relaxed)
@@ -75,7 +91,8 @@ impl Access {
         self.is_ready() && self.0.health.is_up()
     }
 
-    pub(super) fn target(&self) -> &Target {
+    /// Returns the database.
+    pub(crate) fn target(&self) -> &Target {
         &self.0.target
     }
 

@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use jiff::{Span, Timestamp};
 
 use super::super::plans::plan;
+use crate::access::{Gate, Rules};
 use crate::board::{
     Board, BoardReader, Followed, Observed, Polled, Reading, Report, Reporter, ServiceInfo,
     SourceInfo, Value,
@@ -83,8 +84,10 @@ impl Replica {
         let cluster = Cluster::new(name.into(), instance, plan, TERMS);
         let (views, sender, permit) = (prepared.reader(), prepared.sender(), prepared.permit());
         let (shown, clock) = (reader.clone(), Clock::system());
-        let thread =
-            prepared.start(cluster, access, shown, clock, Box::new(outputs), held).unwrap();
+        let gate = Arc::new(Gate::new(Rules::default()).unwrap());
+        let outputs = Box::new(outputs);
+        let around = Surroundings { access, board: shown, clock, outputs, held, gate };
+        let thread = prepared.start(cluster, around).unwrap();
         Replica {
             board: reader,
             reader: views,
