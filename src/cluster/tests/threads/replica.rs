@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use jiff::{Span, Timestamp};
 
 use super::super::plans::plan;
+use crate::access::{Gate, Rules};
 use crate::board::{
     Board, BoardReader, Followed, Observed, Polled, Reading, Report, Reporter, ServiceInfo,
     SourceInfo, Value,
@@ -56,6 +57,7 @@ struct Outputs {
     calls: Arc<Mutex<Calls>>,
     reporter: Reporter,
     released: Sender<Arc<str>>,
+    flushed: Sender<Arc<str>>,
 }
 
 impl Replica {
@@ -73,6 +75,7 @@ impl Replica {
             calls: Arc::clone(&calls),
             reporter: reporter.clone(),
             released: prepared.released(),
+            flushed: prepared.flushed(),
         };
         let lock = DataLock::of_database(&folder.join("spool.db"));
         lock.claim();
@@ -81,8 +84,10 @@ impl Replica {
         let cluster = Cluster::new(name.into(), instance, plan, TERMS);
         let (views, sender, permit) = (prepared.reader(), prepared.sender(), prepared.permit());
         let (shown, clock) = (reader.clone(), Clock::system());
-        let thread =
-            prepared.start(cluster, access, shown, clock, Box::new(outputs), held).unwrap();
+        let gate = Arc::new(Gate::new(Rules::default()).unwrap());
+        let outputs = Box::new(outputs);
+        let around = Surroundings { access, board: shown, clock, outputs, held, gate };
+        let thread = prepared.start(cluster, around).unwrap();
         Replica {
             board: reader,
             reader: views,
@@ -131,7 +136,7 @@ impl Replica {
 }
 
 impl crate::cluster::Outputs for Outputs {
-    fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>) {
+    fn hold(&mut self, source: &Arc<str>, _epoch: i64, next_poll: Option<Duration>) {
         self.reporter.hold(vec![source.clone()]);
         self.calls.lock().unwrap().held.insert(source.clone(), next_poll);
     }
@@ -139,7 +144,17 @@ impl crate::cluster::Outputs for Outputs {
     fn release(&mut self, source: &Arc<str>) {
         self.calls.lock().unwrap().held.remove(source);
         self.released.send(source.clone()).unwrap();
+        self.flushed.send(source.clone()).unwrap();
     }
+
+    fn epoch(&mut self, _source: &Arc<str>, _epoch: i64) {}
+
+    fn lose(&mut self, source: &Arc<str>) {
+        self.calls.lock().unwrap().held.remove(source);
+        self.released.send(source.clone()).unwrap();
+    }
+
+    fn replicas(&mut self, _live: &[crate::cluster::ReplicaName]) {}
 
     fn follow_source(&mut self, source: &Arc<str>) {
         self.reporter.release(vec![source.clone()]);
