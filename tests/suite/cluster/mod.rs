@@ -3,6 +3,7 @@
 //! `make cluster-test` runs all of it, and `make test` all but the ignored tests. The counts are printed. Polls and
 //! rows are counted and conditions waited for, so that a slow machine fails no test.
 
+mod database_faults;
 mod killed_replica;
 mod paused_database;
 mod paused_replica;
