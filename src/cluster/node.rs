@@ -14,6 +14,7 @@ use super::effect::Effect;
 use super::entry::Lease;
 use super::exchange::Failure;
 use super::held_file::HeldFile;
+use super::instance::ReplicaName;
 use super::state::Cluster;
 use super::tenure::Permit;
 use super::thread::{Message, Outputs, Shared};
@@ -74,6 +75,10 @@ pub(super) struct Node {
     /// Sources that are released and whose last poll has ended. Once the board does not hold them any more, it has
     /// applied the report of that poll.
     ending: HashSet<Arc<str>>,
+    /// Sources that are released and of which all else is written.
+    flushed: HashSet<Arc<str>>,
+    /// Replicas that the other parts know of.
+    live: Vec<ReplicaName>,
     /// Time of the next poll of each source that is followed.
     polls: HashMap<Arc<str>, Option<Timestamp>>,
     unreadable: OnChange<String>,
@@ -114,6 +119,8 @@ impl Node {
             version: 0,
             published: HashMap::new(),
             ending: HashSet::new(),
+            flushed: HashSet::new(),
+            live: Vec::new(),
             polls: HashMap::new(),
             unreadable: OnChange::new(),
         }
@@ -123,6 +130,7 @@ impl Node {
         mut self,
         messages: &Receiver<Message>,
         released: &Receiver<Arc<str>>,
+        flushed: &Receiver<Arc<str>>,
         stop: &StopToken,
     ) {
         let mut next = Instant::now();
@@ -142,6 +150,10 @@ impl Node {
                     if let Ok(source) = source {
                         self.released(source);
                     }
+                    continue;
+                }
+                recv(flushed) -> source => {
+                    self.flushed.extend(source);
                     continue;
                 }
                 default(wait) => {}
@@ -284,17 +296,24 @@ impl Node {
     fn apply(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Hold { source, continue_at, .. } => {
+                Effect::Hold { source, epoch, continue_at } => {
                     self.published.remove(&source);
                     self.ending.remove(&source);
+                    self.flushed.remove(&source);
                     self.polls.remove(&source);
                     let next_poll = self.next_poll(&source, continue_at);
-                    self.outputs.hold(&source, next_poll);
+                    self.outputs.hold(&source, epoch, next_poll);
                 }
-                Effect::Epoch { source, .. } => _ = self.published.remove(&source),
-                Effect::Release { source } => self.outputs.release(&source),
-                Effect::Drop { source } => {
+                Effect::Epoch { source, epoch } => {
+                    self.published.remove(&source);
+                    self.outputs.epoch(&source, epoch);
+                }
+                Effect::Release { source } => {
+                    self.flushed.remove(&source);
                     self.outputs.release(&source);
+                }
+                Effect::Drop { source } => {
+                    self.outputs.lose(&source);
                     self.outputs.follow_source(&source);
                     // The board has ignored what another replica has published.
                     self.read_all_at = None;
@@ -319,7 +338,13 @@ impl Node {
         }
     }
 
-    fn publish_view(&self) {
+    fn publish_view(&mut self) {
+        let live = self.cluster.live_replicas().iter().map(|replica| Arc::clone(&replica.name));
+        let live: Vec<ReplicaName> = live.collect();
+        if live != self.live {
+            self.outputs.replicas(&live);
+            self.live = live;
+        }
         self.shared.view.store(Arc::new(self.cluster.view(self.clock.now())));
     }
 

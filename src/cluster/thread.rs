@@ -27,12 +27,22 @@ use crate::threads::{self, OwnedThread};
 
 /// Parts that follow the leases. None of the calls may block for long.
 pub trait Outputs: Send {
-    /// Polls a source from now on, next at this time since boot; without one, as a source without a reading.
-    fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>);
+    /// Polls a source from now on, next at this time since boot; without one, as a source without a reading. Writes for
+    /// it have this epoch.
+    fn hold(&mut self, source: &Arc<str>, epoch: i64, next_poll: Option<Duration>);
 
-    /// Starts no further poll of a source. Its name is sent to [`Prepared::released`] once the poll in
-    /// flight has ended.
+    /// Changes the epoch of writes for a source that is held.
+    fn epoch(&mut self, source: &Arc<str>, epoch: i64);
+
+    /// Starts no further poll of a source, and writes what is known of it. Its name is sent to [`Prepared::released`] once
+    /// the poll in flight has ended, and to [`Prepared::flushed`] once all is written.
     fn release(&mut self, source: &Arc<str>);
+
+    /// Starts no further poll of a source, which another replica has, and writes nothing.
+    fn lose(&mut self, source: &Arc<str>);
+
+    /// Learns which replicas run.
+    fn replicas(&mut self, live: &[ReplicaName]);
 
     /// Shows the states of other replicas for a source from now on.
     fn follow_source(&mut self, source: &Arc<str>);
@@ -106,6 +116,8 @@ pub struct Prepared {
     sender: ClusterSender,
     /// Names of released sources whose last poll has ended.
     released: (Sender<Arc<str>>, Receiver<Arc<str>>),
+    /// Names of released sources of which all is written.
+    flushed: (Sender<Arc<str>>, Receiver<Arc<str>>),
     reader: ClusterReader,
     permit: Permit,
 }
@@ -129,6 +141,7 @@ pub fn prepare(replica: &ReplicaName) -> Prepared {
         messages,
         sender: ClusterSender(sender),
         released: unbounded(),
+        flushed: unbounded(),
         reader: ClusterReader(Arc::new(shared)),
         permit: Permit::default(),
     }
@@ -143,6 +156,11 @@ impl Prepared {
     /// Returns the channel for the names of sources that were released and of which no poll is in flight any more.
     pub fn released(&self) -> Sender<Arc<str>> {
         self.released.0.clone()
+    }
+
+    /// Returns the channel for the names of sources that were released and of which all is written.
+    pub fn flushed(&self) -> Sender<Arc<str>> {
+        self.flushed.0.clone()
     }
 
     /// Returns a handle to the view.
@@ -168,10 +186,10 @@ impl Prepared {
         outputs: Box<dyn Outputs>,
         held: HeldFile,
     ) -> io::Result<ClusterThread> {
-        let Prepared { messages, sender, released, reader, permit } = self;
+        let Prepared { messages, sender, released, flushed, reader, permit } = self;
         let node = Node::new(cluster, access, board, clock, outputs, permit, reader.0, held);
         let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
-            node.run(&messages, &released.1, &stop);
+            node.run(&messages, &released.1, &flushed.1, &stop);
         })?;
         Ok(ClusterThread { sender, thread })
     }

@@ -17,6 +17,8 @@ pub(super) struct Written {
     pub(super) rows: u64,
     /// Why entries were put in the spool and are not in the database; `None` if all are.
     pub(super) spooled: Option<StoreError>,
+    /// Number of records that the spool has lost, as it has reached its limit.
+    pub(super) dropped: u64,
 }
 
 /// Latest events of the database, with those of all replicas.

@@ -163,9 +163,10 @@ impl Shared {
         self.report(Level::Error, FaultKind::TooSlow, TOO_SLOW, |current| current.is_none());
     }
 
-    /// Counts samples with impossible numbers as dropped. That is no fault of the disk, so it is not reported.
-    pub(super) fn refused(&self, samples: u64) {
-        self.dropped.fetch_add(samples, Ordering::Relaxed);
+    /// Counts samples with impossible numbers, or records that a full spool has lost, as dropped. That is not reported as
+    /// a fault of its own.
+    pub(super) fn refused(&self, records: u64) {
+        self.dropped.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Reports that readings are held because of the clock, and not recorded.

@@ -37,7 +37,6 @@ mod thread;
 pub use changes::{Changes, Loaded, Opened, SavedState, SharedChanges};
 pub use handle::{AlertStore, OnOpen, OnSaved, StoreHandle};
 pub use health::{StoreFault, StoreHealth};
-pub use postgres::ALERT_TABLES;
 pub use prune::{MAX_ENDED, MAX_ENDED_OF_ALERT};
 pub use read::{Find, IncidentsError};
 pub use shared::{

@@ -39,7 +39,9 @@ impl Node {
             }
         }
         let is_held = |source: &str| snapshot.sources.get(source).is_some_and(|view| view.is_held);
-        for source in self.ending.extract_if(|source| !is_held(source)) {
+        let flushed = &mut self.flushed;
+        let is_done = |source: &Arc<str>| !is_held(source) && flushed.remove(source);
+        for source in self.ending.extract_if(is_done) {
             self.cluster.published(&source);
         }
     }

@@ -52,7 +52,6 @@ pub(in crate::history) struct Spooling {
     attempted_at: Option<Instant>,
     has_zone: bool,
     events_at: Option<Instant>,
-    dropped: Arc<AtomicU64>,
 }
 
 impl Spooling {
@@ -79,7 +78,6 @@ impl Spooling {
             attempted_at: None,
             has_zone: false,
             events_at: None,
-            dropped: Arc::default(),
         })
     }
 
@@ -181,27 +179,29 @@ impl Spooling {
 impl Destination for Spooling {
     fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError> {
         let all: Vec<&Entry> = entries.iter().collect();
-        let (mut written, mut rows, mut fault) = (0, 0, None);
-        if self.may_attempt() {
-            match self.write_all(&all, &mut written) {
-                Ok(added) => rows = added,
+        let (mut written, mut rows) = (0, 0);
+        let fault = match self.may_attempt() {
+            true => match self.write_all(&all, &mut written) {
+                Ok(added) => {
+                    rows = added;
+                    None
+                }
                 Err(error) => {
                     // What was sent last may be lost with the server that had it.
                     self.resends = !self.recent.is_empty();
-                    fault = Some(error);
+                    Some(error)
                 }
-            }
-        }
+            },
+            false => Some(StoreError::Away),
+        };
         self.remember(all[..written].iter().copied());
-        let left = &all[written..];
-        if left.is_empty() {
-            return Ok(Written { rows, spooled: None });
+        let (left, mut dropped) = (&all[written..], 0);
+        if !left.is_empty() {
+            let instance = self.access.instance().clone();
+            dropped = self.spool.append(&instance, left.iter().copied())?;
+            self.note_spooled();
         }
-        let instance = self.access.instance().clone();
-        let dropped = self.spool.append(&instance, left.iter().copied())?;
-        self.dropped.fetch_add(dropped, Ordering::Relaxed);
-        self.note_spooled();
-        Ok(Written { rows, spooled: fault })
+        Ok(Written { rows, spooled: fault, dropped })
     }
 
     fn has_backlog(&self) -> bool {

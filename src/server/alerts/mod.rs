@@ -20,7 +20,7 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 
 use self::conditions::Conditions;
-use self::replicas::Replicated;
+pub(super) use self::replicas::Replicated;
 use crate::admin::AlertsHolder;
 use crate::alert::store::{AlertStore, Changes, Claim, Loaded, Opened, StoreHandle};
 use crate::alert::{

@@ -3,10 +3,13 @@
 //! `make cluster-test` runs all of it, and `make test` all but the ignored tests. The counts are printed. Polls and
 //! rows are counted and conditions waited for, so that a slow machine fails no test.
 
+mod backup;
 mod database_faults;
+mod examples;
 mod killed_replica;
 mod paused_database;
 mod paused_replica;
+mod sign_in;
 mod without_faults;
 
 use std::path::Path;

@@ -134,8 +134,12 @@ fn links_of_documents_lead_to_files_that_are_installed_and_packaged() {
 
 #[test]
 fn examples_name_the_program_where_it_is_installed() {
-    const EXAMPLES: [&str; 3] =
-        ["supervisord.conf", "supervisord-fcgi.conf", "systemd/pumphouse-web.service"];
+    const EXAMPLES: [&str; 4] = [
+        "cluster/supervisord.conf",
+        "supervisord.conf",
+        "supervisord-fcgi.conf",
+        "systemd/pumphouse-web.service",
+    ];
     let (own, staged) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let prefix = own.path().join("a&b|c");
     Make::new().succeed(&["install", &format!("PREFIX={}", prefix.display())]);
@@ -171,7 +175,12 @@ fn examples_of_the_package_name_the_program_in_usr_bin() {
         let files = tree(&share).into_iter();
         files.filter(|path| path.contains("/examples/") && has(path)).collect()
     };
-    let examples = ["supervisord-fcgi.conf", "supervisord.conf", "systemd/pumphouse-web.service"];
+    let examples = [
+        "cluster/supervisord.conf",
+        "supervisord-fcgi.conf",
+        "supervisord.conf",
+        "systemd/pumphouse-web.service",
+    ];
     let examples = examples.map(|name| format!("doc/pumphouse-web/examples/{name}"));
     assert_eq!(named("/usr/bin/pumphouse-web"), examples.into());
     assert_eq!(named("/usr/local/bin"), BTreeSet::new());

@@ -13,10 +13,9 @@
 //! 5. Rows of other instances are read, each by the index on the time of their changes.
 //! 6. Each hour, old rows are deleted.
 //!
-//! The tables are those of [`ALERT_TABLES`], and `lease` and `replica` of the cluster.
+//! The tables are those of `store::schema`.
 
 mod read;
-mod schema;
 mod write;
 
 use std::sync::Arc;
@@ -25,9 +24,8 @@ use std::time::{Duration, Instant};
 use super::read::Find;
 use super::shared::{Exchange, Exchanged, SharedStore, SharedStoreError};
 use super::{IncidentsError, MAX_ENDED, MAX_ENDED_OF_ALERT};
-use crate::postgres::{Connection, Limits, Outcome, PostgresError, Statement};
-
-pub use schema::ALERT_TABLES;
+use crate::postgres::{Limits, PostgresError, Statement};
+use crate::store::Link;
 
 /// Most time of an exchange, from the connection to the answer.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,9 +39,6 @@ const FIND_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Time from one deletion of old rows to the next.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Connects to the database by a deadline.
-pub(crate) type Connect = Box<dyn FnMut(Instant) -> Result<Connection, PostgresError> + Send>;
-
 /// The database, as a replica sees it.
 pub(crate) struct PostgresStore {
     /// Name of the replica.
@@ -52,35 +47,9 @@ pub(crate) struct PostgresStore {
     prune_at: Instant,
 }
 
-/// A connection that is made again after an error.
-struct Link {
-    connect: Connect,
-    connection: Option<Connection>,
-}
-
-impl Link {
-    /// Sends statements as one transaction.
-    fn run(
-        &mut self,
-        limit: Duration,
-        statements: &[Statement<'_>],
-        deadline: Instant,
-    ) -> Result<Vec<Outcome>, PostgresError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) if !connection.is_broken() => connection,
-            _ => (self.connect)(deadline)?,
-        };
-        let outcomes = connection.run(Limits::all(limit), statements, deadline);
-        // After an error of a statement the connection can be used on.
-        self.connection = Some(connection);
-        outcomes
-    }
-}
-
 impl PostgresStore {
     /// Returns the store of a replica, which connects at the first exchange.
-    pub(crate) fn new(replica: Arc<str>, connect: Connect) -> PostgresStore {
-        let link = Link { connect, connection: None };
+    pub(crate) fn new(replica: Arc<str>, link: Link) -> PostgresStore {
         PostgresStore { replica, link, prune_at: Instant::now() }
     }
 
@@ -98,7 +67,7 @@ impl PostgresStore {
         if is_prune_due {
             statements.extend(prunes.iter().map(|sql| Statement::plain(sql)));
         }
-        let outcomes = self.link.run(LIMIT, &statements, deadline)?;
+        let outcomes = self.link.run(Limits::all(LIMIT), &statements, deadline)?;
         if is_prune_due {
             self.prune_at = Instant::now() + PRUNE_INTERVAL;
         }
@@ -111,19 +80,22 @@ impl PostgresStore {
 
 impl SharedStore for PostgresStore {
     fn exchange(&mut self, exchange: &Exchange<'_>) -> Result<Exchanged, SharedStoreError> {
+        if !self.link.access().is_ready() {
+            return Err(SharedStoreError("the schema of the database is not ready".into()));
+        }
         self.try_exchange(exchange).map_err(|error| SharedStoreError(error.to_string().into()))
     }
 }
 
 /// Returns the read of past incidents, over a connection of its own.
-pub(crate) fn find(connect: Connect) -> Find {
-    let link = std::sync::Mutex::new(Link { connect, connection: None });
+pub(crate) fn find(link: Link) -> Find {
+    let link = std::sync::Mutex::new(link);
     Box::new(move |alert, before, limit| {
         let deadline = Instant::now() + FIND_TIMEOUT;
         let mut link = link.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let params = read::find_params(alert, before, limit);
         let statement = Statement::new(read::FIND, &params);
-        let found = link.run(FIND_TIMEOUT, &[statement], deadline);
+        let found = link.run(Limits::all(FIND_TIMEOUT), &[statement], deadline);
         let found = found.and_then(|outcomes| read::incidents(&outcomes[0]));
         found.map_err(|error| IncidentsError::Database(SharedStoreError(error.to_string().into())))
     })

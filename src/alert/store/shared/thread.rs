@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
-use jiff::Timestamp;
 
 use super::claim::Claim;
 use super::{Exchange, Exchanged, SharedStore, SharedStoreError};
@@ -17,6 +16,7 @@ use crate::history::FaultKind;
 use crate::kernel::clock::Clock;
 use crate::logging::OnChange;
 use crate::threads::StopToken;
+use crate::wall_clock;
 
 /// Time from one exchange to the next, while nothing is to be written.
 pub const TICK: Duration = Duration::from_millis(500);
@@ -259,7 +259,7 @@ impl SharedThread {
         )
         .into();
         self.shared.set_error(StoreFault {
-            since: Timestamp::now(),
+            since: wall_clock::now(),
             kind: FaultKind::Other,
             message: Arc::clone(&message),
         });

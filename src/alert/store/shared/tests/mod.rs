@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use super::memory::{Memory, Rows};
 use super::*;
-use crate::alert::store::postgres::{ALERT_TABLES, PostgresStore, find};
+use crate::alert::store::postgres::{PostgresStore, find};
 use crate::alert::store::{Changes, SavedState, SharedChanges};
 use crate::alert::test_notices::{at, incident, notice};
 use crate::alert::{
@@ -17,6 +17,7 @@ use crate::alert::{
 };
 use crate::postgres::fixture::{self, deadline};
 use crate::postgres::{Connection, Limits, Param, Statement};
+use crate::store::{Access, Link};
 
 const X: Instance = Instance(0x1);
 const Y: Instance = Instance(u128::MAX - 1);
@@ -31,15 +32,9 @@ enum World {
 fn with_each(test: impl Fn(&World)) {
     test(&World::Memory(Arc::default()));
     let database = fixture::database();
-    let mut connection = database.connect();
-    // Those of the leases, as far as the alerts read them.
-    let tables = [
-        "CREATE SCHEMA pumphouse",
-        "CREATE TABLE pumphouse.replica (instance text PRIMARY KEY, name text, ends_at timestamptz)",
-        "CREATE TABLE pumphouse.lease (source text PRIMARY KEY, holder text, instance text, epoch bigint)",
-    ];
-    let all = tables.iter().chain(ALERT_TABLES).map(|sql| Statement::plain(sql));
-    connection.pipeline(&all.collect::<Vec<_>>(), deadline()).unwrap();
+    let access = Access::new(database.target(), "test".into()).unwrap();
+    access.prepare(deadline()).unwrap();
+    let connection = database.connect();
     test(&World::Postgres(database, Box::new(Mutex::new(connection))));
 }
 
@@ -47,7 +42,7 @@ impl World {
     /// Returns the store of a replica, which runs.
     fn store(&self, name: &str, instance: Instance) -> Replica {
         self.run(
-            "INSERT INTO pumphouse.replica VALUES ($1, $2, now() + interval '1 hour')",
+            "INSERT INTO pumphouse.replica VALUES ($1, $2, now() + interval '1 hour', 0, '{}', '{}', now())",
             [Param::Text(&instance.to_string()), Param::Text(name)],
         );
         let store: Box<dyn SharedStore> = match self {
@@ -56,9 +51,9 @@ impl World {
                 Box::new(Memory { rows: rows.clone(), name: name.into(), instance })
             }
             World::Postgres(database, _) => {
-                let target = database.target();
-                let connect = Box::new(move |_| fixture::connect(&target));
-                Box::new(PostgresStore::new(name.into(), connect))
+                let access = Access::new(database.target(), "test".into()).unwrap();
+                access.prepare(deadline()).unwrap();
+                Box::new(PostgresStore::new(name.into(), Link::new(access)))
             }
         };
         Replica { store, instance, version: 0, known: None, claimed: Vec::new() }
@@ -78,7 +73,7 @@ impl World {
         if let World::Memory(rows) = self {
             rows.lock().unwrap().leases.insert(source.into(), (instance, epoch));
         }
-        let upsert = "INSERT INTO pumphouse.lease VALUES ($1, '', $2, $3) ON CONFLICT (source) \
+        let upsert = "INSERT INTO pumphouse.lease (source, holder, instance, epoch, changed_at) VALUES ($1, '', $2, $3, now()) ON CONFLICT (source) \
                       DO UPDATE SET instance = excluded.instance, epoch = excluded.epoch";
         self.run(
             upsert,

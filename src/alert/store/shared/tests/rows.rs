@@ -133,7 +133,7 @@ fn past_incidents_come_page_by_page() {
             (1..=5).map(|id| Arc::new(incident(id, id.cast_signed(), Some(9)))).collect();
         x.exchange(Changes { incidents, shared: epochs(&[("tank", 1)]), ..Changes::default() });
         let target = database.target();
-        let find = find(Box::new(move |_| fixture::connect(&target)));
+        let find = find(Link::new(Access::new(target, "test".into()).unwrap()));
         let page = |before: Option<u64>| {
             let found = find("tank_low", before.map(IncidentId), 2).unwrap();
             found.iter().map(|incident| incident.id.0).collect::<Vec<_>>()
