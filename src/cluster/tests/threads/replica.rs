@@ -56,6 +56,7 @@ struct Outputs {
     calls: Arc<Mutex<Calls>>,
     reporter: Reporter,
     released: Sender<Arc<str>>,
+    flushed: Sender<Arc<str>>,
 }
 
 impl Replica {
@@ -73,6 +74,7 @@ impl Replica {
             calls: Arc::clone(&calls),
             reporter: reporter.clone(),
             released: prepared.released(),
+            flushed: prepared.flushed(),
         };
         let lock = DataLock::of_database(&folder.join("spool.db"));
         lock.claim();
@@ -131,15 +133,24 @@ impl Replica {
 }
 
 impl crate::cluster::Outputs for Outputs {
-    fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>) {
+    fn hold(&mut self, source: &Arc<str>, _: i64, next_poll: Option<Duration>) {
         self.reporter.hold(vec![source.clone()]);
         self.calls.lock().unwrap().held.insert(source.clone(), next_poll);
     }
 
+    fn epoch(&mut self, _: &Arc<str>, _: i64) {}
+
     fn release(&mut self, source: &Arc<str>) {
+        self.lose(source);
+        self.flushed.send(source.clone()).unwrap();
+    }
+
+    fn lose(&mut self, source: &Arc<str>) {
         self.calls.lock().unwrap().held.remove(source);
         self.released.send(source.clone()).unwrap();
     }
+
+    fn replicas(&mut self, _: &[ReplicaName]) {}
 
     fn follow_source(&mut self, source: &Arc<str>) {
         self.reporter.release(vec![source.clone()]);
