@@ -52,7 +52,6 @@ pub mod certificates;
 pub mod config;
 
 // The client for PostgreSQL.
-
 pub mod postgres;
 
 // Access control, outgoing connections.

@@ -47,6 +47,7 @@ mod origins;
 mod password;
 mod passwords;
 pub(crate) mod percent;
+mod rows;
 mod rules;
 mod scheme;
 mod sessions;
@@ -59,15 +60,15 @@ mod verifications;
 pub use active_rules::ActiveRules;
 pub use admin_writes::{AdminWriteDenial, AdminWriter};
 pub use denial::{CookieValue, Denial, OriginMismatch, Pass, Role, RouteAccess, SignedIn};
-pub use exchange::{
-    CountRow, EndedRow, Incoming, KeyRow, MAX_COUNTS, MAX_ENDED, MAX_KEYS, Outgoing, SecretRow,
-};
 pub use gate::Gate;
 pub use hosts::{HostName, HostNameError, names_this_machine};
 pub use key::NoRandomness;
 pub use origins::{Origin, OriginError};
 pub use password::{
     MAX_PASSWORD_BYTES, PasswordError, PasswordHash, PasswordHashError, check_password,
+};
+pub use rows::{
+    CountRow, EndedRow, Incoming, KeyRow, MAX_COUNTS, MAX_ENDED, MAX_KEYS, Outgoing, SecretRow,
 };
 pub(crate) use rules::HSTS;
 pub use rules::{

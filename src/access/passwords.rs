@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 
 use super::accounts::{Account, Accounts};
 use super::attempt::{Attempt, AttemptError};
-use super::exchange::CountRow;
 use super::key::Fingerprint;
 use super::ledger::{Caller, Ledger};
+use super::rows::CountRow;
 use super::rules::Limits;
 use super::stats::Stats;
 use super::throttle::Instance;

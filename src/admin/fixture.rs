@@ -110,7 +110,7 @@ fn alert(
 }
 
 fn subject(alert: &str, source: &str, state: AlertState) -> SubjectView {
-    let key = SubjectKey { alert: alert.into(), source: Some(source.into()) };
+    let key = SubjectKey { alert: alert.into(), source: Some(source.into()), replica: None };
     let acknowledged = (state == AlertState::Acknowledged)
         .then(|| Acknowledgement { by: "anna".into(), at: since() });
     let incident = state.is_firing().then(|| Incident {

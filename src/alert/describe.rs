@@ -33,7 +33,9 @@ pub(super) fn describe(incident: &Incident) -> String {
                 format!("the rule or its source was changed or removed ({condition})")
             }
             Some(EndReason::Duplicate) => {
-                format!("an incident of before the restart continues ({condition})")
+                format!(
+                    "an incident of before the restart or of another replica continues ({condition})"
+                )
             }
         }),
         evidence.detail.as_deref().filter(|_| subject.source.is_some()).map(str::to_owned),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::incident::{Incident, SubjectKey};
 use super::notice::Notice;
-use super::store::{Changes, SavedState};
+use super::store::{Changes, SavedState, SharedChanges};
 use crate::board::Event;
 
 /// Consequences of one step, in the order in which they came about.
@@ -22,6 +22,8 @@ pub struct Effects {
     pub notices: Vec<Arc<Notice>>,
     /// Events to record.
     pub events: Vec<Event>,
+    /// The part that only replicas have.
+    pub shared: SharedChanges,
 }
 
 impl Effects {
@@ -33,6 +35,7 @@ impl Effects {
             silences: self.silences.clone(),
             notices: self.notices.clone(),
             done: Vec::new(),
+            shared: self.shared.clone(),
         }
     }
 

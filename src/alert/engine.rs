@@ -25,6 +25,7 @@ use super::evaluator::{Evaluator, Ids, ServerState};
 use super::handle::{AlertsHandle, MAX_COMMANDS, PastIncidents, Request};
 use super::notice::Notice;
 use super::settings::Settings;
+use super::shared::{FollowedChanges, Replica};
 use super::store::Loaded;
 use super::view::AlertsView;
 use super::windows::WindowSamples;
@@ -75,6 +76,16 @@ enum Message {
     Renew(Box<Settings>),
     /// Recorded observations, from which windows start.
     Backfill(Vec<WindowSamples>),
+    /// Rows of other replicas.
+    Follow(Box<FollowedChanges>),
+    /// Sources that are taken over, with the epochs of their leases.
+    Hold(Vec<(Arc<str>, i64)>),
+    /// Sources that are handed over.
+    Release(Vec<Arc<str>>),
+    /// Sources whose leases have ended.
+    Lose(Vec<Arc<str>>),
+    /// Names of the replicas that run.
+    Replicas(Vec<Arc<str>>),
 }
 
 /// Owner of the thread. Dropping it ends and joins the thread.
@@ -114,6 +125,32 @@ impl AlertSender {
         self.send(Message::Backfill(samples));
     }
 
+    /// Applies rows that other replicas have written.
+    pub fn follow(&self, changes: FollowedChanges) {
+        self.send(Message::Follow(Box::new(changes)));
+    }
+
+    /// Evaluates sources from now on, by leases of these epochs. The rows that were read after the leases were taken are
+    /// to be followed before.
+    pub fn hold(&self, sources: Vec<(Arc<str>, i64)>) {
+        self.send(Message::Hold(sources));
+    }
+
+    /// Hands sources over: they are not evaluated any more. The changes that are saved next state that.
+    pub fn release(&self, sources: Vec<Arc<str>>) {
+        self.send(Message::Release(sources));
+    }
+
+    /// Stops to evaluate sources whose leases have ended.
+    pub fn lose(&self, sources: Vec<Arc<str>>) {
+        self.send(Message::Lose(sources));
+    }
+
+    /// Learns which replicas run.
+    pub fn set_replicas(&self, live: Vec<Arc<str>>) {
+        self.send(Message::Replicas(live));
+    }
+
     fn send(&self, message: Message) {
         // The send fails only if the thread has ended, and then the process is about to exit.
         let _ = self.0.send(message);
@@ -121,12 +158,14 @@ impl AlertSender {
 }
 
 impl AlertEngine {
-    /// Starts the thread. In its first view all alerts are inactive.
+    /// Starts the thread. In its first view all alerts are inactive. With a `replica`, it evaluates the sources that it is
+    /// told to hold.
     ///
     /// # Errors
     /// The thread cannot be created.
     pub fn start(
         settings: Settings,
+        replica: Option<Replica>,
         board: BoardReader,
         start: &Start,
         clock: Clock,
@@ -137,6 +176,7 @@ impl AlertEngine {
         let (commands, requests) = bounded(MAX_COMMANDS);
         let now = clock.now();
         let mut evaluator = Evaluator::new(settings, start.at(), now, random_ids());
+        replica.into_iter().for_each(|replica| evaluator.share(replica));
         let view = Arc::new(ArcSwap::from_pointee(evaluator.publish().unwrap_or_default()));
         let handle = AlertsHandle::new(view.clone(), commands, past);
         let heartbeat = Arc::new(Heartbeat::new());
@@ -281,6 +321,19 @@ impl EngineThread {
                 self.server_at = Instant::now();
             }
             Message::Backfill(samples) => self.evaluator.backfill(samples),
+            Message::Follow(changes) => self.evaluator.follow(*changes, now),
+            Message::Hold(sources) => {
+                for (source, epoch) in &sources {
+                    self.evaluator.hold(source, *epoch, now);
+                }
+            }
+            Message::Release(sources) => {
+                sources.iter().for_each(|source| self.evaluator.release(source));
+            }
+            Message::Lose(sources) => {
+                sources.iter().for_each(|source| self.evaluator.lose(source));
+            }
+            Message::Replicas(live) => self.evaluator.set_replicas(&live, now),
         }
     }
 

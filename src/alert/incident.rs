@@ -45,6 +45,8 @@ pub struct SubjectKey {
     pub alert: Arc<str>,
     /// Name of the source; `None`: the server.
     pub source: Option<Arc<str>>,
+    /// Name of the replica, if the subject is one of several servers that share a database.
+    pub replica: Option<Arc<str>>,
 }
 
 /// A rule that has fired on a subject.
@@ -121,7 +123,8 @@ pub enum EndReason {
     OutsideHours,
     /// The rule or its source was changed or removed.
     Withdrawn,
-    /// The same alert fired already before a restart, as an incident whose state was read late. That one continues.
+    /// The same alert fired already, as an incident that continues: of before a restart, whose state was read late, or of
+    /// the replica that has the source now.
     Duplicate,
 }
 

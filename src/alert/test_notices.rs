@@ -21,7 +21,11 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 pub(crate) fn incident(id: u64, fired: i64, ended: Option<i64>) -> Incident {
     Incident {
         id: IncidentId(id),
-        subject: SubjectKey { alert: "tank_low".into(), source: Some("tank".into()) },
+        subject: SubjectKey {
+            alert: "tank_low".into(),
+            source: Some("tank".into()),
+            replica: None,
+        },
         title: "Tank".into(),
         field: Some("tank.volume".into()),
         severity: Severity::Warning,
@@ -64,7 +68,11 @@ pub(crate) fn low_cistern() -> Incident {
     };
     Incident {
         id: IncidentId(0x1234),
-        subject: SubjectKey { alert: "tank_low".into(), source: Some("cistern".into()) },
+        subject: SubjectKey {
+            alert: "tank_low".into(),
+            source: Some("cistern".into()),
+            replica: None,
+        },
         title: "Cistern".into(),
         field: Some("volume".into()),
         severity: Severity::Critical,

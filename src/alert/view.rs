@@ -51,7 +51,7 @@ pub struct AlertView {
 }
 
 /// A subject of an alert that is not inactive.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SubjectView {
     /// Alert and source.
     pub key: SubjectKey,

@@ -52,7 +52,7 @@ impl RecordedWindows {
                 .filter(|facts| sources.selects(&facts.name, facts.group.as_deref()));
             subjects.extend(selected.map(|facts| {
                 let source = Some(facts.name.clone());
-                (SubjectKey { alert: alert.name.clone(), source }, rule.clone())
+                (SubjectKey { alert: alert.name.clone(), source, replica: None }, rule.clone())
             }));
         }
         subjects.reverse();

@@ -4,13 +4,13 @@ use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::config::{Kind, Proxy, Secret, Source};
+use crate::config::{Credentials, HttpProxy, JsonRequest, Kind, Proxy, Secret, Source};
 
 /// Distinguishes these hashes from those of other inputs, and from those of a later version of the input.
 const DOMAIN: &str = "pumphouse source 1";
 
-/// Number of bits of each secret that a hash reveals at most. A list of passwords is only narrowed down by a hash
-/// that an attacker reads in the database; that another secret goes unnoticed is as likely as 1 in 16 million.
+/// Number of bits of each secret that hashes reveal at most, those of all sources together. A reader of the database
+/// who tries a list of passwords only narrows it down. A changed secret goes unnoticed once in 16 million.
 const SECRET_BITS: u32 = 24;
 
 /// SHA-256 of texts, each with its length, so that no two lists of texts are the same input.
@@ -68,23 +68,18 @@ pub(super) fn hash(source: &Source) -> u64 {
     }
     hasher.shown(&source.kind);
     hasher.shown(&source.units);
-    hasher.secret(source.kind.url().as_str());
-    if let Kind::Json(json) = &source.kind {
-        hasher.secret(&json.request.query.encoded());
-    }
-    let secrets = source.kind.secrets();
-    hasher.number(secrets.len() as u64);
-    secrets.iter().for_each(|secret| hasher.secret(secret.expose()));
     let limit = source.rate_limit.as_ref();
     hasher.shown(&limit.map(|limit| limit.every));
     hasher.secret(limit.map_or("", |limit| limit.group.expose()));
+    add_secrets(&mut hasher, &source.kind);
     match &source.proxy {
         Proxy::Environment(_) => hasher.text("env"),
         proxy => {
             hasher.shown(proxy);
-            source.secrets()[secrets.len()..]
-                .iter()
-                .for_each(|it: &Secret| hasher.secret(it.expose()));
+            let client = proxy.http().map(HttpProxy::client_proxy);
+            let client = client.as_ref();
+            hasher.text(client.and_then(|client| client.username()).unwrap_or_default());
+            hasher.secret(client.and_then(|client| client.password()).unwrap_or_default());
         }
     }
     let authorities = source.ca_certs.as_deref().unwrap_or_default();
@@ -94,6 +89,32 @@ pub(super) fn hash(source: &Source) -> u64 {
         hasher.0.update(certificate);
     });
     hasher.finish()
+}
+
+/// Adds the secrets in the keys of a kind, each in one form only: a second one would reveal as much again.
+fn add_secrets(hasher: &mut Hasher, kind: &Kind) {
+    hasher.secret(kind.url().as_str());
+    match kind {
+        Kind::PtLevel(_) | Kind::OpenMeteo(_) | Kind::Nws(_) => {}
+        Kind::PtDevices(kind) => hasher.secret(kind.token.expose()),
+        Kind::Ambient(kind) => {
+            hasher.secret(kind.api_key.expose());
+            hasher.secret(kind.application_key.expose());
+        }
+        Kind::Json(kind) => {
+            let JsonRequest { method: _, headers, body, query, credentials } = &*kind.request;
+            headers.iter().for_each(|(_, value)| hasher.secret(value.expose()));
+            hasher.secret(body.as_ref().map_or("", Secret::expose));
+            hasher.secret(&query.encoded());
+            match credentials {
+                None => {}
+                Some(Credentials::Bearer(token)) => hasher.secret(token.expose()),
+                Some(Credentials::Basic(login) | Credentials::Digest(login)) => {
+                    hasher.secret(login.password.expose());
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +145,8 @@ mod tests {
             ("interval = \"60s\"", "interval = \"60s\"\nproxy = \"http://p:1\""),
             ("interval = \"60s\"", "interval = \"60s\"\nproxy = \"env\""),
             ("interval = \"60s\"", "interval = \"60s\"\nbearer = \"b\""),
+            ("interval = \"60s\"", "interval = \"60s\"\nmethod = \"POST\""),
+            ("interval = \"60s\"", "interval = \"60s\"\nbody = \"b\""),
             (
                 "interval = \"60s\"",
                 "interval = \"60s\"\nrate_limit = { group = \"g\", every = \"1s\" }",
@@ -155,7 +178,17 @@ mod tests {
 
     #[test]
     fn keys_of_each_kind_count() {
+        let json = "kind = \"json\"\nurl = \"http://h/\"\nvalues = { v = { pointer = \"/v\" } }\n";
+        let json = |more: &str| format!("{json}{more}");
+        let basic = json("basic = { username = \"u1\", password = \"p1\" }");
+        let digest = json("digest = { username = \"u1\", password = \"p1\" }");
+        let bearer = json("bearer = \"t1\"");
         for (text, from, to) in [
+            (&*basic, "u1", "u2"),
+            (&basic, "p1", "p2"),
+            (&basic, "basic", "digest"),
+            (&digest, "p1", "p2"),
+            (&bearer, "t1", "t2"),
             ("kind = \"ambient\"\napi_key = \"a1\"\napplication_key = \"b1\"", "a1", "a2"),
             ("kind = \"ambient\"\napi_key = \"a1\"\napplication_key = \"b1\"", "b1", "b2"),
             (

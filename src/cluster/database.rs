@@ -1,12 +1,19 @@
 //! The database's side of a tick: one pipeline, which is one transaction. The head of the module states what each
 //! statement does, and why.
 
-use std::collections::{BTreeMap, HashSet};
+mod sql;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use self::sql::{
+    ACQUIRE, ALL_LEASES, ALL_STATES, DELETE_REPLICA, DIVISION_BY_ZERO, INSERT_MISSING,
+    LEAVE_LEASES, LIVE_REPLICAS, LOCK_LEASES, LOCK_OWN_LEASES, LOCK_REPLICA, NEXT_POLLS, PRUNE,
+    PUBLISH, RECENT_LEASES, RECONFIGURE, REGISTER, RELEASE, RENEW, REQUEST_POLLS, STATES_SINCE,
+};
 use super::exchange::{
     Acquired, LeaseRead, LeaseRow, LiveReplica, RECENT, Registration, Renewal, TickReply,
     TickRequest,
@@ -18,6 +25,9 @@ use crate::wall_clock;
 
 /// Most time of a tick. The lease is valid for three times as long after it was sent.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Most time of the last request at a stop.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Most time of a statement and of a wait for a lock. Rows are locked for a round trip at most.
 pub(super) const LIMITS: Limits =
@@ -49,6 +59,8 @@ pub(super) struct Ticked {
     pub(super) states: Vec<PublishedState>,
     /// Time of the database.
     pub(super) now: Timestamp,
+    /// Oldest version whose programs may use the schema.
+    pub(super) oldest: i64,
 }
 
 /// Executes a tick.
@@ -71,7 +83,8 @@ pub(super) fn tick(
         "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
          since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
         "SELECT timeline, extract(epoch FROM now() - since)::float8, \
-         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM era",
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
+         (SELECT oldest FROM schema_version) FROM era",
     ];
     let mut statements: Vec<Statement<'_>> = Vec::new();
     if reads_timeline {
@@ -98,13 +111,14 @@ pub(super) fn tick(
         (_, Some(params)) => statements.push(Statement::new(RECONFIGURE, params)),
         (Renewal::Leave, None) => {
             let only_me = &renewed[..1];
-            statements.push(Statement::new(LEAVE_LEASES, only_me));
-            statements.push(Statement::new("DELETE FROM replica WHERE instance = $1", only_me));
-            link.run(LIMITS, &statements, deadline)?;
+            let leave = [LOCK_REPLICA, LOCK_OWN_LEASES, LEAVE_LEASES, DELETE_REPLICA];
+            statements.extend(leave.map(|sql| Statement::new(sql, only_me)));
+            link.run(LIMITS, &statements, Instant::now() + LEAVE_TIMEOUT)?;
             return Ok(Ticked {
                 reply: TickReply::default(),
                 states: Vec::new(),
                 now: wall_clock::now(),
+                oldest: 0,
             });
         }
         _ => statements.push(Statement::new(RENEW, &renewed)),
@@ -165,7 +179,7 @@ pub(super) fn tick(
         // The renewal has found no row: see `RENEW`.
         Err(error) if error.sqlstate() == Some(DIVISION_BY_ZERO) => {
             let reply = TickReply::default();
-            return Ok(Ticked { reply, states: Vec::new(), now: wall_clock::now() });
+            return Ok(Ticked { reply, states: Vec::new(), now: wall_clock::now(), oldest: 0 });
         }
         outcomes => outcomes?,
     };
@@ -187,7 +201,7 @@ pub(super) fn tick(
     };
     let states = outcome(read_at + 3)?.rows().map(state).collect::<Result<_, _>>()?;
     let now = Timestamp::from_microsecond(era.i64(2)?).unwrap_or_default();
-    Ok(Ticked { reply, states, now })
+    Ok(Ticked { reply, states, now, oldest: era.i64(3)? })
 }
 
 /// Returns true if the database lets this user read its timeline.
@@ -209,8 +223,8 @@ pub(super) struct NewState {
     pub(super) content: String,
 }
 
-/// Publishes states of sources that this replica holds. Returns the names of those that the database has taken; it
-/// refuses those whose lease another replica has.
+/// Publishes states of sources that this replica holds. The database ignores those whose lease another replica has, and
+/// those of a request that arrives after a later one.
 ///
 /// # Errors
 /// The database could not be reached, or refused the statement.
@@ -219,7 +233,8 @@ pub(super) fn publish(
     instance: InstanceId,
     version: i64,
     states: &[NewState],
-) -> Result<HashSet<String>, PostgresError> {
+    deadline: Instant,
+) -> Result<(), PostgresError> {
     let me = instance.to_string();
     let sources: Vec<&str> = states.iter().map(|state| &*state.source).collect();
     let epochs: Vec<i64> = states.iter().map(|state| state.epoch).collect();
@@ -231,88 +246,17 @@ pub(super) fn publish(
         Param::I64s(&epochs),
         Param::Texts(&contents),
     ];
-    let outcomes =
-        link.run(LIMITS, &[Statement::new(PUBLISH, &params)], Instant::now() + TIMEOUT)?;
-    let mut taken = HashSet::new();
-    for row in outcomes.iter().flat_map(Outcome::rows) {
-        taken.insert(row.text(0)?.to_owned());
-    }
-    Ok(taken)
+    link.run(LIMITS, &[Statement::new(PUBLISH, &params)], deadline).map(drop)
 }
 
-/// division_by_zero
-const DIVISION_BY_ZERO: &str = "22012";
-
-const REGISTER: &str = "INSERT INTO replica (instance, name, ends_at, digest, sources, hashes, configured_at) \
-    VALUES ($1, $2, now() + $3 * interval '1 second', $4, $5, $6, now()) \
-    ON CONFLICT (instance) DO UPDATE SET ends_at = excluded.ends_at, digest = excluded.digest, \
-    sources = excluded.sources, hashes = excluded.hashes, configured_at = excluded.configured_at";
-
-/// The division fails if the database does not know the instance, which ends the transaction.
-const RENEW: &str = "WITH renewed AS (UPDATE replica SET ends_at = now() + $2 * interval '1 second' \
-    WHERE instance = $1 RETURNING instance) SELECT 1 / count(*) FROM renewed";
-
-const RECONFIGURE: &str = "WITH renewed AS (UPDATE replica SET name = $2, \
-    ends_at = now() + $3 * interval '1 second', digest = $4, sources = $5, hashes = $6, \
-    configured_at = now() WHERE instance = $1 RETURNING instance) \
-    SELECT 1 / count(*) FROM renewed";
-
-const LEAVE_LEASES: &str = "UPDATE lease SET holder = NULL, instance = NULL, \
-    changed_at = clock_timestamp() WHERE instance = $1";
-
-const INSERT_MISSING: &str = "INSERT INTO lease (source, epoch, changed_at) \
-    SELECT source, 0, clock_timestamp() FROM unnest($1::text[]) AS wanted (source) \
-    WHERE NOT EXISTS (SELECT 1 FROM lease WHERE lease.source = wanted.source) \
-    ORDER BY source ON CONFLICT (source) DO NOTHING";
-
-const LOCK_LEASES: &str = "SELECT source FROM lease WHERE source = ANY ($1::text[]) \
-    ORDER BY source FOR UPDATE";
-
-const RELEASE: &str = "UPDATE lease SET holder = NULL, instance = NULL, \
-    changed_at = clock_timestamp() \
-    FROM unnest($1::text[], $2::bigint[]) AS released (source, epoch) \
-    WHERE lease.source = released.source AND lease.epoch = released.epoch AND lease.instance = $3";
-
-const ACQUIRE: &str = "WITH ended AS MATERIALIZED ( \
-    SELECT instance FROM replica WHERE ends_at <= now() FOR SHARE SKIP LOCKED) \
-    UPDATE lease SET holder = $2, instance = $3, epoch = epoch + 1, changed_at = clock_timestamp() \
-    WHERE source = ANY ($1::text[]) \
-    AND (instance IS NULL OR instance = $3 OR instance IN (SELECT instance FROM ended)) \
-    AND (SELECT since FROM era) <= now() - $4 * interval '1 second' RETURNING source";
-
-/// Seconds to the next poll, as the current readings state it by the clock of the cluster.
-const NEXT_POLLS: &str = "SELECT source, (content::json ->> 'next_poll_at')::float8 / 1000 \
-    - extract(epoch FROM clock_timestamp())::float8 FROM current WHERE source = ANY ($1::text[])";
-
-const REQUEST_POLLS: &str = "UPDATE lease SET poll_requests = poll_requests + 1, \
-    changed_at = clock_timestamp() WHERE source = ANY ($1::text[])";
-
-const LIVE_REPLICAS: &str = "SELECT name, instance, digest, \
-    (extract(epoch FROM configured_at) * 1000000)::bigint, \
-    CASE WHEN digest = ANY ($1::bigint[]) THEN NULL ELSE sources END, \
-    CASE WHEN digest = ANY ($1::bigint[]) THEN NULL ELSE hashes END \
-    FROM replica WHERE ends_at > now() ORDER BY instance";
-
-const ALL_LEASES: &str = "SELECT source, holder, instance, epoch, poll_requests FROM lease";
-
-const RECENT_LEASES: &str = "SELECT source, holder, instance, epoch, poll_requests FROM lease \
-    WHERE changed_at > now() - $1 * interval '1 second'";
-
-const ALL_STATES: &str =
-    "SELECT source, instance, version, content FROM current WHERE instance <> $1";
-
-const STATES_SINCE: &str = "SELECT current.source, current.instance, current.version, \
-    current.content FROM unnest($1::text[], $2::bigint[]) AS known (instance, version) \
-    JOIN current ON current.instance = known.instance AND current.version > known.version";
-
-const PUBLISH: &str = "WITH held AS MATERIALIZED (SELECT source, epoch FROM lease \
-    WHERE instance = $1 AND source = ANY ($3::text[]) ORDER BY source FOR SHARE) \
-    INSERT INTO current (source, instance, version, written_at, content) \
-    SELECT source, $1, $2, clock_timestamp(), content \
-    FROM unnest($3::text[], $4::bigint[], $5::text[]) AS published (source, epoch, content) \
-    JOIN held USING (source, epoch) \
-    ON CONFLICT (source) DO UPDATE SET instance = excluded.instance, version = excluded.version, \
-    written_at = excluded.written_at, content = excluded.content RETURNING source";
+/// Deletes the rows of instances that ended an hour ago. Those that have leases are needed: an instance that returns
+/// must find its row, or else that another replica has its leases.
+///
+/// # Errors
+/// The database could not be reached, or refused the statement.
+pub(super) fn prune(link: &mut Link) -> Result<(), PostgresError> {
+    link.run(LIMITS, &[Statement::plain(PRUNE)], Instant::now() + TIMEOUT).map(drop)
+}
 
 /// A configuration as columns.
 struct RegistrationColumns<'r> {

@@ -36,8 +36,9 @@
 //!    * `Renew`: `UPDATE replica SET ends_at = now() + ttl WHERE instance = $me`; also if it has ended. `Reconfigure`
 //!      also sets `digest`, `hashes` and `configured_at = now()`. If no row matches, roll back and reply with
 //!      `is_registered: false`. **Never insert the row again here:** an instance that is gone must not come back.
-//!    * `Leave`: `UPDATE lease SET holder = NULL, instance = NULL, changed_at = clock_timestamp() WHERE instance = $me`,
-//!      then `DELETE FROM replica WHERE instance = $me`, and nothing else.
+//!    * `Leave`: lock the row of the replica, so that an earlier tick which has no reply ends first; then
+//!      `UPDATE lease SET holder = NULL, instance = NULL, changed_at = clock_timestamp() WHERE instance = $me`,
+//!      `DELETE FROM replica WHERE instance = $me`, and nothing else.
 //! 3. **Releases.** For each: `UPDATE lease SET holder = NULL, instance = NULL, changed_at = clock_timestamp() WHERE
 //!    source = $source AND instance = $me AND epoch = $epoch`. `epoch` stays. No row: it is no error.
 //! 4. **Acquisitions.** Insert missing rows with epoch 0 and no holder (`ON CONFLICT DO NOTHING`), then
@@ -46,14 +47,16 @@
 //!      SELECT instance FROM pumphouse.replica WHERE ends_at <= now() FOR SHARE SKIP LOCKED)
 //!    UPDATE pumphouse.lease SET holder = $name, instance = $me, epoch = epoch + 1, changed_at = clock_timestamp()
 //!    WHERE source = ANY($sources)
-//!      AND (instance IS NULL OR instance = $me OR instance IN (SELECT instance FROM ended))
+//!      AND (instance IS NULL OR instance = $me OR instance IN (SELECT instance FROM ended)
+//!        OR changed_at <= now() - $ttl AND NOT EXISTS (SELECT FROM replica WHERE replica.instance = lease.instance))
 //!      AND (SELECT since FROM pumphouse.era) <= now() - $ttl
 //!    RETURNING source
 //!    ```
 //!    The share lock makes the end of a lease final: without it, a holder that was stopped could renew its row at the
 //!    same moment and read its leases before they are taken. A row that its owner is renewing is skipped. For the same
 //!    reason a row of `replica` that has leases is never deleted but by `Leave`; rows that ended an hour ago and have
-//!    none may be. A lease whose instance has no row is not acquired: it does not exist, since `Leave` releases all.
+//!    none may be. A lease whose instance has no row exists only if somebody has deleted that row. Its holder finds
+//!    out at its next tick.
 //!    The reply's `next_poll_in` comes from the current reading of each acquired source.
 //! 5. **Requests for polls.** `UPDATE lease SET poll_requests = poll_requests + 1, changed_at = clock_timestamp()
 //!    WHERE source = ANY($sources)`.
@@ -71,27 +74,34 @@
 mod assignment;
 mod configuration;
 mod database;
+mod effect;
 mod entry;
 mod exchange;
+mod held_file;
 mod instance;
+mod node;
 mod plan;
 mod replicas;
+mod reply;
+mod request;
+mod state;
 mod tenure;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod tick;
 mod view;
 
+pub use effect::Effect;
 pub use exchange::{
     Acquired, Failure, LeaseRead, LeaseRow, LiveReplica, RECENT, Registration, Renewal, TickReply,
     TickRequest,
 };
+pub use held_file::HeldFile;
 pub use instance::{InstanceId, InstanceIdError, NoIdentity, ReplicaName};
 pub use plan::Plan;
+pub use state::Cluster;
 pub use tenure::{Permit, PollsUntil, TenureState, Terms};
 pub use thread::{
     ClusterReader, ClusterSender, ClusterThread, Outputs, Prepared, cluster, prepare,
 };
-pub use tick::{Cluster, Effect};
 pub use view::{ClusterView, LeaseView};

@@ -123,6 +123,11 @@ impl Tenure {
         begins
     }
 
+    /// Begins with unconfirmed polls.
+    pub(super) fn resume(&mut self) {
+        self.is_unconfirmed = true;
+    }
+
     /// Ends the lease: the database does not know it.
     pub(super) fn lose(&mut self) {
         *self = Tenure::default();

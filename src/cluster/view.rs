@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::entry::Lease;
 use super::exchange::LiveReplica;
 use super::instance::{InstanceId, ReplicaName};
+use super::state::Cluster;
 use super::tenure::TenureState;
-use super::tick::Cluster;
 use crate::kernel::clock::TimePoint;
 use crate::order;
 
@@ -100,6 +100,27 @@ impl Cluster {
             Lease::Held { epoch } | Lease::Releasing { epoch, .. } => Some(epoch),
             Lease::None | Lease::Acquired { .. } => None,
         }
+    }
+
+    /// Returns the lease of a source.
+    pub(super) fn lease_of(&self, source: &str) -> Lease {
+        self.entries.get(source).map_or(Lease::None, |entry| entry.lease)
+    }
+
+    /// Returns the sources that this replica polls with their epochs, sorted by name.
+    pub(super) fn held(&self) -> Vec<(Arc<str>, i64)> {
+        let held = self.entries.iter().filter_map(|(source, entry)| match entry.lease {
+            Lease::Held { epoch } => Some((Arc::clone(source), epoch)),
+            _ => None,
+        });
+        let mut held: Vec<(Arc<str>, i64)> = held.collect();
+        order::sort_by_key(&mut held, |(source, _)| Arc::clone(source));
+        held
+    }
+
+    /// Returns true if the database has answered a tick since the start.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.is_some()
     }
 
     /// Returns the leases of the configured sources, in no order.

@@ -61,6 +61,11 @@ impl History {
         self.companion("alerts.db")
     }
 
+    /// Returns the path of the file with the sources that this replica holds.
+    pub fn held_sources(&self) -> PathBuf {
+        self.companion("held.json")
+    }
+
     /// Returns the path of a file beside the database. Two databases in one folder never share one:
     /// `pump.db` has `pump.last.json`, `pump.north` has `pump.north-last.json`.
     fn companion(&self, name: &str) -> PathBuf {

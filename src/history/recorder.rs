@@ -305,11 +305,13 @@ impl RecorderThread {
             false => checked,
         };
         match moved.and_then(|()| writer.write(self.batch.entries())) {
-            Ok(Written { spooled: Some(spooled), rows }) => {
+            Ok(Written { spooled: Some(error), rows, dropped }) => {
                 self.batch.clear();
-                self.shared.spooled(rows, &spooled);
+                self.shared.refused(dropped);
+                self.shared.spooled(rows, &error);
             }
-            Ok(Written { rows, spooled: None }) => {
+            Ok(Written { rows, spooled: None, dropped }) => {
+                self.shared.refused(dropped);
                 self.moved = sources;
                 self.batch.clear();
                 self.shared.flushed(rows);

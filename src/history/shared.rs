@@ -13,7 +13,6 @@ use jiff::tz::TimeZone;
 use log::Level;
 
 use super::calendar::Calendar;
-use super::destination::Spooled;
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError, StoreError};
 use super::fault::FaultKind;
@@ -175,12 +174,16 @@ impl Shared {
     /// Counts the rows of a flush, and reports that entries wait in the spool.
     ///
     /// The log gets this when it begins and at an interval, as the reasons of one outage alternate.
-    pub(super) fn spooled(&self, rows: u64, spooled: &Spooled) {
-        let Spooled { kind, reason, has_failed } = spooled;
+    pub(super) fn spooled(&self, rows: u64, error: &StoreError) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.errors.fetch_add(u64::from(*has_failed), Ordering::Relaxed);
-        let message = format!("observations wait in the spool: {reason}");
-        self.set_error(*kind, &message, |current| current != Some(&message));
+        let message = format!("observations wait in the spool: {error}");
+        // Between two attempts the reason is that of the latest one.
+        let is_attempt = !matches!(error, StoreError::Away);
+        self.errors.fetch_add(u64::from(is_attempt), Ordering::Relaxed);
+        self.set_error(error.into(), &message, |current| match current {
+            None => true,
+            Some(current) => is_attempt && current != message,
+        });
         if self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).set(()) {
             log::error!("{message}");
         }
@@ -196,9 +199,10 @@ impl Shared {
         self.report(Level::Error, FaultKind::TooSlow, TOO_SLOW, |current| current.is_none());
     }
 
-    /// Counts samples with impossible numbers as dropped. That is no fault of the disk, so it is not reported.
-    pub(super) fn refused(&self, samples: u64) {
-        self.dropped.fetch_add(samples, Ordering::Relaxed);
+    /// Counts samples with impossible numbers, or records that a full spool has lost, as dropped. That is not reported as
+    /// a fault of its own.
+    pub(super) fn refused(&self, records: u64) {
+        self.dropped.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Reports that readings are held because of the clock, and not recorded.

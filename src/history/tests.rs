@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::entry::Entry;
-use super::postgres::{Record, ServerWriter};
+use super::executor::{self, Param, Row, params};
+use super::postgres::{Record, ServerReader, ServerWriter};
 use super::writer::Writer;
 use super::*;
 use crate::board::{Change, Event, EventKind, Finite, Sample};
@@ -55,14 +56,21 @@ pub(super) fn settings_of(path: Option<PathBuf>) -> Settings {
     }
 }
 
-/// Runs tests, which are functions of a [`Fixture`], on a file and on PostgreSQL.
+/// Store on which a test runs.
+#[derive(Debug, Clone, Copy)]
+enum Store {
+    File,
+    Server,
+}
+
+/// Runs tests, which are functions of a [`Store`], on a file and on PostgreSQL.
 macro_rules! on_both_stores {
     ($($test:ident),+ $(,)?) => {
         mod on_a_file {
-            $(#[test] fn $test() { super::$test(super::Fixture::new()) })+
+            $(#[test] fn $test() { super::$test(super::Store::File) })+
         }
         mod on_postgres {
-            $(#[test] fn $test() { super::$test(super::Fixture::server()) })+
+            $(#[test] fn $test() { super::$test(super::Store::Server) })+
         }
     };
 }
@@ -103,9 +111,13 @@ impl Fixture {
         Fixture { path: folder.path().join("pumphouse.db"), folder, server: None }
     }
 
-    /// Returns a fixture whose store is a database of a server.
-    fn server() -> Fixture {
-        Fixture { server: Some(postgres::fixture::database()), ..Fixture::new() }
+    fn of(store: Store) -> Fixture {
+        match store {
+            Store::File => Fixture::new(),
+            Store::Server => {
+                Fixture { server: Some(postgres::fixture::database()), ..Fixture::new() }
+            }
+        }
     }
 
     /// Returns the access of a process to the database.
@@ -142,20 +154,38 @@ impl Fixture {
         }
     }
 
-    /// Executes statements that both databases understand.
+    /// Executes statements that both databases understand, divided by semicolons.
     fn execute(&self, sql: &str) {
         match &self.server {
             None => Connection::open(&self.path).unwrap().execute_batch(sql).unwrap(),
             Some(database) => {
+                let statements: Vec<Statement<'_>> = sql.split(';').map(Statement::plain).collect();
                 Link::new(self.access(database, "test"))
                     .run(
                         Limits::all(postgres::fixture::AMPLE),
-                        &[Statement::plain(sql)],
+                        &statements,
                         postgres::fixture::deadline(),
                     )
                     .unwrap();
             }
         }
+    }
+
+    /// Returns what `read` makes of each row of a query.
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        read: impl Fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Vec<T> {
+        let rows = match &self.server {
+            None => executor::all(&Connection::open(&self.path).unwrap(), sql, params, read),
+            Some(database) => {
+                let reader = ServerReader::new(&self.access(database, "test"));
+                executor::all(&reader, sql, params, read)
+            }
+        };
+        rows.unwrap()
     }
 
     fn recorder(&self) -> (Recorder, ChangeSender, History) {
@@ -172,7 +202,9 @@ impl Fixture {
     fn writer_in(&self, zone: &TimeZone) -> EitherWriter {
         match self.place() {
             Place::File(path) => {
-                EitherWriter::File(Box::new(Writer::open(&path, zone, &[], || {}).unwrap()))
+                let mut writer = Writer::open(&path, zone, &[], || {}).unwrap();
+                writer.mend_days().unwrap();
+                EitherWriter::File(Box::new(writer))
             }
             Place::Server(ServerPlace { access, .. }) => {
                 let mut writer = ServerWriter::new(access, zone);

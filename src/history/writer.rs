@@ -302,7 +302,7 @@ impl Writer {
 
 impl Destination for Writer {
     fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError> {
-        Ok(Written { rows: Writer::write(self, entries)?, spooled: None })
+        Ok(Written { rows: Writer::write(self, entries)?, ..Written::default() })
     }
 
     fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {

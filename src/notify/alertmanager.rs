@@ -135,6 +135,8 @@ fn labels(item: &Item<'_>) -> Texts {
         ("incident", incident.id.to_string()),
     ]);
     labels.extend(incident.subject.source.as_ref().map(|source| ("source", source.to_string())));
+    let replica = incident.subject.replica.as_ref();
+    labels.extend(replica.map(|replica| ("replica", replica.to_string())));
     labels.extend(incident.field.as_ref().map(|field| ("field", field.to_string())));
     labels
 }

@@ -17,6 +17,7 @@ use crossbeam_channel::select;
 use super::delivery::{Deliver, Delivery, DeliveryError, DeliveryFault};
 use super::outbox::{Failed, MAX_REJECTED, Next, OutboxSettings};
 use crate::alert::NoticeKey;
+use crate::alert::store::Claim;
 use crate::kernel::clock::Clock;
 use crate::logging::OnChange;
 use crate::threads::{self, OwnedThread, StillRunning, StopToken};
@@ -43,9 +44,10 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// Returns the courier of the channel of that name. It has no thread yet.
-    pub fn new(channel: Arc<str>, outbox: OutboxSettings, clock: Clock) -> Courier {
-        Courier { handle: CourierHandle::new(channel, outbox, clock), thread: None }
+    /// Returns the courier of the channel of that name. It has no thread yet. Before each message it asks whether the
+    /// claim on saved notices still holds.
+    pub fn new(channel: Arc<str>, outbox: OutboxSettings, clock: Clock, claim: Claim) -> Courier {
+        Courier { handle: CourierHandle::new(channel, outbox, clock, claim), thread: None }
     }
 
     /// Returns true if it has a thread.

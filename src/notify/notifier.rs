@@ -14,6 +14,7 @@ use super::courier::{Courier, CourierHandle, TestError};
 use super::delivery::DeliveryError;
 use super::outbox::{LastError, OutboxSettings, OutboxStatus};
 use super::status::{ChannelFailure, ChannelStatus, MAX_WAIT};
+use crate::alert::store::Claim;
 use crate::alert::{Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey};
 use crate::config::{Channel, Severity};
 use crate::kernel::clock::Clock;
@@ -44,6 +45,7 @@ pub struct Notifier {
     handle: NotifierHandle,
     done: Done,
     clock: Clock,
+    claim: Claim,
     /// Number of the next thread.
     next: usize,
 }
@@ -56,7 +58,7 @@ pub struct NotifierHandle(Arc<ArcSwap<Couriers>>);
 type Couriers = Vec<(Arc<Channel>, CourierHandle)>;
 
 impl Notifier {
-    /// Starts a courier for each channel.
+    /// Starts a courier for each channel. They send saved notices while the claim holds.
     ///
     /// # Errors
     /// A thread cannot be created.
@@ -65,9 +67,10 @@ impl Notifier {
         context: &ChannelContext,
         done: Done,
         clock: Clock,
+        claim: Claim,
     ) -> io::Result<Notifier> {
         let handle = NotifierHandle(Arc::default());
-        let mut notifier = Notifier { couriers: Vec::new(), handle, done, clock, next: 1 };
+        let mut notifier = Notifier { couriers: Vec::new(), handle, done, clock, claim, next: 1 };
         notifier.renew(channels, context)?;
         Ok(notifier)
     }
@@ -95,7 +98,10 @@ impl Notifier {
             let earlier = before.remove(&settings.name);
             let is_same = earlier.as_ref().is_some_and(|(earlier, _)| earlier == settings);
             let mut courier = earlier.map_or_else(
-                || Courier::new(settings.name.clone(), outbox, self.clock.clone()),
+                || {
+                    let (clock, claim) = (self.clock.clone(), self.claim.clone());
+                    Courier::new(settings.name.clone(), outbox, clock, claim)
+                },
                 |(_, courier)| courier,
             );
             if courier.is_running() {
@@ -203,6 +209,31 @@ impl NotifierHandle {
         self.0.load().iter().for_each(|(_, courier)| courier.saved(keys));
     }
 
+    /// Returns the names of the channels.
+    pub fn channels(&self) -> Vec<Arc<str>> {
+        self.0.load().iter().map(|(channel, _)| channel.name.clone()).collect()
+    }
+
+    /// Queues notices of a replica that has ended, which this process claims now.
+    pub fn adopt(&self, notices: &[Arc<Notice>]) {
+        self.each_with(notices, CourierHandle::restore);
+    }
+
+    /// Returns the notices that were saved and are not sent, of all channels.
+    pub fn claimed(&self) -> Vec<NoticeKey> {
+        self.0.load().iter().flat_map(|(_, courier)| courier.claimed()).collect()
+    }
+
+    /// Removes notices that another replica sends.
+    pub fn taken(&self, keys: &[NoticeKey]) {
+        self.0.load().iter().for_each(|(_, courier)| courier.taken(keys));
+    }
+
+    /// Lets all channels look at their messages: the claim was extended.
+    pub fn wake(&self) {
+        self.0.load().iter().for_each(|(_, courier)| courier.wake());
+    }
+
     /// Sends the messages that channels did not take at once, not after their backoffs.
     pub fn retry_now(&self) {
         self.0.load().iter().for_each(|(_, courier)| courier.retry_now());
@@ -277,7 +308,7 @@ fn test_notice(channel: &Arc<str>, now: Timestamp) -> Notice {
     let id = IncidentId(fastrand::u64(..));
     let incident = Incident {
         id,
-        subject: SubjectKey { alert: "test".into(), source: None },
+        subject: SubjectKey { alert: "test".into(), source: None, replica: None },
         title: "This channel".into(),
         field: None,
         severity: Severity::Info,
@@ -344,8 +375,14 @@ mod tests {
         };
         let (send, done) = crossbeam_channel::unbounded();
         let on_done: Done = Arc::new(move |keys| send.send(keys).unwrap());
-        let mut notifier =
-            Notifier::start(&[channel("phone")], &context(), on_done, Clock::system()).unwrap();
+        let mut notifier = Notifier::start(
+            &[channel("phone")],
+            &context(),
+            on_done,
+            Clock::system(),
+            Claim::unlimited(),
+        )
+        .unwrap();
         assert!(notifier.is_complete());
         let notice = |channel: &str| {
             let mut notice = (*fixture::fired()).clone();

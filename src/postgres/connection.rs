@@ -15,15 +15,15 @@ use super::server_error::ServerError;
 use super::session;
 use super::startup::Attempt;
 use super::statement::Statement;
-use super::target::{Host, Target};
+use super::target::Target;
 use super::tls::PostgresTls;
 use super::transaction::Transaction;
 use super::wire::{Wire, malformed};
 use crate::outbound::ThreadedResolver;
 
-/// Most time for a last message that is sent without waiting for its answer. Only a connection whose buffers are
-/// full takes any.
-const FAREWELL: Duration = Duration::from_millis(5);
+/// Most time for sending a message whose answer is not waited for. Only a connection whose buffers are full takes
+/// any.
+const MAX_UNANSWERED_SEND: Duration = Duration::from_millis(5);
 
 /// Connection to one server of a target.
 ///
@@ -49,6 +49,8 @@ enum TransactionState {
 
 impl Connection {
     /// Connects to the first host of the target that can be used. Each host gets its share of the time that is left.
+    /// A name with several addresses is one host: the address that accepts first is used, and no other is tried if the
+    /// server there is unfit.
     ///
     /// # Errors
     /// [`PostgresError::Hosts`]: no host can be used, for the reason of each.
@@ -76,7 +78,7 @@ impl Connection {
     fn connect_to(attempt: &Attempt<'_>) -> Result<Connection, PostgresError> {
         let mut connection = Connection {
             wire: attempt.start()?,
-            host: Host::to_string(attempt.host),
+            host: attempt.host.to_string(),
             version: 0,
             unread: 0,
             transaction: TransactionState::None,
@@ -158,7 +160,7 @@ impl Connection {
         if self.is_broken || self.transaction == TransactionState::None {
             return;
         }
-        self.wire.begin(Instant::now() + FAREWELL);
+        self.wire.begin(Instant::now() + MAX_UNANSWERED_SEND);
         self.wire.enter(Phase::Send);
         let mut output = BytesMut::new();
         let sent = encode(&[Statement::plain("ROLLBACK")], &mut output)
@@ -264,11 +266,11 @@ impl Connection {
     }
 }
 
-/// Says goodbye, so that the server's log has no broken connection.
+/// Sends Terminate, so that the server does not log a broken connection.
 impl Drop for Connection {
     fn drop(&mut self) {
         if !self.is_broken {
-            self.wire.begin(Instant::now() + FAREWELL);
+            self.wire.begin(Instant::now() + MAX_UNANSWERED_SEND);
             let mut output = BytesMut::new();
             frontend::terminate(&mut output);
             let _ = self.wire.send(&output);

@@ -99,7 +99,7 @@ impl fmt::Display for Phase {
 }
 
 impl PostgresError {
-    /// Returns the error of a call on the socket.
+    /// Returns the error of a system call on the socket.
     pub(super) fn of_io(error: &io::Error, phase: Phase) -> PostgresError {
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PostgresError::Timeout(phase),

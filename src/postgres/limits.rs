@@ -15,7 +15,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// Returns limits of the same time for each.
-    pub(crate) fn all(time: Duration) -> Limits {
+    pub(crate) const fn all(time: Duration) -> Limits {
         Limits { statement: time, lock: time, idle: time }
     }
 

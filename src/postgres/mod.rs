@@ -9,9 +9,9 @@
 //! protocol with unnamed statements, and with parameters and results in the binary format. All statements of a
 //! call are one write and one transaction, so a call costs one round trip:
 //!
-//! * [`Connection::run`] sends statements that succeed or fail together. PostgreSQL runs all that stands before
+//! * `Connection::run` sends statements that succeed or fail together. PostgreSQL runs all that stands before
 //!   one Sync as one transaction, and commits it at the Sync. No BEGIN is needed, and no ROLLBACK after an error.
-//! * [`Connection::begin`] is for transactions whose later statements depend on results of earlier ones.
+//! * `Connection::begin` is for transactions whose later statements depend on results of earlier ones.
 //!
 //! Nothing outlives a transaction: limits are set by `set_config(…, true)`, which is `SET LOCAL`. So the
 //! client works behind a pooler that gives each transaction another session (pgbouncer in transaction mode).
@@ -20,7 +20,7 @@
 //!
 //! * Each call ends at its deadline, also if the server is stopped with its socket open or sends a byte now and
 //!   then. The connection is broken then, as a late answer could be taken for that of the next call.
-//! * The server ends a statement that outlives its caller by `statement_timeout`, one of the [`Limits`].
+//! * The server ends a statement that outlives its caller by `statement_timeout`, one of the `Limits`.
 //! * Messages, results and notices are bounded: see `wire`. Memory grows with the bytes that arrived, and not with
 //!   the length that a message claims.
 //! * A server that becomes a standby refuses writes: [`PostgresError::ReadOnly`], and the connection is broken, so

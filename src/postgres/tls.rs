@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::error::PostgresError;
 use super::target::{RootCertificates, SslMode, Target};
-use crate::file_error::{FileError, MAX_PEM_BYTES};
+use crate::file_error::{FileError, MAX_TEXT_BYTES};
 use crate::outbound::tls::{
     ClientTls, encrypting_only, system_authorities, trusting, trusting_for_any_name,
     trusting_or_pinning,
@@ -53,7 +53,7 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, PostgresError> {
     let error = |error: &dyn std::fmt::Display| {
         PostgresError::Tls(format!("sslrootcert {}: {error}", path.display()))
     };
-    let bytes = FileError::read(path, MAX_PEM_BYTES).map_err(|reason| error(&reason))?;
+    let bytes = FileError::read(path, MAX_TEXT_BYTES).map_err(|reason| error(&reason))?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
         .map_err(|_| error(&"the file is no PEM"))?;

@@ -9,7 +9,7 @@ use super::param::Param;
 use super::row::Outcome;
 use super::statement::Statement;
 
-/// Transaction that ends with a commit, or by being dropped: it is rolled back then, and no one waits for that.
+/// Transaction that ends with a commit. Dropping it rolls it back without waiting for the server.
 #[must_use = "a transaction that is dropped is rolled back"]
 pub(crate) struct Transaction<'a> {
     connection: &'a mut Connection,

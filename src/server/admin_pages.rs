@@ -7,14 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::alerts::Alerts;
 use super::data::Data;
-use super::replica::Replica;
 use crate::access::Gate;
 use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
 use crate::admin::listeners::LiveListeners;
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{AdminPages, Alerting, ChannelTester};
+use crate::admin::{AdminPages, Alerting, ChannelTester, ReplicaReader};
 use crate::certificates::LiveCertificates;
 use crate::engine::Engine;
 use crate::kernel::clock::Start;
@@ -38,7 +37,12 @@ pub(super) struct AdminSources<'a> {
 }
 
 /// Returns the heartbeats of all threads but those of the admin engine.
-pub(super) fn health(engine: &Engine, data: &Data, alerts: &Alerts) -> Arc<Health> {
+pub(super) fn health(
+    engine: &Engine,
+    data: &Data,
+    alerts: &Alerts,
+    replica: Option<ReplicaReader>,
+) -> Arc<Health> {
     let rules = alerts.age();
     Arc::new(Health {
         engine: engine.stats(),
@@ -46,7 +50,7 @@ pub(super) fn health(engine: &Engine, data: &Data, alerts: &Alerts) -> Arc<Healt
         polls: data.pollers.handles(),
         history: data.history.clone(),
         alerts: Some(Box::new(move || rules.age())),
-        replica: data.replica.as_ref().map(Replica::admin_reader),
+        replica,
         admin: OnceLock::new(),
     })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::alerts::backfill_windows;
 use super::descriptor_budget::{MAX_READERS, max_polls};
-use super::replica::{PreparedReplica, Replica};
+use super::replica::PreparedReplica;
 use super::required_threads::polls_in_address_space;
 use super::{StartError, program_event};
 use crate::alert::{self, AlertSender, RecordedWindows};
@@ -48,7 +48,7 @@ pub(super) struct Data {
     /// Set once the rules of alerts have started.
     pub(super) alerts: Arc<OnceLock<AlertSender>>,
     /// `None` if this machine is alone.
-    pub(super) replica: Option<Replica>,
+    pub(super) replica: Option<PreparedReplica>,
 }
 
 impl Data {
@@ -93,13 +93,6 @@ impl Data {
         let pollers = Pollers::start(fleet, &kept, &reporter, authorities, gate)?;
         // A step of the clock before this needs no further poll: the pollers have just begun.
         let _ = handles.set(pollers.handles());
-        let replica = match replica {
-            None => None,
-            Some(replica) => {
-                let (reader, reporter) = (reader.clone(), reporter.clone());
-                Some(replica.start(config, reader, reporter, pollers.handles())?)
-            }
-        };
         Ok(Data {
             pollers,
             reporter,

@@ -4,19 +4,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::StartError;
+use super::alerts::Replicated;
 use crate::admin::ReplicaReader;
+use crate::alert::store::StoreHandle;
+use crate::alert::store::postgres::{PostgresStore, find};
+use crate::alert::{self, AlertSender, Instance};
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
-    self, ClusterReader, ClusterSender, ClusterThread, InstanceId, Outputs, Plan,
+    self, ClusterReader, ClusterSender, ClusterThread, HeldFile, InstanceId, Outputs, Plan,
+    ReplicaName,
 };
 use crate::config::{self, Config};
+use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
-use crate::store::Access;
+use crate::store::{Access, Link};
 use crate::upstream::{Gate, PollerHandles};
 
-/// A replica before its pollers have started.
+/// A replica before its parts have started.
 pub(super) struct PreparedReplica {
     access: Access,
+    name: ReplicaName,
     instance: InstanceId,
     prepared: cluster::Prepared,
 }
@@ -27,7 +34,15 @@ pub(super) struct Replica {
     pub(super) access: Access,
     pub(super) thread: ClusterThread,
     pub(super) reader: ClusterReader,
-    pub(super) sender: ClusterSender,
+}
+
+/// Parts that follow the leases.
+pub(super) struct Parts {
+    pub(super) board: BoardReader,
+    pub(super) reporter: Reporter,
+    pub(super) pollers: PollerHandles,
+    pub(super) alerts: Option<StoreHandle>,
+    pub(super) rules: AlertSender,
 }
 
 impl PreparedReplica {
@@ -41,13 +56,24 @@ impl PreparedReplica {
     ) -> Result<PreparedReplica, StartError> {
         let instance = InstanceId::random()?;
         let access = Access::new(store.target.clone(), instance.to_string().into())?;
-        let prepared = cluster::prepare(&config.replica.shared());
-        Ok(PreparedReplica { access, instance, prepared })
+        let name = config.replica.shared();
+        let prepared = cluster::prepare(&name);
+        Ok(PreparedReplica { access, name, instance, prepared })
     }
 
     /// Returns the access to the database.
     pub(super) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Returns a handle to the leases.
+    pub(super) fn reader(&self) -> ClusterReader {
+        self.prepared.reader()
+    }
+
+    /// Returns the sender of requests for polls.
+    pub(super) fn sender(&self) -> ClusterSender {
+        self.prepared.sender()
     }
 
     /// Returns the gate of the pollers.
@@ -59,25 +85,42 @@ impl PreparedReplica {
         }
     }
 
-    /// Starts the thread of the leases. From its first tick on, sources are polled.
+    /// Returns the parts that the alerts need.
+    pub(super) fn replicated(&self) -> Replicated {
+        let (reader, flushed) = (self.prepared.reader(), self.prepared.flushed());
+        let first = self.instance;
+        let link = || Link::new(self.access.clone());
+        Replicated {
+            replica: alert::Replica { name: self.name.clone(), instance: instance(first) },
+            instance: Box::new(move || instance(reader.view().instance.unwrap_or(first))),
+            store: Box::new(PostgresStore::new(self.name.clone(), link())),
+            find: find(link()),
+            flushed: Box::new(move |sources| {
+                // The send fails only if the thread of the leases has ended.
+                sources.into_iter().for_each(|source| drop(flushed.send(source)));
+            }),
+        }
+    }
+
+    /// Starts the thread of the leases. From its first ticks on, sources are polled.
     ///
     /// # Errors
     /// The thread cannot be created.
     pub(super) fn start(
         self,
         config: &Config,
-        board: BoardReader,
-        reporter: Reporter,
-        pollers: PollerHandles,
+        lock: &Arc<DataLock>,
+        parts: Parts,
     ) -> Result<Replica, StartError> {
-        let PreparedReplica { access, instance, prepared } = self;
-        let (reader, sender) = (prepared.reader(), prepared.sender());
-        let plan = Plan::of(&config.sources);
-        let cluster = cluster::cluster(config.replica.shared(), instance, plan);
-        let outputs = Box::new(Parts { reporter, pollers });
-        let clock = Clock::system();
-        let thread = prepared.start(cluster, access.clone(), board, clock, outputs)?;
-        Ok(Replica { access, thread, reader, sender })
+        let PreparedReplica { access, name, instance, prepared } = self;
+        let reader = prepared.reader();
+        let cluster = cluster::cluster(name, instance, Plan::of(&config.sources));
+        let (board, clock) = (parts.board.clone(), Clock::system());
+        let path = config.history.as_ref().map(config::History::held_sources);
+        let held = HeldFile::new(path, Arc::clone(lock));
+        let parts = Box::new(parts);
+        let thread = prepared.start(cluster, access.clone(), board, clock, parts, held)?;
+        Ok(Replica { access, thread, reader })
     }
 }
 
@@ -88,25 +131,45 @@ impl Replica {
     }
 }
 
-/// The parts that follow the leases.
-struct Parts {
-    reporter: Reporter,
-    pollers: PollerHandles,
+/// Returns an instance as the alerts know it.
+fn instance(instance: InstanceId) -> Instance {
+    Instance(u128::from_be_bytes(*instance.as_bytes()))
 }
 
 impl Outputs for Parts {
-    fn hold(&mut self, source: &Arc<str>, next_poll: Option<Duration>) {
+    fn hold(&mut self, source: &Arc<str>, epoch: i64, next_poll: Option<Duration>) {
         // The board first, so that it takes the report of the first poll.
         self.reporter.hold(vec![source.clone()]);
-        let next = next_poll.map(|at| {
+        self.epoch(source, epoch);
+        let next = next_poll.and_then(|at| {
             let now = Clock::system().now().boot;
-            Instant::now() + at.saturating_sub(now)
+            Instant::now().checked_add(at.saturating_sub(now))
         });
         self.pollers.hold(source, next);
     }
 
+    fn epoch(&mut self, source: &Arc<str>, epoch: i64) {
+        if let Some(alerts) = &self.alerts {
+            alerts.hold(vec![(source.clone(), epoch)]);
+        }
+    }
+
     fn release(&mut self, source: &Arc<str>) {
         self.pollers.release(source);
+        if let Some(alerts) = &self.alerts {
+            alerts.release(vec![source.clone()]);
+        }
+    }
+
+    fn lose(&mut self, source: &Arc<str>) {
+        self.pollers.release(source);
+        if let Some(alerts) = &self.alerts {
+            alerts.lose(vec![source.clone()]);
+        }
+    }
+
+    fn replicas(&mut self, live: &[ReplicaName]) {
+        self.rules.set_replicas(live.to_vec());
     }
 
     fn follow_source(&mut self, source: &Arc<str>) {
@@ -120,5 +183,9 @@ impl Outputs for Parts {
 
     fn follow(&mut self, states: Vec<Followed>) {
         self.reporter.follow(states);
+    }
+
+    fn polled_elsewhere(&mut self, source: &str, age: Duration, requested_wait: Duration) {
+        self.pollers.polled_elsewhere(source, age, requested_wait);
     }
 }

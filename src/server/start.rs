@@ -17,6 +17,7 @@ use super::alerts::{Alerts, Surroundings};
 use super::data::Data;
 use super::descriptor_budget::admin_connections;
 use super::late_listeners::{Binding, Role};
+use super::replica::{self, PreparedReplica, Replica};
 use super::stop::Teardown;
 use super::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
 use super::{
@@ -61,7 +62,7 @@ impl Running {
         let redirect = redirect::start(&config, redirect_listeners, target, &gate)?;
         let start = Start::now(Clock::system());
         let teardown = Teardown::start()?;
-        let data = Data::start(&config, &lock, &start, authorities.unwrap_or_default())?;
+        let mut data = Data::start(&config, &lock, &start, authorities.unwrap_or_default())?;
 
         let certificates = certificates.map(|certificates| {
             certificates.infos.iter().for_each(CertificateInfo::log_problems);
@@ -69,6 +70,7 @@ impl Running {
         });
         let requests = Arc::new(RequestMetrics::new()?);
         let around = Surroundings {
+            replicated: data.replica.as_ref().map(PreparedReplica::replicated),
             board: data.reader.clone(),
             history: data.history.clone(),
             change_sender: data.change_sender.clone(),
@@ -90,7 +92,21 @@ impl Running {
         let engine = Engine::start(public, settings, tls, service).map_err(threads::with_limits)?;
 
         let configuration = LiveConfiguration::new(effective_limits(&config));
-        let health = health(&engine, &data, &alerts);
+        let replica = match data.replica.take() {
+            None => None,
+            Some(replica) => {
+                let parts = replica::Parts {
+                    board: data.reader.clone(),
+                    reporter: data.reporter.clone(),
+                    pollers: data.pollers.handles(),
+                    alerts: alerts.store(),
+                    rules: alerts.sender(),
+                };
+                Some(replica.start(&config, &lock, parts)?)
+            }
+        };
+        let leases = replica.as_ref().map(Replica::admin_reader);
+        let health = health(&engine, &data, &alerts, leases);
         alerts.start_heartbeat(&config, ailments(&health, &alerts))?;
         let pages = admin_pages(AdminSources {
             engine: &engine,
@@ -110,9 +126,7 @@ impl Running {
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
 
         listening.iter().for_each(|line| log::info!("{line}"));
-        let Data {
-            pollers, reporter, saver, board, replica, history, change_sender, recorder, ..
-        } = data;
+        let Data { pollers, reporter, saver, board, history, change_sender, recorder, .. } = data;
         let mut running = Running {
             config,
             watchdog,
@@ -242,7 +256,7 @@ fn site(
     requests: &Arc<RequestMetrics>,
 ) -> Site {
     let (snapshots, pollers) = (data.reader.clone(), data.pollers.handles());
-    let cluster = data.replica.as_ref().map(|replica| replica.sender.clone());
+    let cluster = data.replica.as_ref().map(PreparedReplica::sender);
     let certificates = certificates.cloned();
     let site = Site::new(
         site::Settings { title: config.site.title.clone() },
@@ -266,7 +280,7 @@ fn site(
     site.set_slow_request(config.log.slow_request);
     match &data.replica {
         Some(replica) => {
-            let (health, leases) = (Arc::clone(replica.access.health()), replica.reader.clone());
+            let (health, leases) = (Arc::clone(replica.access().health()), replica.reader());
             site.with_store(Box::new(move || {
                 let fault = health.fault()?;
                 Some(StoreOutage { fault, polled: leases.view().held() })

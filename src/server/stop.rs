@@ -101,13 +101,14 @@ impl Running {
         let job = Box::new(move || {
             drop(sessions);
             drop(saver);
-            // It publishes the last readings, and leaves its sources to the others.
-            drop(replica);
             drop((reporter, board));
             alerts.stop();
             change_sender.send(program_event(EventKind::Stopped, ""));
             drop(recorder);
             drop((history, site));
+            // It publishes the last readings, and leaves its sources to the others, meanwhile. It may wait for a
+            // database that hangs, so the observations are in the spool first.
+            drop(replica);
             drop(pollers);
             drop(admin);
         });

@@ -47,7 +47,8 @@ pub(super) fn tank_low() -> AlertView {
 /// Returns an alert that is in a state on sources, which have the titles of their names, but for the tank.
 pub(super) fn on(mut alert: AlertView, sources: &[&str], state: AlertState) -> AlertView {
     for source in sources {
-        let key = SubjectKey { alert: alert.name.clone(), source: Some((*source).into()) };
+        let key =
+            SubjectKey { alert: alert.name.clone(), source: Some((*source).into()), replica: None };
         let incident = incident(&alert, key.clone(), alert.subjects.len());
         alert.subjects.push(SubjectView {
             key,
@@ -102,7 +103,8 @@ fn incident(alert: &AlertView, subject: SubjectKey, number: usize) -> Incident {
 
 /// Returns an incident of an alert that ended.
 pub(super) fn ended(alert: &AlertView, id: u64, seconds: i64) -> Arc<Incident> {
-    let subject = SubjectKey { alert: alert.name.clone(), source: alert.source.clone() };
+    let subject =
+        SubjectKey { alert: alert.name.clone(), source: alert.source.clone(), replica: None };
     let ended = Some(Ended { at: at(seconds), reason: EndReason::Resolved });
     let (since, fired_at) = (at(seconds - 900), at(seconds - 600));
     let incident = incident(alert, subject, 0);

@@ -35,6 +35,8 @@ struct JsonAlert<'a> {
     state: &'static str,
     severity: &'static str,
     source: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica: Option<&'a str>,
     field: Option<&'a str>,
     condition: &'a str,
     since: Option<Rfc3339>,
@@ -66,6 +68,7 @@ impl<'a> JsonAlert<'a> {
             state: state.as_str(),
             severity: alert.severity.as_str(),
             source,
+            replica: subject.and_then(|subject| subject.key.replica.as_deref()),
             field: alert.field.as_deref(),
             condition: &alert.condition,
             since: subject.map(|subject| Rfc3339(subject.since)),
@@ -118,6 +121,9 @@ struct JsonIncident<'a> {
     id: String,
     name: &'a str,
     source: Option<&'a str>,
+    /// Of the server's own alerts, if several servers share a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica: Option<&'a str>,
     title: &'a str,
     field: Option<&'a str>,
     severity: &'static str,
@@ -144,6 +150,7 @@ impl<'a> JsonIncident<'a> {
             id: incident.id.to_string(),
             name: &incident.subject.alert,
             source: incident.subject.source.as_deref(),
+            replica: incident.subject.replica.as_deref(),
             title: &incident.title,
             field: incident.field.as_deref(),
             severity: incident.severity.as_str(),

@@ -25,4 +25,4 @@ pub(crate) use access::Access;
 pub use health::{StoreFault, StoreHealth, StoreState};
 pub(crate) use inspection::Inspection;
 pub(crate) use link::{Link, SEARCH_PATH};
-pub(crate) use schema::Readiness;
+pub(crate) use schema::{Readiness, VERSION as SCHEMA_VERSION};

@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Ledger, backoff};
-use crate::access::exchange::CountRow;
 use crate::access::key::Fingerprint;
+use crate::access::rows::CountRow;
 use crate::access::rules::Limits;
 use crate::access::throttle::{Count, Instance, Throttle};
 

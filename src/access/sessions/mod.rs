@@ -26,6 +26,7 @@
 mod file;
 mod key_store;
 mod replicas;
+mod retirement;
 mod writer;
 
 use std::path::Path;
@@ -37,7 +38,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use self::key_store::KeyStore;
-use self::replicas::Retirement;
+use self::retirement::Retirement;
 use super::device::Devices;
 use super::key::{Fingerprint, MacKey, NoRandomness, random};
 use super::password::PasswordHash;
@@ -176,7 +177,8 @@ impl Sessions {
     /// Ends the sessions of all accounts that are not among `users` or have another password hash there.
     pub(super) fn sync(&self, users: &[User]) {
         let mut state = self.shared.state();
-        state.restart_retirement();
+        // All keys of the store are compared with the new configuration.
+        state.retirement = Retirement::default();
         match state.keys.sync(users) {
             Ok(false) => return,
             Ok(true) => {}

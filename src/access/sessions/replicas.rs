@@ -5,68 +5,18 @@
 //! account or password hash: a replica that still has them, as before its reload, generates the next one. So no
 //! session becomes valid again if an old password hash is configured again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::key_store::{AccountKey, KeyStore};
+use super::retirement::{Retirement, Subject};
 use super::{ID, MAX_REVOKED, Sessions, State};
-use crate::access::exchange::{EndedRow, KeyRow, MAX_ENDED, MAX_KEYS};
 use crate::access::key::{MacKey, NoRandomness, random};
-
-/// Most keys of other configurations that this replica remembers to have retired.
-const MAX_RETIRED: usize = 4096;
+use crate::access::rows::{EndedRow, KeyRow, MAX_ENDED, MAX_KEYS};
 
 /// Bytes of the random number that precedes an encrypted key.
 const NONCE: usize = 16;
-
-/// An account with one of its password hashes.
-type Subject = (String, [u8; 16]);
-
-/// Keys in the store that this configuration does not have.
-#[derive(Debug)]
-pub(super) struct Retirement {
-    /// True until all keys of the store were compared with this configuration.
-    is_due: bool,
-    /// Highest generation of each that was retired.
-    retired: BTreeMap<Subject, i64>,
-    unsent: Vec<Subject>,
-}
-
-impl Default for Retirement {
-    fn default() -> Retirement {
-        Retirement { is_due: true, retired: BTreeMap::new(), unsent: Vec::new() }
-    }
-}
-
-impl Retirement {
-    /// Takes a live key of the store that this configuration does not have. Such keys are retired once in a
-    /// configuration, so that replicas before and after a reload do not replace each other's keys for ever.
-    fn see(&mut self, row: &KeyRow) {
-        let subject = (row.account.clone(), row.password);
-        let known = self.retired.get(&subject).copied();
-        let is_new = self.is_due && self.retired.len() < MAX_RETIRED;
-        let must_retire = match known {
-            Some(generation) => self.is_due || row.generation <= generation,
-            None => is_new,
-        };
-        if must_retire {
-            self.retired.insert(subject.clone(), row.generation.max(known.unwrap_or_default()));
-            if !self.unsent.contains(&subject) {
-                self.unsent.push(subject);
-            }
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = KeyRow> {
-        self.unsent.iter().filter_map(|subject| {
-            let (account, password) = subject.clone();
-            let generation = *self.retired.get(subject)?;
-            let (id, sealed) = ([0; 16], [0; 48]);
-            Some(KeyRow { account, password, generation, id, sealed, is_retired: true })
-        })
-    }
-}
 
 impl AccountKey {
     /// Returns the fingerprint of the password hash for the store.
@@ -208,13 +158,6 @@ impl KeyStore {
     }
 }
 
-impl State {
-    /// Has all keys of the store compared with the configuration.
-    pub(super) fn restart_retirement(&mut self) {
-        self.retirement = Retirement::default();
-    }
-}
-
 impl Sessions {
     /// Returns keys and ended sessions to send, and true if all keys of the store must be read.
     pub(in crate::access) fn outgoing(&self) -> (Vec<KeyRow>, Vec<EndedRow>, bool) {
@@ -249,7 +192,7 @@ impl Sessions {
                 own.is_sent = true;
             }
         }
-        let ended: std::collections::HashSet<[u8; ID]> = sent.1.iter().map(|row| row.id).collect();
+        let ended: HashSet<[u8; ID]> = sent.1.iter().map(|row| row.id).collect();
         if !ended.is_empty() {
             keys.accounts.values_mut().for_each(|own| own.unsent.retain(|id| !ended.contains(id)));
         }

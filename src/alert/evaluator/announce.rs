@@ -22,7 +22,7 @@ impl Evaluator {
         let RuleState { rule, silenced_until, subjects, .. } = &self.rules[place.rule];
         let subject = &subjects[place.subject];
         let is_announced = subject.announced.latest.is_some();
-        if !self.is_active || silenced_until.is_some() || is_announced {
+        if !self.acts(place) || silenced_until.is_some() || is_announced {
             return;
         }
         let Some(incident) = subject.monitor.incident().cloned() else { return };
@@ -44,7 +44,7 @@ impl Evaluator {
         let RuleState { rule, silenced_until, subjects, .. } = &self.rules[place.rule];
         let Subject { monitor, announced, unable, .. } = &subjects[place.subject];
         let Some(incident) = monitor.incident().cloned() else { return };
-        if !self.is_active || silenced_until.is_some() {
+        if !self.acts(place) || silenced_until.is_some() {
             return;
         }
         let mut channels = self.channels_of(rule.alert());
@@ -72,7 +72,7 @@ impl Evaluator {
             let exists = |channel: &Arc<str>| self.settings.channels.contains(channel);
             let is_unknown = latest.is_some() && !channels.iter().any(exists);
             let alert = self.rules[place.rule].rule.alert();
-            if is_unknown && self.channels_of(alert).iter().any(exists) {
+            if is_unknown && self.acts(place) && self.channels_of(alert).iter().any(exists) {
                 self.subject_mut(place).announced = Announced::default();
                 self.announce(place, now);
                 self.save(place);
@@ -84,7 +84,7 @@ impl Evaluator {
     /// Sends the end of an incident to the channels that know of it.
     pub(super) fn announce_end(&mut self, place: Place, incident: &Arc<Incident>, now: Timestamp) {
         let announced = std::mem::take(&mut self.subject_mut(place).announced);
-        if self.is_active {
+        if self.acts(place) {
             self.notify(place, &announced.channels, NoticeKind::Ended, incident, now);
         }
     }
@@ -105,7 +105,7 @@ impl Evaluator {
         subject.announced.reminders += 1;
         subject.announced.latest = Some(now);
         let channels = subject.announced.channels.clone();
-        if self.is_active {
+        if self.acts(place) {
             self.notify(place, &channels, NoticeKind::Reminder, &incident, now);
         }
         self.save(place);

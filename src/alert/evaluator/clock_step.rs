@@ -22,9 +22,14 @@ impl Evaluator {
             state.view = None;
             let Some(until) = &mut state.silenced_until else { continue };
             *until = until.saturating_add(step).unwrap_or(*until);
-            if self.is_active {
+            if self.is_active && self.shared.is_none() {
                 let name = state.rule.alert().name.clone();
                 self.effects.silences.push((name, state.silenced_until));
+            }
+        }
+        if let Some(sharing) = &mut self.shared {
+            for silence in sharing.silences.values_mut() {
+                silence.until = silence.until.saturating_add(step).unwrap_or(silence.until);
             }
         }
         self.dated_before = self.dated_by.map(|dated_by| (dated_by, now.boot + MAX_REDATING));

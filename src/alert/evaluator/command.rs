@@ -45,7 +45,12 @@ impl Evaluator {
             let incident = self.subject(place).monitor.incident().cloned();
             if let Some(incident) = incident.filter(|_| self.is_active) {
                 self.record(EventKind::AlertAcknowledged, &incident, now);
-                self.effects.incidents.push(incident);
+                if let Some(known) = &incident.acknowledged {
+                    self.state_acknowledgement(incident.id, known);
+                }
+                if self.acts(place) {
+                    self.effects.incidents.push(incident);
+                }
             }
             self.save(place);
             self.requeue(place);
@@ -65,7 +70,10 @@ impl Evaluator {
         now: Timestamp,
     ) -> Result<(), CommandError> {
         let rule = self.rule_named(alert)?;
-        self.set_silence(rule, Some(until));
+        match self.shared.is_some() {
+            true => self.state_silence(&alert.into(), Some(until), by, now),
+            false => self.set_silence(rule, Some(until)),
+        }
         self.record_command(
             rule,
             EventKind::AlertSilenced,
@@ -84,6 +92,11 @@ impl Evaluator {
         if self.rules[rule].silenced_until.is_some() {
             let detail = describe_silence_end(alert, by);
             self.record_command(rule, EventKind::AlertUnsilenced, detail, now);
+        }
+        if self.shared.is_some() {
+            // Another replica may have set one that is not known here yet.
+            self.state_silence(&alert.into(), None, by, now);
+        } else if self.rules[rule].silenced_until.is_some() {
             self.end_silence(rule, now);
         }
         Ok(())
@@ -110,11 +123,14 @@ impl Evaluator {
     }
 
     /// Ends a silence, and sends what fires still: as new if it fired during the silence, else as a reminder.
-    fn end_silence(&mut self, rule: usize, now: Timestamp) {
+    pub(super) fn end_silence(&mut self, rule: usize, now: Timestamp) {
         self.set_silence(rule, None);
         for subject in 0..self.rules[rule].subjects.len() {
             let place = Place { rule, subject };
             let subject = self.subject(place);
+            if !subject.is_held {
+                continue;
+            }
             let Some(incident) = subject.monitor.incident() else { continue };
             if subject.announced.latest.is_none() {
                 self.announce(place, now);
@@ -126,12 +142,12 @@ impl Evaluator {
         }
     }
 
-    fn set_silence(&mut self, rule: usize, until: Option<Timestamp>) {
+    pub(super) fn set_silence(&mut self, rule: usize, until: Option<Timestamp>) {
         let state = &mut self.rules[rule];
         state.silenced_until = until;
         state.view = None;
         let name = state.rule.alert().name.clone();
-        if self.is_active {
+        if self.is_active && self.shared.is_none() {
             self.effects.silences.push((name, until));
         }
         for subject in 0..self.rules[rule].subjects.len() {

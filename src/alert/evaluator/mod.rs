@@ -15,15 +15,23 @@
 //! Until the states of the last run are known, and while another process has the lock on them, rules are applied
 //! and shown, but nothing is announced or saved. At the takeover the saved states replace those in memory, and
 //! incidents that were not announced are announced.
+//!
+//! # Replicas
+//! Several evaluators that share a database hold a part of the sources each, and follow the others: see `tenure`.
 
 mod announce;
 mod clock_step;
 mod command;
+mod facts;
+mod follow;
 mod place;
 mod publish;
 mod renew;
+mod server_state;
+mod sharing;
 mod sights;
 mod subject;
+mod tenure;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +40,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use self::place::Place;
+use self::sharing::Sharing;
 use self::sights::sight;
 use self::subject::Subject;
 use super::describe::describe;
@@ -41,43 +50,19 @@ use super::incident::{EndReason, Incident, IncidentId};
 use super::monitor::{Names, Transition};
 use super::rule::Rule;
 use super::settings::Settings;
+use super::shared::incident_id;
 use super::sight::{ServerSight, Sight};
 use super::view::{AlertView, MAX_RECENT};
-use crate::board::{Event, EventKind, Finite, Snapshot, SourceView};
+use crate::board::{Event, EventKind, Snapshot, SourceView};
 use crate::config::{AlertRule, ServerCondition};
 use crate::kernel::clock::{StepDetector, TimePoint};
-use crate::units::Unit;
 
+pub use self::server_state::ServerState;
+pub use self::sharing::{GONE_AFTER, UNKNOWN_AFTER};
 pub(super) use self::sights::time_to_empty;
 
 /// Source of the ids of incidents.
 pub type Ids = Box<dyn FnMut() -> IncidentId + Send>;
-
-/// State of the server, as one of its own rules sees it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ServerState {
-    /// True if the condition holds; `None`: it is not known.
-    pub is_met: Option<bool>,
-    /// Time since which it holds.
-    pub since: Option<Timestamp>,
-    /// Number on which it decides, such as days, with its unit and the threshold.
-    pub value: Option<Finite>,
-    /// Unit of the number.
-    pub unit: Option<Unit>,
-    /// Threshold.
-    pub threshold: Option<Finite>,
-    /// Detail for people.
-    pub detail: Option<Arc<str>>,
-    /// Channels that cannot carry a message about it.
-    pub channels: Vec<Arc<str>>,
-}
-
-impl ServerState {
-    /// Returns the state of a condition that holds, or does not.
-    pub fn met(is_met: bool) -> ServerState {
-        ServerState { is_met: Some(is_met), ..ServerState::default() }
-    }
-}
 
 /// All rules with their states.
 pub struct Evaluator {
@@ -106,6 +91,10 @@ pub struct Evaluator {
     published: u64,
     /// True if the latest view was active; `None` before the first.
     published_active: Option<bool>,
+    /// True if the latest incidents have changed since the last view, other than by a transition here.
+    is_recent_changed: bool,
+    /// What is known of other replicas; `None`: there are none.
+    shared: Option<Box<Sharing>>,
 }
 
 /// A rule with the states of its subjects.
@@ -137,6 +126,8 @@ impl Evaluator {
             effects: Effects::default(),
             published: 0,
             published_active: None,
+            is_recent_changed: false,
+            shared: None,
         };
         evaluator.renew(settings, now);
         evaluator
@@ -159,7 +150,7 @@ impl Evaluator {
         if self.is_dated_before_step(snapshot, now) {
             return self.end_silences(now.wall);
         }
-        let now = now.wall;
+        let (point, now) = (now, now.wall);
         let seen = std::mem::replace(&mut self.seen, snapshot.version);
         for source in snapshot.sources.iter().filter(|source| source.version > seen) {
             let Some(places) = self.by_source.get(&source.name).cloned() else { continue };
@@ -173,6 +164,7 @@ impl Evaluator {
             self.look_again(place, snapshot, now);
         }
         self.end_silences(now);
+        self.withdraw_forsaken(point);
     }
 
     /// Applies the server's own rules.
@@ -207,8 +199,18 @@ impl Evaluator {
         let rule = self.rules[place.rule].rule.alert().clone();
         let facts = &self.settings.sources[facts];
         let sight = sight(&rule.rule, source, facts, self.started_at, now);
-        if let Some(sight) = sight {
-            self.step(place, &sight, now);
+        match sight {
+            Some(sight) if self.subject(place).is_held => self.step(place, &sight, now),
+            Some(Sight::Field(sight)) => {
+                let RuleState { rule, subjects, view, .. } = &mut self.rules[place.rule];
+                let monitor = &mut subjects[place.subject].monitor;
+                let fault = monitor.fault();
+                monitor.keep_warm(rule, &sight, now, &self.settings.zone);
+                if fault != monitor.fault() {
+                    *view = None;
+                }
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -247,7 +249,14 @@ impl Evaluator {
             *view = None;
             report_fault(key, fault);
         }
-        let Some(transition) = transition else { return self.requeue(place) };
+        let Some(transition) = transition else {
+            let monitor = &self.subject(place).monitor;
+            // Other replicas show the same evidence.
+            if self.shared.is_some() && before.0.as_ref() != monitor.evidence() {
+                self.save(place);
+            }
+            return self.requeue(place);
+        };
         let is_at_end = match &transition {
             Transition::Cleared => true,
             Transition::Ended(incident) => {
@@ -268,7 +277,8 @@ impl Evaluator {
         match transition {
             Transition::Pending | Transition::Cleared => {}
             Transition::Fired(incident) => {
-                if self.is_active {
+                let incident = self.identified(place).unwrap_or(incident);
+                if self.acts(place) {
                     self.record(EventKind::AlertFired, &incident, incident.fired_at);
                     self.effects.incidents.push(incident);
                 }
@@ -281,7 +291,7 @@ impl Evaluator {
 
     /// Announces and records the end of an incident.
     fn end(&mut self, place: Place, incident: Arc<Incident>, now: Timestamp) {
-        if self.is_active {
+        if self.acts(place) {
             self.record_end(&incident, now);
         }
         self.announce_end(place, &incident, now);
@@ -292,8 +302,24 @@ impl Evaluator {
         let at = incident.ended.map_or(now, |ended| ended.at);
         self.record(EventKind::AlertEnded, incident, at);
         self.effects.incidents.push(incident.clone());
-        self.recent.push_front(incident.clone());
-        self.recent.truncate(MAX_RECENT);
+        self.note_epoch(incident.subject.source.as_ref());
+        if let Some(sharing) = &mut self.shared {
+            sharing.open.remove(&incident.id);
+            sharing.acknowledgements.remove(&incident.id);
+        }
+        self.remember(incident.clone());
+    }
+
+    /// Gives an incident that has just fired the id that it has at all replicas. Returns it if that is another one.
+    fn identified(&mut self, place: Place) -> Option<Arc<Incident>> {
+        let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
+        let Subject { key, monitor, .. } = &mut subjects[place.subject];
+        self.shared.as_ref().filter(|_| key.source.is_some())?;
+        let since = monitor.incident()?.since;
+        let id = |attempt| incident_id(key, rule.fingerprint(), since, attempt);
+        let is_free = |id: &IncidentId| self.recent.iter().all(|ended| ended.id != *id);
+        let id = (0..).map(id).find(is_free)?;
+        monitor.identify(id)
     }
 
     fn record(&mut self, kind: EventKind, incident: &Incident, at: Timestamp) {
@@ -303,10 +329,12 @@ impl Evaluator {
 
     /// Saves the state of a subject.
     fn save(&mut self, place: Place) {
-        if self.is_active {
+        if self.acts(place) {
             let RuleState { rule, subjects, .. } = &self.rules[place.rule];
             let subject = &subjects[place.subject];
+            let source = subject.key.source.clone();
             self.effects.states.push((subject.key.clone(), subject.saved(rule)));
+            self.note_epoch(source.as_ref());
         }
     }
 
@@ -322,6 +350,7 @@ impl Evaluator {
         let by_rule = subject.monitor.due(rule, &self.settings.zone);
         let reminder = announce::reminder_due(rule, subject, silenced_until.is_some());
         let next = by_rule.into_iter().chain(reminder).min().map(|at| at.max(soonest));
+        let next = next.filter(|_| subject.is_held);
         if next == subject.queued {
             return;
         }

@@ -13,11 +13,12 @@ impl Evaluator {
     pub fn publish(&mut self) -> Option<AlertsView> {
         let is_active = self.is_active;
         let is_same = self.published_active == Some(is_active);
-        if is_same && self.rules.iter().all(|rule| rule.view.is_some()) {
+        if is_same && !self.is_recent_changed && self.rules.iter().all(|rule| rule.view.is_some()) {
             return None;
         }
         self.published_active = Some(is_active);
         self.published += 1;
+        self.is_recent_changed = false;
         let view = |state: &mut RuleState| {
             let view = state.view.take().unwrap_or_else(|| Arc::new(view(state)));
             state.view = Some(view.clone());
@@ -57,7 +58,7 @@ fn view(state: &RuleState) -> AlertView {
         silenced_until: state.silenced_until,
         fault: fault(state, source.is_none()),
         source,
-        inactive: state.subjects.len() - subjects.len(),
+        inactive: state.subjects.iter().filter(|subject| subject.is_inactive()).count(),
         subjects,
     }
 }

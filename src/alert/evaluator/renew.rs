@@ -12,7 +12,7 @@ use super::super::settings::Settings;
 use super::super::store::{Loaded, SavedState};
 use super::super::windows::WindowSamples;
 use super::place::Place;
-use super::subject::Subject;
+use super::subject::{Subject, servers};
 use super::{Evaluator, MAX_RECENT, RuleState};
 use crate::config::{Alert, AlertRule};
 use crate::kernel::clock::TimePoint;
@@ -22,11 +22,12 @@ impl Evaluator {
     /// changed or removed, or whose source was, is withdrawn. One of which no present channel knows is announced anew.
     pub fn renew(&mut self, settings: Settings, now: TimePoint) {
         self.notice_step(now);
-        let now = now.wall;
+        let (point, now) = (now, now.wall);
         let new = settings.alerts.iter().map(|alert| Rule::new(alert.clone()));
+        let replicas = self.shared.as_ref().map_or_else(Vec::new, |sharing| sharing.replicas());
         let new: Vec<(Rule, Vec<Subject>)> = new
             .map(|rule| {
-                let subjects = subjects(rule.alert(), &settings);
+                let subjects = subjects(rule.alert(), &settings, &replicas);
                 (rule, subjects)
             })
             .collect();
@@ -45,7 +46,8 @@ impl Evaluator {
             .map(|(rule, subjects)| {
                 let kept = |subject: Subject| match before.remove(&subject.key) {
                     Some(earlier) => Subject { title: subject.title, queued: None, ..earlier },
-                    None => subject,
+                    // It is taken over below, if this process holds it.
+                    None => Subject { is_held: self.shared.is_none(), ..subject },
                 };
                 let silenced_until = silences.remove(&rule.alert().name).flatten();
                 let subjects = subjects.into_iter().map(kept).collect();
@@ -53,11 +55,14 @@ impl Evaluator {
             })
             .collect();
         for (name, until) in silences {
-            if until.is_some() && self.is_active {
+            if until.is_some() && self.is_active && self.shared.is_none() {
                 self.effects.silences.push((name, None));
             }
         }
         self.index();
+        if self.shared.is_some() {
+            self.renew_shared(point);
+        }
         self.announce_to_present_channels(now);
         // The result of the rules is not known yet.
         self.seen = 0;
@@ -158,11 +163,27 @@ impl Evaluator {
         self.is_active = false;
     }
 
+    /// Begins to follow the subjects that are new, or to evaluate them, from the rows that were kept aside.
+    fn renew_shared(&mut self, now: TimePoint) {
+        for rule in 0..self.rules.len() {
+            let name = self.rules[rule].rule.alert().name.clone();
+            self.rules[rule].silenced_until = self.shared_silence(&name, now.wall);
+        }
+        for place in self.places() {
+            let subject = self.subject(place);
+            match self.holds(&subject.key) {
+                true if !subject.is_held => self.take_over(place, now),
+                true => {}
+                false => self.use_aside(place, now),
+            }
+        }
+    }
+
     /// Announces an incident that began in standby.
-    fn announce_unknown(&mut self, place: Place, now: Timestamp) {
+    pub(super) fn announce_unknown(&mut self, place: Place, now: Timestamp) {
         let subject = self.subject(place);
-        let is_announced = subject.announced.latest.is_some();
-        if let Some(incident) = subject.monitor.incident().cloned().filter(|_| !is_announced) {
+        let is_known = subject.announced.latest.is_some() || !subject.is_held;
+        if let Some(incident) = subject.monitor.incident().cloned().filter(|_| !is_known) {
             self.record(crate::board::EventKind::AlertFired, &incident, incident.fired_at);
             self.effects.incidents.push(incident);
             self.announce(place, now);
@@ -171,7 +192,7 @@ impl Evaluator {
     }
 
     /// Replaces the state of a subject by a saved one. Returns false if that is of another rule, or not readable.
-    fn restore(&mut self, place: Place, saved: &SavedState) -> bool {
+    pub(super) fn restore(&mut self, place: Place, saved: &SavedState) -> bool {
         let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
         let subject = &mut subjects[place.subject];
         if saved.fingerprint != rule.fingerprint() {
@@ -188,7 +209,12 @@ impl Evaluator {
     /// Replaces the state of a subject by a saved one that was read after the rules had begun without it. An incident
     /// that fires in both has the id of the saved one; the one in memory ends. Returns false if the state in memory
     /// stays.
-    fn restore_late(&mut self, place: Place, saved: &SavedState, now: Timestamp) -> bool {
+    pub(super) fn restore_late(
+        &mut self,
+        place: Place,
+        saved: &SavedState,
+        now: Timestamp,
+    ) -> bool {
         let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
         let subject = &mut subjects[place.subject];
         if !matches!(subject.monitor.state(), Phase::Firing) {
@@ -211,14 +237,19 @@ impl Evaluator {
     }
 
     /// Ends an incident in the file whose rule or source is not the same any more. `channels` know of it.
-    fn withdraw_saved(&mut self, incident: &Incident, channels: &[Arc<str>], now: Timestamp) {
+    pub(super) fn withdraw_saved(
+        &mut self,
+        incident: &Incident,
+        channels: &[Arc<str>],
+        now: Timestamp,
+    ) {
         let ended = Some(Ended { at: now, reason: EndReason::Withdrawn });
         let incident = Arc::new(Incident { ended, ..incident.clone() });
         self.record_end(&incident, now);
         self.announce_withdrawal(&incident, channels, now);
     }
 
-    fn is_firing(&self, place: Place) -> bool {
+    pub(super) fn is_firing(&self, place: Place) -> bool {
         self.subject(place).is_firing()
     }
 
@@ -230,10 +261,14 @@ impl Evaluator {
             .collect();
         for place in self.places() {
             let fingerprint = self.rules[place.rule].rule.fingerprint();
-            let subject = self.subject_mut(place);
-            if kept.contains(&(fingerprint, &subject.key)) {
+            if kept.contains(&(fingerprint, &self.subject(place).key)) {
                 continue;
             }
+            if !self.subject(place).is_held {
+                self.put_aside(place);
+                continue;
+            }
+            let subject = self.subject_mut(place);
             let had_state = subject.monitor.saved().is_some();
             match subject.monitor.withdraw(now) {
                 Some(Transition::Ended(incident)) => self.end(place, incident, now),
@@ -242,6 +277,7 @@ impl Evaluator {
             }
             let key = self.subject(place).key.clone();
             if self.is_active {
+                self.note_epoch(key.source.as_ref());
                 self.effects.states.push((key, None));
             }
             // A changed rule of that name starts anew.
@@ -250,11 +286,29 @@ impl Evaluator {
         }
     }
 
+    /// Keeps the row of a rule that this configuration does not have, and another replica evaluates.
+    fn put_aside(&mut self, place: Place) {
+        let RuleState { rule, subjects, .. } = &mut self.rules[place.rule];
+        let subject = &mut subjects[place.subject];
+        let saved = subject.saved(rule);
+        // A changed rule of that name starts anew.
+        let new = Subject::new(subject.key.clone(), subject.title.clone());
+        let Subject { key, .. } = std::mem::replace(subject, Subject { is_held: false, ..new });
+        if let (Some(sharing), Some(saved)) = (&mut self.shared, saved) {
+            // A row that is there already is that of the rule of another configuration.
+            sharing.aside.entry(key).or_insert((saved, None));
+        }
+    }
+
     /// Finds the places of all subjects, and queues them.
-    fn index(&mut self) {
+    pub(super) fn index(&mut self) {
         self.due.clear();
         let mut by_source: HashMap<Arc<str>, Vec<Place>> = HashMap::new();
         for place in self.places() {
+            if self.shared.is_some() && self.subject(place).key.source.is_none() {
+                let is_held = self.holds(&self.subject(place).key);
+                self.subject_mut(place).is_held = is_held;
+            }
             if let Some(source) = self.subject(place).key.source.clone() {
                 by_source.entry(source).or_default().push(place);
             }
@@ -267,11 +321,10 @@ impl Evaluator {
 }
 
 /// Returns the subjects of a rule.
-fn subjects(alert: &Alert, settings: &Settings) -> Vec<Subject> {
+fn subjects(alert: &Alert, settings: &Settings, replicas: &[Arc<str>]) -> Vec<Subject> {
     let sources = match &alert.rule {
         AlertRule::Server(_) => {
-            let key = SubjectKey { alert: alert.name.clone(), source: None };
-            return vec![Subject::new(key, settings.title.clone())];
+            return servers(alert, settings, replicas);
         }
         AlertRule::Field { sources, .. } | AlertRule::Source { sources, .. } => sources,
     };
@@ -281,7 +334,11 @@ fn subjects(alert: &Alert, settings: &Settings) -> Vec<Subject> {
         .filter(|facts| sources.selects(&facts.name, facts.group.as_deref()));
     selected
         .map(|facts| {
-            let key = SubjectKey { alert: alert.name.clone(), source: Some(facts.name.clone()) };
+            let key = SubjectKey {
+                alert: alert.name.clone(),
+                source: Some(facts.name.clone()),
+                replica: None,
+            };
             Subject::new(key, facts.title.clone())
         })
         .collect()

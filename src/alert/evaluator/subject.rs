@@ -8,8 +8,10 @@ use serde::Serialize;
 use super::super::incident::SubjectKey;
 use super::super::monitor::{Monitor, Phase};
 use super::super::rule::Rule;
+use super::super::settings::Settings;
 use super::super::store::SavedState;
 use super::super::view::{AlertState, SubjectView};
+use crate::config::Alert;
 use crate::json::deserialize_members;
 
 /// A source, or the server, as the subject of a rule.
@@ -23,6 +25,12 @@ pub(super) struct Subject {
     pub(super) unable: Vec<Arc<str>>,
     /// Time at which it is queued.
     pub(super) queued: Option<Timestamp>,
+    /// True if this process evaluates it: always without other replicas.
+    pub(super) is_held: bool,
+    /// True from the loss of its source until the state of the replica is known that has it now.
+    pub(super) is_lost: bool,
+    /// False for a replica that does not run.
+    pub(super) is_counted: bool,
 }
 
 /// Notices of the open incident that the channels got.
@@ -62,6 +70,9 @@ impl Subject {
             announced: Announced::default(),
             unable: Vec::new(),
             queued: None,
+            is_held: true,
+            is_lost: false,
+            is_counted: true,
         }
     }
 
@@ -77,6 +88,18 @@ impl Subject {
         };
         let state = serde_json::to_string(&saved).expect("strings and numbers are valid JSON");
         Some(SavedState { fingerprint: rule.fingerprint(), state })
+    }
+
+    /// Takes over the state of the replica that evaluates the subject; `None`: it is inactive. Observations that this
+    /// process has seen stay where that one has none.
+    pub(super) fn follow(&mut self, saved: Option<&str>) -> Result<(), RestoreError> {
+        let mut other = Subject::new(self.key.clone(), self.title.clone());
+        if let Some(saved) = saved {
+            other.restore(saved)?;
+        }
+        self.monitor.follow(other.monitor);
+        self.announced = other.announced;
+        Ok(())
     }
 
     /// Replaces the state by a saved one.
@@ -107,6 +130,11 @@ impl Subject {
     /// Returns true while the rule fires.
     pub(super) fn is_firing(&self) -> bool {
         matches!(self.monitor.state(), Phase::Firing)
+    }
+
+    /// Returns true for one of those that are inactive, of a source or a server that exists.
+    pub(super) fn is_inactive(&self) -> bool {
+        self.is_counted && matches!(self.monitor.state(), Phase::Inactive)
     }
 
     /// Moves the times that were read from the clock of this machine, after it was set by `step`.
@@ -146,4 +174,17 @@ impl Subject {
             announced: self.announced.channels.clone(),
         })
     }
+}
+
+/// Returns the subjects of a rule on the server: the server, or all replicas.
+pub(super) fn servers(alert: &Alert, settings: &Settings, replicas: &[Arc<str>]) -> Vec<Subject> {
+    let key = |replica| SubjectKey { alert: alert.name.clone(), source: None, replica };
+    if replicas.is_empty() {
+        return vec![Subject::new(key(None), settings.title.clone())];
+    }
+    let of_replica = |replica: &Arc<str>| {
+        let title = format!("{} (replica {replica})", settings.title);
+        Subject::new(key(Some(replica.clone())), title.into())
+    };
+    replicas.iter().map(of_replica).collect()
 }

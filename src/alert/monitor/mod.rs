@@ -177,6 +177,54 @@ impl Monitor {
         self.memory.backfill(condition, converted, stale_after.max(MIN_RECORDED_GAP));
     }
 
+    /// Looks at an observation of a source that another replica evaluates: the state stays, and the observations that
+    /// the condition needs are kept. So they are known at a take-over.
+    pub fn keep_warm(
+        &mut self,
+        rule: &Rule,
+        sight: &FieldSight<'_>,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) {
+        let Some(condition) = rule.field_condition() else { return };
+        self.remember(condition, sight);
+        let (hours, at) = (rule.hours(now, zone), sight.observed_at);
+        let Some(value) = sight.value.filter(|_| !sight.is_stale) else { return };
+        if hours.contain(now) && hours.contain(at) {
+            self.fault = assess(condition, sight, value, &self.memory, hours.begin()).err();
+        }
+    }
+
+    /// Takes over the state that another replica has reached. Observations that this process has seen stay where that
+    /// one has saved none, as of a rule that is inactive.
+    pub fn follow(&mut self, other: Monitor) {
+        let own = std::mem::replace(self, other);
+        self.fault = own.fault;
+        let is_inactive = matches!(self.status, Status::Inactive);
+        if self.memory == Memory::Empty || (is_inactive && own.memory != Memory::Empty) {
+            (self.memory, self.unit) = (own.memory, own.unit);
+            self.is_by_machine |= own.is_by_machine;
+        }
+    }
+
+    /// Gives the incident another id, and returns it.
+    pub fn identify(&mut self, id: IncidentId) -> Option<Arc<Incident>> {
+        let Status::Firing(firing) = &mut self.status else { return None };
+        Arc::make_mut(&mut firing.incident).id = id;
+        Some(firing.incident.clone())
+    }
+
+    /// Records an acknowledgement that another replica took, if it is earlier than the known one. Returns true if it is.
+    pub fn merge_acknowledgement(&mut self, by: &Acknowledgement) -> bool {
+        let Status::Firing(firing) = &mut self.status else { return false };
+        let known = firing.incident.acknowledged.as_ref();
+        if known.is_some_and(|known| (known.at, &known.by) <= (by.at, &by.by)) {
+            return false;
+        }
+        Arc::make_mut(&mut firing.incident).acknowledged = Some(by.clone());
+        true
+    }
+
     /// Records that a person knows of the incident. Returns false if there is none, or if a person knew before.
     pub fn acknowledge(&mut self, by: Arc<str>, at: Timestamp) -> bool {
         let Status::Firing(firing) = &mut self.status else { return false };
@@ -248,14 +296,7 @@ impl Monitor {
         sight: &FieldSight<'_>,
         look: &mut Look<'_>,
     ) -> Option<Transition> {
-        if let Some(value) = sight.value {
-            if self.unit != sight.unit {
-                self.memory.convert(self.unit, sight.unit);
-                self.unit = sight.unit;
-            }
-            self.is_by_machine = sight.is_by_machine;
-            self.memory.push(condition, sight.observed_at, value, sight.stale_after);
-        }
+        self.remember(condition, sight);
         if let Some(ended) = self.end_with_hours(look) {
             return Some(ended);
         }
@@ -301,6 +342,17 @@ impl Monitor {
                 self.settle(Finding { level, since, held_from, at, evidence }, look)
             }
         }
+    }
+
+    /// Adds an observation to those that the condition needs.
+    fn remember(&mut self, condition: &FieldCondition, sight: &FieldSight<'_>) {
+        let Some(value) = sight.value else { return };
+        if self.unit != sight.unit {
+            self.memory.convert(self.unit, sight.unit);
+            self.unit = sight.unit;
+        }
+        self.is_by_machine = sight.is_by_machine;
+        self.memory.push(condition, sight.observed_at, value, sight.stale_after);
     }
 
     /// Counts an observation. Returns false for one that is late.

@@ -130,7 +130,11 @@ fn replay_fields(
 }
 
 fn subject(rule: &Arc<Rule>, source: &Source) -> Subject {
-    let key = SubjectKey { alert: rule.alert().name.clone(), source: Some(source.name.clone()) };
+    let key = SubjectKey {
+        alert: rule.alert().name.clone(),
+        source: Some(source.name.clone()),
+        replica: None,
+    };
     Subject::new(rule.clone(), key, source.title.clone())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::alert::{Incident, Notice, NoticeKey, SubjectKey};
+use crate::alert::{Acknowledged, Incident, Notice, NoticeKey, Silence, SubjectKey};
 use crate::data_lock::Holder;
 
 /// State of a rule on a subject, as the file has it.
@@ -29,6 +29,28 @@ pub struct Changes {
     pub notices: Vec<Arc<Notice>>,
     /// Notices that need not be sent any more. Applied after `notices`.
     pub done: Vec<NoticeKey>,
+    /// The part that only replicas have.
+    pub shared: SharedChanges,
+}
+
+/// Changes that only replicas have, which share a database.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SharedChanges {
+    /// Epochs of the leases by which the states and incidents of these sources were changed.
+    pub epochs: Vec<(Arc<str>, i64)>,
+    /// Silences that were set or ended by a command at this replica.
+    pub silences: Vec<Silence>,
+    /// Acknowledgements at this replica.
+    pub acknowledgements: Vec<Acknowledged>,
+    /// Sources that are handed over: once these changes are written, their leases can be released.
+    pub released: Vec<Arc<str>>,
+}
+
+impl SharedChanges {
+    /// Returns true if there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == SharedChanges::default()
+    }
 }
 
 /// Content of the file at the start.
@@ -66,11 +88,12 @@ pub enum Opened {
 impl Changes {
     /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
-        let Changes { states, incidents, silences, notices, done } = self;
+        let Changes { states, incidents, silences, notices, done, shared } = self;
         states.is_empty()
             && incidents.is_empty()
             && silences.is_empty()
             && notices.is_empty()
             && done.is_empty()
+            && shared.is_empty()
     }
 }

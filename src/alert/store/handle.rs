@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use super::changes::{Changes, Loaded, Opened};
 use super::health::{StoreFault, StoreHealth};
 use super::pending::Pending;
-use super::read::{IncidentsError, Reader, Reads};
+use super::read::{Find, IncidentsError, Reader, Reads, find_in_file};
+use super::shared::{SharedSettings, SharedThread, TenureChange};
 use super::thread::StoreThread;
 use crate::alert::{Incident, IncidentId, NoticeKey};
 use crate::data_lock::{DataLock, Holder};
@@ -45,6 +46,8 @@ pub struct StoreHandle {
     pub(super) shared: Arc<Shared>,
     wake: Sender<()>,
     reads: Reads,
+    /// True with a database that replicas share.
+    is_shared: bool,
 }
 
 /// State that the handles share with the thread.
@@ -54,6 +57,8 @@ pub(super) struct Shared {
     status: Mutex<Status>,
     /// True if a read has met damage.
     is_suspect: AtomicBool,
+    /// Changes of the sources that are held, with a database.
+    tenure: Mutex<Vec<TenureChange>>,
 }
 
 /// Changes that are not on the disk. The mutex is never held during a system call.
@@ -87,8 +92,26 @@ impl AlertStore {
         on_open: OnOpen,
         on_saved: OnSaved,
     ) -> io::Result<(AlertStore, StoreHandle)> {
-        let (handle, woken, reader) = StoreHandle::new(path);
+        let find = find_in_file(path.clone());
+        let (handle, woken, reader) = StoreHandle::new(path, find);
         let thread = StoreThread::new(Arc::clone(&handle.shared), woken, lock, on_open, on_saved);
+        let thread = OwnedThread::spawn(threads::ALERT_STORE, move |stop| thread.run(&stop))?;
+        let reader = OwnedThread::spawn(threads::ALERT_READS, move |stop| reader.run(&stop))?;
+        Ok((AlertStore { thread, reader }, handle))
+    }
+
+    /// Starts the threads with a database that replicas share. `find` reads past incidents, on the thread
+    /// `pw-alert-reads`; it waits for a bounded time.
+    ///
+    /// # Errors
+    /// A thread cannot be created.
+    pub fn start_shared(
+        settings: SharedSettings,
+        find: Find,
+    ) -> io::Result<(AlertStore, StoreHandle)> {
+        let (handle, woken, reader) = StoreHandle::new(PathBuf::new(), find);
+        let handle = StoreHandle { is_shared: true, ..handle };
+        let thread = SharedThread::new(Arc::clone(&handle.shared), woken, settings);
         let thread = OwnedThread::spawn(threads::ALERT_STORE, move |stop| thread.run(&stop))?;
         let reader = OwnedThread::spawn(threads::ALERT_READS, move |stop| reader.run(&stop))?;
         Ok((AlertStore { thread, reader }, handle))
@@ -114,16 +137,18 @@ impl AlertStore {
 
 impl StoreHandle {
     /// Returns a handle, the channel by which it wakes the thread that writes, and the thread that reads.
-    pub(super) fn new(path: PathBuf) -> (StoreHandle, Receiver<()>, Reader) {
+    pub(super) fn new(path: PathBuf, find: Find) -> (StoreHandle, Receiver<()>, Reader) {
         let (wake, woken) = bounded(1);
-        let (reads, reader) = Reads::new(path.clone());
+        let (reads, reader) = Reads::new(find);
         let shared = Shared {
             path,
             waiting: Mutex::default(),
             status: Mutex::default(),
             is_suspect: AtomicBool::new(false),
+            tenure: Mutex::default(),
         };
-        (StoreHandle { shared: Arc::new(shared), wake, reads }, woken, reader)
+        let shared = Arc::new(shared);
+        (StoreHandle { shared, wake, reads, is_shared: false }, woken, reader)
     }
 
     /// Adds changes to those that wait, and returns at once. Of changes with the same key the latest one wins.
@@ -159,9 +184,33 @@ impl StoreHandle {
         })
     }
 
+    /// Evaluates sources by leases of these epochs, once the rows of their former holders were read.
+    pub fn hold(&self, sources: Vec<(Arc<str>, i64)>) {
+        let changes = sources.into_iter().map(|(source, epoch)| TenureChange::Hold(source, epoch));
+        self.change_tenure(changes.collect());
+    }
+
+    /// Hands sources over. [`News::Flushed`](super::News::Flushed) follows.
+    pub fn release(&self, sources: Vec<Arc<str>>) {
+        self.change_tenure(sources.into_iter().map(TenureChange::Release).collect());
+    }
+
+    /// Stops to evaluate sources whose leases have ended, and forgets what waits of them.
+    pub fn lose(&self, sources: Vec<Arc<str>>) {
+        self.change_tenure(sources.into_iter().map(TenureChange::Lose).collect());
+    }
+
+    fn change_tenure(&self, changes: Vec<TenureChange>) {
+        lock(&self.shared.tenure).extend(changes);
+        self.wake();
+    }
+
     /// Waits until all changes that were added before are on the disk, for `longest` at most. Returns at once if the
-    /// disk has not taken earlier ones for that long.
+    /// disk has not taken earlier ones for that long, or with a database, for which no request waits.
     pub fn settle(&self, longest: Duration) {
+        if self.is_shared {
+            return;
+        }
         let deadline = Instant::now() + longest;
         let hangs =
             |since: Timestamp| wall_clock::now().duration_since(since).unsigned_abs() >= longest;
@@ -244,6 +293,16 @@ impl Shared {
         let Pending { notices, silences, .. } = &waiting.pending;
         loaded.notices.retain(|notice| !matches!(notices.get(&notice.key), Some(None)));
         loaded.silences.retain(|(alert, _)| !silences.contains_key(alert));
+    }
+
+    /// Takes the changes of the sources that are held.
+    pub(super) fn take_tenure(&self) -> Vec<TenureChange> {
+        mem::take(&mut *lock(&self.tenure))
+    }
+
+    /// Forgets what waits of sources whose leases have ended.
+    pub(super) fn forget(&self, sources: &[Arc<str>]) {
+        self.waiting().pending.forget(sources);
     }
 
     /// Returns the number of changes that wait.

@@ -64,7 +64,7 @@ pub(super) fn incidents(
 fn state(row: &Row<'_>) -> Result<(SubjectKey, SavedState), RowError> {
     let source: String = row.get(1)?;
     let source = Some(source).filter(|source| !source.is_empty()).map(Into::into);
-    let subject = SubjectKey { alert: row.get::<_, String>(0)?.into(), source };
+    let subject = SubjectKey { alert: row.get::<_, String>(0)?.into(), source, replica: None };
     let fingerprint = row.get::<_, i64>(2)?.cast_unsigned();
     Ok((subject, SavedState { fingerprint, state: row.get(3)? }))
 }

@@ -16,6 +16,8 @@
 //! | the file is one of another program, or of a later version | it is not changed: as a file that cannot be opened |
 //! | a row cannot be read | it is skipped, with one line in the log for each table |
 //!
+//! Replicas share a database in place of the file: see [`SharedStore`].
+//!
 //! A commit is synced (`synchronous = FULL`), so what was reported as saved survives `kill -9` and a power cut.
 
 mod changes;
@@ -24,17 +26,23 @@ mod handle;
 mod health;
 mod load;
 mod pending;
+pub(crate) mod postgres;
 mod prune;
 mod read;
 mod saved;
 mod schema;
+pub(in crate::alert) mod shared;
 mod thread;
 
-pub use changes::{Changes, Loaded, Opened, SavedState};
+pub use changes::{Changes, Loaded, Opened, SavedState, SharedChanges};
 pub use handle::{AlertStore, OnOpen, OnSaved, StoreHandle};
 pub use health::{StoreFault, StoreHealth};
 pub use prune::{MAX_ENDED, MAX_ENDED_OF_ALERT};
-pub use read::IncidentsError;
+pub use read::{Find, IncidentsError};
+pub use shared::{
+    CLAIM_GRACE, Claim, Exchange, Exchanged, News, SharedSettings, SharedStore, SharedStoreError,
+    TICK,
+};
 
 #[cfg(test)]
 mod tests;

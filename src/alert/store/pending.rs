@@ -1,12 +1,12 @@
 //! Changes that wait for the disk, merged by key: the latest one wins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::changes::{Changes, SavedState};
-use crate::alert::{Incident, IncidentId, Notice, NoticeKey, SubjectKey};
+use super::changes::{Changes, SavedState, SharedChanges};
+use crate::alert::{Acknowledgement, Incident, IncidentId, Notice, NoticeKey, Silence, SubjectKey};
 use crate::order;
 
 /// Most ended incidents that wait. The file keeps no more either.
@@ -23,12 +23,37 @@ pub(super) struct Pending {
     pub(super) silences: BTreeMap<Arc<str>, Option<Timestamp>>,
     /// `None` deletes a notice.
     pub(super) notices: BTreeMap<NoticeKey, Option<Arc<Notice>>>,
+    pub(super) shared: PendingShared,
+}
+
+/// The part of the changes that only replicas have.
+#[derive(Debug, Default)]
+pub(super) struct PendingShared {
+    /// Epochs by which the states of these sources were changed.
+    pub(super) epochs: BTreeMap<Arc<str>, i64>,
+    pub(super) silences: BTreeMap<Arc<str>, Silence>,
+    pub(super) acknowledgements: BTreeMap<IncidentId, Acknowledgement>,
+    pub(super) released: BTreeSet<Arc<str>>,
 }
 
 impl Pending {
     /// Adds later changes. Returns the number of changes that were discarded for want of room.
     pub(super) fn add(&mut self, changes: Changes) -> u64 {
-        let Changes { states, incidents, silences, notices, done } = changes;
+        let Changes { states, incidents, silences, notices, done, shared } = changes;
+        let SharedChanges { epochs, silences: set, acknowledgements, released } = shared;
+        for (source, epoch) in epochs {
+            let earlier = self.shared.epochs.insert(source.clone(), epoch);
+            // A state of an earlier lease would be refused.
+            if earlier.is_some_and(|earlier| earlier != epoch) {
+                self.states.retain(|key, _| key.source.as_ref() != Some(&source));
+            }
+        }
+        self.shared
+            .silences
+            .extend(set.into_iter().map(|silence| (silence.alert.clone(), silence)));
+        let acknowledgements = acknowledgements.into_iter().map(|known| (known.incident, known.by));
+        self.shared.acknowledgements.extend(acknowledgements);
+        self.shared.released.extend(released);
         self.states.extend(states);
         self.incidents.extend(incidents.into_iter().map(|incident| (incident.id, incident)));
         self.silences.extend(silences);
@@ -41,7 +66,20 @@ impl Pending {
     /// Adds changes that were taken earlier and could not be written. Returns the number of changes that were
     /// discarded for want of room.
     pub(super) fn put_back(&mut self, earlier: Pending) -> u64 {
-        let Pending { states, incidents, silences, notices } = earlier;
+        let Pending { mut states, incidents, silences, notices, shared } = earlier;
+        let PendingShared { epochs, silences: set, acknowledgements, released } = shared;
+        for (source, epoch) in epochs {
+            match self.shared.epochs.get(&source) {
+                Some(&later) if later != epoch => {
+                    states.retain(|key, _| key.source.as_ref() != Some(&source));
+                }
+                Some(_) => {}
+                None => drop(self.shared.epochs.insert(source, epoch)),
+            }
+        }
+        put_back(&mut self.shared.silences, set);
+        self.shared.acknowledgements.extend(acknowledgements);
+        self.shared.released.extend(released);
         put_back(&mut self.states, states);
         put_back(&mut self.incidents, incidents);
         put_back(&mut self.silences, silences);
@@ -51,7 +89,18 @@ impl Pending {
 
     /// Returns the number of changes.
     pub(super) fn len(&self) -> usize {
-        self.states.len() + self.incidents.len() + self.silences.len() + self.notices.len()
+        let PendingShared { epochs: _, silences, acknowledgements, released } = &self.shared;
+        let shared = silences.len() + acknowledgements.len() + released.len();
+        self.states.len() + self.incidents.len() + self.silences.len() + self.notices.len() + shared
+    }
+
+    /// Forgets the states of sources whose leases have ended, with the incidents that fire: those of the new holders are
+    /// later.
+    pub(super) fn forget(&mut self, sources: &[Arc<str>]) {
+        let is_lost = |key: &SubjectKey| key.source.as_ref().is_some_and(|of| sources.contains(of));
+        self.states.retain(|key, _| !is_lost(key));
+        self.incidents.retain(|_, open| open.ended.is_some() || !is_lost(&open.subject));
+        self.shared.epochs.retain(|source, _| !sources.contains(source));
     }
 
     /// Returns the notices that are saved by these changes.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
+use super::shared::SharedStoreError;
 use super::{load, schema};
 use crate::alert::{Incident, IncidentId};
 use crate::history::StoreError;
@@ -32,10 +33,26 @@ pub enum IncidentsError {
     /// The file cannot be read.
     #[error("the incidents cannot be read: {0}")]
     Store(#[from] StoreError),
+    /// The database cannot be read.
+    #[error("the incidents cannot be read: {0}")]
+    Database(SharedStoreError),
+}
+
+/// Reads at most a number of incidents of an alert, the latest fire first: those before an incident, or the latest ones.
+pub type Find =
+    Box<dyn Fn(&str, Option<IncidentId>, usize) -> Result<Vec<Incident>, IncidentsError> + Send>;
+
+/// Returns the read of a file.
+pub(super) fn find_in_file(path: PathBuf) -> Find {
+    // Opening takes less than a millisecond, and no idle connection has to be kept.
+    Box::new(move |alert, before, limit| {
+        let file = schema::open_to_read(&path)?;
+        Ok(load::incidents(&file, alert, before, limit)?)
+    })
 }
 
 /// Result of a read.
-type Found = Result<Vec<Incident>, StoreError>;
+type Found = Result<Vec<Incident>, IncidentsError>;
 
 /// A read to do, and the place for its result.
 struct Request {
@@ -64,17 +81,17 @@ pub(super) struct Reads {
 
 /// The thread `pw-alert-reads`.
 pub(super) struct Reader {
-    path: PathBuf,
+    find: Find,
     queue: Arc<Mutex<Queue>>,
     woken: Receiver<()>,
 }
 
 impl Reads {
     /// Returns a handle, and the thread to run.
-    pub(super) fn new(path: PathBuf) -> (Reads, Reader) {
+    pub(super) fn new(find: Find) -> (Reads, Reader) {
         let (wake, woken) = bounded(1);
         let queue = Arc::<Mutex<Queue>>::default();
-        (Reads { queue: queue.clone(), wake }, Reader { path, queue, woken })
+        (Reads { queue: queue.clone(), wake }, Reader { find, queue, woken })
     }
 
     /// Returns incidents of an alert, the latest fire first. Waits for [`MAX_WAIT`] at most.
@@ -100,7 +117,7 @@ impl Reads {
         let _ = self.wake.try_send(());
         // Without the signal, there is no result.
         let _ = is_done.recv_timeout(MAX_WAIT);
-        Ok(lock(&found).take().ok_or(IncidentsError::Slow)??)
+        lock(&found).take().ok_or(IncidentsError::Slow)?
     }
 }
 
@@ -128,9 +145,7 @@ impl Reader {
                 request
             };
             let Request { alert, before, limit, found, done, .. } = request;
-            // Opening takes less than a millisecond, and no idle connection has to be kept.
-            let incidents = schema::open_to_read(&self.path)
-                .and_then(|file| load::incidents(&file, &alert, before, limit));
+            let incidents = (self.find)(&alert, before, limit);
             *lock(&found) = Some(incidents);
             let _ = done.try_send(());
         }
@@ -147,7 +162,7 @@ mod tests {
 
     #[test]
     fn read_that_hangs_delays_one_handler_and_no_later_one() {
-        let (reads, reader) = Reads::new(PathBuf::new());
+        let (reads, reader) = Reads::new(find_in_file(PathBuf::new()));
         // A disk that hangs: the thread does not run.
         assert!(matches!(reads.incidents("leak", None, 9), Err(IncidentsError::Slow)));
         lock(&reader.queue).begun = Instant::now().checked_sub(MAX_WAIT);
@@ -158,7 +173,7 @@ mod tests {
     #[test]
     fn request_that_no_handler_waits_for_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
-        let (reads, reader) = Reads::new(folder.path().join("none.db"));
+        let (reads, reader) = Reads::new(find_in_file(folder.path().join("none.db")));
         assert!(matches!(reads.incidents("leak", None, 9), Err(IncidentsError::Slow)));
         let late = lock(&reader.queue).waiting[0].found.clone();
         reader.read_all();

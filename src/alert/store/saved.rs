@@ -19,6 +19,8 @@ use crate::units::Unit;
 struct SavedIncident {
     alert: String,
     source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica: Option<String>,
     title: String,
     field: Option<String>,
     severity: String,
@@ -31,7 +33,7 @@ struct SavedIncident {
     ended: Option<SavedEnd>,
 }
 
-deserialize_members!(SavedIncident { alert, source, title, field, severity, condition, since, fired_at, evidence, at_fire, acknowledged, ended } required { alert, title, severity, condition, since, fired_at });
+deserialize_members!(SavedIncident { alert, source, replica, title, field, severity, condition, since, fired_at, evidence, at_fire, acknowledged, ended } required { alert, title, severity, condition, since, fired_at });
 
 /// Numbers keep their digits.
 #[derive(Debug, Default, Serialize)]
@@ -122,6 +124,7 @@ fn saved_incident(incident: &Incident) -> SavedIncident {
     SavedIncident {
         alert: incident.subject.alert.to_string(),
         source: owned(incident.subject.source.as_ref()),
+        replica: owned(incident.subject.replica.as_ref()),
         title: incident.title.to_string(),
         field: owned(incident.field.as_ref()),
         severity: incident.severity.as_str().to_owned(),
@@ -151,7 +154,11 @@ fn incident_of(id: IncidentId, saved: SavedIncident) -> Result<Incident, String>
     };
     Ok(Incident {
         id,
-        subject: SubjectKey { alert: saved.alert.into(), source: saved.source.map(Into::into) },
+        subject: SubjectKey {
+            alert: saved.alert.into(),
+            source: saved.source.map(Into::into),
+            replica: saved.replica.map(Into::into),
+        },
         title: saved.title.into(),
         field: saved.field.map(Into::into),
         severity: saved
@@ -298,7 +305,7 @@ mod tests {
                     let (alert, source, title, condition) = texts;
                     Incident {
                         id,
-                        subject: SubjectKey { alert, source },
+                        subject: SubjectKey { alert, source, replica: None },
                         title,
                         field,
                         severity,

@@ -75,7 +75,7 @@ fn path(folder: &tempfile::TempDir) -> PathBuf {
 }
 
 fn key(alert: &str, source: Option<&str>) -> SubjectKey {
-    SubjectKey { alert: alert.into(), source: source.map(Into::into) }
+    SubjectKey { alert: alert.into(), source: source.map(Into::into), replica: None }
 }
 
 fn state(fingerprint: u64, state: &str) -> SavedState {
@@ -100,6 +100,7 @@ fn changes() -> Changes {
             Arc::new(notice(2, NoticeKind::Ended, 0, 7)),
         ],
         done: Vec::new(),
+        shared: SharedChanges::default(),
     }
 }
 

@@ -143,7 +143,8 @@ impl Database {
             let is_free = match &lease.holder {
                 None => true,
                 Some((_, holder)) => {
-                    replicas.get(holder).is_some_and(|replica| replica.ends_at <= now)
+                    let ended = replicas.get(holder).map(|replica| replica.ends_at <= now);
+                    ended.unwrap_or(lease.changed_at <= now - ttl)
                 }
             };
             if (is_free || lease.is_of(me)) && *since <= now - ttl {

@@ -1,13 +1,16 @@
 //! Leases against a simulated database: single faults with what must follow, and random schedules.
 
 mod database;
+mod plans;
 mod simulation;
+mod steps;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use simulation::{SOURCES, STEP, Simulation};
+use plans::SOURCES;
+use simulation::{STEP, Simulation};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -254,7 +257,11 @@ fn random_faults(seed: u64) {
                 let lost = simulation.random.usize(0..80);
                 simulation.promote(lost);
             }
-            13 => simulation.reconfigure(number, "s4"),
+            13 => {
+                let changes = ["s4", "s1", "-s6", "-s2", "*s8"];
+                let change = simulation.random.choice(changes).unwrap();
+                simulation.reconfigure(number, change);
+            }
             14 => simulation.reconfigure(number, ""),
             _ => simulation.request_poll(number, "s3"),
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::database::Database;
+use super::plans::{SOURCES, plan};
 use crate::cluster::*;
 use crate::kernel::clock::TimePoint;
 
@@ -15,24 +16,6 @@ const TICK: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_secs(2);
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(300);
-
-/// Configuration of all sources: twelve, three of which share a rate limit. `changed` has another interval.
-pub(super) fn plan(changed: &str) -> Plan {
-    let source = |number: usize| {
-        let name = format!("s{number}");
-        let limit = if number < 3 { "rate_limit = { group = \"g\", every = \"1s\" }" } else { "" };
-        let interval = if name == changed { "7s" } else { "5s" };
-        format!(
-            "[[source]]\nname = \"{name}\"\nkind = \"json\"\nurl = \"http://h/{number}\"\n\
-             interval = \"{interval}\"\ntimeout = \"2s\"\n{limit}\n[source.values.v]\n\
-             pointer = \"/v\"\n"
-        )
-    };
-    let text: String = (0..SOURCES).map(source).collect();
-    Plan::of(&crate::config::parse("p".as_ref(), &text, &|_| None).unwrap().sources)
-}
-
-pub(super) const SOURCES: usize = 12;
 
 /// A source that a replica polls.
 struct Polled {

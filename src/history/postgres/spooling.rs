@@ -11,10 +11,9 @@ use jiff::tz::TimeZone;
 
 use super::spool::Spool;
 use super::writer::{Record, ServerWriter};
-use crate::history::destination::{Destination, SharedEvents, Spooled, Written};
+use crate::history::destination::{Destination, SharedEvents, Written};
 use crate::history::entry::Entry;
 use crate::history::error::StoreError;
-use crate::history::fault::FaultKind;
 use crate::history::settings::Retention;
 use crate::store::Access;
 
@@ -53,7 +52,6 @@ pub(in crate::history) struct Spooling {
     attempted_at: Option<Instant>,
     has_zone: bool,
     events_at: Option<Instant>,
-    dropped: Arc<AtomicU64>,
 }
 
 impl Spooling {
@@ -80,7 +78,6 @@ impl Spooling {
             attempted_at: None,
             has_zone: false,
             events_at: None,
-            dropped: Arc::default(),
         })
     }
 
@@ -158,22 +155,6 @@ impl Spooling {
         result
     }
 
-    /// Returns why entries wait in the spool; `None` if the database takes them, one part after the other.
-    fn reason(&self, fault: Option<&StoreError>) -> Option<Spooled> {
-        if let Some(fault) = fault {
-            let (kind, reason) = (fault.into(), fault.to_string());
-            return Some(Spooled { kind, reason, has_failed: true });
-        }
-        if self.access.is_usable() {
-            return None;
-        }
-        let reason = match self.access.health().fault() {
-            Some(fault) => format!("the database: {}", fault.message),
-            None => "the database has not answered yet".to_owned(),
-        };
-        Some(Spooled { kind: FaultKind::Store, reason, has_failed: false })
-    }
-
     fn note_spooled(&self) {
         self.spooled.store(self.spool.len(), Ordering::Relaxed);
     }
@@ -198,29 +179,29 @@ impl Spooling {
 impl Destination for Spooling {
     fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError> {
         let all: Vec<&Entry> = entries.iter().collect();
-        let (mut written, mut rows, mut fault) = (0, 0, None);
-        if self.may_attempt() {
-            match self.write_all(&all, &mut written) {
-                Ok(added) => rows = added,
+        let (mut written, mut rows) = (0, 0);
+        let fault = match self.may_attempt() {
+            true => match self.write_all(&all, &mut written) {
+                Ok(added) => {
+                    rows = added;
+                    None
+                }
                 Err(error) => {
                     // What was sent last may be lost with the server that had it.
                     self.resends = !self.recent.is_empty();
-                    fault = Some(error);
+                    Some(error)
                 }
-            }
-        }
+            },
+            false => Some(StoreError::Away),
+        };
         self.remember(all[..written].iter().copied());
-        let left = &all[written..];
+        let (left, mut dropped) = (&all[written..], 0);
         if !left.is_empty() {
             let instance = self.access.instance().clone();
-            let dropped = self.spool.append(&instance, left.iter().copied())?;
-            self.dropped.fetch_add(dropped, Ordering::Relaxed);
+            dropped = self.spool.append(&instance, left.iter().copied())?;
             self.note_spooled();
         }
-        if fault.is_none() && self.spool.is_empty() {
-            return Ok(Written { rows, spooled: None });
-        }
-        Ok(Written { rows, spooled: self.reason(fault.as_ref()) })
+        Ok(Written { rows, spooled: fault, dropped })
     }
 
     fn has_backlog(&self) -> bool {

@@ -346,10 +346,12 @@ const STATE: &str = "SELECT id, source, field, unit, over_time, period, recorded
 /// Series of a source by field and unit.
 type KnownSeries = Vec<(Arc<str>, &'static str, Series)>;
 
+/// Series of a source by field and unit, each with its `recorded`.
+type RecordedSeries = Vec<(Arc<str>, &'static str, i64, Series)>;
+
 /// Reads the rows of [`STATE`].
 fn known_series(outcome: &Outcome) -> Result<BTreeMap<Arc<str>, KnownSeries>, StoreError> {
-    let mut sources: BTreeMap<Arc<str>, Vec<(Arc<str>, &'static str, i64, Series)>> =
-        BTreeMap::new();
+    let mut sources: BTreeMap<Arc<str>, RecordedSeries> = BTreeMap::new();
     for row in outcome.rows() {
         let (source, field, unit) = (row.text(1)?, row.text(2)?, row.text(3)?);
         let known_unit = Unit::from_recorded(unit);
@@ -381,7 +383,7 @@ fn known_series(outcome: &Outcome) -> Result<BTreeMap<Arc<str>, KnownSeries>, St
         let of_source = sources.entry(source.into()).or_default();
         of_source.push((field.into(), unit, row.i64(6)?, series));
     }
-    let mark = |series: Vec<(Arc<str>, &'static str, i64, Series)>| {
+    let mark = |series: RecordedSeries| {
         let current = |field: &Arc<str>| {
             let of_field = series.iter().filter(|other| other.0 == *field);
             of_field.map(|other| other.2).max().unwrap_or(0)

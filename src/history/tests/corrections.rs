@@ -35,7 +35,8 @@ fn values(fixture: &Fixture, field: &str, step: Step) -> Vec<Option<f64>> {
     points.map(|point| point.unwrap().value(over_time)).collect()
 }
 
-fn corrected_value_replaces_the_recorded_one_in_every_tier(fixture: Fixture) {
+fn corrected_value_replaces_the_recorded_one_in_every_tier(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let rows = [1.0, 9.0, 5.0];
     write(&mut writer, (0..).zip(rows).map(|(n, value)| level(START + n * 300, value)).collect());
@@ -47,7 +48,8 @@ fn corrected_value_replaces_the_recorded_one_in_every_tier(fixture: Fixture) {
     }
 }
 
-fn correction_of_a_rollup_without_all_its_observations_is_conservative(fixture: Fixture) {
+fn correction_of_a_rollup_without_all_its_observations_is_conservative(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let counter = |at, number| sample("rain_today", at, number, Unit::Millimetre);
     for n in 0..3_u8 {
@@ -68,7 +70,8 @@ fn correction_of_a_rollup_without_all_its_observations_is_conservative(fixture: 
     }
 }
 
-fn unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead(fixture: Fixture) {
+fn unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let unit = |fixture: &Fixture| {
         let window = window("level", START, START + DAY, Step::Raw);
@@ -87,7 +90,8 @@ fn unit_is_that_of_the_latest_record_even_after_a_clock_that_was_ahead(fixture: 
     }
 }
 
-fn change_of_the_aggregation_recomputes_the_rollups(fixture: Fixture) {
+fn change_of_the_aggregation_recomputes_the_rollups(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let with = |over_time, at, number| {
         let speed = sample("wind_speed", at, 2.0, Unit::MetrePerSecond);
@@ -143,7 +147,8 @@ fn direction_is_weighted_by_a_speed_that_is_recorded_later_or_corrected() {
     assert_eq!(mean(&fixture), Some(18.434_949));
 }
 
-fn period_of_a_field_applies_to_what_was_recorded_without_one(fixture: Fixture) {
+fn period_of_a_field_applies_to_what_was_recorded_without_one(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let rain = |n: i64| sample("rain", START + n * 600, 6.0, Unit::Millimetre);
     write(&mut writer, (1..=7).map(rain).collect());
@@ -153,7 +158,8 @@ fn period_of_a_field_applies_to_what_was_recorded_without_one(fixture: Fixture) 
     assert_eq!(values(&fixture, "rain", Step::Seconds(DAY)), [Some(6.0 + 7.0)]);
 }
 
-fn amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp(fixture: Fixture) {
+fn amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let rain = |at, number| sample("rain", at, number, Unit::Inch);
     // Every quarter of an hour; stamped midnight is the last amount of the day before.
@@ -169,7 +175,8 @@ fn amount_is_that_of_the_day_and_the_quarter_that_end_at_its_stamp(fixture: Fixt
     assert_eq!((raw.len(), raw[0].at, raw[95].at), (96, START, START + DAY - QUARTER));
 }
 
-fn window_that_cuts_steps_has_nothing_from_outside_of_it(fixture: Fixture) {
+fn window_that_cuts_steps_has_nothing_from_outside_of_it(store: Store) {
+    let fixture = Fixture::of(store);
     // 1 until the window, 2 in it, 3 from its end on.
     let (from, to) = (START + 10 * HOUR + 420, START + 5 * DAY + 3 * HOUR + 240);
     let number = |at: i64| 1.0 + f64::from(u8::from(at >= from)) + f64::from(u8::from(at >= to));
@@ -220,7 +227,8 @@ fn days_of_a_wrong_zone_are_recomputed_when_the_file_is_opened() {
     assert_eq!(days[0], (0.0, 23.0, 276.0, 23.0, 24));
 }
 
-fn refused_values_of_one_field_do_not_block_the_others(fixture: Fixture) {
+fn refused_values_of_one_field_do_not_block_the_others(store: Store) {
+    let fixture = Fixture::of(store);
     write(&mut fixture.either_writer(), vec![level(START, 1.0)]);
     fixture.execute(match fixture.server {
         None => {
@@ -236,7 +244,8 @@ fn refused_values_of_one_field_do_not_block_the_others(fixture: Fixture) {
     assert_eq!(write(&mut writer, vec![level(START + 180, 4.0)]), 1);
 }
 
-fn restored_or_older_answer_undoes_no_correction_but_fills_a_gap(fixture: Fixture) {
+fn restored_or_older_answer_undoes_no_correction_but_fills_a_gap(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let of = |at, number, corrects| Sample { corrects, ..level(at, number) };
     write(&mut writer, vec![of(START, 5.0, true)]);

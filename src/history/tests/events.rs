@@ -24,7 +24,8 @@ fn event_ids_continue_after_a_restart() {
     assert_eq!(event_page(&history, None, Some("well"), 10), []);
 }
 
-fn hidden_characters_in_stored_events_are_replaced(fixture: Fixture) {
+fn hidden_characters_in_stored_events_are_replaced(store: Store) {
+    let fixture = Fixture::of(store);
     let event = Event {
         at: moment(START),
         kind: EventKind::Stale,

@@ -143,40 +143,61 @@ fn observations() -> impl Strategy<Value = Vec<(i64, Numbers)>> {
     proptest::collection::vec((time, (number, speed)), 1..120)
 }
 
+/// What a test records and reads: observations, their kind, the time zone, the size of batches, and a window.
+type Recorded = (Vec<(i64, Numbers)>, Kind, &'static str, usize, (i64, i64));
+
+fn recorded() -> impl Strategy<Value = Recorded> {
+    (
+        observations(),
+        proptest::sample::select(&KINDS[..]),
+        proptest::sample::select(&ZONES[..]),
+        1..40_usize,
+        (0..4 * 24 * 60_i64, 1..4 * 24 * 60_i64),
+    )
+}
+
+fn check_totals(store: Store, (rows, kind, zone, batch, (from, length)): Recorded) {
+    // 2026-03-07T00:00:00Z; the clocks go forward in Los Angeles on the 8th. Lord Howe: 4 to 6 April.
+    let start = if zone == "Australia/Lord_Howe" { 1_775_174_400 } else { 1_772_841_600 };
+    let fixture = Fixture::of(store);
+    let zone = TimeZone::get(zone).unwrap();
+    let mut writer = fixture.writer_in(&zone);
+    let mut all = BTreeMap::new();
+    for rows in rows.chunks(batch) {
+        let entries = rows.iter().map(|&(at, numbers)| {
+            // A speed that was recorded stays with the direction if a correction has none.
+            let known: Option<Numbers> = all.get(&(start + at)).copied();
+            let speed = numbers.1.or(known.and_then(|(_, speed)| speed));
+            all.insert(start + at, (numbers.0, speed));
+            Entry::Samples(observed(kind, start + at, numbers))
+        });
+        let entries: Vec<Entry> = entries.collect();
+        writer.write(entries.iter()).unwrap();
+    }
+    let history = fixture.history_in(&zone);
+    let (day, whole) = (24 * 3600, (start - 2 * 24 * 3600, start + 6 * 24 * 3600));
+    let cut = (start + from * 60 - 37, start + (from + length) * 60 + 11);
+    for step in [60, 420, 900, 3600, 5400, day, 2 * day] {
+        check(kind, &all, &history, whole.0, whole.1, Step::Seconds(step));
+        check(kind, &all, &history, cut.0, cut.1, Step::Seconds(step));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn totals_of_any_step_equal_those_of_the_observations(
-        rows in observations(),
-        kind in proptest::sample::select(&KINDS[..]),
-        zone in proptest::sample::select(&ZONES[..]),
-        batch in 1..40_usize,
-        (from, length) in (0..4 * 24 * 60_i64, 1..4 * 24 * 60_i64),
-    ) {
-        // 2026-03-07T00:00:00Z; the clocks go forward in Los Angeles on the 8th. Lord Howe: 4 to 6 April.
-        let start = if zone == "Australia/Lord_Howe" { 1_775_174_400 } else { 1_772_841_600 };
-        let fixture = Fixture::new();
-        let zone = TimeZone::get(zone).unwrap();
-        let mut writer = Writer::open(&fixture.path, &zone, &[], || {}).unwrap();
-        let mut all = BTreeMap::new();
-        for rows in rows.chunks(batch) {
-            let entries = rows.iter().map(|&(at, numbers)| {
-                // A speed that was recorded stays with the direction if a correction has none.
-                let known: Option<Numbers> = all.get(&(start + at)).copied();
-                let speed = numbers.1.or(known.and_then(|(_, speed)| speed));
-                all.insert(start + at, (numbers.0, speed));
-                Entry::Samples(observed(kind, start + at, numbers))
-            });
-            let entries: Vec<Entry> = entries.collect();
-            writer.write(entries.iter()).unwrap();
-        }
-        let history = History::read_only(&fixture.path, zone);
-        let (day, whole) = (24 * 3600, (start - 2 * 24 * 3600, start + 6 * 24 * 3600));
-        let cut = (start + from * 60 - 37, start + (from + length) * 60 + 11);
-        for step in [60, 420, 900, 3600, 5400, day, 2 * day] {
-            check(kind, &all, &history, whole.0, whole.1, Step::Seconds(step));
-            check(kind, &all, &history, cut.0, cut.1, Step::Seconds(step));
-        }
+    fn totals_of_any_step_equal_those_of_the_observations(recorded in recorded()) {
+        check_totals(Store::File, recorded);
+    }
+}
+
+proptest! {
+    // Each takes a database of its own.
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn totals_of_any_step_equal_those_of_the_observations_on_postgres(recorded in recorded()) {
+        check_totals(Store::Server, recorded);
     }
 }

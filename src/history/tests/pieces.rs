@@ -4,6 +4,12 @@ use super::*;
 use crate::history::points::ROWS_PER_PIECE;
 use crate::history::pool::{Origin, ReaderPool};
 
+on_both_stores!(
+    many_rows_that_make_few_points_are_read_in_pieces,
+    observation_count_is_that_of_the_rows_that_a_step_merges,
+    events_of_a_rare_source_are_scanned_in_pieces,
+);
+
 /// Reads the points of a window piece by piece; returns them with the number of pieces.
 fn in_pieces(history: &History, window: Window) -> (Vec<Bucket>, usize) {
     let mut points = history.points(window).unwrap().unwrap();
@@ -21,12 +27,11 @@ fn in_pieces(history: &History, window: Window) -> (Vec<Bucket>, usize) {
     }
 }
 
-#[test]
-fn many_rows_that_make_few_points_are_read_in_pieces() {
+fn many_rows_that_make_few_points_are_read_in_pieces(store: Store) {
     const ROWS: i64 = 20_000;
-    let fixture = Fixture::new();
+    let fixture = Fixture::of(store);
     let samples = (0..ROWS).map(|n| level(START + n, n as f64)).collect();
-    fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let history = fixture.history();
     // Reading and merging a row are counted separately.
     let min_pieces = 2 * ROWS as usize / ROWS_PER_PIECE;
@@ -40,11 +45,10 @@ fn many_rows_that_make_few_points_are_read_in_pieces() {
     }
 }
 
-#[test]
-fn observation_count_is_that_of_the_rows_that_a_step_merges() {
-    let fixture = Fixture::new();
+fn observation_count_is_that_of_the_rows_that_a_step_merges(store: Store) {
+    let fixture = Fixture::of(store);
     let samples = (0..5_000).map(|n| level(START + n, 1.0)).collect();
-    fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let history = fixture.history();
     for (step, expected) in [
         (Step::Seconds(7), 5_000),
@@ -82,10 +86,9 @@ fn worker_without_a_free_reader_retries_and_gives_up_after_its_wait() {
     assert!(wait.try_borrow(&readers).unwrap().is_some());
 }
 
-#[test]
-fn events_of_a_rare_source_are_scanned_in_pieces() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn events_of_a_rare_source_are_scanned_in_pieces(store: Store) {
+    let fixture = Fixture::of(store);
+    let mut writer = fixture.either_writer();
     let event = |id: i64, source: &str| {
         let (at, kind, detail) = (moment(START + id), EventKind::Stale, "".into());
         let event = Event { at, kind, source: Some(source.into()), detail };

@@ -2,6 +2,8 @@
 
 use super::*;
 
+on_both_stores!(first_day_is_read_once_retention_has_left_nothing_finer_of_it,);
+
 #[test]
 fn old_rows_are_pruned_tier_by_tier() {
     let fixture = Fixture::new();
@@ -83,17 +85,16 @@ fn clock_that_is_years_ahead_deletes_only_as_many_days_as_it_records() {
     assert_eq!((size("raw"), size("quarter"), size("day")), (60 * 24, 60 * 24, 60));
 }
 
-#[test]
-fn first_day_is_read_once_retention_has_left_nothing_finer_of_it() {
-    let fixture = Fixture::new();
-    let mut writer = fixture.writer();
+fn first_day_is_read_once_retention_has_left_nothing_finer_of_it(store: Store) {
+    let fixture = Fixture::of(store);
+    let mut writer = fixture.either_writer();
     let samples = (0..288 * 3).map(|n| level(START + n * 300, 1.0)).collect();
     writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
     // Two hours more than the first day, of this zone.
     let pruned = START + 26 * 3600;
     let sql =
         format!("DELETE FROM raw WHERE at < {pruned}; DELETE FROM quarter WHERE at < {pruned}");
-    Connection::open(&fixture.path).unwrap().execute_batch(&sql).unwrap();
+    fixture.execute(&sql);
     let day = window("level", START, START + 86_400, Step::Seconds(3600));
     let found = points(&fixture.history(), day);
     assert_eq!(found.iter().map(|point| point.count).collect::<Vec<_>>(), [288]);

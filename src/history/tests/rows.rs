@@ -15,7 +15,8 @@ fn numbers(bucket: &Bucket) -> (i64, [f64; 4], u64) {
     (bucket.at, [bucket.min, bucket.max, bucket.sum, bucket.last], bucket.count)
 }
 
-fn observations_are_read_back_in_every_tier(fixture: Fixture) {
+fn observations_are_read_back_in_every_tier(store: Store) {
+    let fixture = Fixture::of(store);
     let samples: Vec<Sample> =
         (0..3 * 288).map(|n| level(START + n * 300, (n % 288) as f64)).collect();
     let entry = Entry::Samples(samples);
@@ -43,7 +44,8 @@ fn observations_are_read_back_in_every_tier(fixture: Fixture) {
     assert!(none.is_none());
 }
 
-fn late_observation_is_added_to_its_quarter(fixture: Fixture) {
+fn late_observation_is_added_to_its_quarter(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     for (at, value) in [(600, 6.0), (0, 2.0), (300, 4.0)] {
         writer.write([&Entry::Samples(vec![level(START + at, value)])].into_iter()).unwrap();
@@ -54,7 +56,8 @@ fn late_observation_is_added_to_its_quarter(fixture: Fixture) {
     assert_eq!(numbers, [(START, [2.0, 6.0, 12.0, 6.0], 3)]);
 }
 
-fn earlier_rows_are_converted_after_a_change_of_units(fixture: Fixture) {
+fn earlier_rows_are_converted_after_a_change_of_units(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let inches = (0..20).map(|n| sample("depth", START + n * 300, 10.0, Unit::Inch));
     let centimetres = (20..40).map(|n| sample("depth", START + n * 300, 25.0, Unit::Centimetre));
@@ -96,7 +99,8 @@ fn unit_of_points_is_that_of_the_latest_observation() {
     }
 }
 
-fn rows_of_another_quantity_are_read_separately(fixture: Fixture) {
+fn rows_of_another_quantity_are_read_separately(store: Store) {
+    let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     for (n, unit) in [Unit::Percent, Unit::Inch, Unit::Centimetre].into_iter().enumerate() {
         let sample = sample("level", START + n as i64 * 300, 10.0, unit);
@@ -114,7 +118,8 @@ fn rows_of_another_quantity_are_read_separately(fixture: Fixture) {
     assert!(points.next_quantity().is_none());
 }
 
-fn days_are_recomputed_when_the_time_zone_changes(fixture: Fixture) {
+fn days_are_recomputed_when_the_time_zone_changes(store: Store) {
+    let fixture = Fixture::of(store);
     let samples = (0..96).map(|n| level(START + n * 1800, n as f64)).collect();
     fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
     let days = |zone: &str| {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::attempt::Attempts;
+use crate::alert::store::Claim;
 use crate::alert::{Notice, NoticeKey};
 use crate::kernel::clock::Clock;
 use crate::notify::delivery::{Delivery, DeliveryError, DeliveryFault};
@@ -29,6 +30,7 @@ pub struct CourierHandle {
 struct Shared {
     channel: Arc<str>,
     clock: Clock,
+    claim: Claim,
     state: Mutex<State>,
     woken: Receiver<()>,
 }
@@ -77,7 +79,12 @@ pub enum TestError {
 
 impl CourierHandle {
     /// Returns a handle to a channel without a thread.
-    pub(super) fn new(channel: Arc<str>, outbox: OutboxSettings, clock: Clock) -> CourierHandle {
+    pub(super) fn new(
+        channel: Arc<str>,
+        outbox: OutboxSettings,
+        clock: Clock,
+        claim: Claim,
+    ) -> CourierHandle {
         let (wake, woken) = bounded(1);
         let state = State {
             outbox: Outbox::new(outbox, fastrand::Rng::new()),
@@ -86,7 +93,7 @@ impl CourierHandle {
             dropped: 0,
             is_running: false,
         };
-        let shared = Shared { channel, clock, state: Mutex::new(state), woken };
+        let shared = Shared { channel, clock, claim, state: Mutex::new(state), woken };
         CourierHandle { shared: Arc::new(shared), wake }
     }
 
@@ -136,6 +143,16 @@ impl CourierHandle {
         let own = keys.iter().filter(|key| key.channel == self.shared.channel);
         self.shared.lock().outbox.saved(own);
         self.wake();
+    }
+
+    /// Returns the notices that were saved and are not sent, by which the database is asked whether they are still ours.
+    pub fn claimed(&self) -> Vec<NoticeKey> {
+        self.shared.lock().outbox.claimed()
+    }
+
+    /// Removes notices that another replica sends. Ignores those of other channels.
+    pub fn taken(&self, keys: &[NoticeKey]) {
+        self.shared.lock().outbox.taken(&keys.iter().collect());
     }
 
     /// Returns the notices that are not sent yet, to save them in a new file.
@@ -207,7 +224,8 @@ impl CourierHandle {
         self.wake();
     }
 
-    fn wake(&self) {
+    /// Lets the thread look at the outbox: the claim was extended.
+    pub fn wake(&self) {
         // If it is full, the thread has not received the previous wake-up yet.
         let _ = self.wake.try_send(());
     }
@@ -256,6 +274,7 @@ impl Inbox {
     pub(super) fn next(&self) -> Turn {
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
+        state.outbox.claim(self.shared.claim.end());
         Turn {
             renewal: state.renewal.take(),
             next: state.outbox.next(now),

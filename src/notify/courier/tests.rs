@@ -75,7 +75,7 @@ fn start_over(deliver: Box<dyn Deliver>, clock: Clock) -> Running {
     let on_done = Box::new(move |keys| {
         let _ = send.send(keys);
     });
-    let mut courier = Courier::new("phone".into(), OUTBOX, clock);
+    let mut courier = Courier::new("phone".into(), OUTBOX, clock, Claim::unlimited());
     assert!(!courier.is_running());
     courier.run(1, OUTBOX, deliver, AMPLE, on_done).unwrap();
     Running { handle: courier.handle(), courier, attempted: crossbeam_channel::never(), done }
@@ -271,7 +271,8 @@ fn tests_in_a_loop_hold_up_no_message() {
 #[test]
 fn courier_whose_thread_has_ended_keeps_its_messages_and_gets_another_thread() {
     let (deliver, attempted) = fake(Vec::new());
-    let mut courier = Courier::new("phone".into(), OUTBOX, fake_clock().clock());
+    let mut courier =
+        Courier::new("phone".into(), OUTBOX, fake_clock().clock(), Claim::unlimited());
     let handle = courier.handle();
     handle.restore([fired(1)]);
     // A defect: the thread ends while a message is in flight.

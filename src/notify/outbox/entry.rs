@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::rejection::Rejection;
+use crate::alert::store::CLAIM_GRACE;
 use crate::alert::{Notice, NoticeKey, NoticeKind};
 use crate::config::Severity;
 use crate::kernel::clock::TimePoint;
@@ -37,9 +38,9 @@ impl Entry {
     }
 
     /// Returns the time until it can be sent: zero if it can.
-    pub(super) fn wait(&self, now: TimePoint) -> Duration {
+    pub(super) fn wait(&self, now: TimePoint, claimed_until: Option<Duration>) -> Duration {
         let rejected = self.rejection.map_or(Duration::ZERO, |rejection| rejection.wait(now));
-        self.until_due(now).max(self.until_unsaved(now)).max(rejected)
+        self.until_due(now).max(self.until_claimed(now, claimed_until)).max(rejected)
     }
 
     /// Returns the time for which it has been due in this process. By a clock that was set back, it is not due yet, and
@@ -62,11 +63,14 @@ impl Entry {
         by_wall.min((self.pushed_at + deferral).saturating_sub(now.boot))
     }
 
-    /// Returns the time until it is sent without being saved.
-    fn until_unsaved(&self, now: TimePoint) -> Duration {
-        match self.is_saved {
-            true => Duration::ZERO,
-            false => (self.pushed_at + UNSAVED_AFTER).saturating_sub(now.boot),
+    /// Returns the time until this process may send it: it is saved and claimed, or has waited for that for long enough.
+    fn until_claimed(&self, now: TimePoint, claimed_until: Option<Duration>) -> Duration {
+        if !self.is_saved {
+            return (self.pushed_at + UNSAVED_AFTER).saturating_sub(now.boot);
+        }
+        match claimed_until {
+            Some(end) if now.boot >= end => (end + CLAIM_GRACE).saturating_sub(now.boot),
+            Some(_) | None => Duration::ZERO,
         }
     }
 

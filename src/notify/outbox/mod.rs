@@ -11,6 +11,7 @@
 //! | rule | |
 //! | --- | --- |
 //! | save first | a notice is sent once it is on the disk, or [`UNSAVED_AFTER`] after it was pushed |
+//! | claim | of replicas that share a database, the one that claims a notice sends it: one that was saved waits while the claim has ended, for [`CLAIM_GRACE`](crate::alert::store::CLAIM_GRACE) at most |
 //! | join | notices that become due within `group_wait` of the first one are one message; so are those that become due during a backoff, or while the quota is used up |
 //! | supersede | of one incident, a fire that waits replaces its reminders, an end replaces reminders, and a reminder replaces earlier ones; a fire and its end are sent together |
 //! | old reminders | are dropped when they could be sent more than [`MAX_REMINDER_AGE`] late |
@@ -20,6 +21,11 @@
 //! | quota | at most `max_per_hour` messages in any hour, and as many again with fires of critical alarms |
 //! | bound | at most [`MAX_WAITING`] notices; reminders are dropped first, then incidents that have ended, then the oldest |
 //!
+//! # Replicas
+//! Joining, quotas, backoffs and what is set aside are of one replica: notices of sources of two replicas are
+//! two messages, and each may use up `max_per_hour`. An end may be sent before the fire of its incident, if a replica
+//! ended with the fire unsent and another one adopts it than the one that has the source now.
+//!
 //! # Clocks
 //! Notices are due by the wall clock, which may be set. A notice is therefore also due once the time by which
 //! it was deferred has passed since boot, which is [`MAX_DEFERRAL`] at most: a clock that is set back by a
@@ -27,6 +33,7 @@
 
 mod aside;
 mod backoff;
+mod claims;
 mod entry;
 mod limit;
 mod merge;
@@ -100,6 +107,8 @@ pub enum Failed {
 #[derive(Debug)]
 pub struct Outbox {
     settings: OutboxSettings,
+    /// Time since boot up to which saved notices may be sent; `None`: always.
+    claimed_until: Option<Duration>,
     /// Notices to send, in the order in which they were pushed.
     waiting: Vec<Entry>,
     /// Notices of the message that is being sent.
@@ -131,6 +140,7 @@ impl Outbox {
     pub fn new(settings: OutboxSettings, random: fastrand::Rng) -> Outbox {
         Outbox {
             settings,
+            claimed_until: None,
             waiting: Vec::new(),
             in_flight: Vec::new(),
             most_incidents: None,
@@ -367,7 +377,8 @@ impl Outbox {
         let wait = |entry: &Entry| {
             let key = &entry.notice.key;
             let fire = fires.get(&key.incident).filter(|_| key.kind == NoticeKind::Ended);
-            fire.map_or(Duration::ZERO, |fire| fire.wait(now)).max(entry.wait(now))
+            let until = self.claimed_until;
+            fire.map_or(Duration::ZERO, |fire| fire.wait(now, until)).max(entry.wait(now, until))
         };
         self.waiting.iter().map(wait).collect()
     }

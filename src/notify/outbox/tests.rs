@@ -312,3 +312,39 @@ fn message_that_some_receivers_do_not_take_is_done_and_its_failure_is_shown() {
     outbox.sent(t(20));
     assert_eq!(outbox.status(t(20)).last_error, None);
 }
+
+#[test]
+fn saved_notice_waits_while_its_claim_has_ended_and_not_for_ever() {
+    let mut outbox = outbox(0, 60);
+    let boot = |seconds: i64| Some(t(seconds).boot);
+    restore(&mut outbox, 0, &[(1, Fired, 0)]);
+    outbox.claim(boot(0));
+    assert_eq!(next(&mut outbox, 0).unwrap().unwrap_err(), 300);
+    // One that is made meanwhile, and cannot be saved.
+    outbox.push([Arc::new(notice(2, Fired, 0, 10))], t(10));
+    assert_eq!(content(&send(&mut outbox, 12)), [(2, Fired, 0)]);
+    outbox.sent(t(12));
+    assert_eq!(next(&mut outbox, 299).unwrap().unwrap_err(), 1);
+    // The database answers: the claim holds on.
+    outbox.claim(boot(307));
+    assert_eq!(content(&send(&mut outbox, 299)), [(1, Fired, 0)]);
+    outbox.failed(error(DeliveryFault::Transient), t(299));
+    // It does not: late is better than never.
+    outbox.claim(boot(320));
+    assert_eq!(next(&mut outbox, 400).unwrap().unwrap_err(), 220);
+    assert_eq!(content(&send(&mut outbox, 620)), [(1, Fired, 0)]);
+}
+
+#[test]
+fn notice_that_another_replica_sends_is_removed_and_not_deleted() {
+    let mut outbox = outbox(0, 60);
+    restore(&mut outbox, 0, &[(1, Fired, 0), (2, Fired, 0)]);
+    outbox.push([Arc::new(notice(3, Fired, 0, 0))], t(0));
+    let keys: Vec<_> = outbox.claimed().into_iter().map(|key| key.incident.0).collect();
+    assert_eq!(keys, [1, 2], "the other one is not saved");
+    let taken = notice(1, Fired, 0, 0).key;
+    outbox.taken(&[&taken].into_iter().collect());
+    assert_eq!(content(&send(&mut outbox, 2)), [(2, Fired, 0), (3, Fired, 0)]);
+    outbox.sent(t(2));
+    assert_eq!(outbox.take_done().len(), 2);
+}

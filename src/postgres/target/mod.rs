@@ -123,6 +123,13 @@ impl Target {
             .then(|| self.root_certificates.clone().unwrap_or(RootCertificates::System))
     }
 
+    /// Resolves a relative path of `sslrootcert` against this folder.
+    pub fn resolve_paths(&mut self, folder: &Path) {
+        if let Some(RootCertificates::File(path)) = &mut self.root_certificates {
+            *path = folder.join(&*path);
+        }
+    }
+
     /// Returns the name of the database.
     pub fn database(&self) -> &str {
         &self.database

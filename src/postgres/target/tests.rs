@@ -79,6 +79,8 @@ fn wrong_urls_are_refused_without_their_secrets() {
         ("postgresql://a:s3cret@h1,h2:65536/b", "the port of host 2"),
         ("postgresql://a:s3cret@h:0/b", "the port of host 1"),
         ("postgresql://a:s3cret/x@h/b", "names no user"),
+        ("postgresql://a:x?s3cret=y@h/b", "names no user"),
+        ("postgresql://a:x?s3cret@h/b", "has no value"),
         ("postgresql://a:s3cret%@h/b", "the password of the URL has a wrong escape"),
         ("postgresql://a:s3cret%ff@h/b", "the password of the URL has a wrong escape"),
         ("postgresql://a:s3cret%00@h/b", "the password of the URL contains the character NUL"),
@@ -106,6 +108,16 @@ fn target_shows_its_password_nowhere() {
     target.set_password("0ther".to_owned());
     assert!(target.has_password());
     assert!(!format!("{target} {target:?}").contains("0ther"));
+}
+
+#[test]
+fn relative_path_of_certificates_starts_at_the_folder() {
+    let mut target = Target::parse("postgresql://a@db/b?sslrootcert=ca.pem").unwrap();
+    target.resolve_paths(Path::new("/etc/pumphouse"));
+    let expected = Some(RootCertificates::File("/etc/pumphouse/ca.pem".into()));
+    assert_eq!(target.root_certificates(), expected);
+    target.resolve_paths(Path::new("/other"));
+    assert_eq!(target.root_certificates(), expected);
 }
 
 #[test]

@@ -65,7 +65,10 @@ pub(super) fn parse(url: &str) -> Result<Target, TargetError> {
     parts.set_hosts(hosts)?;
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         let (name, value) = parameter.split_once('=').ok_or(TargetError::NoValue)?;
-        parts.set(&decode(name, "a parameter")?, decode(value, "a parameter")?)?;
+        let set = parts.set(&decode(name, "a parameter")?, decode(value, "a parameter")?);
+        // Behind a `?` in a password, which should be %3F, the name would be the rest of it.
+        let is_cut = parts.user.is_none() && query.contains('@');
+        set.map_err(|error| if is_cut { TargetError::NoUser } else { error })?;
     }
     parts.target()
 }

@@ -131,7 +131,8 @@ fn messages_at_the_start_that_are_malformed_or_endless_are_refused() {
 #[test]
 fn server_without_the_password_is_refused() {
     // Each plays the server's part after the client's first message of SCRAM.
-    let authentications: [(fn(&str) -> Vec<Vec<u8>>, &str); 4] = [
+    type Answers = fn(&str) -> Vec<Vec<u8>>;
+    let authentications: [(Answers, &str); 4] = [
         (|nonce| vec![sasl(11, nonce), sasl(12, "v=AAAA")], "could not prove"),
         (|nonce| vec![sasl(11, nonce), sasl(12, "e=other-error")], "malformed"),
         (|nonce| vec![sasl(11, nonce), message(b'R', &[0; 4])], "does not fit"),

@@ -7,11 +7,7 @@ use hostile::postgres::{Pooler, Postgres};
 use crate::postgres::fixture::{self, connect, deadline};
 use crate::postgres::{Connection, Limits, Param, Statement, Target};
 
-const LIMITS: Limits = Limits {
-    statement: Duration::from_secs(50),
-    lock: Duration::from_secs(50),
-    idle: Duration::from_secs(50),
-};
+const LIMITS: Limits = Limits::all(Duration::from_secs(50));
 
 fn add(connection: &mut Connection, name: &str) {
     let params = [Param::Text(name)];

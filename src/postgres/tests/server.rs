@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use crate::postgres::fixture::{self, connect, deadline};
-use crate::postgres::{Limits, Param, PostgresError, Statement, Target};
+use crate::postgres::fixture::{self, deadline};
+use crate::postgres::{Limits, Param, PostgresError, Statement};
 
-const LIMITS: Limits = Limits {
-    statement: Duration::from_secs(30),
-    lock: Duration::from_secs(30),
-    idle: Duration::from_secs(30),
-};
+const LIMITS: Limits = Limits::all(Duration::from_secs(50));
 
 #[test]
 fn values_of_each_type_return_as_they_were_sent() {
@@ -34,7 +30,7 @@ fn values_of_each_type_return_as_they_were_sent() {
         Param::ByteArrays(&[&bytes, &[]]),
         Param::OptionalByteArrays(&[None, Some(&bytes)]),
         Param::I64s(&[]),
-        Param::Null,
+        Param::optional(None, Param::I64),
     ];
     let sql =
         "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::bigint";

@@ -7,11 +7,7 @@ use crate::postgres::fixture::{self, Database, deadline};
 use crate::postgres::{Connection, Limits, PostgresError, Statement};
 
 /// Limits that no working server reaches.
-const LONG: Limits = Limits {
-    statement: Duration::from_secs(60),
-    lock: Duration::from_secs(60),
-    idle: Duration::from_secs(60),
-};
+const LONG: Limits = Limits::all(Duration::from_secs(60));
 
 const SHORT: Duration = Duration::from_millis(50);
 

@@ -5,9 +5,12 @@
 //!                 └────► file (pw-alert-store) ──► channels: a notice is on the disk
 //! ```
 //!
+//! Replicas share a database in place of the file: see `replicas`.
+//!
 //! The file is opened once there is a rule, or if an earlier run has left it: a server without alerts writes none.
 
 mod conditions;
+pub(super) mod replicas;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -17,8 +20,9 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 
 use self::conditions::Conditions;
+pub(super) use self::replicas::Replicated;
 use crate::admin::AlertsHolder;
-use crate::alert::store::{AlertStore, Changes, Loaded, Opened, StoreHandle};
+use crate::alert::store::{AlertStore, Changes, Claim, Loaded, Opened, StoreHandle};
 use crate::alert::{
     self, AlertEngine, AlertHeartbeat, AlertSender, AlertsHandle, Outputs, PastError,
     RecordedWindows,
@@ -59,6 +63,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) start: &'a Start,
     pub(super) tls: ClientTls,
     pub(super) lock: Arc<DataLock>,
+    /// The database that replicas share, in place of the file.
+    pub(super) replicated: Option<Replicated>,
 }
 
 /// The running parts of the alerts.
@@ -87,19 +93,26 @@ impl Alerts {
     /// # Errors
     /// A thread cannot be created.
     pub(super) fn start(config: &Config, around: Surroundings<'_>) -> io::Result<Alerts> {
-        let Surroundings { board, history, change_sender, certificates, start, tls, lock } = around;
+        let Surroundings { board, history, change_sender, certificates, start, .. } = around;
+        let (tls, lock, replicated) = (around.tls, around.lock, around.replicated);
         let late_store = LateStore::default();
         let resolver = ThreadedResolver::system();
         let late_alerts = LateAlerts::default();
         let context = context(config, &tls, &resolver, &late_alerts);
         let clock = Clock::system();
+        let claim = match &replicated {
+            Some(_) => Claim::until(clock.now().boot),
+            None => Claim::unlimited(),
+        };
+        let replica = replicated.as_ref().map(|of| of.replica.clone());
         let done_store = late_store.clone();
         let done = Arc::new(move |done| {
             if let Some(store) = done_store.get() {
                 store.save(Changes { done, ..Changes::default() });
             }
         });
-        let notifier = Notifier::start(&config.channels, &context, done, clock.clone())?;
+        let notifier =
+            Notifier::start(&config.channels, &context, done, clock.clone(), claim.clone())?;
         let channels = notifier.handle();
         let conditions = Conditions {
             history,
@@ -119,8 +132,15 @@ impl Alerts {
             server: Box::new(move |condition| conditions.state(condition, wall_clock::now())),
         };
         let past = past_of(&late_store);
-        let (engine, handle, age) =
-            AlertEngine::start(alert::Settings::from(config), board, start, clock, outputs, past)?;
+        let (engine, handle, age) = AlertEngine::start(
+            alert::Settings::from(config),
+            replica,
+            board,
+            start,
+            clock.clone(),
+            outputs,
+            past,
+        )?;
         // It is set once, before the file is opened.
         let _ = late_alerts.set(handle.clone());
         let settling = late_store.clone();
@@ -145,7 +165,12 @@ impl Alerts {
             resolver,
             late_alerts,
         };
-        if !config.alerts.is_empty() || config.alert_file.exists() {
+        if let Some(replicated) = replicated {
+            let (engine, channels) = (alerts.engine.sender(), alerts.notifier.handle());
+            let late_store = &alerts.late_store;
+            let store = replicas::start(replicated, engine, channels, late_store, claim, clock)?;
+            alerts.store = Some(store);
+        } else if !config.alerts.is_empty() || config.alert_file.exists() {
             alerts.open_store(config)?;
         }
         if alerts.store.is_none() {
@@ -232,6 +257,11 @@ impl Alerts {
     /// Returns the handle for the threads that read recorded observations.
     pub(super) fn sender(&self) -> AlertSender {
         self.engine.sender()
+    }
+
+    /// Returns the store, whose tenure the leases change; `None` if there is none yet.
+    pub(super) fn store(&self) -> Option<StoreHandle> {
+        self.late_store.get().cloned()
     }
 
     /// Returns the age of the latest pass of the rules.

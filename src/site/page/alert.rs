@@ -152,7 +152,7 @@ fn row(view: &View<'_>, alert: &AlertView, subject: &SubjectView) -> Markup {
     // The only source is answered by the buttons of the alert.
     let is_open = is_open(subject) && alert.subjects.len() > 1;
     html! {
-        tr data-key={ (source.unwrap_or("-")) } data-state=(subject.state.as_str()) {
+        tr data-key={ (source.or(subject.key.replica.as_deref()).unwrap_or("-")) } data-state=(subject.state.as_str()) {
             th scope="row" {
                 @match (source, title) {
                     (Some(source), Some(title)) if view.snapshot.sources.get(source).is_some() => {

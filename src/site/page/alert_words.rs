@@ -64,12 +64,12 @@ pub(super) fn measured(evidence: &Evidence) -> Option<String> {
     Some(format!("{value}{}", suffix(evidence.unit)))
 }
 
-/// Returns the title of the source of a subject; `None` for the server.
+/// Returns the title of the source of a subject, or the name of the replica; `None` for the only server.
 pub(super) fn subject_title<'a>(
     subject: &'a SubjectView,
     sources: &'a SourceViews,
 ) -> Option<&'a str> {
-    let name = subject.key.source.as_deref()?;
+    let Some(name) = subject.key.source.as_deref() else { return subject.key.replica.as_deref() };
     Some(sources.get(name).map_or(name, |source| &*source.title))
 }
 

@@ -110,7 +110,7 @@ fn source_that_is_not_held_is_never_polled() {
     let theirs = held.stats(1);
     assert_eq!((polls(&theirs), theirs.phase().0), (0, Phase::Elsewhere));
     assert!(!theirs.is_held() && theirs.heartbeat_age() < theirs.heartbeat_bound());
-    assert_eq!(held.stats(0).phase().0 == Phase::Elsewhere, false);
+    assert_ne!(held.stats(0).phase().0, Phase::Elsewhere);
     assert_eq!(reader.load().sources[1].state, State::Waiting);
 }
 

@@ -9,6 +9,7 @@ pub mod canary;
 pub mod certificates;
 pub mod churn;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod dense_history;
 pub mod flood;

@@ -1,6 +1,7 @@
 //! Sessions and device cookies at several replicas.
 
 use super::*;
+use crate::data_lock::DataLock;
 
 impl Cluster {
     fn sign_in(&self, place: usize) -> String {
@@ -214,6 +215,37 @@ fn replica_goes_on_with_the_keys_that_it_has_and_a_new_database_takes_them() {
     cluster.restart(0, restricted());
     cluster.exchange();
     assert_eq!([cluster.accept(&ended), cluster.accept(&valid)], [[false; 2], [true; 2]]);
+}
+
+#[test]
+fn sign_out_that_was_only_stored_in_the_file_is_sent_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sessions.json");
+    let mut database = Database::default();
+    let start = || {
+        let gate = Gate::with_sessions_of(rules(restricted()), &path, &DataLock::none()).unwrap();
+        let writer = gate.write_sessions_to(&path, &Arc::new(DataLock::none()), 8).unwrap();
+        (gate, writer)
+    };
+    let exchange = |gate: &Gate, database: &mut Database| {
+        let sent = gate.take_outgoing();
+        gate.apply(&sent, &database.run(instance(0), &sent, 1));
+        sent
+    };
+    let (gate, writer) = start();
+    exchange(&gate, &mut database);
+    let session = gate.sign_in(&gate.active_rules(), &request("", HOME), "anna", "right").unwrap();
+    let cookie = format!("{SESSION_COOKIE}1={}", session.session.expose());
+    let (_, outcome) = gate.sign_out(&gate.active_rules(), &with_cookie(&cookie));
+    assert_eq!(outcome, SignOut::Durable);
+    // As in a process that is killed before its next exchange.
+    std::mem::forget((gate, writer));
+    let (gate, _writer) = start();
+    assert_eq!(exchange(&gate, &mut database).ended.len(), 1);
+    assert_eq!(database.ended.len(), 1);
+    assert!(!gate.is_signed_in(&gate.active_rules(), &with_cookie(&cookie)));
+    assert_eq!(database.keys.len(), 2, "the keys of the file are those of the database");
+    assert!(database.keys.values().all(|(row, _)| row.generation == 1));
 }
 
 #[test]

@@ -23,7 +23,7 @@ deserialize_members!(Scheduler { silent_seconds, poller_threads, idle_poller_thr
 pub struct Poller {
     /// Name of its source.
     pub source: String,
-    /// `waiting`, `polling`.
+    /// `waiting`, `polling`, and `elsewhere` while another replica polls the source.
     pub phase: Name,
     /// Time spent in that phase.
     pub seconds: f64,

@@ -3,6 +3,7 @@
 mod announcements;
 mod commands;
 mod hostile_world;
+mod replicas;
 mod restarts;
 mod server_rules;
 
@@ -23,6 +24,7 @@ use crate::config::{
     Alert, FieldCondition, Limit, ServerCondition, Severity, SourceCondition, SourceSelection,
 };
 use crate::kernel::clock::tests::time_point;
+use crate::units::Unit;
 
 const STALE_AFTER: Duration = Duration::from_secs(900);
 
@@ -244,6 +246,12 @@ impl World {
 
     /// Looks at the present snapshot; what follows is not saved yet.
     pub(super) fn see(&mut self) {
+        let (snapshot, now) = (self.snapshot(), self.now());
+        self.evaluator.look(&snapshot, now);
+    }
+
+    /// Returns the present snapshot.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
         let now = self.now();
         for view in self.views.values_mut() {
             let stale_at = view.reading.as_ref().map(|reading| reading.stale_at);
@@ -262,14 +270,13 @@ impl World {
         let absent: Vec<SourceView> =
             absent.map(|name| view(name, State::Waiting, None, 1)).collect();
         let views = self.views.values().cloned().chain(absent);
-        let snapshot = Snapshot {
+        Snapshot {
             version: self.version,
             service: ServiceInfo { name: "test", version: "0", started_at: t(self.stepped) },
             sources: views.collect(),
             published_at: now.wall,
             next_due: None,
-        };
-        self.evaluator.look(&snapshot, now);
+        }
     }
 
     /// Returns kind, incident and minute of the notices of a channel since the last call.

@@ -180,7 +180,7 @@ fn window_starts_from_recorded_observations() {
     let rule = AlertRule::Field { sources: one("a"), field: "volume".into(), condition };
     let mut world = World::new(vec![Alert { rule, ..low(one("a")) }]);
     world.pass(60);
-    let key = SubjectKey { alert: "tank_low".into(), source: Some("a".into()) };
+    let key = SubjectKey { alert: "tank_low".into(), source: Some("a".into()), replica: None };
     let samples = vec![(t(30), 441.0), (t(45), 420.0)];
     let unit = Some(Unit::UsGallon);
     world.evaluator.backfill(vec![crate::alert::WindowSamples { key, unit, samples }]);

@@ -49,6 +49,8 @@ pub(super) struct SavedIncident {
     id: Text<IncidentId>,
     alert: String,
     source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replica: Option<String>,
     title: String,
     field: Option<String>,
     severity: Text<Severity>,
@@ -61,7 +63,7 @@ pub(super) struct SavedIncident {
     ended: Option<(Time, Text<EndReason>)>,
 }
 
-deserialize_members!(SavedIncident { id, alert, source, title, field, severity, condition, since, fired_at, evidence, at_fire, acknowledged, ended } required { id, alert, title, severity, condition, since, fired_at });
+deserialize_members!(SavedIncident { id, alert, source, replica, title, field, severity, condition, since, fired_at, evidence, at_fire, acknowledged, ended } required { id, alert, title, severity, condition, since, fired_at });
 
 impl SavedDatum {
     pub(super) fn of(datum: &Datum) -> SavedDatum {
@@ -110,6 +112,7 @@ impl SavedIncident {
             id: Text(incident.id),
             alert: incident.subject.alert.to_string(),
             source: incident.subject.source.as_deref().map(str::to_owned),
+            replica: incident.subject.replica.as_deref().map(str::to_owned),
             title: incident.title.to_string(),
             field: incident.field.as_deref().map(str::to_owned),
             severity: Text(incident.severity),
@@ -126,7 +129,11 @@ impl SavedIncident {
     pub(super) fn into_incident(self) -> Incident {
         Incident {
             id: self.id.0,
-            subject: SubjectKey { alert: self.alert.into(), source: self.source.map(Arc::from) },
+            subject: SubjectKey {
+                alert: self.alert.into(),
+                source: self.source.map(Arc::from),
+                replica: self.replica.map(Arc::from),
+            },
             title: self.title.into(),
             field: self.field.map(Arc::from),
             severity: self.severity.0,

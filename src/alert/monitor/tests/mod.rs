@@ -154,7 +154,7 @@ fn with_names<T>(
     next_id: &mut u64,
     call: impl FnOnce(&mut dyn FnMut() -> IncidentId, &Names<'_>) -> T,
 ) -> T {
-    let key = SubjectKey { alert: "tank".into(), source: Some("tank".into()) };
+    let key = SubjectKey { alert: "tank".into(), source: Some("tank".into()), replica: None };
     let (title, field): (Arc<str>, Arc<str>) = ("Tank".into(), "volume".into());
     let mut new_id = || {
         *next_id += 1;

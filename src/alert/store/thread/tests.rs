@@ -6,12 +6,13 @@ use crossbeam_channel::unbounded;
 
 use super::super::changes::Changes;
 use super::super::handle::StoreHandle;
+use super::super::read::find_in_file;
 use super::*;
 use crate::alert::test_notices::at;
 
 /// Returns a thread that is not started, and the outcomes of its attempts to open the file.
 fn thread(path: &Path) -> (StoreThread, StoreHandle, Receiver<Opened>) {
-    let (handle, woken, _) = StoreHandle::new(path.to_owned());
+    let (handle, woken, _) = StoreHandle::new(path.to_owned(), find_in_file(path.to_owned()));
     let (open, opened) = unbounded();
     let on_open = Box::new(move |outcome| drop(open.send(outcome)));
     let lock = Arc::new(DataLock::none());

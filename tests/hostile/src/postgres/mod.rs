@@ -97,7 +97,7 @@ impl Postgres {
         let programs = programs();
         // Short, since the path of a unix socket may have 107 bytes.
         let folder = tempfile::Builder::new().prefix("pw-pg-").tempdir().unwrap().keep();
-        // A port that was free a moment ago. Whoever takes it meanwhile fails the test with a message.
+        // A port that was free a moment ago. If another process takes it meanwhile, the start fails with a message.
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         write_files(&folder, port);

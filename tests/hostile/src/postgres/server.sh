@@ -6,6 +6,8 @@
 # `kill` (every process at once).
 set -u
 umask 077
+# Tests that were killed during the start read no answer, which must not end this before the server.
+trap '' PIPE
 programs=$1 folder=$2 port=$3 as=$4
 data=$folder/data
 server=
@@ -34,6 +36,7 @@ halt() {
     test -n "$server" || return
     kill "-$1" "$server" 2>/dev/null
     # A server that was stopped could not end.
+    # shellcheck disable=SC2046 # One word for each process.
     kill -CONT "$server" $(children) 2>/dev/null
     wait "$server" 2>/dev/null
     server=
@@ -48,7 +51,8 @@ test -z "$as" || chown -R postgres: "$folder" || fail "chown failed"
 cd "$folder" || exit 1
 $as "$programs/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C --no-sync >>"$folder/log" 2>&1 ||
     fail "initdb failed"
-$as sh -c 'cat "$1/postgresql.conf" >>"$2/postgresql.conf"; cat "$1/pg_hba.conf" >"$2/pg_hba.conf"' sh "$folder" "$data"
+cat "$folder/postgresql.conf" >>"$data/postgresql.conf"
+cat "$folder/pg_hba.conf" >"$data/pg_hba.conf"
 start
 "$programs/psql" -q -X -h "$folder" -p "$port" -U postgres -d postgres -v ON_ERROR_STOP=1 \
     -f "$folder/roles.sql" >>"$folder/log" 2>&1 || fail "the roles cannot be created"
@@ -59,11 +63,12 @@ while read -r command; do
     start) start ;;
     fast) halt INT ;;
     kill)
+        # shellcheck disable=SC2046 # One word for each process.
         kill -KILL $(children) 2>/dev/null
         halt KILL
         ;;
     esac
-    echo done
+    echo 'done'
 done
 
 halt QUIT

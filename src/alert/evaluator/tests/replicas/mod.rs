@@ -1,0 +1,8 @@
+//! Evaluators that share a database: who evaluates, what the others show, and what is sent.
+
+mod cluster;
+mod commands;
+mod notices;
+mod partitions;
+mod rules;
+mod takeovers;

@@ -1,0 +1,104 @@
+//! The store that replicas share: a database, in place of the file.
+//!
+//! The thread `pw-alert-store` exchanges with it ([`SharedStore::exchange`]) when changes wait, and each
+//! [`TICK`] otherwise. An exchange is one transaction in one round trip: it writes what waits, and returns what other
+//! replicas have written since. What waits is merged by key in memory as for the file, and so bounded.
+//!
+//! # What an exchange does
+//! | part | rule |
+//! | --- | --- |
+//! | state of a source | written if the lease on the source is of this instance and the epoch; else the source is *refused*, and lost |
+//! | state of a server | written by the replica of that name, or by another one while no instance of that name runs |
+//! | incident | as the state of its source; without a lease only inserted, if it has ended and its id is new |
+//! | silence | replaces one that was set earlier, by (`set_at`, instance) |
+//! | acknowledgement | replaces a later one of the same incident, by (`at`, `by`) |
+//! | notice | inserted with this instance as its claimer; *taken* if its key exists, or if its incident does and the lease on its source is of another instance |
+//! | notice that was sent | deleted, if this instance claims it |
+//! | adoption | notices of instances that have ended, of the channels that this process has, are claimed and returned |
+//! | following | rows whose version is above the known one of the instance that has written them last |
+//!
+//! All rows of an exchange get the same version, the number of the exchange in this process. An instance writes one
+//! exchange after the other, so a reader that knows its version *n* has seen all of its rows up to *n*. A state that
+//! becomes inactive stays as a row without content, so that others learn of it, and is deleted a day later.
+//!
+//! # Order
+//! A source is held once an exchange that began after the lease was taken has read the rows: by then the former holder
+//! can write no more, as each of its writes checks the lease. A source that is handed over stays leased until the
+//! store has reported [`News::Flushed`]. After an error it is not known what was written and what was missed: all rows
+//! are read anew, and what waits is written again, which changes nothing that was written before.
+//!
+//! # Claims
+//! A channel sends a notice that was saved while the claim of this instance is valid ([`Claim`]). Each exchange extends
+//! it by the rest of the instance's time in the database, counted from before the exchange. After an exchange that has
+//! failed, or by another instance, the first one that succeeds asks which notices are still those of this instance, before the claim is extended:
+//! another replica may have adopted some. See [`CLAIM_GRACE`] for a database that stays away.
+
+mod claim;
+#[cfg(test)]
+pub(in crate::alert) mod memory;
+#[cfg(test)]
+mod tests;
+mod thread;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{FollowedChanges, Instance, Notice, NoticeKey};
+
+use super::pending::Pending;
+
+pub use claim::{CLAIM_GRACE, Claim};
+pub(in crate::alert) use thread::SharedThread;
+pub(super) use thread::TenureChange;
+#[cfg(test)]
+pub(in crate::alert) use thread::detached;
+pub use thread::{News, SharedSettings, TICK};
+
+/// Database that replicas share, as one of them sees it.
+pub trait SharedStore: Send {
+    /// Writes and reads in one transaction. Waits for a bounded time, which is shorter than that of a claim.
+    ///
+    /// # Errors
+    /// The database does not answer in time, or refuses. It is not known whether the transaction was committed.
+    fn exchange(&mut self, exchange: &Exchange<'_>) -> Result<Exchanged, SharedStoreError>;
+}
+
+/// The database cannot be reached, or refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SharedStoreError(pub Arc<str>);
+
+/// What to write and to read.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// Changes to write.
+    pub(in crate::alert::store) pending: &'a Pending,
+    /// The instance that writes.
+    pub instance: Instance,
+    /// Version of the rows that are written.
+    pub version: i64,
+    /// Versions up to which the rows of other instances are known; `None`: all rows are read.
+    pub known: Option<&'a BTreeMap<Instance, i64>>,
+    /// Channels of this process, whose notices are adopted if their instance has ended.
+    pub channels: &'a [Arc<str>],
+    /// Notices that this process claimed before an error, or by another instance. Those that it claims no more are returned as taken.
+    pub claimed: &'a [NoticeKey],
+}
+
+/// Result of an exchange.
+#[derive(Debug, Default)]
+pub struct Exchanged {
+    /// Rows of other instances, or all rows.
+    pub followed: FollowedChanges,
+    /// Highest version of each instance among those.
+    pub versions: Vec<(Instance, i64)>,
+    /// Sources whose lease is not of this instance and the epoch of the changes. Nothing of them was written.
+    pub refused: Vec<Arc<str>>,
+    /// Notices that another instance claims, or has sent.
+    pub taken: Vec<NoticeKey>,
+    /// Notices that this instance has claimed, since theirs has ended.
+    pub adopted: Vec<Notice>,
+    /// Time until this instance ends, by the database; `None`: it has ended.
+    pub ends_in: Option<Duration>,
+}
