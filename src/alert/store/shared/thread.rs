@@ -21,6 +21,9 @@ use crate::wall_clock;
 /// Time from one exchange to the next, while nothing is to be written.
 pub const TICK: Duration = Duration::from_millis(500);
 
+/// Interval at which an outage that lasts is logged again.
+const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
 /// Time from an exchange that has failed to the next.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -98,7 +101,8 @@ pub(in crate::alert) struct SharedThread {
     to_hold: BTreeMap<Arc<str>, i64>,
     /// True from an error to the next success: other replicas may have adopted notices.
     is_uncertain: bool,
-    failure: OnChange<Arc<str>>,
+    /// That exchanges fail; the reasons of one outage alternate.
+    failure: OnChange<()>,
 }
 
 impl SharedThread {
@@ -117,7 +121,7 @@ impl SharedThread {
             instance: None,
             to_hold: BTreeMap::new(),
             is_uncertain: false,
-            failure: OnChange::new(),
+            failure: OnChange::repeating(LOG_INTERVAL),
         }
     }
 
@@ -263,8 +267,11 @@ impl SharedThread {
             kind: FaultKind::Other,
             message: Arc::clone(&message),
         });
-        if self.failure.set(Arc::clone(&message)) {
+        let begins = !self.failure.is_set();
+        if self.failure.set(()) {
             log::error!("{message}");
+        }
+        if begins {
             (self.settings.on_news)(News::Failed(message));
         }
     }
