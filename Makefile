@@ -24,6 +24,9 @@ TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb aiosmtpd:python3-aio
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-analyze:systemd systemd-socket-activate:systemd wget:wget zsh:zsh
 
+CLUSTER_PROGRAMS = curl:curl haproxy:haproxy /usr/lib/postgresql/*/bin/postgres:postgresql \
+	python3:python3 setpriv:util-linux
+
 # Checker of accessibility.
 AXE_VERSION = 4.14.1
 AXE = target/axe/node_modules/axe-core/axe.min.js
@@ -93,6 +96,15 @@ incident: toolchain ## replay the outage of a naive server, beside this one
 attack: build ## attack a server with 5,000 hostile clients (ATTACK="--url https://127.0.0.1:6443")
 	$(CARGO) run $(AS_PROFILE) --quiet --example attack -- $(or $(ATTACK),--output benches/ATTACK.md)
 
+.PHONY: cluster
+cluster: build ## three replicas, PostgreSQL and a balancer on loopback, to break (CLUSTER_PORT=6500)
+	@$(MAKE) --no-print-directory test-programs TEST_PROGRAMS="$(CLUSTER_PROGRAMS)"
+	tests/cluster/run.sh $(BUILT)/pumphouse-web target/cluster
+
+.PHONY: cluster-test
+cluster-test: toolchain test-programs ## every fault of replicas and their database (CLUSTER="killed")
+	$(CARGO) test --test suite -- --include-ignored --nocapture --test-threads=1 cluster::$(CLUSTER)
+
 .PHONY: soak
 soak: build ## an hour of visitors, hostile clients and reloads; checks for growth (SOAK="--seconds 600")
 	$(CARGO) run $(AS_PROFILE) --quiet --example soak -- $(or $(SOAK),--output benches/SOAK.md)
@@ -136,6 +148,7 @@ COPIED = $(foreach file,$(EXAMPLES),644:$(file):$(SHARE)/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/sources/*),644:$(file):$(SHARE)/sources/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/shell/*),$(if \
 		$(filter %/pumphouse.sh,$(file)),644,755):$(file):$(SHARE)/shell/$(notdir $(file))) \
+	$(foreach file,$(wildcard examples/cluster/*),644:$(file):$(SHARE)/cluster/$(notdir $(file))) \
 	$(foreach file,$(wildcard examples/systemd/*),644:$(file):$(SHARE)/systemd/$(notdir $(file))) \
 	$(foreach file,$(DOCUMENTS),644:$(file):$(DOC)/$(file))
 PRINTED = man:share/man/man1/pumphouse-web.1 \

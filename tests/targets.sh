@@ -43,6 +43,28 @@ run() {
     return 1
 }
 
+# Runs the cluster until its page is served without one replica, then stops it.
+cluster() {
+    local port=${CLUSTER_PORT:-26500}
+    CLUSTER_PORT=$port setsid make cluster &
+    local group=$!
+    for _ in $(seq 600); do
+        kill -0 "$group" || return 1
+        if curl -sf --max-time 5 "http://127.0.0.1:$port/ping" && target/cluster/fault kill b; then
+            sleep 2
+            curl -sf --max-time 5 "http://127.0.0.1:$port/api/v1/status" | grep '"tank_north_1"'
+            local served=$?
+            kill -TERM -- "-$group"
+            wait "$group" || true
+            return "$served"
+        fi
+        sleep 0.1
+    done
+    kill -TERM -- "-$group"
+    echo "the cluster did not respond at http://127.0.0.1:$port/ping" >&2
+    return 1
+}
+
 contents() {
     dpkg-deb --contents "$1" | awk '$1 !~ /^d/ { print $6 }' | sort
 }
@@ -72,6 +94,8 @@ step make package
 step plain_package
 step make package-test
 step run
+step cluster
+step make cluster-test PROFILE=dev CLUSTER=without_faults
 step make incident
 step make attack \
     ATTACK="--connections 600 --seconds 5 --scenario-seconds 4 --history-interval 300 --untimed"

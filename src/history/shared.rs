@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use log::Level;
 
 use super::calendar::Calendar;
+use super::destination::Spooled;
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError, StoreError};
 use super::fault::FaultKind;
@@ -174,16 +175,12 @@ impl Shared {
     /// Counts the rows of a flush, and reports that entries wait in the spool.
     ///
     /// The log gets this when it begins and at an interval, as the reasons of one outage alternate.
-    pub(super) fn spooled(&self, rows: u64, error: &StoreError) {
+    pub(super) fn spooled(&self, rows: u64, spooled: &Spooled) {
+        let Spooled { kind, reason, has_failed } = spooled;
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        let message = format!("observations wait in the spool: {error}");
-        // Between two attempts the reason is that of the latest one.
-        let is_attempt = !matches!(error, StoreError::Away);
-        self.errors.fetch_add(u64::from(is_attempt), Ordering::Relaxed);
-        self.set_error(error.into(), &message, |current| match current {
-            None => true,
-            Some(current) => is_attempt && current != message,
-        });
+        self.errors.fetch_add(u64::from(*has_failed), Ordering::Relaxed);
+        let message = format!("observations wait in the spool: {reason}");
+        self.set_error(*kind, &message, |current| current != Some(&message));
         if self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).set(()) {
             log::error!("{message}");
         }

@@ -7,13 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::alerts::Alerts;
 use super::data::Data;
+use super::replica::PreparedReplica;
 use crate::access::Gate;
 use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
 use crate::admin::listeners::LiveListeners;
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{AdminPages, Alerting, ChannelTester, ReplicaReader};
+use crate::admin::{AdminPages, Alerting, ChannelTester};
 use crate::certificates::LiveCertificates;
 use crate::engine::Engine;
 use crate::kernel::clock::Start;
@@ -37,12 +38,7 @@ pub(super) struct AdminSources<'a> {
 }
 
 /// Returns the heartbeats of all threads but those of the admin engine.
-pub(super) fn health(
-    engine: &Engine,
-    data: &Data,
-    alerts: &Alerts,
-    replica: Option<ReplicaReader>,
-) -> Arc<Health> {
+pub(super) fn health(engine: &Engine, data: &Data, alerts: &Alerts) -> Arc<Health> {
     let rules = alerts.age();
     Arc::new(Health {
         engine: engine.stats(),
@@ -50,7 +46,7 @@ pub(super) fn health(
         polls: data.pollers.handles(),
         history: data.history.clone(),
         alerts: Some(Box::new(move || rules.age())),
-        replica,
+        replica: data.replica.as_ref().map(PreparedReplica::admin_reader),
         admin: OnceLock::new(),
     })
 }

@@ -31,9 +31,7 @@ pub(super) struct PreparedReplica {
 /// Running parts of a replica.
 #[derive(Debug)]
 pub(super) struct Replica {
-    pub(super) access: Access,
     pub(super) thread: ClusterThread,
-    pub(super) reader: ClusterReader,
 }
 
 /// Parts that follow the leases.
@@ -66,7 +64,12 @@ impl PreparedReplica {
         &self.access
     }
 
-    /// Returns a handle to the leases.
+    /// Returns the handles for the pages of the admin listener.
+    pub(super) fn admin_reader(&self) -> ReplicaReader {
+        ReplicaReader::new(self.prepared.reader(), self.access.clone())
+    }
+
+    /// Returns the handle to the leases.
     pub(super) fn reader(&self) -> ClusterReader {
         self.prepared.reader()
     }
@@ -113,21 +116,13 @@ impl PreparedReplica {
         parts: Parts,
     ) -> Result<Replica, StartError> {
         let PreparedReplica { access, name, instance, prepared } = self;
-        let reader = prepared.reader();
         let cluster = cluster::cluster(name, instance, Plan::of(&config.sources));
         let (board, clock) = (parts.board.clone(), Clock::system());
         let path = config.history.as_ref().map(config::History::held_sources);
         let held = HeldFile::new(path, Arc::clone(lock));
         let parts = Box::new(parts);
-        let thread = prepared.start(cluster, access.clone(), board, clock, parts, held)?;
-        Ok(Replica { access, thread, reader })
-    }
-}
-
-impl Replica {
-    /// Returns the handles for the pages of the admin listener.
-    pub(super) fn admin_reader(&self) -> ReplicaReader {
-        ReplicaReader::new(self.reader.clone(), self.access.clone())
+        let thread = prepared.start(cluster, access, board, clock, parts, held)?;
+        Ok(Replica { thread })
     }
 }
 

@@ -17,7 +17,7 @@ use super::alerts::{Alerts, Surroundings};
 use super::data::Data;
 use super::descriptor_budget::admin_connections;
 use super::late_listeners::{Binding, Role};
-use super::replica::{self, PreparedReplica, Replica};
+use super::replica::{self, PreparedReplica};
 use super::stop::Teardown;
 use super::watchdog::{INTERNAL_FAILURE, Watchdog, Watched};
 use super::{
@@ -92,21 +92,7 @@ impl Running {
         let engine = Engine::start(public, settings, tls, service).map_err(threads::with_limits)?;
 
         let configuration = LiveConfiguration::new(effective_limits(&config));
-        let replica = match data.replica.take() {
-            None => None,
-            Some(replica) => {
-                let parts = replica::Parts {
-                    board: data.reader.clone(),
-                    reporter: data.reporter.clone(),
-                    pollers: data.pollers.handles(),
-                    alerts: alerts.store(),
-                    rules: alerts.sender(),
-                };
-                Some(replica.start(&config, &lock, parts)?)
-            }
-        };
-        let leases = replica.as_ref().map(Replica::admin_reader);
-        let health = health(&engine, &data, &alerts, leases);
+        let health = health(&engine, &data, &alerts);
         alerts.start_heartbeat(&config, ailments(&health, &alerts))?;
         let pages = admin_pages(AdminSources {
             engine: &engine,
@@ -124,6 +110,20 @@ impl Running {
         let watched = watched(&pages, config.server.watchdog_timeout);
         let admin = Admin::start(admin_listener, admin_connections(), pages)?;
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
+
+        let replica = match data.replica.take() {
+            None => None,
+            Some(replica) => {
+                let parts = replica::Parts {
+                    board: data.reader.clone(),
+                    reporter: data.reporter.clone(),
+                    pollers: data.pollers.handles(),
+                    alerts: alerts.store(),
+                    rules: alerts.sender(),
+                };
+                Some(replica.start(&config, &lock, parts)?)
+            }
+        };
 
         listening.iter().for_each(|line| log::info!("{line}"));
         let Data { pollers, reporter, saver, board, history, change_sender, recorder, .. } = data;

@@ -26,6 +26,7 @@ mod browser_fleets;
 mod browser_pages;
 mod browser_updates;
 mod certificates;
+mod cluster;
 mod command_line;
 mod commands;
 mod completions;

@@ -4,6 +4,7 @@ mod database;
 mod plans;
 mod simulation;
 mod steps;
+mod threads;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -137,6 +137,14 @@ fn scripts_pass_shellcheck() {
 }
 
 #[test]
+fn scripts_of_the_cluster_pass_shellcheck() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster");
+    let scripts = ["run.sh", "fault.sh"].map(|name| format!("{folder}/{name}"));
+    let output = Command::new("shellcheck").args(scripts).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn scripts_with_wrong_arguments_print_their_usage() {
     let environment = Environment {
         url: NOWHERE.into(),

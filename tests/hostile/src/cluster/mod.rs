@@ -156,6 +156,34 @@ impl Cluster {
         holders.filter(|(_, holder)| holder == name).map(|(source, _)| source).collect()
     }
 
+    /// Counts from now on the readings that a replica publishes without the lease of their source.
+    ///
+    /// # Panics
+    /// The schema does not exist yet.
+    pub fn audit_readings(&self) {
+        self.sql(
+            "CREATE TABLE unlawful (source text, instance text, at timestamptz);
+             GRANT ALL ON unlawful TO pumphouse;
+             CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF NOT EXISTS (SELECT FROM pumphouse.lease WHERE lease.source = NEW.source
+                                AND lease.instance = NEW.instance) THEN
+                     INSERT INTO public.unlawful VALUES (NEW.source, NEW.instance, clock_timestamp());
+                 END IF;
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER audit AFTER INSERT OR UPDATE ON pumphouse.current
+                 FOR EACH ROW EXECUTE FUNCTION audit()",
+        );
+    }
+
+    /// Returns the number of readings that were published without a lease since [`Cluster::audit_readings`].
+    ///
+    /// # Panics
+    /// There is no audit.
+    pub fn unlawful_readings(&self) -> usize {
+        self.sql("SELECT count(*) FROM unlawful")[0][0].parse().unwrap()
+    }
+
     /// Runs SQL as superuser; returns the columns of each row.
     ///
     /// # Panics

@@ -1,0 +1,55 @@
+//! A replica that is killed, and comes back.
+
+use std::time::{Duration, Instant};
+
+use hostile::cluster::eventually;
+
+use super::{INTERVAL, LONGEST_GAP, cluster, pass, report, wait_for_polls};
+
+/// Age of the newest observation that a replica may not have written when it is killed. It writes each second.
+const UNWRITTEN: Duration = Duration::from_secs(5);
+
+#[test]
+fn replica_that_is_killed_is_replaced_and_takes_its_share_when_it_is_back() {
+    let mut cluster = cluster(INTERVAL);
+    let held = cluster.held_by("b");
+    let canaries: Vec<_> =
+        ["a", "c"].into_iter().map(|name| cluster.replica(name).canary()).collect();
+    let killed = Instant::now();
+    cluster.replica("b").kill();
+    cluster.wait_for_holders(&["a", "c"]);
+    wait_for_polls(&cluster, 3);
+    let taken = cluster.tally_of(&held, killed);
+    report("a replica is killed, its sources", taken);
+    let others: Vec<String> =
+        cluster.sources.iter().filter(|source| !held.contains(*source)).cloned().collect();
+    report("a replica is killed, other sources", cluster.tally_of(&others, killed));
+    assert!(taken.longest_gap < LONGEST_GAP, "{taken}");
+    assert!(taken.doubled <= held.len(), "one poll of the takeover for each source: {taken}");
+
+    let back = Instant::now();
+    cluster.replica("b").start();
+    cluster.wait_for_holders(&["a", "b", "c"]);
+    assert_eq!(cluster.held_by("b"), held, "its share is the one that it had");
+    wait_for_polls(&cluster, 2);
+    let returned = cluster.tally(back);
+    report("the replica is back", returned);
+    assert!(returned.doubled <= held.len(), "{returned}");
+    assert!(returned.longest_gap < LONGEST_GAP, "{returned}");
+
+    for canary in canaries {
+        let visits = canary.stop();
+        assert!(visits.missed.is_empty(), "{:?}", visits.missed);
+        eprintln!("cluster: canary: {}, slowest {:?}", visits.tally(), visits.quantile(1.0));
+    }
+    let now = Instant::now();
+    eventually("all but what the killed replica had not written is recorded", || {
+        cluster.missing_observations(now).iter().all(|(source, number)| {
+            let at = cluster.upstream.of(source)[number - 1].at;
+            held.contains(source) && at < killed && at + UNWRITTEN > killed
+        })
+    });
+    assert_eq!(cluster.doubled_observations(), []);
+    assert_eq!(cluster.unlawful_readings(), 0);
+    pass(&cluster, 0);
+}
