@@ -150,3 +150,25 @@ fn prunes() -> [String; 5] {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::Target;
+    use crate::store::Access;
+
+    #[test]
+    fn start_lasts_until_it_is_known_whether_the_database_can_be_used() {
+        let target = Target::parse("postgresql://p@127.0.0.1:1/p").unwrap();
+        let access = Access::new(target, "test".into()).unwrap();
+        let store = PostgresStore::new("a".into(), Link::new(access.clone()));
+        assert!(store.is_starting());
+        access.fail("no route");
+        assert!(!store.is_starting());
+        let found = find(Link::new(access))("low", None, 10);
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("no route"), "read at once, without an attempt: {error}");
+        let late = PostgresStore { starts_until: Instant::now(), ..store };
+        assert!(!late.is_starting());
+    }
+}
