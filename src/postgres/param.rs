@@ -13,8 +13,6 @@ use super::error::PostgresError;
 pub(crate) enum Param<'a> {
     /// NULL of the type that the statement gives it.
     Null,
-    /// `boolean`.
-    Bool(bool),
     /// `bigint`.
     I64(i64),
     /// `double precision`, with NaN and infinities.
@@ -39,8 +37,6 @@ pub(crate) enum Param<'a> {
     OptionalTexts(&'a [Option<&'a str>]),
     /// `bytea[]`.
     ByteArrays(&'a [&'a [u8]]),
-    /// `bytea[]` with NULL.
-    OptionalByteArrays(&'a [Option<&'a [u8]>]),
 }
 
 /// Types of `pg_type`.
@@ -76,7 +72,6 @@ impl<'a> Param<'a> {
     pub(super) fn oid(&self) -> u32 {
         match self {
             Param::Null => 0,
-            Param::Bool(_) => oid::BOOL,
             Param::I64(_) => oid::INT8,
             Param::F64(_) => oid::FLOAT8,
             Param::Text(_) => oid::TEXT,
@@ -85,7 +80,7 @@ impl<'a> Param<'a> {
             Param::I64s(_) | Param::OptionalI64s(_) => oid::INT8S,
             Param::F64s(_) | Param::OptionalF64s(_) => oid::FLOAT8S,
             Param::Texts(_) | Param::OptionalTexts(_) => oid::TEXTS,
-            Param::ByteArrays(_) | Param::OptionalByteArrays(_) => oid::BYTEAS,
+            Param::ByteArrays(_) => oid::BYTEAS,
         }
     }
 
@@ -93,7 +88,6 @@ impl<'a> Param<'a> {
     pub(super) fn encode(&self, output: &mut BytesMut) -> Result<(), PostgresError> {
         let element = match *self {
             Param::Null => Element::Null,
-            Param::Bool(value) => Element::Bool(value),
             Param::I64(value) => Element::I64(value),
             Param::F64(value) => Element::F64(value),
             Param::Text(text) => Element::Bytes(text.as_bytes()),
@@ -131,10 +125,6 @@ impl<'a> Param<'a> {
             }
             Param::ByteArrays(values) => {
                 let element = |index: usize| Element::Bytes(values[index]);
-                return array(oid::BYTEA, values.len(), &element, output);
-            }
-            Param::OptionalByteArrays(values) => {
-                let element = |index: usize| values[index].map_or(Element::Null, Element::Bytes);
                 return array(oid::BYTEA, values.len(), &element, output);
             }
         };

@@ -50,11 +50,6 @@ impl Outcome {
         }
     }
 
-    /// Returns true if there are no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Returns the number of rows that the statement inserted, updated, deleted or returned.
     pub(crate) fn affected(&self) -> u64 {
         self.affected
@@ -86,11 +81,13 @@ impl Outcome {
 macro_rules! getters {
     ($name:ident, $optional:ident, $type:ty, $sql:literal, $decode:path) => {
         #[doc = concat!("Returns a value of the type ", $sql, ".\n\n# Errors\nThe value is NULL, or of another type.")]
+        #[allow(dead_code, reason = "each type has both getters")]
         pub(crate) fn $name(&self, column: usize) -> Result<$type, PostgresError> {
             self.$optional(column)?.ok_or_else(|| null(column))
         }
 
         #[doc = concat!("Returns a value of the type ", $sql, " or NULL.\n\n# Errors\nThe value is of another type.")]
+        #[allow(dead_code, reason = "each type has both getters")]
         pub(crate) fn $optional(&self, column: usize) -> Result<Option<$type>, PostgresError> {
             let (oid, bytes) = self.value(column)?;
             bytes
@@ -107,19 +104,7 @@ impl<'a> Row<'a> {
     getters!(text, optional_text, &'a str, "text, varchar, name or json", text);
     getters!(bytes, optional_bytes, &'a [u8], "bytea", bytea);
     getters!(i64s, optional_i64s, Vec<i64>, "bigint[] without NULL", integers);
-    getters!(f64s, optional_f64s, Vec<f64>, "double precision[] without NULL", floats);
     getters!(texts, optional_texts, Vec<&'a str>, "text[] without NULL", texts);
-    getters!(bools, optional_bools, Vec<bool>, "boolean[] without NULL", booleans);
-    getters!(byte_arrays, optional_byte_arrays, Vec<&'a [u8]>, "bytea[] without NULL", byteas);
-    getters!(nullable_i64s, optional_nullable_i64s, Vec<Option<i64>>, "bigint[]", null_integers);
-    getters!(
-        nullable_f64s,
-        optional_nullable_f64s,
-        Vec<Option<f64>>,
-        "double precision[]",
-        null_floats
-    );
-    getters!(nullable_texts, optional_nullable_texts, Vec<Option<&'a str>>, "text[]", null_texts);
 
     /// Returns the type and the bytes of a value.
     fn value(&self, column: usize) -> Result<(u32, Option<&'a [u8]>), PostgresError> {
@@ -185,35 +170,11 @@ fn bytea(oid: u32, bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn integers(oid: u32, bytes: &[u8]) -> Option<Vec<i64>> {
-    null_integers(oid, bytes)?.into_iter().collect()
-}
-
-fn floats(oid: u32, bytes: &[u8]) -> Option<Vec<f64>> {
-    null_floats(oid, bytes)?.into_iter().collect()
-}
-
-fn booleans(oid: u32, bytes: &[u8]) -> Option<Vec<bool>> {
-    array(oid == oid::BOOLS, bytes, boolean)?.into_iter().collect()
+    array(oid == oid::INT8S, bytes, integer)?.into_iter().collect()
 }
 
 fn texts(oid: u32, bytes: &[u8]) -> Option<Vec<&str>> {
-    null_texts(oid, bytes)?.into_iter().collect()
-}
-
-fn byteas(oid: u32, bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    array(oid == oid::BYTEAS, bytes, bytea)?.into_iter().collect()
-}
-
-fn null_integers(oid: u32, bytes: &[u8]) -> Option<Vec<Option<i64>>> {
-    array(oid == oid::INT8S, bytes, integer)
-}
-
-fn null_floats(oid: u32, bytes: &[u8]) -> Option<Vec<Option<f64>>> {
-    array(oid == oid::FLOAT8S, bytes, float)
-}
-
-fn null_texts(oid: u32, bytes: &[u8]) -> Option<Vec<Option<&str>>> {
-    array(oid == oid::TEXTS, bytes, text)
+    array(oid == oid::TEXTS, bytes, text)?.into_iter().collect()
 }
 
 /// Decodes an array of at most one dimension.

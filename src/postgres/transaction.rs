@@ -35,14 +35,6 @@ impl<'a> Transaction<'a> {
         self.send(statements, false, deadline)
     }
 
-    /// Commits.
-    ///
-    /// # Errors
-    /// The server did not commit, or the connection failed, and it is not known whether the server did.
-    pub(crate) fn commit(self, deadline: Instant) -> Result<(), PostgresError> {
-        self.commit_with(&[], deadline).map(drop)
-    }
-
     /// Sends the last statements and the commit in one round trip.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ fn backup_has_all_rows() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    writer.write([&Entry::Samples(samples)]).unwrap();
     let copy = fixture.path.with_file_name("copy.db");
     fixture.history().backup(&copy).unwrap();
     let copy = History::read_only(&copy, TimeZone::UTC);
@@ -71,11 +71,11 @@ fn backup_finishes_while_another_connection_writes() {
 fn backup_to_an_existing_file_is_rejected() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
-    writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();
+    writer.write([&Entry::Samples(vec![level(START, 1.0)])]).unwrap();
     let copy = fixture.path.with_file_name("copy.db");
     fixture.history().backup(&copy).unwrap();
     let before = std::fs::read(&copy).unwrap();
-    writer.write([&Entry::Samples(vec![level(START + 300, 2.0)])].into_iter()).unwrap();
+    writer.write([&Entry::Samples(vec![level(START + 300, 2.0)])]).unwrap();
     assert!(fixture.history().backup(&copy).is_err());
     assert_eq!(std::fs::read(&copy).unwrap(), before);
     let names = hostile::folder::entries(fixture.path.parent().unwrap());

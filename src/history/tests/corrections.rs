@@ -18,7 +18,7 @@ on_both_stores!(
 const HOUR: i64 = 3600;
 
 fn write(writer: &mut EitherWriter, samples: Vec<Sample>) -> u64 {
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap()
+    writer.write([&Entry::Samples(samples)]).unwrap()
 }
 
 /// Returns least, most, sum, latest and number of each point.

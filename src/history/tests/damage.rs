@@ -8,7 +8,7 @@ fn damaged_file_is_renamed_unchanged() {
         let fixture = Fixture::new();
         let samples = (0..5_000).map(|n| level(START + n * 300, n as f64)).collect();
         let mut writer = fixture.writer();
-        writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+        writer.write([&Entry::Samples(samples)]).unwrap();
         drop(writer);
         let mut bytes = std::fs::read(&fixture.path).unwrap();
         let at = if damage == "head" { 0 } else { 3 * 4096 };
@@ -28,7 +28,7 @@ fn damaged_file_is_renamed_unchanged() {
 fn damage_found_by_a_reader_is_checked_and_the_file_renamed() {
     let fixture = Fixture::new();
     let samples = (0..40_000).map(|n| level(START + n, n as f64)).collect();
-    fixture.writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.writer().write([&Entry::Samples(samples)]).unwrap();
     let (recorder, sender, history) = fixture.recorder();
     wait_until("the file is open", || history.version() > 0);
     let mut bytes = std::fs::read(&fixture.path).unwrap();

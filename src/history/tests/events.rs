@@ -32,10 +32,7 @@ fn hidden_characters_in_stored_events_are_replaced(store: Store) {
         source: Some("tank".into()),
         detail: "1.02\u{202e} \u{1b}[2J".into(),
     };
-    fixture
-        .either_writer()
-        .write([&Entry::Event(StoredEvent { id: 1, event })].into_iter())
-        .unwrap();
+    fixture.either_writer().write([&Entry::Event(StoredEvent { id: 1, event })]).unwrap();
     let found = event_page(&fixture.history(), None, None, 10);
     assert_eq!(&*found[0].event.detail, "1.02\u{fffd}  [2J");
 }

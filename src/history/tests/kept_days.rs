@@ -22,7 +22,7 @@ const HOUR: i64 = 3600;
 fn write_in(fixture: &Fixture, zone: &str, samples: Vec<Sample>) -> u64 {
     let zone = TimeZone::get(zone).unwrap();
     let mut writer = fixture.writer_in(&zone);
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap()
+    writer.write([&Entry::Samples(samples)]).unwrap()
 }
 
 /// Returns start, count, sum and latest number of all days of a field.

@@ -30,7 +30,7 @@ fn many_rows_that_make_few_points_are_read_in_pieces(store: Store) {
     const ROWS: i64 = 20_000;
     let fixture = Fixture::of(store);
     let samples = (0..ROWS).map(|n| level(START + n, n as f64)).collect();
-    fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples)]).unwrap();
     let history = fixture.history();
     // Reading and merging a row are counted separately.
     let min_pieces = 2 * ROWS as usize / ROWS_PER_PIECE;
@@ -47,7 +47,7 @@ fn many_rows_that_make_few_points_are_read_in_pieces(store: Store) {
 fn observation_count_is_that_of_the_rows_that_a_step_merges(store: Store) {
     let fixture = Fixture::of(store);
     let samples = (0..5_000).map(|n| level(START + n, 1.0)).collect();
-    fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples)]).unwrap();
     let history = fixture.history();
     for (step, expected) in [
         (Step::Seconds(7), 5_000),
@@ -116,7 +116,7 @@ fn events_of_a_rare_source_are_scanned_in_pieces() {
 fn reader_is_lent_to_one_caller_at_a_time() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
-    writer.write([&Entry::Samples(vec![level(START, 1.0)])].into_iter()).unwrap();
+    writer.write([&Entry::Samples(vec![level(START, 1.0)])]).unwrap();
     let readers = ReaderPool::new(Origin::File(fixture.path.clone()), 1);
     let one = readers.borrow().unwrap();
     assert!(matches!(readers.borrow(), Err(ReadError::Busy)));
@@ -129,7 +129,7 @@ fn open_window_holds_no_reader() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     let samples = (0..5_000).map(|n| level(START + n, n as f64)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    writer.write([&Entry::Samples(samples)]).unwrap();
     let history = fixture.history();
     let all = || history.points(window("level", START, START + 5_000, Step::Raw));
     let mut open: Vec<_> = (0..10).map(|_| all().unwrap().unwrap()).collect();
@@ -138,7 +138,7 @@ fn open_window_holds_no_reader() {
     }
     // An observation that is already stored adds no row.
     let late = Entry::Samples(vec![level(START + 4_999, 4_999.0)]);
-    assert_eq!(writer.write([&late].into_iter()).unwrap(), 0);
+    assert_eq!(writer.write([&late]).unwrap(), 0);
     for points in open {
         assert_eq!(points.count(), 4_999);
     }

@@ -22,7 +22,7 @@ pub(super) fn three_days(store: Store) -> Fixture {
         let (at, number) = (START + n * HOUR, n as f64);
         [level(at, number), counter(at, number)]
     });
-    fixture.either_writer().write([&Entry::Samples(samples.collect())].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples.collect())]).unwrap();
     fixture
 }
 
@@ -78,14 +78,14 @@ fn observation_whose_row_is_pruned_is_not_counted_again(store: Store) {
             // Each restart restores the last values.
             let number = ((at - START) / HOUR) as f64;
             let again = Entry::Samples(vec![level(at, number), counter(at, number)]);
-            let written = fixture.either_writer().write([&again].into_iter()).unwrap();
+            let written = fixture.either_writer().write([&again]).unwrap();
             let after = ["level", "rain_today"].map(|field| day(&fixture, field, second));
             assert_eq!((after, written), (before, 0), "{pruned} {at}");
         }
         // The latest number of a rollup is known, so that it can be corrected, once.
         let corrected = Entry::Samples(vec![level(last, 81.0), counter(last, 81.0)]);
         for written in [2, 0] {
-            let rows = fixture.either_writer().write([&corrected].into_iter()).unwrap();
+            let rows = fixture.either_writer().write([&corrected]).unwrap();
             let [level, counter] = ["level", "rain_today"].map(|f| day(&fixture, f, second));
             let (count, sum, _, amount) = before[1];
             assert_eq!(
@@ -97,7 +97,7 @@ fn observation_whose_row_is_pruned_is_not_counted_again(store: Store) {
         }
         // A later observation is new.
         let next = Entry::Samples(vec![level(last + 60, 5.0)]);
-        assert_eq!(fixture.either_writer().write([&next].into_iter()).unwrap(), 1);
+        assert_eq!(fixture.either_writer().write([&next]).unwrap(), 1);
         assert_eq!(day(&fixture, "level", second).0, before[0].0 + 1);
     }
 }
@@ -110,7 +110,7 @@ fn recording_begins_with_the_first_observation_or_with_the_first_rollup_that_is_
         sample("level", first + HOUR, 12.0, Unit::Millimetre),
         level(START + 3 * DAY, 81.0),
     ]);
-    fixture.either_writer().write([&entry].into_iter()).unwrap();
+    fixture.either_writer().write([&entry]).unwrap();
     let since = || {
         let (from, to) = (START + 3 * DAY, START + 4 * DAY);
         let points = fixture.history().points(window("level", from, to, Step::Auto)).unwrap();

@@ -9,7 +9,7 @@ fn old_rows_are_pruned_tier_by_tier() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     let samples = (0..20_000).map(|n| level(START + n * 300, 1.0)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    writer.write([&Entry::Samples(samples)]).unwrap();
     let end = START + 20_000 * 300;
     let day = Duration::from_secs(24 * 3600);
     let keep = Retention { raw: Some(7 * day), quarters: Some(30 * day), days: None };
@@ -28,7 +28,7 @@ fn window_older_than_a_tier_is_read_from_the_next_one() {
     let fixture = Fixture::new();
     let mut writer = fixture.writer();
     let samples = (0..288 * 40).map(|n| level(START + n * 300, 1.0)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    writer.write([&Entry::Samples(samples)]).unwrap();
     let (day, history) = (24 * 3600, fixture.history());
     let plan = |from: i64, step| {
         let window = window("level", START + from, START + from + day, step);
@@ -50,7 +50,7 @@ fn window_older_than_a_tier_is_read_from_the_next_one() {
     // A series in another unit, whose observations were all deleted, does not affect the plan.
     let inches = Entry::Samples(vec![sample("level", START - 90 * day, 1.0, Unit::Inch)]);
     let percent = Entry::Samples(vec![level(START + 40 * day, 1.0)]);
-    writer.write([&inches, &percent].into_iter()).unwrap();
+    writer.write([&inches, &percent]).unwrap();
     while !writer.prune(&keep, moment(START + 40 * day)).unwrap() {}
     assert_eq!(plan(35 * day, ten_minutes), (Tier::Raw, Some(600), 144));
     assert_eq!(plan(25 * day, ten_minutes), (Tier::Quarter, None, 96));
@@ -64,7 +64,7 @@ fn clock_that_is_years_ahead_deletes_only_as_many_days_as_it_records() {
     let hourly = |from: i64, hours: i64| {
         Entry::Samples((0..hours).map(|n| level(from + n * 3600, 1.0)).collect())
     };
-    writer.write([&hourly(START, 60 * 24)].into_iter()).unwrap();
+    writer.write([&hourly(START, 60 * 24)]).unwrap();
     let keep = Duration::from_secs(60 * DAY.unsigned_abs());
     let keep = Retention { raw: Some(keep), quarters: Some(keep), days: Some(keep) };
     let size = |table: &str| {
@@ -80,7 +80,7 @@ fn clock_that_is_years_ahead_deletes_only_as_many_days_as_it_records() {
     }
     // Two days that are recorded by the wrong clock replace the two oldest days.
     let mut writer = fixture.writer();
-    writer.write([&hourly(ahead, 2 * 24)].into_iter()).unwrap();
+    writer.write([&hourly(ahead, 2 * 24)]).unwrap();
     while !writer.prune(&keep, moment(ahead + 2 * DAY)).unwrap() {}
     assert_eq!((size("raw"), size("quarter"), size("day")), (60 * 24, 60 * 24, 60));
 }
@@ -89,7 +89,7 @@ fn first_day_is_read_once_retention_has_left_nothing_finer_of_it(store: Store) {
     let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let samples = (0..288 * 3).map(|n| level(START + n * 300, 1.0)).collect();
-    writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+    writer.write([&Entry::Samples(samples)]).unwrap();
     // Two hours more than the first day, of this zone.
     let pruned = START + 26 * 3600;
     let sql =

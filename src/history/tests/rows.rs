@@ -21,8 +21,8 @@ fn observations_are_read_back_in_every_tier(store: Store) {
         (0..3 * 288).map(|n| level(START + n * 300, (n % 288) as f64)).collect();
     let entry = Entry::Samples(samples);
     let mut writer = fixture.either_writer();
-    assert_eq!(writer.write([&entry].into_iter()).unwrap(), 3 * 288);
-    assert_eq!(writer.write([&entry].into_iter()).unwrap(), 0, "already stored");
+    assert_eq!(writer.write([&entry]).unwrap(), 3 * 288);
+    assert_eq!(writer.write([&entry]).unwrap(), 0, "already stored");
     let history = fixture.history();
     let day = 24 * 3600;
     let raw = points(&history, window("level", START, START + 3600, Step::Auto));
@@ -48,7 +48,7 @@ fn late_observation_is_added_to_its_quarter(store: Store) {
     let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     for (at, value) in [(600, 6.0), (0, 2.0), (300, 4.0)] {
-        writer.write([&Entry::Samples(vec![level(START + at, value)])].into_iter()).unwrap();
+        writer.write([&Entry::Samples(vec![level(START + at, value)])]).unwrap();
     }
     let quarter =
         points(&fixture.history(), window("level", START, START + 900, Step::Seconds(QUARTER)));
@@ -62,7 +62,7 @@ fn earlier_rows_are_converted_after_a_change_of_units(store: Store) {
     let inches = (0..20).map(|n| sample("depth", START + n * 300, 10.0, Unit::Inch));
     let centimetres = (20..40).map(|n| sample("depth", START + n * 300, 25.0, Unit::Centimetre));
     for samples in [inches.collect(), centimetres.collect()] {
-        writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+        writer.write([&Entry::Samples(samples)]).unwrap();
     }
     let history = fixture.history();
     let window = window("depth", START, START + 40 * 300, Step::Raw);
@@ -88,7 +88,7 @@ fn unit_of_points_is_that_of_the_latest_observation() {
         for (n, unit) in [(0, before), (1, after)] {
             let sample =
                 sample("level", START + n * 300, if n == 0 { recorded } else { 1.0 }, unit);
-            writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
+            writer.write([&Entry::Samples(vec![sample])]).unwrap();
         }
         let window = window("level", START, START + 600, Step::Raw);
         let points = || fixture.history().points(window.clone()).unwrap().unwrap();
@@ -104,7 +104,7 @@ fn rows_of_another_quantity_are_read_separately(store: Store) {
     let mut writer = fixture.either_writer();
     for (n, unit) in [Unit::Percent, Unit::Inch, Unit::Centimetre].into_iter().enumerate() {
         let sample = sample("level", START + n as i64 * 300, 10.0, unit);
-        writer.write([&Entry::Samples(vec![sample])].into_iter()).unwrap();
+        writer.write([&Entry::Samples(vec![sample])]).unwrap();
     }
     let window = window("level", START, START + 900, Step::Seconds(900));
     let mut points = fixture.history().points(window).unwrap().unwrap();
@@ -121,7 +121,7 @@ fn rows_of_another_quantity_are_read_separately(store: Store) {
 fn days_are_recomputed_when_the_time_zone_changes(store: Store) {
     let fixture = Fixture::of(store);
     let samples = (0..96).map(|n| level(START + n * 1800, n as f64)).collect();
-    fixture.either_writer().write([&Entry::Samples(samples)].into_iter()).unwrap();
+    fixture.either_writer().write([&Entry::Samples(samples)]).unwrap();
     let days = |zone: &str| {
         let zone = TimeZone::get(zone).unwrap();
         drop(fixture.writer_in(&zone));

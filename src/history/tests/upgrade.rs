@@ -192,7 +192,7 @@ fn renamed_series_moves_once_and_never_one_of_the_new_meaning() {
     for round in 0..3 {
         let mut writer = open(&fixture.path, &open_meteo());
         let entry = Entry::Samples(vec![pressure(START + DAY + round, 1013.0)]);
-        writer.write([&entry].into_iter()).unwrap();
+        writer.write([&entry]).unwrap();
         assert_eq!(last(&fixture, "station_pressure"), Some(vec![930.0, 931.0]));
         assert_eq!(last(&fixture, "pressure").map(|all| all.len()), Some(1 + round as usize));
     }
@@ -212,7 +212,7 @@ fn renamed_series_moves_once_and_never_one_of_the_new_meaning() {
     // A file of this version has the new meaning from its beginning.
     let fixture = Fixture::new();
     let entry = Entry::Samples(vec![pressure(START, 1013.0)]);
-    fixture.writer().write([&entry].into_iter()).unwrap();
+    fixture.writer().write([&entry]).unwrap();
     drop(open(&fixture.path, &open_meteo()));
     assert_eq!(last(&fixture, "pressure"), Some(vec![1013.0]));
 }

@@ -133,7 +133,7 @@ proptest! {
             }
             let mut writer = Writer::open(&fixture.path, &zone, &sources, || {}).unwrap();
             writer.mend_days().unwrap();
-            writer.write([&Entry::Samples(samples)].into_iter()).unwrap();
+            writer.write([&Entry::Samples(samples)]).unwrap();
             drop(writer);
             let (found, expected) = (recorded(&fixture), expected(&series));
             prop_assert!(found.keys().eq(expected.keys()), "{action:?}: {found:?}");

@@ -34,7 +34,11 @@ fn statements_without_rows_and_empty_ones_have_outcomes() {
     let counts: Vec<_> =
         outcomes.iter().map(|outcome| (outcome.rows().len(), outcome.affected())).collect();
     assert_eq!(counts, [(0, 0), (0, 0), (1, 1), (0, 0)]);
-    assert!(outcomes[3].is_empty() && outcomes[3].first().is_none() && outcomes[3].only().is_err());
+    assert!(
+        outcomes[3].rows().len() == 0
+            && outcomes[3].first().is_none()
+            && outcomes[3].only().is_err()
+    );
     assert!(connection.pipeline(&[], deadline()).unwrap().is_empty());
 }
 

@@ -39,7 +39,7 @@ fn transaction_commits_or_is_rolled_back_and_the_connection_stays_usable() {
 
     let mut transaction = connection.begin(LONG);
     transaction.pipeline(&[INSERT], deadline()).unwrap();
-    transaction.commit(deadline()).unwrap();
+    transaction.commit_with(&[], deadline()).unwrap();
     assert_eq!(count(&mut database.connect()), 1);
 
     let two = Statement::plain("INSERT INTO tank VALUES (2)");
@@ -47,7 +47,7 @@ fn transaction_commits_or_is_rolled_back_and_the_connection_stays_usable() {
     assert_eq!((outcomes.len(), outcomes[0].affected()), (1, 1));
     assert_eq!(count(&mut database.connect()), 2);
 
-    connection.begin(LONG).commit(deadline()).unwrap();
+    connection.begin(LONG).commit_with(&[], deadline()).unwrap();
     drop(connection.begin(LONG));
     assert_eq!(count(&mut connection), 2);
 }
@@ -60,7 +60,7 @@ fn transaction_with_an_error_commits_nothing() {
     let error = transaction.pipeline(&[INSERT, wrong], deadline()).unwrap_err();
     assert_eq!(error.sqlstate(), Some("22012"));
     // A server answers the COMMIT of a failed transaction with success.
-    let error = transaction.commit(deadline()).unwrap_err();
+    let error = transaction.commit_with(&[], deadline()).unwrap_err();
     assert!(error.to_string().contains("failed already"), "{error}");
     assert_eq!(count(&mut connection), 0);
     let error = connection.begin(LONG).commit_with(&[INSERT, wrong], deadline()).unwrap_err();
@@ -118,7 +118,7 @@ fn server_ends_the_session_of_an_idle_transaction() {
     while left(&mut other) > 0 {
         thread::sleep(Duration::from_millis(20));
     }
-    let error = transaction.commit(deadline()).unwrap_err();
+    let error = transaction.commit_with(&[], deadline()).unwrap_err();
     let is_end = error == PostgresError::Closed || error.sqlstate() == Some("25P03");
     assert!(is_end, "{error}");
     assert!(connection.is_broken());

@@ -15,7 +15,6 @@ use crate::kernel::clock::Clock;
 pub(super) struct Node {
     pub(super) evaluator: Evaluator,
     pub(super) handle: StoreHandle,
-    pub(super) claim: Claim,
     pub(super) instance: Instance,
     thread: SharedThread,
     news: Receiver<News>,
@@ -77,7 +76,7 @@ impl Cluster {
         let (thread, handle) = detached(SharedSettings {
             store: Box::new(memory),
             clock: Clock::system(),
-            claim: claim.clone(),
+            claim,
             channels: Box::new(|| vec!["phone".into(), "mail".into()]),
             instance: Box::new(move || instance),
             claimed: Box::new(Vec::new),
@@ -91,7 +90,6 @@ impl Cluster {
         let node = Node {
             evaluator,
             handle,
-            claim,
             instance,
             thread,
             news,
