@@ -102,9 +102,12 @@ impl Gate {
             let now = (self.clock)();
             self.passwords.observe(&incoming.counts, now, &limits);
         }
-        // Without the keys the database is not the one that was read before.
-        let is_complete = is_known && secret(DEVICE_KEY).is_some();
-        self.exchange().since = is_complete.then(|| incoming.now.saturating_sub(OVERLAP));
+        if is_known && secret(DEVICE_KEY).is_some() {
+            self.exchange().since = Some(incoming.now.saturating_sub(OVERLAP));
+        } else {
+            // The database is not the one that was read before: it lacks also what that has taken.
+            self.exchange_failed();
+        }
     }
 
     /// Notes that an exchange failed, or that it is unknown whether the database has taken it. The next one sends

@@ -183,6 +183,7 @@ impl TestAdmin {
             polls: PollerHandles::default(),
             history: History::off(),
             alerts: None,
+            replica: None,
             admin: OnceLock::new(),
         });
         let configuration = LiveConfiguration::new(EffectiveLimits::default());

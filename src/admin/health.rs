@@ -8,13 +8,16 @@
 //!
 //! `/healthz` is what a supervisor restarts the server by, so it counts the threads that a restart repairs. The
 //! history's recorder is not among them: it is stuck in a disk, which no restart mends, while visitors are served.
-//! The scoreboard, the metrics, `doctor` and the log report it, and the alert `history_failing` tells people.
+//! The scoreboard, the metrics, `doctor` and the log report it, and the alert `history_failing` tells people. Nor does
+//! a database that is away count, which a restart does not mend either: the thread that exchanges the leases with it
+//! gives up each call at a deadline, and its heartbeat goes on.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::channel_test::{MAX_TEST_WAIT, TEST_ROUTE};
+use super::replica::ReplicaReader;
 use crate::board::BoardReader;
 use crate::engine::{ACCEPTOR_PULSE, Stats};
 use crate::history::History;
@@ -33,6 +36,10 @@ const BOARD_BOUND: Duration = Duration::from_secs(90);
 
 /// Bound of the alerts' thread, which reads the clocks every two seconds, and waits for no disk and no network.
 const ALERTS_BOUND: Duration = BOARD_BOUND;
+
+/// Bound of the thread of the leases, whose calls of the database have a deadline each: 2 s, and 30 s of those that
+/// prepare the schema.
+const CLUSTER_BOUND: Duration = BOARD_BOUND;
 
 /// Bound of the history's recorder, which wakes once a minute; a write may be slow.
 pub const RECORDER_BOUND: Duration = Duration::from_secs(300);
@@ -61,6 +68,8 @@ pub struct Health {
     pub history: History,
     /// The thread that applies the rules of alerts.
     pub alerts: Option<HeartbeatAge>,
+    /// The leases and the database; `None` if this machine is alone.
+    pub replica: Option<ReplicaReader>,
     /// The admin engine. It is set once the engine runs, which is after the threads that it
     /// reports on.
     pub admin: OnceLock<Arc<Stats>>,
@@ -132,6 +141,9 @@ impl Health {
         threads.push(ThreadHealth::new("board", self.board.heartbeat_age(), BOARD_BOUND));
         if let Some(age) = &self.alerts {
             threads.push(ThreadHealth::new("alerts", age(), ALERTS_BOUND));
+        }
+        if let Some(replica) = &self.replica {
+            threads.push(ThreadHealth::new("cluster", replica.heartbeat_age(), CLUSTER_BOUND));
         }
         let scheduler = self.polls.scheduler();
         let (age, bound) = (scheduler.heartbeat_age(), scheduler.heartbeat_bound());
@@ -277,15 +289,21 @@ mod tests {
             polls: PollerHandles::default(),
             history: History::off(),
             alerts: Some(Box::new(move || late)),
+            replica: Some(ReplicaReader::fixed(Vec::new())),
             admin: OnceLock::new(),
         };
         let names = |threads: Vec<ThreadHealth>| -> Vec<String> {
             threads.into_iter().map(|thread| thread.thread).collect()
         };
-        let counted = ["acceptor", "worker 0", "board", "alerts", "scheduler"];
+        let counted = ["acceptor", "worker 0", "board", "alerts", "cluster", "scheduler"];
         assert_eq!(names(health.constant_threads()), counted);
         assert_eq!(names(health.threads()), [&counted[..], &["recorder"]].concat());
         let stuck = stuck(health.constant_threads());
         assert_eq!(stuck.last().unwrap().to_string(), "alerts for 91 s");
+
+        let store = &health.replica.as_ref().unwrap().store;
+        store.fail("no route");
+        let names: Vec<String> = health.stuck().into_iter().map(|stuck| stuck.thread).collect();
+        assert_eq!(names, ["alerts"], "a restart mends no database that is away");
     }
 }

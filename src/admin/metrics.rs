@@ -12,6 +12,7 @@ mod deprecated;
 mod family;
 mod process;
 mod program;
+mod replica;
 mod requests;
 mod sources;
 
@@ -72,6 +73,9 @@ impl Metrics {
         page.add(sources::polls(&self.polls));
         page.add(sources::values(&self.board.load(), now));
         page.add(program::history(&self.history));
+        if let Some(replica) = &self.health.replica {
+            page.add(replica::families(replica, &self.history));
+        }
         page.add(alerts::families(&self.alerting));
         page.add(program::heartbeats(&self.health));
         if let Some(admin) = self.health.admin.get() {

@@ -33,6 +33,7 @@ mod fixture;
 pub mod health;
 pub mod listeners;
 pub mod metrics;
+mod replica;
 pub mod scoreboard;
 mod service;
 mod shared_page;
@@ -44,6 +45,7 @@ use std::time::Duration;
 
 pub use self::alerting::{Alerting, AlertsHolder, ChannelStates};
 pub use self::channel_test::{ChannelTester, MAX_TEST_WAIT};
+pub use self::replica::ReplicaReader;
 pub use self::service::AdminPages;
 use self::service::{AdminService, RENDERED_PAGES};
 use self::shared_page::MAX_WAITERS;

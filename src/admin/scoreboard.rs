@@ -5,6 +5,7 @@
 
 pub mod abridge;
 mod alerts;
+mod replica;
 pub mod report;
 
 use std::borrow::Cow;
@@ -118,6 +119,12 @@ impl Scoreboard {
                 silent_seconds: pause::sure(board.heartbeat_age()).as_secs_f64(),
             },
             recorder: self.recorder(now),
+            store: self
+                .health
+                .replica
+                .as_ref()
+                .map(|it| replica::store(it, &self.health.history, now)),
+            leases: self.health.replica.as_ref().map(replica::leases),
             alerts: Some(alerts::alerts(&self.alerting, &self.health, now)),
             channels: channels::reports(&(self.alerting.channels)()),
             channels_unlisted: 0,

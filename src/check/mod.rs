@@ -2,8 +2,8 @@
 //!
 //! The configuration and its certificates are read by the code that the server itself uses. Certificates
 //! that are not valid now and socket paths that a start would reject are errors, too. All errors are
-//! reported together; everything else is described by `summary`. If requested, [`poll`] then polls each source
-//! once.
+//! reported together; everything else is described by `summary`. If requested, [`store`] then tries the database that
+//! replicas share, and [`poll`] polls each source once.
 
 mod ca_file;
 mod history_path;
@@ -11,6 +11,7 @@ mod listeners;
 mod observed_time;
 pub mod poll;
 mod programs;
+pub mod store;
 mod summary;
 
 use std::fmt;

@@ -7,7 +7,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::options::config_path;
 use super::outcome::{Failure, Printer};
-use crate::check::{check, poll};
+use crate::check::{check, poll, store};
 use crate::wall_clock;
 
 /// Check a configuration and its certificates without starting the server, and describe what it
@@ -18,8 +18,11 @@ use crate::wall_clock;
     name = "check",
     example = "Before a restart or a reload\n$ {command_name} && kill -HUP \"$(pidof pumphouse-web)\"",
     example = "With the answer of each source\n$ {command_name} --poll tank.toml",
-    error_code(0, "the configuration is valid, and with --poll every source answered"),
-    error_code(1, "the configuration is wrong, or a source did not answer")
+    error_code(
+        0,
+        "the configuration is valid, and with --poll every source and the database answered"
+    ),
+    error_code(1, "the configuration is wrong, or a source or the database did not answer")
 )]
 pub(super) struct Check {
     /// configuration file (default: $PUMPHOUSE_CONFIG, else pumphouse.toml)
@@ -30,7 +33,7 @@ pub(super) struct Check {
     #[argh(option, arg_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// also poll each source once, and show its answer and the values read from it
+    /// also poll each source once, and show its answer and the values read from it; with [store], also try its database
     #[argh(switch)]
     poll: bool,
 }
@@ -42,8 +45,11 @@ impl Check {
         let checked = check(&path, now)?;
         let mut printer = Printer::new();
         printer.show(&format!("{} is valid.\n\n{}", path.display(), checked.summary(now)));
-        if self.poll && !poll::run(&checked.config, |text| printer.show(text)) {
-            return Ok(ExitCode::FAILURE);
+        if self.poll {
+            let is_usable = store::run(&checked.config, |text| printer.show(text));
+            if !poll::run(&checked.config, |text| printer.show(text)) || !is_usable {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Ok(printer.exit_code())
     }

@@ -25,6 +25,8 @@
 //! * `lease`: `source` (primary key), `holder`, `instance`, `epoch`, `poll_requests`, `changed_at`.
 //! * `era`: one row: `timeline`, `since`. The migration writes a `since` that is long past.
 //!
+//! Sessions and failed guesses follow in a transaction of their own (`access_exchange`).
+//!
 //! A tick is one transaction at READ COMMITTED. `now()` is its start. These statements, in this order:
 //!
 //! 1. **Era.** `UPDATE era SET timeline = $current, since = now() WHERE timeline <> $current`, where the current one
@@ -71,6 +73,7 @@
 //! conditions above allow. Of an era that cannot be read, the number is 0; then a promotion that loses transactions may
 //! double polls for a few seconds.
 
+mod access_exchange;
 mod assignment;
 mod configuration;
 mod database;
@@ -84,6 +87,7 @@ mod plan;
 mod replicas;
 mod reply;
 mod request;
+mod shared_access;
 mod state;
 mod tenure;
 #[cfg(test)]
@@ -101,6 +105,7 @@ pub use instance::{InstanceId, InstanceIdError, NoIdentity, ReplicaName};
 pub use plan::Plan;
 pub use state::Cluster;
 pub use tenure::{Permit, PollsUntil, TenureState, Terms};
+pub(crate) use thread::Surroundings;
 pub use thread::{
     ClusterReader, ClusterSender, ClusterThread, Outputs, Prepared, cluster, prepare,
 };

@@ -15,9 +15,10 @@ use super::entry::Lease;
 use super::exchange::Failure;
 use super::held_file::HeldFile;
 use super::instance::ReplicaName;
+use super::shared_access::SharedAccess;
 use super::state::Cluster;
 use super::tenure::Permit;
-use super::thread::{Message, Outputs, Shared};
+use super::thread::{Message, Outputs, Shared, Surroundings};
 use crate::board::BoardReader;
 use crate::kernel::clock::Clock;
 use crate::logging::OnChange;
@@ -54,6 +55,7 @@ pub(super) struct Node {
     permit: Permit,
     shared: Arc<Shared>,
     held: HeldFile,
+    shared_access: SharedAccess,
     started: Instant,
     /// True once the file of held sources was read, because the database was away at the start.
     is_resumed: bool,
@@ -86,18 +88,15 @@ pub(super) struct Node {
 
 impl Node {
     /// Returns the state of a replica that has not exchanged anything yet.
-    #[expect(clippy::too_many_arguments, reason = "each is another part of the process")]
     pub(super) fn new(
         cluster: Cluster,
-        access: Access,
-        board: BoardReader,
-        clock: Clock,
-        outputs: Box<dyn Outputs>,
+        around: Surroundings,
         permit: Permit,
         shared: Arc<Shared>,
-        held: HeldFile,
     ) -> Node {
+        let Surroundings { access, board, clock, outputs, held, gate } = around;
         Node {
+            shared_access: SharedAccess::new(gate, cluster.instance()),
             cluster,
             link: Link::new(access.clone()),
             access,
@@ -195,8 +194,10 @@ impl Node {
         }
         self.tick();
         if self.is_away {
+            self.shared_access.missed();
             self.resume();
         } else {
+            self.shared_access.step(&mut self.link);
             self.prune();
             self.held.save(self.cluster.held());
         }

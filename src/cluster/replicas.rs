@@ -102,9 +102,14 @@ impl Replicas {
         let namesake = self.live.iter().find(is_namesake).map(|replica| replica.instance);
         let known = self.namesake.filter(|(known, _)| Some(*known) == namesake);
         self.namesake = known.or_else(|| Some((namesake?, now)));
+        let lasting = self.lasting_namesake(now).filter(|_| !self.has_warned);
+        self.has_warned |= lasting.is_some();
+        lasting
+    }
+
+    /// Returns another instance of this name, if it lives for too long to be the earlier one of a restart.
+    pub(super) fn lasting_namesake(&self, now: Duration) -> Option<InstanceId> {
         let (instance, since) = self.namesake?;
-        let warns = !self.has_warned && now >= since.saturating_add(MAX_GHOST_AGE);
-        self.has_warned |= warns;
-        warns.then_some(instance)
+        (now >= since.saturating_add(MAX_GHOST_AGE)).then_some(instance)
     }
 }

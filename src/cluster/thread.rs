@@ -19,6 +19,7 @@ use super::plan::Plan;
 use super::state::Cluster;
 use super::tenure::{Permit, Terms};
 use super::view::ClusterView;
+use crate::access::Gate;
 use crate::board::{BoardReader, Followed};
 use crate::engine::Heartbeat;
 use crate::kernel::clock::Clock;
@@ -56,6 +57,22 @@ pub trait Outputs: Send {
     /// Notes a poll by another replica that ended `age` ago; `requested_wait` is the time after it for which the
     /// upstream asked to wait.
     fn polled_elsewhere(&mut self, source: &str, age: Duration, requested_wait: Duration);
+}
+
+/// Parts of the process that the thread works with.
+pub(crate) struct Surroundings {
+    /// The database.
+    pub(crate) access: Access,
+    /// State of the sources.
+    pub(crate) board: BoardReader,
+    /// Clock of the process.
+    pub(crate) clock: Clock,
+    /// Parts that follow the leases.
+    pub(crate) outputs: Box<dyn Outputs>,
+    /// File of the sources that this replica held before its start.
+    pub(crate) held: HeldFile,
+    /// Gate whose sessions and failed guesses replicas share.
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Message to the thread.
@@ -107,6 +124,18 @@ impl ClusterReader {
     /// Returns the number of states of other replicas that were read since the start.
     pub fn followed(&self) -> i64 {
         self.0.followed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl ClusterReader {
+    /// Returns a handle to a view that does not change.
+    pub(crate) fn fixed(view: ClusterView) -> ClusterReader {
+        ClusterReader(Arc::new(Shared {
+            view: ArcSwap::from_pointee(view),
+            heartbeat: Heartbeat::new(),
+            followed: AtomicI64::new(0),
+        }))
     }
 }
 
@@ -177,17 +206,9 @@ impl Prepared {
     ///
     /// # Errors
     /// The thread cannot be created.
-    pub(crate) fn start(
-        self,
-        cluster: Cluster,
-        access: Access,
-        board: BoardReader,
-        clock: Clock,
-        outputs: Box<dyn Outputs>,
-        held: HeldFile,
-    ) -> io::Result<ClusterThread> {
+    pub(crate) fn start(self, cluster: Cluster, around: Surroundings) -> io::Result<ClusterThread> {
         let Prepared { messages, sender, released, flushed, reader, permit } = self;
-        let node = Node::new(cluster, access, board, clock, outputs, permit, reader.0, held);
+        let node = Node::new(cluster, around, permit, reader.0);
         let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
             node.run(&messages, &released.1, &flushed.1, &stop);
         })?;

@@ -36,15 +36,18 @@ pub struct ClusterView {
     pub state: TenureState,
     /// Names of the replicas whose lease had not ended at the latest reply, this one included.
     pub live: Vec<ReplicaName>,
+    /// Another instance that has had the name of this replica for longer than a restart takes.
+    pub namesake: Option<InstanceId>,
     /// Leases of the configured sources, sorted by name.
     pub leases: Vec<LeaseView>,
 }
 
 impl ClusterView {
     /// Returns the state before the first tick.
-    pub(super) fn starting(replica: ReplicaName) -> ClusterView {
+    pub(crate) fn starting(replica: ReplicaName) -> ClusterView {
         let (live, leases) = (Vec::new(), Vec::new());
-        ClusterView { replica, instance: None, state: TenureState::Ended, live, leases }
+        let (instance, state, namesake) = (None, TenureState::Ended, None);
+        ClusterView { replica, instance, state, live, namesake, leases }
     }
 
     /// Returns the number of sources that this replica polls.
@@ -66,6 +69,7 @@ impl Cluster {
             instance: Some(self.instance),
             state: self.state(now),
             live,
+            namesake: self.replicas.lasting_namesake(now.boot),
             leases,
         }
     }

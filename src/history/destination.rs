@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::entry::{Entry, StoredEvent};
 use super::error::StoreError;
+use super::fault::FaultKind;
 use super::renames::SourceFields;
 use super::settings::Retention;
 
@@ -15,10 +16,19 @@ use super::settings::Retention;
 pub(super) struct Written {
     /// Number of new and corrected rows.
     pub(super) rows: u64,
-    /// Why entries were put in the spool and are not in the database; `None` if all are.
-    pub(super) spooled: Option<StoreError>,
+    /// Why entries wait in the spool; `None` if all are in the database, or on the way to it.
+    pub(super) spooled: Option<Spooled>,
     /// Number of records that the spool has lost, as it has reached its limit.
     pub(super) dropped: u64,
+}
+
+/// Reason why entries wait in the spool.
+#[derive(Debug)]
+pub(super) struct Spooled {
+    pub(super) kind: FaultKind,
+    pub(super) reason: String,
+    /// True if the reason is that of an attempt of this write.
+    pub(super) has_failed: bool,
 }
 
 /// Latest events of the database, with those of all replicas.

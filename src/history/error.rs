@@ -39,9 +39,6 @@ pub enum StoreError {
     /// The shared database could not be reached, or returned an error.
     #[error("the database: {0}")]
     Server(Box<PostgresError>),
-    /// The shared database has not answered lately, and is not asked now.
-    #[error("the database does not answer")]
-    Away,
     /// A copy of the file was requested, and the rows are in a database that replicas share.
     #[error("the history is in PostgreSQL: back it up with pg_dump")]
     NotAFile,

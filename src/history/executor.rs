@@ -125,6 +125,18 @@ pub(super) trait Executor: Queries {
     /// # Errors
     /// The database returned an error.
     fn add_rollup(&self, tier: Tier, series: i64, bucket: &Bucket) -> Result<(), StoreError>;
+
+    /// Inserts observations at times that have none. Returns their number.
+    ///
+    /// # Errors
+    /// The database returned an error.
+    fn insert_observations(&self, series: i64, rows: &[Observation]) -> Result<u64, StoreError>;
+
+    /// Inserts rollups at times that have none. Returns their number.
+    ///
+    /// # Errors
+    /// The database returned an error.
+    fn insert_rollups(&self, tier: Tier, series: i64, rows: &[Bucket]) -> Result<u64, StoreError>;
 }
 
 /// Returns what `read` makes of the first row of a query; `None` if there is none.

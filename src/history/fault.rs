@@ -61,7 +61,7 @@ impl From<&WriteFault> for FaultKind {
 impl From<&StoreError> for FaultKind {
     fn from(error: &StoreError) -> FaultKind {
         match error {
-            StoreError::Server(_) | StoreError::Away | StoreError::NotAFile => FaultKind::Store,
+            StoreError::Server(_) | StoreError::NotAFile => FaultKind::Store,
             StoreError::Database(error) => of_sqlite(error.sqlite_error_code()),
             StoreError::Damaged(_) => FaultKind::Damaged,
             StoreError::Foreign(_) => FaultKind::Foreign,

@@ -183,7 +183,7 @@ impl History {
 
     /// Returns a number that changes whenever there may be new rows to read.
     pub fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Relaxed)
+        self.0.version()
     }
 
     /// Returns the time since the recorder's latest heartbeat.

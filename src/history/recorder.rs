@@ -305,10 +305,10 @@ impl RecorderThread {
             false => checked,
         };
         match moved.and_then(|()| writer.write(self.batch.entries())) {
-            Ok(Written { spooled: Some(error), rows, dropped }) => {
+            Ok(Written { spooled: Some(spooled), rows, dropped }) => {
                 self.batch.clear();
                 self.shared.refused(dropped);
-                self.shared.spooled(rows, &error);
+                self.shared.spooled(rows, &spooled);
             }
             Ok(Written { rows, spooled: None, dropped }) => {
                 self.shared.refused(dropped);

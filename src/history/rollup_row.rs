@@ -34,7 +34,7 @@ const PAGE_ROWS: i64 = 1_000;
 macro_rules! inserted {
     () => {
         " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (series, at) DO UPDATE SET "
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (series, at) DO "
     };
 }
 
@@ -73,12 +73,12 @@ pub(super) fn total_columns(total: Total) -> [Option<f64>; 4] {
     }
 }
 
-/// Assignments of an upsert that adds a row to the one with the same time. A total that one of both lacks is unknown
+/// End of an upsert that adds a row to the one with the same time. A total that one of both lacks is unknown
 /// then.
 macro_rules! added {
     ($table:literal) => {
         concat!(
-            "min = CASE WHEN excluded.min < ",
+            "UPDATE SET min = CASE WHEN excluded.min < ",
             $table,
             ".min THEN excluded.min ELSE ",
             $table,
@@ -112,10 +112,10 @@ macro_rules! added {
 }
 pub(super) use added;
 
-/// Assignments of an upsert that replaces the row with the same time.
+/// End of an upsert that replaces the row with the same time.
 macro_rules! replaced {
     () => {
-        "min = excluded.min, max = excluded.max, sum = excluded.sum, count = excluded.count, \
+        "UPDATE SET min = excluded.min, max = excluded.max, sum = excluded.sum, count = excluded.count, \
          last = excluded.last, last_at = excluded.last_at, amount = excluded.amount, \
          east = excluded.east, north = excluded.north, weight = excluded.weight"
     };
@@ -132,7 +132,18 @@ pub(super) fn add(
         Tier::Day => concat!("INSERT INTO day", inserted!(), added!("day")),
         _ => concat!("INSERT INTO quarter", inserted!(), added!("quarter")),
     };
-    store(db, series, bucket, sql)
+    store(db, series, bucket, sql).map(|_| ())
+}
+
+/// Inserts a row. Returns false if there is one with the same time.
+pub(super) fn insert(
+    db: &dyn Executor,
+    tier: Tier,
+    series: i64,
+    bucket: &Bucket,
+) -> Result<bool, StoreError> {
+    let sql = of_table!(tier, "INSERT INTO ", concat!(inserted!(), "NOTHING"));
+    Ok(store(db, series, bucket, sql)? > 0)
 }
 
 /// Replaces the row with the same time, or inserts it.
@@ -143,15 +154,15 @@ pub(super) fn put(
     bucket: &Bucket,
 ) -> Result<(), StoreError> {
     let sql = of_table!(tier, "INSERT INTO ", concat!(inserted!(), replaced!()));
-    store(db, series, bucket, sql)
+    store(db, series, bucket, sql).map(|_| ())
 }
 
-fn store(db: &dyn Executor, series: i64, bucket: &Bucket, sql: &str) -> Result<(), StoreError> {
+fn store(db: &dyn Executor, series: i64, bucket: &Bucket, sql: &str) -> Result<u64, StoreError> {
     let Bucket { at, min, max, sum, last, last_at, count, total, .. } = *bucket;
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let [amount, east, north, weight] = total_columns(total);
     let row = params![series, at, min, max, sum, last, last_at, count, amount, east, north, weight];
-    db.execute(sql, row).map(|_| ())
+    db.execute(sql, row)
 }
 
 /// Returns the row at a time.

@@ -205,6 +205,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Returns true if a file has the tables of this version, and no reader has to pretend it.
+pub(super) fn is_current(connection: &Connection) -> Result<bool, StoreError> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version == VERSION)
+}
+
 /// Page cache of a connection.
 const CACHE_KIB: i64 = 256;
 

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -13,13 +13,14 @@ use jiff::tz::TimeZone;
 use log::Level;
 
 use super::calendar::Calendar;
+use super::destination::Spooled;
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError, StoreError};
 use super::fault::FaultKind;
 use super::pool::ReaderPool;
 use super::renames::SourceFields;
 use super::sender::max_changes;
-use super::settings::Settings;
+use super::settings::{Place, Settings};
 use crate::data_lock::Holder;
 use crate::engine::Heartbeat;
 use crate::kernel::disk_space::DiskSpace;
@@ -28,6 +29,12 @@ use crate::wall_clock;
 
 /// Interval at which a persistent read error is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Interval at which it is logged again that observations wait in the spool.
+const SPOOL_LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// Time after which others may have written to the shared database, or this process.
+const SHARED_VERSION_INTERVAL: Duration = Duration::from_secs(30);
 
 /// State of the recorder's writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,8 +75,13 @@ pub(super) struct Shared {
     pub(super) rows: AtomicU64,
     pub(super) errors: AtomicU64,
     pub(super) dropped: AtomicU64,
-    /// Incremented when the file is opened and by each flush.
-    pub(super) version: AtomicU64,
+    /// Incremented when the file is opened, and by each flush to a file of this process.
+    version: AtomicU64,
+    /// Time since which versions of a shared database are counted, into which other processes write, too; `None` for
+    /// a file.
+    shared_since: Option<Instant>,
+    /// When it was logged that observations wait in the spool.
+    spool_log: Mutex<OnChange<()>>,
     /// The latest read error, so that repetitions by other requests are not logged.
     read_failure: Mutex<OnChange<String>>,
     /// True if a read has returned an error that means damage, until the recorder checks the file.
@@ -97,7 +109,9 @@ impl Shared {
             errors: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             version: AtomicU64::new(0),
+            shared_since: matches!(settings.place, Some(Place::Server(_))).then(Instant::now),
             read_failure: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
+            spool_log: Mutex::new(OnChange::repeating(SPOOL_LOG_INTERVAL)),
             damage_suspected: AtomicBool::new(false),
             space: ArcSwapOption::empty(),
             spooled: Arc::default(),
@@ -143,14 +157,33 @@ impl Shared {
     /// Counts the rows of a successful flush.
     pub(super) fn flushed(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.version.fetch_add(1, Ordering::Relaxed);
+        if self.shared_since.is_none() {
+            self.version.fetch_add(1, Ordering::Relaxed);
+        }
         self.clear_error();
     }
 
-    /// Counts the rows of a flush, and reports that its entries wait in the spool.
-    pub(super) fn spooled(&self, rows: u64, error: &StoreError) {
+    /// Returns a number that changes whenever there may be new rows to read. That of a shared database changes at an
+    /// interval: it is written each second, and other processes write to it, too.
+    pub(super) fn version(&self) -> u64 {
+        let intervals = self
+            .shared_since
+            .map_or(0, |since| since.elapsed().as_secs() / SHARED_VERSION_INTERVAL.as_secs());
+        self.version.load(Ordering::Relaxed) + intervals
+    }
+
+    /// Counts the rows of a flush, and reports that entries wait in the spool.
+    ///
+    /// The log gets this when it begins and at an interval, as the reasons of one outage alternate.
+    pub(super) fn spooled(&self, rows: u64, spooled: &Spooled) {
+        let Spooled { kind, reason, has_failed } = spooled;
         self.rows.fetch_add(rows, Ordering::Relaxed);
-        self.write_failed(error.into(), &format!("observations wait in the spool: {error}"));
+        self.errors.fetch_add(u64::from(*has_failed), Ordering::Relaxed);
+        let message = format!("observations wait in the spool: {reason}");
+        self.set_error(*kind, &message, |current| current != Some(&message));
+        if self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).set(()) {
+            log::error!("{message}");
+        }
     }
 
     /// Counts dropped rows.
@@ -188,12 +221,25 @@ impl Shared {
         message: &str,
         replaces: impl Fn(Option<&str>) -> bool,
     ) {
+        if self.set_error(kind, message, replaces) {
+            log::log!(level, "{message}");
+        }
+    }
+
+    /// Sets the current error, if `replaces` returns true for the message of the previous one. Returns true if it was
+    /// set.
+    fn set_error(
+        &self,
+        kind: FaultKind,
+        message: &str,
+        replaces: impl Fn(Option<&str>) -> bool,
+    ) -> bool {
         let replaces = |health: &Health| {
             let current = health.error.as_ref().map(|error| &*error.message);
             replaces(current)
         };
         if !replaces(&self.health.load()) {
-            return;
+            return false;
         }
         let before = self.health.rcu(|health| {
             if !replaces(health) {
@@ -203,9 +249,7 @@ impl Shared {
             Arc::new(Health { error: Some(CurrentError { since, kind, message: message.into() }) })
         });
         // Of two threads that report the same error at once, only the first replaces the state.
-        if replaces(&before) {
-            log::log!(level, "{message}");
-        }
+        replaces(&before)
     }
 
     pub(super) fn clear_error(&self) {
@@ -216,6 +260,7 @@ impl Shared {
             );
             self.health.store(Arc::default());
         }
+        self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Publishes the latest events.

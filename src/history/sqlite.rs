@@ -62,4 +62,13 @@ impl Executor for Connection {
     fn add_rollup(&self, tier: Tier, series: i64, bucket: &Bucket) -> Result<(), StoreError> {
         rollup_row::add(self, tier, series, bucket)
     }
+
+    fn insert_observations(&self, series: i64, rows: &[Observation]) -> Result<u64, StoreError> {
+        rows.iter().try_fold(0, |new, row| Ok(new + u64::from(self.append(series, row)?)))
+    }
+
+    fn insert_rollups(&self, tier: Tier, series: i64, rows: &[Bucket]) -> Result<u64, StoreError> {
+        let insert = |row| rollup_row::insert(self, tier, series, row);
+        rows.iter().try_fold(0, |new, row| Ok(new + u64::from(insert(row)?)))
+    }
 }

@@ -96,6 +96,11 @@ impl Writer {
         Ok(writer)
     }
 
+    /// Returns the connection, for rows of another history.
+    pub(super) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Checks the whole file for damage, which may take minutes.
     pub(super) fn verify(&self) -> Result<(), StoreError> {
         database::verify(&self.connection)

@@ -24,21 +24,21 @@ pub(super) fn check(outcome: &Outcome, wanted: SessionAttrs) -> Result<i64, Post
     let (is_read_only, is_standby, version) = (row.bool(0)?, row.bool(1)?, row.i64(2)?);
     if version < OLDEST {
         let major = version / 10_000;
-        return Err(PostgresError::Protocol(format!(
-            "the server is PostgreSQL {major}, and 13 is the oldest that is supported"
-        )));
+        return unfit(format!(
+            "the server is PostgreSQL {major}, and 13 is the oldest that is supported: update it"
+        ));
     }
     match wanted {
         SessionAttrs::ReadWrite | SessionAttrs::Primary if is_standby => {
-            unfit("the server is a standby, which accepts no writes")
+            unfit("the server is a standby, which accepts no writes".to_owned())
         }
         SessionAttrs::ReadWrite if is_read_only => {
-            unfit("the server accepts no writes: default_transaction_read_only is on")
+            unfit("the server accepts no writes: default_transaction_read_only is on".to_owned())
         }
         _ => Ok(version),
     }
 }
 
-fn unfit(reason: &str) -> Result<i64, PostgresError> {
-    Err(PostgresError::Unfit(reason.to_owned()))
+fn unfit(reason: String) -> Result<i64, PostgresError> {
+    Err(PostgresError::Unfit(reason))
 }

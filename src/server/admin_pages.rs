@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::alerts::Alerts;
 use super::data::Data;
+use super::replica::PreparedReplica;
 use crate::access::Gate;
 use crate::admin::configuration::LiveConfiguration;
 use crate::admin::health::Health;
@@ -45,6 +46,7 @@ pub(super) fn health(engine: &Engine, data: &Data, alerts: &Alerts) -> Arc<Healt
         polls: data.pollers.handles(),
         history: data.history.clone(),
         alerts: Some(Box::new(move || rules.age())),
+        replica: data.replica.as_ref().map(PreparedReplica::admin_reader),
         admin: OnceLock::new(),
     })
 }

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::StartError;
 use super::alerts::Replicated;
+use crate::access::Gate as AccessGate;
+use crate::admin::ReplicaReader;
 use crate::alert::store::StoreHandle;
 use crate::alert::store::postgres::{PostgresStore, find};
 use crate::alert::{self, AlertSender, Instance};
 use crate::board::{BoardReader, Followed, Reporter};
 use crate::cluster::{
     self, ClusterReader, ClusterSender, ClusterThread, HeldFile, InstanceId, Outputs, Plan,
-    ReplicaName,
+    ReplicaName, Surroundings,
 };
 use crate::config::{self, Config};
 use crate::data_lock::DataLock;
@@ -30,9 +32,7 @@ pub(super) struct PreparedReplica {
 /// Running parts of a replica.
 #[derive(Debug)]
 pub(super) struct Replica {
-    pub(super) access: Access,
     pub(super) thread: ClusterThread,
-    pub(super) reader: ClusterReader,
 }
 
 /// Parts that follow the leases.
@@ -63,6 +63,16 @@ impl PreparedReplica {
     /// Returns the access to the database.
     pub(super) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Returns the handles for the pages of the admin listener.
+    pub(super) fn admin_reader(&self) -> ReplicaReader {
+        ReplicaReader::new(self.prepared.reader(), self.access.clone())
+    }
+
+    /// Returns the handle to the leases.
+    pub(super) fn reader(&self) -> ClusterReader {
+        self.prepared.reader()
     }
 
     /// Returns the sender of requests for polls.
@@ -104,17 +114,17 @@ impl PreparedReplica {
         self,
         config: &Config,
         lock: &Arc<DataLock>,
+        gate: Arc<AccessGate>,
         parts: Parts,
     ) -> Result<Replica, StartError> {
         let PreparedReplica { access, name, instance, prepared } = self;
-        let reader = prepared.reader();
         let cluster = cluster::cluster(name, instance, Plan::of(&config.sources));
         let (board, clock) = (parts.board.clone(), Clock::system());
         let path = config.history.as_ref().map(config::History::held_sources);
         let held = HeldFile::new(path, Arc::clone(lock));
-        let parts = Box::new(parts);
-        let thread = prepared.start(cluster, access.clone(), board, clock, parts, held)?;
-        Ok(Replica { access, thread, reader })
+        let around = Surroundings { access, board, clock, outputs: Box::new(parts), held, gate };
+        let thread = prepared.start(cluster, around)?;
+        Ok(Replica { thread })
     }
 }
 

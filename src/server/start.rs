@@ -37,7 +37,7 @@ use crate::engine::{self, Engine, Settings};
 use crate::kernel::clock::{Clock, Start};
 use crate::kernel::descriptors;
 use crate::logging;
-use crate::site::{self, CertificateState, Site, SiteService};
+use crate::site::{self, CertificateState, Site, SiteService, StoreOutage};
 use crate::threads;
 use crate::upstream::PollRequest;
 use crate::wall_clock;
@@ -92,19 +92,6 @@ impl Running {
         let engine = Engine::start(public, settings, tls, service).map_err(threads::with_limits)?;
 
         let configuration = LiveConfiguration::new(effective_limits(&config));
-        let replica = match data.replica.take() {
-            None => None,
-            Some(replica) => {
-                let parts = replica::Parts {
-                    board: data.reader.clone(),
-                    reporter: data.reporter.clone(),
-                    pollers: data.pollers.handles(),
-                    alerts: alerts.store(),
-                    rules: alerts.sender(),
-                };
-                Some(replica.start(&config, &lock, parts)?)
-            }
-        };
         let health = health(&engine, &data, &alerts);
         alerts.start_heartbeat(&config, ailments(&health, &alerts))?;
         let pages = admin_pages(AdminSources {
@@ -123,6 +110,20 @@ impl Running {
         let watched = watched(&pages, config.server.watchdog_timeout);
         let admin = Admin::start(admin_listener, admin_connections(), pages)?;
         let watchdog = Watchdog::start(watched, Box::new(give_up))?;
+
+        let replica = match data.replica.take() {
+            None => None,
+            Some(replica) => {
+                let parts = replica::Parts {
+                    board: data.reader.clone(),
+                    reporter: data.reporter.clone(),
+                    pollers: data.pollers.handles(),
+                    alerts: alerts.store(),
+                    rules: alerts.sender(),
+                };
+                Some(replica.start(&config, &lock, gate.clone(), parts)?)
+            }
+        };
 
         listening.iter().for_each(|line| log::info!("{line}"));
         let Data { pollers, reporter, saver, board, history, change_sender, recorder, .. } = data;
@@ -277,7 +278,16 @@ fn site(
         CertificateState { days: live.expires_soon(now), renewal_failed_since }
     }));
     site.set_slow_request(config.log.slow_request);
-    site
+    match &data.replica {
+        Some(replica) => {
+            let (health, leases) = (Arc::clone(replica.access().health()), replica.reader());
+            site.with_store(Box::new(move || {
+                let fault = health.fault()?;
+                Some(StoreOutage { fault, polled: leases.view().held() })
+            }))
+        }
+        None => site,
+    }
 }
 
 fn watched(pages: &AdminPages, timeout: Duration) -> Watched {

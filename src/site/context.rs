@@ -18,6 +18,7 @@ use crate::board::Snapshot;
 use crate::engine::Request;
 use crate::history::History;
 use crate::notify::ChannelStatus;
+use crate::store::StoreFault;
 use crate::upstream::PollRequest;
 
 /// Settings of the site besides its data; replaceable at any time.
@@ -45,6 +46,18 @@ pub struct CertificateState {
 /// Returns the state of the certificates at a time. Must not block.
 pub type CertificateReader = Box<dyn Fn(Timestamp) -> CertificateState + Send + Sync>;
 
+/// Outage of the database that replicas share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreOutage {
+    /// Its start, and its reason without secrets.
+    pub fault: StoreFault,
+    /// Number of sources that this replica polls meanwhile.
+    pub polled: usize,
+}
+
+/// Returns the outage of the database; `None` if it can be used. Must not block.
+pub type StoreReader = Box<dyn Fn() -> Option<StoreOutage> + Send + Sync>;
+
 /// Returns the states of the channels that carry messages of alerts. Must not block.
 pub type ChannelReader = Box<dyn Fn() -> Arc<[ChannelStatus]> + Send + Sync>;
 
@@ -54,6 +67,7 @@ pub(super) struct Context {
     snapshots: SnapshotReader,
     polls: PollRequester,
     certificates: CertificateReader,
+    store: StoreReader,
     channels: ChannelReader,
     pub(super) alerts: AlertsHandle,
     pub(super) history: History,
@@ -85,6 +99,7 @@ impl Context {
             snapshots,
             polls,
             certificates: Box::new(|_| CertificateState::default()),
+            store: Box::new(|| None),
             channels: Box::new(|| [].into()),
             alerts: AlertsHandle::default(),
             history,
@@ -102,6 +117,16 @@ impl Context {
     /// Sets the source of the certificates' state.
     pub(super) fn set_certificates(&mut self, certificates: CertificateReader) {
         self.certificates = certificates;
+    }
+
+    /// Sets the source of the database's state.
+    pub(super) fn set_store(&mut self, store: StoreReader) {
+        self.store = store;
+    }
+
+    /// Returns the outage of the database; `None` if it can be used.
+    pub(super) fn store_outage(&self) -> Option<StoreOutage> {
+        (self.store)()
     }
 
     /// Sets the alerts, and the source of the channels' states.

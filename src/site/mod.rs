@@ -88,6 +88,7 @@ mod tests;
 
 pub use self::context::{
     CertificateReader, CertificateState, ChannelReader, PollRequester, Settings, SnapshotReader,
+    StoreOutage, StoreReader,
 };
 pub use self::export::{ExportError, export};
 pub use self::finish::problem;

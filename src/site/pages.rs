@@ -201,6 +201,7 @@ pub(super) fn with_view<T>(
         history: &context.history,
         charts: &context.charts,
         certificate: context.certificate(request.now),
+        store: context.store_outage(),
         now: request.now,
         range,
         visitor,

@@ -16,7 +16,7 @@ use http::header::{HeaderMap, HeaderName, ORIGIN};
 use super::answer::{Answer, Piece, Work};
 use super::content::Content;
 use super::context::{
-    CertificateReader, ChannelReader, Context, PollRequester, Settings, SnapshotReader,
+    CertificateReader, ChannelReader, Context, PollRequester, Settings, SnapshotReader, StoreReader,
 };
 use super::exchange::{Exchange, GUARDED};
 use super::finish::{self, Finisher};
@@ -66,6 +66,12 @@ impl Site {
     /// Sets the source of the certificates' state, of whose problems pages warn.
     pub fn with_certificates(mut self, certificates: CertificateReader) -> Site {
         self.context.set_certificates(certificates);
+        self
+    }
+
+    /// Sets the source of the state of the database that replicas share, of whose outages pages warn.
+    pub fn with_store(mut self, store: StoreReader) -> Site {
+        self.context.set_store(store);
         self
     }
 

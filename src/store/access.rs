@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
+
 use super::health::StoreHealth;
 use super::link::Link;
 use super::schema::{self, Readiness};
 use crate::outbound::ThreadedResolver;
-use crate::postgres::{PostgresError, PostgresTls, Target};
+use crate::postgres::{Connection, PostgresError, PostgresTls, Target};
 
 /// Address and credentials of the database, and what is known of its health. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +25,16 @@ struct Inner {
     instance: Arc<str>,
     /// True once the schema is one that this program can use.
     is_ready: AtomicBool,
+    server: ArcSwapOption<Server>,
+}
+
+/// Server of the latest connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// Host and port, or path of a unix socket.
+    pub(crate) host: String,
+    /// Version, such as 150004.
+    pub(crate) version: i64,
 }
 
 impl Access {
@@ -34,7 +46,8 @@ impl Access {
         let tls = PostgresTls::load(&target)?;
         let (resolver, health) = (ThreadedResolver::system(), Arc::default());
         let is_ready = AtomicBool::new(false);
-        Ok(Access(Arc::new(Inner { target, resolver, tls, health, instance, is_ready })))
+        let server = ArcSwapOption::empty();
+        Ok(Access(Arc::new(Inner { target, resolver, tls, health, instance, is_ready, server })))
     }
 
     /// Creates or migrates the schema if it is older than this program, and notes whether this program can use it.
@@ -46,10 +59,26 @@ impl Access {
         let readiness = schema::prepare(&mut link, self.instance(), deadline)?;
         self.0.is_ready.store(readiness == Readiness::Ready, Ordering::Relaxed);
         match readiness.refusal() {
-            Some(refusal) => self.0.health.refuse_schema(&refusal),
-            None => self.0.health.accept_schema(),
+            Some(refusal) => self.0.health.refuse(&refusal),
+            None => self.0.health.accept(),
         }
         Ok(readiness)
+    }
+
+    /// Looks whether this program can use the schema, and changes nothing. Returns why it cannot; `None` if it can.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or refused a statement.
+    pub(crate) fn look(&self, deadline: Instant) -> Result<Option<String>, PostgresError> {
+        let mut link = Link::new(self.clone());
+        let refusal = schema::refusal(&mut link, deadline)?;
+        self.0.is_ready.store(refusal.is_none(), Ordering::Relaxed);
+        Ok(refusal)
+    }
+
+    /// Returns true if both are known to be of one database.
+    pub(crate) fn is_same(&self, other: &Access) -> bool {
+        self.0.target.to_string() == other.0.target.to_string()
     }
 
     /// Returns true if the schema is one that this program can use, as of the latest look.
@@ -62,7 +91,8 @@ impl Access {
         self.is_ready() && self.0.health.is_up()
     }
 
-    pub(super) fn target(&self) -> &Target {
+    /// Returns the database.
+    pub(crate) fn target(&self) -> &Target {
         &self.0.target
     }
 
@@ -74,6 +104,17 @@ impl Access {
         &self.0.tls
     }
 
+    /// Returns the server of the latest connection; `None` before the first one.
+    pub(crate) fn server(&self) -> Option<Arc<Server>> {
+        self.0.server.load_full()
+    }
+
+    /// Notes the server of a connection.
+    pub(super) fn connected(&self, connection: &Connection) {
+        let server = Server { host: connection.host().to_owned(), version: connection.version() };
+        self.0.server.store(Some(Arc::new(server)));
+    }
+
     /// Returns the health of the database.
     pub(crate) fn health(&self) -> &Arc<StoreHealth> {
         &self.0.health
@@ -82,6 +123,14 @@ impl Access {
     /// Returns the random name of this process, by which rows name their writer.
     pub(crate) fn instance(&self) -> &Arc<str> {
         &self.0.instance
+    }
+}
+
+#[cfg(test)]
+impl Access {
+    /// Notes that a call failed.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.0.health.failed(&PostgresError::Connect(reason.to_owned()));
     }
 }
 

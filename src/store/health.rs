@@ -1,7 +1,7 @@
 //! Whether the database answers, as all threads that use it have seen it last.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use crate::logging::OnChange;
 use crate::postgres::PostgresError;
 use crate::wall_clock;
-use std::sync::{Mutex, PoisonError};
 
 /// Interval at which an outage that goes on is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -19,9 +18,10 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub struct StoreHealth {
     state: ArcSwap<StoreState>,
-    logged: Mutex<OnChange<String>>,
-    /// True while the schema is one that this program cannot use, however the database answers.
+    /// True while the schema or the server is one that this program cannot use, although it answers.
     is_refused: AtomicBool,
+    /// Fault that was logged: true for a refusal. The text of an outage alternates with the phase in which it is met.
+    logged: Mutex<OnChange<bool>>,
 }
 
 /// State of the database, as far as this process knows it.
@@ -48,8 +48,8 @@ impl Default for StoreHealth {
     fn default() -> StoreHealth {
         StoreHealth {
             state: ArcSwap::from_pointee(StoreState::Starting),
-            logged: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
             is_refused: AtomicBool::new(false),
+            logged: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
         }
     }
 }
@@ -75,8 +75,8 @@ impl StoreHealth {
 
     /// Notes that a call was answered.
     pub(super) fn answered(&self) {
-        let before = self.state.load();
-        if matches!(**before, StoreState::Up) || self.is_refused.load(Ordering::Relaxed) {
+        if matches!(**self.state.load(), StoreState::Up) || self.is_refused.load(Ordering::Relaxed)
+        {
             return;
         }
         let before = self.state.swap(Arc::new(StoreState::Up));
@@ -89,23 +89,28 @@ impl StoreHealth {
 
     /// Notes that a call failed for a reason that concerns all of them.
     pub(super) fn failed(&self, error: &PostgresError) {
-        self.refuse(&error.to_string());
+        let message = error.to_string();
+        if self.note(&message, false) {
+            log_fault(&message);
+        }
     }
 
-    /// Notes that this program cannot use the schema.
-    pub(super) fn refuse_schema(&self, message: &str) {
+    /// Notes that the database cannot be used although it answers, until [`StoreHealth::accept`].
+    pub(super) fn refuse(&self, message: &str) {
         self.is_refused.store(true, Ordering::Relaxed);
-        self.refuse(message);
+        if self.note(message, true) {
+            log_fault(message);
+        }
     }
 
-    /// Notes that this program can use the schema.
-    pub(super) fn accept_schema(&self) {
+    /// Notes that the database answers and can be used.
+    pub(super) fn accept(&self) {
         self.is_refused.store(false, Ordering::Relaxed);
         self.answered();
     }
 
-    /// Notes that the database cannot be used.
-    pub(super) fn refuse(&self, message: &str) {
+    /// Sets the fault. Returns true if it is to be logged: when it begins, and at an interval while it lasts.
+    fn note(&self, message: &str, is_refusal: bool) -> bool {
         self.state.rcu(|state| {
             let since = match &**state {
                 StoreState::Away(fault) => fault.since,
@@ -113,37 +118,54 @@ impl StoreHealth {
             };
             StoreState::Away(StoreFault { since, message: message.into() })
         });
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = logged.set(message.to_owned());
-        drop(logged);
-        if is_news {
-            log::error!(
-                "the database does not answer: {message}; readings are shown as they are known, and \
-                 observations are kept in the spool"
-            );
-        }
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).set(is_refusal)
     }
+}
+
+fn log_fault(message: &str) {
+    log::error!(
+        "the database cannot be used: {message}; readings are shown as they are known, and observations are kept in \
+         the spool"
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::Phase;
 
     #[test]
     fn outage_begins_with_its_first_failure_and_ends_with_an_answer() {
         let health = StoreHealth::default();
         assert_eq!((health.is_up(), health.fault()), (false, None));
-        health.refuse("no route");
+        health.failed(&PostgresError::Timeout(Phase::Connect));
         let first = health.fault().unwrap();
-        health.refuse("timed out");
+        health.failed(&PostgresError::Closed);
         let later = health.fault().unwrap();
-        assert_eq!((later.since, &*later.message), (first.since, "timed out"));
+        assert_eq!((later.since, &*later.message), (first.since, "the connection is closed"));
         health.answered();
         assert_eq!((health.is_up(), health.fault()), (true, None));
-        health.refuse_schema("too new");
+    }
+
+    #[test]
+    fn outage_is_logged_once_whatever_its_texts() {
+        let health = StoreHealth::default();
+        assert!(health.note("while connecting", false));
+        assert!(!health.note("while encrypting", false));
+        assert!(!health.note("while connecting", false));
+        assert_eq!(&*health.fault().unwrap().message, "while connecting");
+        health.answered();
+        assert!(health.note("while connecting", false), "another outage");
+    }
+
+    #[test]
+    fn schema_that_cannot_be_used_stays_a_fault_while_the_database_answers() {
+        let health = StoreHealth::default();
+        health.refuse("too new");
         health.answered();
         assert_eq!(&*health.fault().unwrap().message, "too new");
-        health.accept_schema();
+        assert!(!health.note("too new", true), "logged once");
+        health.accept();
         assert!(health.is_up());
     }
 }

@@ -114,6 +114,7 @@ impl Link {
                     access.tls(),
                     deadline,
                 )?;
+                access.connected(&made);
                 Ok(connection.insert(made))
             }
         }

@@ -17,10 +17,12 @@
 
 mod access;
 mod health;
+mod inspection;
 mod link;
 pub(crate) mod schema;
 
 pub(crate) use access::Access;
 pub use health::{StoreFault, StoreHealth, StoreState};
+pub(crate) use inspection::Inspection;
 pub(crate) use link::{Link, SEARCH_PATH};
 pub(crate) use schema::{Readiness, VERSION as SCHEMA_VERSION};

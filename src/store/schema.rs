@@ -14,6 +14,10 @@
 //! | `era` | the timeline of the database, which a promotion changes |
 //! | `current` | source, with the state that its holder has published |
 //! | `alert_state`, `incident`, `acknowledgement`, `silence`, `notice` | as in the file of `alert::store` |
+//! | `secret` | random key that all replicas use |
+//! | `session_key` | account with one password hash, with the encrypted key that signs its sessions |
+//! | `ended_session` | session that was signed out |
+//! | `guess_count` | caller or account, and process that has counted failed guesses of it |
 //!
 //! Times are seconds since 1970 where the history has them so, and `timestamptz` where the database's clock decides.
 //!
@@ -46,8 +50,10 @@ struct Migration {
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Steps to each version, from 1.
-const MIGRATIONS: &[Migration] =
-    &[Migration { statements: &[tables::HISTORY_AND_LEASES, tables::ALERTS], oldest: 1 }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    statements: &[tables::HISTORY_AND_LEASES, tables::ALERTS, tables::ACCESS],
+    oldest: 1,
+}];
 
 /// Time for which a migration holds the lease.
 const LEASE: Duration = Duration::from_secs(60);
@@ -98,6 +104,27 @@ pub(crate) fn prepare(
     deadline: Instant,
 ) -> Result<Readiness, PostgresError> {
     migrate(link, MIGRATIONS, holder, deadline)
+}
+
+/// Returns why a program that only reads cannot use the schema; `None` if it can. Changes nothing.
+///
+/// # Errors
+/// The database could not be reached.
+pub(super) fn refusal(link: &mut Link, deadline: Instant) -> Result<Option<String>, PostgresError> {
+    Ok(match version(link, deadline)? {
+        None | Some((0, _)) => Some(
+            "the database has no tables yet: start a replica, or copy a history there by `history copy --to`"
+                .to_owned(),
+        ),
+        Some((found, oldest)) if oldest > VERSION => {
+            Readiness::TooNew { found, oldest }.refusal()
+        }
+        Some((found, _)) if found < VERSION => Some(format!(
+            "the database has schema version {found}, and this program reads version {VERSION}: start a replica \
+             of this version, which migrates it"
+        )),
+        Some(_) => None,
+    })
 }
 
 fn migrate(

@@ -74,6 +74,7 @@ impl OverEngine {
             polls: PollerHandles::default(),
             history: history.clone(),
             alerts: None,
+            replica: None,
             admin: OnceLock::new(),
         });
         let configuration = LiveConfiguration::new(EffectiveLimits::default());

@@ -27,6 +27,14 @@ impl Report {
         self.pollers_unlisted = abridged(&mut self.pollers, is_polling, |poller| {
             Reverse((poller.seconds * 1e3) as u64)
         });
+        if let Some(leases) = &mut self.leases {
+            leases.sources_unlisted = abridged(
+                &mut leases.sources,
+                |lease| !lease.is_settled(),
+                |lease| lease.holder.is_some(),
+            );
+            leases.live.truncate(MAX_LISTED);
+        }
         let is_waiting = |channel: &Channel| channel.is_troubled() || channel.waiting > 0;
         self.channels_unlisted = abridged(&mut self.channels, is_waiting, |channel| {
             Reverse((channel.is_troubled(), channel.waiting))

@@ -45,8 +45,8 @@
 //!  "log": {"queued": 0, "dropped": 0, "suppressed": 0, "blocked_seconds": 0.0}}
 //! ```
 //!
-//! `/scoreboard?brief` lists at most 20 sources, 20 pollers and 20 channels: of more, only sources that are not fresh or
-//! fail, pollers that poll, and channels that fail or whose messages wait. `watch` and the watchdog log it.
+//! `/scoreboard?brief` lists at most 20 sources, 20 pollers, 20 leases and 20 channels: of more, only sources that are not
+//! fresh or fail, pollers that poll, leases that their replica does not hold, and channels that fail or whose messages wait. `watch` and the watchdog log it.
 //!
 //! While the history cannot be written, `recorder.trouble` names the kind of the fault, a text and its duration:
 //!
@@ -63,10 +63,22 @@
 //! | `disk-full`, `disk-error`, `too-slow` | the disk is full, returned an error, or is too slow |
 //! | `held` | another process records it: `recorder.holder` |
 //! | `locked` | another program has locked it |
-//! | `store` | the shared database does not answer, or returned an error |
 //! | `damaged`, `foreign`, `newer-version` | the file is damaged, of another program, or of a later version |
+//! | `store` | the database that replicas share cannot be used: the records wait in the spool |
 //! | `clock` | the clock of the machine is earlier than the latest record: readings are held |
 //! | `other` | of an error of another kind |
+//!
+//! Of a replica that shares a database, there are also the members `store` and `leases`, which are `null` else:
+//!
+//! ```json
+//! {"store": {"up": true, "since": null, "message": null, "host": "db1:5432", "version": 150004,
+//!            "spool_rows": 0},
+//!  "leases": {"replica": "a", "instance": "1d0c8f5e9a3b47f2a6c1e07d5b9482f3", "state": "confirmed",
+//!             "silent_seconds": 0.3, "live": ["a", "b", "c"], "namesake": null,
+//!             "held": 1, "designated": 1, "unheld": 0, "total": 3,
+//!             "sources": [{"source": "tank", "holder": "a", "designated": "a", "epoch": 4, "held": true}],
+//!             "sources_unlisted": 2}}
+//! ```
 //!
 //! Later versions add members and rename none. A reader ignores members that it does not know, and
 //! fills in defaults for those that an older server lacks.
@@ -74,6 +86,7 @@
 mod alerts;
 mod engine;
 mod recorder;
+mod replica;
 mod sources;
 
 use std::borrow::Cow;
@@ -89,6 +102,7 @@ use crate::kernel::process::ProcessInfo;
 pub use self::alerts::{AlertFault, Alerts, Channel, ChannelFailure, FiringAlert, Heartbeat};
 pub use self::engine::{AcceptQueue, Admin, Listener, Worker};
 pub use self::recorder::{Recorder, Trouble};
+pub use self::replica::{Lease, Leases, Store};
 pub use self::sources::{Poller, Scheduler, Source, SourceError};
 
 /// A name: static in the server that writes it, owned by a reader that parsed it.
@@ -148,6 +162,10 @@ pub struct Report {
     pub board: Board,
     /// The history's recorder.
     pub recorder: Recorder,
+    /// The database that replicas share; `None` if this machine is alone.
+    pub store: Option<Store>,
+    /// Leases of the sources; `None` if this machine is alone.
+    pub leases: Option<Leases>,
     /// The alerts; `None` from a server older than this member.
     pub alerts: Option<Alerts>,
     /// The channels that carry messages of alerts, in the order of the configuration.
@@ -184,6 +202,8 @@ deserialize_members!(Report {
     admin,
     board,
     recorder,
+    store,
+    leases,
     alerts,
     channels,
     channels_unlisted,

@@ -2,6 +2,7 @@
 
 mod database;
 mod plans;
+mod shared_access;
 mod simulation;
 mod steps;
 mod threads;

@@ -6,6 +6,7 @@ mod fill;
 mod history;
 mod listeners;
 mod process;
+mod replica;
 mod sources;
 mod workers;
 
@@ -42,6 +43,7 @@ pub(super) fn findings(scoreboard: &Scoreboard, responses: &Responses) -> Vec<Fi
         "every source has answered and none is stale",
         "see the sources below; the pages still show their last values with their ages",
     ));
+    findings.extend(replica::findings(scoreboard));
     findings.extend(sources::sources(scoreboard));
     findings.extend(alerts::alerts(scoreboard));
     findings.extend(scoreboard.process.as_ref().map(open_files));
@@ -98,6 +100,33 @@ mod tests {
             "certificates": [{"names": ["pump.example"], "days_left": 59}],
             "recorder": {"enabled": true, "rows": 8123},
         })
+    }
+
+    /// Returns the leases of a replica that polls its share, with these members instead.
+    fn leases(others: Value) -> Value {
+        let mut leases = json!({"replica": "a", "instance": "42", "state": "confirmed",
+            "live": ["a", "b", "c"], "held": 10, "designated": 10, "unheld": 0, "total": 30});
+        let Value::Object(others) = others else { panic!("{others}") };
+        leases.as_object_mut().unwrap().extend(others);
+        leases
+    }
+
+    #[test]
+    fn replica_without_problems_has_well_findings_and_a_single_machine_none() {
+        let mut board = healthy();
+        board["store"] = json!({"up": true, "host": "db1:5432", "version": 150_004});
+        board["leases"] = leases(json!({}));
+        let found = check(board);
+        for (subject, detail) in [
+            ("store", "PostgreSQL 15.4 at db1:5432"),
+            ("leases", "a polls 10 of 30 sources, with 3 replicas: a, b, c"),
+            ("spool", "empty"),
+        ] {
+            let finding = found.iter().find(|finding| finding.subject == subject).unwrap();
+            assert_eq!((finding.mark, &*finding.detail), (Mark::Well, detail));
+        }
+        let alone = check(healthy());
+        assert!(alone.iter().all(|it| !["store", "leases", "spool"].contains(&it.subject)));
     }
 
     fn response(status: u16, body: &str) -> Result<Response, RequestError> {
@@ -286,6 +315,61 @@ mod tests {
             ),
             ("recorder", json!({"enabled": true, "dropped": 3}), Mark::Note, "3 dropped"),
             ("recorder", json!({"enabled": false}), Mark::Note, "not configured"),
+            (
+                "store",
+                json!({"up": false, "since": "2026-01-31T16:00:00Z", "away_seconds": 180.0,
+                       "message": "db1:5432: no route", "spool_rows": 124}),
+                Mark::Wrong,
+                "away for 3 min, since 2026-01-31T16:00:00Z: db1:5432: no route",
+            ),
+            ("store", json!({"spool_rows": 124}), Mark::Note, "no call has ended yet"),
+            (
+                "store",
+                json!({"up": false, "away_seconds": 180.0, "spool_rows": 124}),
+                Mark::Note,
+                "124 records wait for the database",
+            ),
+            (
+                "store",
+                json!({"up": true, "spool_rows": 7}),
+                Mark::Note,
+                "7 records are being written to the database",
+            ),
+            (
+                "leases",
+                leases(json!({"namesake": "77"})),
+                Mark::Wrong,
+                "another process, 77, has the name a",
+            ),
+            (
+                "leases",
+                leases(json!({"unheld": 2, "sources": [
+                    {"source": "tank", "holder": "a", "designated": "a"},
+                    {"source": "well", "designated": "b"},
+                    {"source": "pond", "holder": "d", "designated": "b"}]})),
+                Mark::Wrong,
+                "no replica polls 2 of 30 sources: well, pond",
+            ),
+            (
+                "leases",
+                json!({"replica": "a", "state": "ended"}),
+                Mark::Wrong,
+                "a polls no source: it has not reached the database since its start",
+            ),
+            ("leases", leases(json!({"state": "ended"})), Mark::Wrong, "a polls no source"),
+            (
+                "leases",
+                leases(json!({"state": "unconfirmed"})),
+                Mark::Note,
+                "polls on without a confirmed lease",
+            ),
+            ("leases", leases(json!({"designated": 12})), Mark::Note, "2 sources change hands"),
+            (
+                "leases",
+                leases(json!({"held": 0, "designated": 0})),
+                Mark::Note,
+                "0 of 30 sources, with 3 replicas: a, b, c",
+            ),
             (
                 "reloads",
                 json!({"ok": 1, "hanging_seconds": 20.0}),

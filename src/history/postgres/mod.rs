@@ -16,6 +16,8 @@
 //! Observations and quarters are in a partition for each month, which retention drops as a whole (`partitions`). Days
 //! are in one table: retention deletes them by rows.
 
+mod check;
+mod copy_target;
 mod partitions;
 mod reader;
 mod retention;
@@ -24,6 +26,8 @@ mod spool;
 mod spooling;
 mod writer;
 
+pub(crate) use check::check;
+pub(super) use copy_target::ServerTarget;
 pub(super) use reader::ServerReader;
 pub(super) use spooling::Spooling;
 #[cfg(test)]

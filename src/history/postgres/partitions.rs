@@ -48,7 +48,7 @@ impl Month {
     }
 
     /// Returns the month of a partition.
-    fn of_partition(table: &str, partition: &str) -> Option<Month> {
+    pub(super) fn of_partition(table: &str, partition: &str) -> Option<Month> {
         let (year, month) = partition.strip_prefix(table)?.strip_prefix('_')?.split_once('_')?;
         let (year, month): (i64, i64) = (year.parse().ok()?, month.parse().ok()?);
         (1..=12).contains(&month).then_some(Month(year * 12 + month - 1))

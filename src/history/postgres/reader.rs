@@ -17,18 +17,27 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connection that reads.
 #[derive(Debug)]
-pub(in crate::history) struct ServerReader(RefCell<Link>);
+pub(in crate::history) struct ServerReader {
+    link: RefCell<Link>,
+    timeout: Duration,
+}
 
 impl ServerReader {
     pub(in crate::history) fn new(access: &Access) -> ServerReader {
-        ServerReader(RefCell::new(Link::new(access.clone())))
+        ServerReader::with_timeout(access, TIMEOUT)
+    }
+
+    /// Returns a reader whose queries may take longer, as no client waits for them.
+    pub(in crate::history) fn with_timeout(access: &Access, timeout: Duration) -> ServerReader {
+        ServerReader { link: RefCell::new(Link::new(access.clone())), timeout }
     }
 
     fn run(&self, sql: &str, params: &[Param<'_>]) -> Result<Outcome, StoreError> {
         let (sql, params) = (numbered(sql), converted(params));
         let statements = [Statement::new(&sql, &params)];
-        let deadline = Instant::now() + TIMEOUT;
-        let mut outcomes = self.0.borrow_mut().run(Limits::all(TIMEOUT), &statements, deadline)?;
+        let deadline = Instant::now() + self.timeout;
+        let limits = Limits::all(self.timeout);
+        let mut outcomes = self.link.borrow_mut().run(limits, &statements, deadline)?;
         Ok(outcomes.pop().unwrap_or_default())
     }
 }

@@ -8,9 +8,27 @@ use crate::history::bucket::{Bucket, Tier};
 use crate::history::error::StoreError;
 use crate::history::executor::{self, Executor, Queries};
 use crate::history::observation::Observation;
-use crate::history::rollup_row::{added, total_columns};
+use crate::history::rollup_row::{added, of_table, total_columns};
 use crate::postgres::{self, Limits, Outcome, Param, PostgresError, Statement, Transaction};
 use crate::store::{Link, SEARCH_PATH};
+
+/// Rows of an upsert of rollups, from array parameters.
+macro_rules! rows {
+    () => {
+        " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::float8[], \
+         $6::float8[], $7::bigint[], $8::bigint[], $9::float8[], $10::float8[], $11::float8[], \
+         $12::float8[]) ON CONFLICT (series, at) DO "
+    };
+}
+
+/// Statement that inserts observations from array parameters.
+macro_rules! raw_rows {
+    () => {
+        "INSERT INTO raw (series, at, value, qualifier) \
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[])"
+    };
+}
 
 /// Transaction of a thread.
 pub(super) struct Session<'link>(RefCell<State<'link>>);
@@ -148,6 +166,21 @@ impl Executor for Session<'_> {
         rollups.entry(key).and_modify(|known| known.merge(bucket)).or_insert(*bucket);
         Ok(())
     }
+
+    fn insert_observations(&self, series: i64, rows: &[Observation]) -> Result<u64, StoreError> {
+        let raw = RawColumns::of(rows.iter().map(|row| (series, *row)));
+        let arrays = raw.arrays();
+        let sql = concat!(raw_rows!(), " ON CONFLICT (series, at) DO NOTHING");
+        Ok(self.run(&[Statement::new(sql, &arrays)])?.iter().map(Outcome::affected).sum())
+    }
+
+    fn insert_rollups(&self, tier: Tier, series: i64, rows: &[Bucket]) -> Result<u64, StoreError> {
+        let rows = rows.iter().map(|row| ((series, row.at), *row)).collect();
+        let columns = RollupColumns::of(&rows);
+        let arrays = columns.arrays();
+        let sql = of_table!(tier, "INSERT INTO ", concat!(rows!(), "NOTHING"));
+        Ok(self.run(&[Statement::new(sql, &arrays)])?.iter().map(Outcome::affected).sum())
+    }
 }
 
 /// The collected rows as columns, of which each is an array parameter.
@@ -185,38 +218,16 @@ struct Arrays<'c> {
     days: [Param<'c>; 12],
 }
 
-/// Rows of an upsert of rollups, from array parameters.
-macro_rules! rows {
-    () => {
-        " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::float8[], \
-         $6::float8[], $7::bigint[], $8::bigint[], $9::float8[], $10::float8[], $11::float8[], \
-         $12::float8[]) ON CONFLICT (series, at) DO UPDATE SET "
-    };
-}
-
 impl Columns {
     fn of(pending: &Pending) -> Columns {
-        let mut raw = RawColumns::default();
-        for (series, Observation { at, value, qualifier }) in &pending.raw {
-            raw.series.push(*series);
-            raw.at.push(*at);
-            raw.value.push(*value);
-            raw.qualifier.push(*qualifier);
-        }
+        let raw = RawColumns::of(pending.raw.iter().copied());
         let (quarters, days) = (&pending.quarters, &pending.days);
         Columns { raw, quarters: RollupColumns::of(quarters), days: RollupColumns::of(days) }
     }
 
     fn arrays(&self) -> Arrays<'_> {
-        let RawColumns { series, at, value, qualifier } = &self.raw;
         Arrays {
-            raw: [
-                Param::I64s(series),
-                Param::I64s(at),
-                Param::F64s(value),
-                Param::OptionalF64s(qualifier),
-            ],
+            raw: self.raw.arrays(),
             quarters: self.quarters.arrays(),
             days: self.days.arrays(),
         }
@@ -226,11 +237,7 @@ impl Columns {
     fn statements<'a>(&self, arrays: &'a Arrays<'a>) -> Vec<Statement<'a>> {
         let mut statements = Vec::new();
         if !self.raw.series.is_empty() {
-            statements.push(Statement::new(
-                "INSERT INTO raw (series, at, value, qualifier) \
-                 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[])",
-                &arrays.raw,
-            ));
+            statements.push(Statement::new(raw_rows!(), &arrays.raw));
         }
         if !self.quarters.series.is_empty() {
             let sql = concat!("INSERT INTO quarter", rows!(), added!("quarter"));
@@ -241,6 +248,28 @@ impl Columns {
             statements.push(Statement::new(sql, &arrays.days));
         }
         statements
+    }
+}
+
+impl RawColumns {
+    fn of(rows: impl Iterator<Item = (i64, Observation)>) -> RawColumns {
+        let mut columns = RawColumns::default();
+        for (series, Observation { at, value, qualifier }) in rows {
+            columns.series.push(series);
+            columns.at.push(at);
+            columns.value.push(value);
+            columns.qualifier.push(qualifier);
+        }
+        columns
+    }
+
+    fn arrays(&self) -> [Param<'_>; 4] {
+        [
+            Param::I64s(&self.series),
+            Param::I64s(&self.at),
+            Param::F64s(&self.value),
+            Param::OptionalF64s(&self.qualifier),
+        ]
     }
 }
 

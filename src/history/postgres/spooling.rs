@@ -11,9 +11,10 @@ use jiff::tz::TimeZone;
 
 use super::spool::Spool;
 use super::writer::{Record, ServerWriter};
-use crate::history::destination::{Destination, SharedEvents, Written};
+use crate::history::destination::{Destination, SharedEvents, Spooled, Written};
 use crate::history::entry::Entry;
 use crate::history::error::StoreError;
+use crate::history::fault::FaultKind;
 use crate::history::settings::Retention;
 use crate::store::Access;
 
@@ -155,6 +156,22 @@ impl Spooling {
         result
     }
 
+    /// Returns why entries wait in the spool; `None` if the database takes them, one part after the other.
+    fn reason(&self, fault: Option<&StoreError>) -> Option<Spooled> {
+        if let Some(fault) = fault {
+            let (kind, reason) = (fault.into(), fault.to_string());
+            return Some(Spooled { kind, reason, has_failed: true });
+        }
+        if self.access.is_usable() {
+            return None;
+        }
+        let reason = match self.access.health().fault() {
+            Some(fault) => format!("the database: {}", fault.message),
+            None => "the database has not answered yet".to_owned(),
+        };
+        Some(Spooled { kind: FaultKind::Store, reason, has_failed: false })
+    }
+
     fn note_spooled(&self) {
         self.spooled.store(self.spool.len(), Ordering::Relaxed);
     }
@@ -192,7 +209,7 @@ impl Destination for Spooling {
                     Some(error)
                 }
             },
-            false => Some(StoreError::Away),
+            false => None,
         };
         self.remember(all[..written].iter().copied());
         let (left, mut dropped) = (&all[written..], 0);
@@ -201,7 +218,10 @@ impl Destination for Spooling {
             dropped = self.spool.append(&instance, left.iter().copied())?;
             self.note_spooled();
         }
-        Ok(Written { rows, spooled: fault, dropped })
+        if fault.is_none() && self.spool.is_empty() {
+            return Ok(Written { rows, spooled: None, dropped });
+        }
+        Ok(Written { rows, spooled: self.reason(fault.as_ref()), dropped })
     }
 
     fn has_backlog(&self) -> bool {

@@ -99,6 +99,24 @@ fn observations_of_an_outage_are_recorded_once_and_in_their_order() {
 }
 
 #[test]
+fn flushes_between_two_attempts_end_no_outage() {
+    let outage = Outage::new();
+    let access = outage.access("one");
+    let (recorder, sender, history) = outage.recorder(&access);
+    outage.server.stop();
+    observe(&sender, 0);
+    wait_until("the outage is noticed", || history.health().error.is_some());
+    let since = history.health().error.as_ref().map(|error| error.since);
+    for n in 1..20 {
+        let spooled = history.spooled();
+        observe(&sender, n);
+        wait_until("it is in the spool", || history.spooled() > spooled);
+        assert_eq!(history.health().error.as_ref().map(|error| error.since), since, "{n}");
+    }
+    drop(recorder);
+}
+
+#[test]
 fn transactions_that_a_promotion_has_lost_are_written_again() {
     let outage = Outage::new();
     let access = outage.access("one");

@@ -130,6 +130,38 @@ impl Target {
         }
     }
 
+    /// Returns the target for a program of PostgreSQL, as keywords with values. It has no password.
+    pub fn libpq(&self) -> String {
+        let of_hosts =
+            |value: fn(&Host) -> String| self.hosts.iter().map(value).collect::<Vec<_>>().join(",");
+        let hosts = of_hosts(|host| match host {
+            Host::Tcp { name, .. } => name.clone(),
+            Host::Unix { folder, .. } => folder.to_string_lossy().into_owned(),
+        });
+        let ports = of_hosts(|host| match host {
+            Host::Tcp { port, .. } | Host::Unix { port, .. } => port.to_string(),
+        });
+        let mut values = vec![
+            ("host", hosts),
+            ("port", ports),
+            ("user", self.user.clone()),
+            ("dbname", self.database.clone()),
+            ("sslmode", <&str>::from(self.ssl_mode).to_owned()),
+        ];
+        if let Some(RootCertificates::File(path)) = &self.root_certificates {
+            values.push(("sslrootcert", path.to_string_lossy().into_owned()));
+        }
+        let quoted = |value: &str| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-,:/".contains(&byte);
+            match !value.is_empty() && value.bytes().all(is_plain) {
+                true => value.to_owned(),
+                false => format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'")),
+            }
+        };
+        let values = values.iter().map(|(key, value)| format!("{key}={}", quoted(&clean(value))));
+        values.collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns the name of the database.
     pub fn database(&self) -> &str {
         &self.database

@@ -34,6 +34,7 @@ pub(in crate::site) fn alert_list(view: &View<'_>) -> String {
     let main = html! {
         p.back { a href=(view.layout.root) { "All readings" } }
         h2 { "Alerts" }
+        (notice::store(view))
         (notice::channels(view.channels, view.clock()))
         (firing.section(view))
         @if alerts.is_empty() {

@@ -35,7 +35,7 @@ pub(in crate::site) fn dashboard(view: &View<'_>) -> String {
             (status::summary(sources, now))
             @if !sources.is_empty() { (charts::ranges(view)) }
         }
-        (notice::history(&history.health(), history.dropped(), clock))
+        (notice::data(view))
         (notice::certificate(view.certificate, clock))
         (notice::channels(view.channels, clock))
         (firing.section(view))

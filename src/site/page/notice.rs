@@ -1,25 +1,83 @@
 //! Notices above the cards, about the server itself.
 
+use jiff::SignedDuration;
 use maud::{Markup, html};
 
 use super::alert_words::clock_mark;
 use super::icon::Icon;
 use super::time::{AgeFormat, Clock, time};
-use crate::history::Health;
+use super::view::View;
+use crate::access::Role;
+use crate::format::whole;
+use crate::history::{FaultKind, Health};
 use crate::notify::{ChannelFailure, ChannelStatus, DeliveryFault};
-use crate::site::context::CertificateState;
+use crate::site::context::{CertificateState, StoreOutage};
 
 /// Most channels of which a page warns.
 const MAX_CHANNELS: usize = 5;
 
+/// Time for which the database is away before a page says so: a connection that is closed is made again meanwhile.
+const SHORT_OUTAGE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Renders a notice if the database that replicas share is away, or else if the history cannot be written.
+pub(super) fn data(view: &View<'_>) -> Markup {
+    match &view.store {
+        Some(_) => store(view),
+        None => history(&view.history.health(), view.history.dropped(), view.clock()),
+    }
+}
+
+/// Renders a notice if the database that replicas share is away. Guests need not know the reason.
+pub(super) fn store(view: &View<'_>) -> Markup {
+    let is_long = |it: &&StoreOutage| view.now.duration_since(it.fault.since) >= SHORT_OUTAGE;
+    let Some(outage) = view.store.as_ref().filter(is_long) else { return html! {} };
+    let StoreOutage { fault, polled } = outage;
+    let since = time(fault.since, view.clock(), AgeFormat::Span);
+    html! {
+        p.notice role="status" {
+            (Icon::Failing.render())
+            span {
+                @if view.visitor.role == Role::Guest {
+                    "Some readings may be old: this server has not reached its database for " (since)
+                    ". Charts and earlier events are missing meanwhile; nothing is lost."
+                } @else {
+                    "The database that the replicas share has been away for " (since) ": " (fault.message)
+                    ". "
+                    @match polled {
+                        0 => { "This replica polls no source meanwhile, so its readings grow old. " }
+                        1 => { "This replica polls 1 source on; the readings of the others grow old. " }
+                        _ => {
+                            "This replica polls " (polled) " sources on; the readings of the others grow old. "
+                        }
+                    }
+                    (waiting(view.history.spooled()))
+                }
+            }
+        }
+    }
+}
+
+/// Returns a sentence on the records that wait for the database.
+fn waiting(records: u64) -> Markup {
+    html! {
+        @match records {
+            0 => { "New observations wait on its disk." }
+            1 => { "1 observation or event waits on its disk." }
+            _ => { (whole(records as f64)) " observations and events wait on its disk." }
+        }
+    }
+}
+
 /// Renders a notice if the history cannot be written; `dropped` is the number of values lost.
-pub(super) fn history(health: &Health, dropped: u64, clock: Clock<'_>) -> Markup {
+fn history(health: &Health, dropped: u64, clock: Clock<'_>) -> Markup {
     html! {
         @if let Some(error) = &health.error {
             p.notice role="status" {
                 (Icon::Failing.render())
                 span {
-                    "History is not being written, for " (time(error.since, clock, AgeFormat::Span))
+                    @if error.kind == FaultKind::Store { "The history waits on this server's disk, for " }
+                    @else { "History is not being written, for " }
+                    (time(error.since, clock, AgeFormat::Span))
                     @if dropped > 0 { "; " (dropped) " values were dropped" }
                     ". The readings below are not affected; the log has the reason."
                 }

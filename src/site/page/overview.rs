@@ -47,7 +47,7 @@ pub(in crate::site) fn overview(view: &View<'_>, query: &OverviewQuery) -> Strin
     let main = html! {
         (heading(view, query))
         div.between-parts { (status::counted(&overview.counts)) (search(view, query)) }
-        (notice::history(&history.health(), history.dropped(), clock))
+        (notice::data(view))
         (notice::certificate(view.certificate, clock))
         (notice::channels(view.channels, clock))
         (firing.section(view))

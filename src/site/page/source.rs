@@ -27,6 +27,7 @@ pub(in crate::site) fn source_page(view: &View<'_>, source: &SourceView) -> Stri
                 " " a.group href={ (view.layout.root) "group/" (group) } { (group) }
             }
         }
+        (notice::store(view))
         (notice::channels(view.channels, view.clock()))
         (firing.section(view))
         div.cards.single { (source_card(source, view.clock(), &charts::placement(view, html! {}))) }

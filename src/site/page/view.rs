@@ -10,7 +10,7 @@ use crate::board::Snapshot;
 use crate::history::History;
 use crate::notify::ChannelStatus;
 use crate::site::chart::{ChartCache, Range};
-use crate::site::context::CertificateState;
+use crate::site::context::{CertificateState, StoreOutage};
 
 /// State of the site at one moment, for one visitor.
 pub(in crate::site) struct View<'a> {
@@ -19,6 +19,8 @@ pub(in crate::site) struct View<'a> {
     pub(in crate::site) history: &'a History,
     pub(in crate::site) charts: &'a ChartCache,
     pub(in crate::site) certificate: CertificateState,
+    /// Outage of the database that replicas share.
+    pub(in crate::site) store: Option<StoreOutage>,
     pub(in crate::site) now: Timestamp,
     pub(in crate::site) range: Range,
     pub(in crate::site) visitor: Visitor,

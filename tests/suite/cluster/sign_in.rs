@@ -43,7 +43,8 @@ fn session_of_one_replica_is_valid_at_all_and_ends_at_all() {
     let form = ["--data-urlencode", "username=anna", "--data-urlencode", "password=right"];
     assert_eq!(browse(&jar, &cluster.replicas[0], "/login", &form), 303);
     for replica in &cluster.replicas {
-        eventually("the session is known", || status(replica) == 200);
+        let name = replica.name();
+        eventually(&format!("{name} knows the session"), || status(replica) == 200);
     }
     // Another copy of the cookie, which the browser forgets when it signs out.
     let copy = folder.path().join("copy");
@@ -51,6 +52,6 @@ fn session_of_one_replica_is_valid_at_all_and_ends_at_all() {
     assert_eq!(browse(&jar, &cluster.replicas[2], "/logout", &["--data", ""]), 303);
     for replica in &cluster.replicas {
         let is_over = || browse(&copy, replica, "/api/v1/status", &[]) == 401;
-        eventually("the session is over", is_over);
+        eventually(&format!("the session is over at {}", replica.name()), is_over);
     }
 }

@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use jiff::{Span, Timestamp};
 
 use super::super::plans::plan;
+use crate::access::{Gate, Rules};
 use crate::board::{
     Board, BoardReader, Followed, Observed, Polled, Reading, Report, Reporter, ServiceInfo,
     SourceInfo, Value,
@@ -83,8 +84,10 @@ impl Replica {
         let cluster = Cluster::new(name.into(), instance, plan, TERMS);
         let (views, sender, permit) = (prepared.reader(), prepared.sender(), prepared.permit());
         let (shown, clock) = (reader.clone(), Clock::system());
-        let thread =
-            prepared.start(cluster, access, shown, clock, Box::new(outputs), held).unwrap();
+        let gate = Arc::new(Gate::new(Rules::default()).unwrap());
+        let outputs = Box::new(outputs);
+        let around = Surroundings { access, board: shown, clock, outputs, held, gate };
+        let thread = prepared.start(cluster, around).unwrap();
         Replica {
             board: reader,
             reader: views,
@@ -133,24 +136,25 @@ impl Replica {
 }
 
 impl crate::cluster::Outputs for Outputs {
-    fn hold(&mut self, source: &Arc<str>, _: i64, next_poll: Option<Duration>) {
+    fn hold(&mut self, source: &Arc<str>, _epoch: i64, next_poll: Option<Duration>) {
         self.reporter.hold(vec![source.clone()]);
         self.calls.lock().unwrap().held.insert(source.clone(), next_poll);
     }
 
-    fn epoch(&mut self, _: &Arc<str>, _: i64) {}
-
     fn release(&mut self, source: &Arc<str>) {
-        self.lose(source);
+        self.calls.lock().unwrap().held.remove(source);
+        self.released.send(source.clone()).unwrap();
         self.flushed.send(source.clone()).unwrap();
     }
+
+    fn epoch(&mut self, _source: &Arc<str>, _epoch: i64) {}
 
     fn lose(&mut self, source: &Arc<str>) {
         self.calls.lock().unwrap().held.remove(source);
         self.released.send(source.clone()).unwrap();
     }
 
-    fn replicas(&mut self, _: &[ReplicaName]) {}
+    fn replicas(&mut self, _live: &[crate::cluster::ReplicaName]) {}
 
     fn follow_source(&mut self, source: &Arc<str>) {
         self.reporter.release(vec![source.clone()]);

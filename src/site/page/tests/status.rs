@@ -3,12 +3,15 @@
 use jiff::tz::TimeZone;
 
 use super::html;
+use crate::access::{Admission, Restricted, Rules};
 use crate::board::{ErrorKind, Observed, SourceView, Value};
 use crate::history::History;
-use crate::site::CertificateState;
 use crate::site::fixture::{
-    at, failing, get, pump, site, site_with, stale, tank, text, values, waiting, weather,
+    at, failing, get, pump, site, site_under, site_with, stale, tank, text, values, waiting,
+    weather,
 };
+use crate::site::{CertificateState, StoreOutage};
+use crate::store::StoreFault;
 use crate::units::Unit;
 
 fn tank_at(level: Value) -> SourceView {
@@ -141,6 +144,35 @@ fn failed_renewal_is_announced_with_its_age_alone() {
     assert!(notice.contains("renewed certificate has not been loaded for "), "{notice}");
     assert!(notice.contains("10 minutes"), "{notice}");
     assert!(!notice.contains(".pem"), "{notice}");
+}
+
+#[test]
+fn outage_of_the_database_is_announced_with_its_reason_to_accounts_only() {
+    let guests = Restricted { public: vec!["/".to_owned()], ..Restricted::default() };
+    let guests = Rules { admission: Admission::Restricted(guests), ..Rules::default() };
+    let page = |path: &str, seconds: i64, rules: Rules| {
+        let fault = StoreFault { since: at(-seconds), message: "db1:5432: no route".into() };
+        let outage = StoreOutage { fault, polled: 2 };
+        let site =
+            site_under(vec![tank()], rules).with_store(Box::new(move || Some(outage.clone())));
+        text(&get(&site, path, &[])).to_owned()
+    };
+    for path in ["/", "/source/tank"] {
+        let open = page(path, 600, Rules::default());
+        for words in [
+            "has been away for ",
+            "10 minutes",
+            ": db1:5432: no route. This replica polls 2 sources on;",
+            "New observations wait on its disk.",
+        ] {
+            assert!(open.contains(words), "{words:?} is not in {open}");
+        }
+    }
+    let guest = page("/", 600, guests);
+    assert!(guest.contains("Some readings may be old"), "{guest}");
+    assert!(!guest.contains("db1"), "{guest}");
+    let short = page("/", 3, Rules::default());
+    assert!(!short.contains("has been away"), "a closed connection is made again: {short}");
 }
 
 #[test]

@@ -1,0 +1,178 @@
+//! Consistency of the database, as far as this program can check it: PostgreSQL itself checks its pages.
+
+use std::time::{Duration, Instant};
+
+use super::partitions::{Month, TABLES};
+use crate::history::calendar::QUARTER;
+use crate::history::error::StoreError;
+use crate::history::meta;
+use crate::history::rebuild::quarter_of;
+use crate::postgres::{Limits, Outcome, Param, Statement};
+use crate::store::{Access, Link};
+
+/// Most time of a statement. Counting the rows of years takes minutes.
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Time before the latest observation whose rollups are compared, in seconds.
+const COMPARED: i64 = 2 * 24 * 60 * 60;
+
+/// Most faults of one kind that are reported.
+const MAX_FAULTS: i64 = 20;
+
+/// What a check has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// Number of rows of each table.
+    pub(crate) rows: Vec<(&'static str, i64)>,
+    /// Checks that were made.
+    pub(crate) passed: Vec<String>,
+    /// What is wrong.
+    pub(crate) faults: Vec<String>,
+}
+
+/// Checks the database, while replicas record into it.
+///
+/// # Errors
+/// The database cannot be reached, or refused a query.
+pub(crate) fn check(access: &Access) -> Result<Checked, StoreError> {
+    let mut link = Link::new(access.clone());
+    let mut checked = Checked::default();
+    for table in ["series", "raw", "quarter", "day", "event"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        checked.rows.push((table, run(&mut link, &sql, &[])?.only()?.i64(0)?));
+    }
+    let first = partitions(&mut link, &mut checked)?;
+    let latest = [Param::Text(meta::LATEST)];
+    let sql = "SELECT coalesce((SELECT value::bigint FROM meta WHERE key = $1), \
+               (SELECT max(last_at) FROM day))";
+    let latest = run(&mut link, sql, &latest)?.only()?.optional_i64(0)?;
+    if let Some(latest) = latest {
+        // Earlier rows may have been deleted, those of one table before those of the other.
+        let from = quarter_of((latest - COMPARED).max(first)) + QUARTER;
+        quarters(&mut link, (from, quarter_of(latest)), &mut checked)?;
+        days(&mut link, from, &mut checked)?;
+    }
+    Ok(checked)
+}
+
+/// Checks that each partition has the month of its name. Returns the time from which both tables have partitions.
+fn partitions(link: &mut Link, checked: &mut Checked) -> Result<i64, StoreError> {
+    let mut start = i64::MIN;
+    for table in TABLES {
+        let sql = format!(
+            "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits \
+             JOIN pg_class ON pg_class.oid = inhrelid \
+             WHERE inhparent = 'pumphouse.{table}'::regclass ORDER BY relname"
+        );
+        let outcome = run(link, &sql, &[])?;
+        let before = checked.faults.len();
+        let mut months = Vec::new();
+        for row in outcome.rows() {
+            let (name, bounds) = (row.text(0)?, row.text(1)?);
+            let month = Month::of_partition(table, name).and_then(Month::bounds);
+            if let (Some((from, _)), true) = (month, months.is_empty()) {
+                start = start.max(from);
+            }
+            let expected =
+                month.map(|(from, to)| format!("FOR VALUES FROM ('{from}') TO ('{to}')"));
+            match expected {
+                Some(expected) if expected == bounds => months.push(name.to_owned()),
+                Some(_) => checked.faults.push(format!(
+                    "the partition {name} has the bounds of another month: {bounds}"
+                )),
+                None => checked.faults.push(format!(
+                    "{name} is a partition of {table}, and its name is not that of a month"
+                )),
+            }
+        }
+        if checked.faults.len() == before {
+            checked.passed.push(match (months.first(), months.last()) {
+                (Some(first), Some(last)) if first != last => {
+                    format!(
+                        "{table} has the partitions of {} months, {first} to {last}",
+                        months.len()
+                    )
+                }
+                (Some(only), _) => format!("{table} has the partition {only}"),
+                (None, _) => format!("{table} has no partitions yet"),
+            });
+        }
+    }
+    Ok(start)
+}
+
+/// Compares the counts of quarters with the numbers of single observations, in one statement.
+fn quarters(
+    link: &mut Link,
+    (from, to): (i64, i64),
+    checked: &mut Checked,
+) -> Result<(), StoreError> {
+    let sql = "SELECT source, field, compared.at, stored, found FROM \
+               (SELECT series, at, coalesce(quarters.count, 0) AS stored, \
+               coalesce(observed.count, 0) AS found FROM \
+               (SELECT series, at, count FROM quarter WHERE at >= $1 AND at < $2) AS quarters \
+               FULL JOIN (SELECT series, shifted - mod(shifted, $3) AS at, count(*) AS count FROM \
+               (SELECT series, at - CASE WHEN over_time = 'sum' THEN 1 ELSE 0 END AS shifted \
+               FROM raw JOIN series ON series.id = raw.series \
+               WHERE at >= $1 AND at <= $2) AS observations \
+               WHERE shifted >= $1 AND shifted < $2 GROUP BY 1, 2) AS observed \
+               USING (series, at)) AS compared JOIN series ON series.id = compared.series \
+               WHERE stored <> found ORDER BY compared.at, source, field LIMIT $4";
+    let limit = Param::I64(MAX_FAULTS);
+    let params = [Param::I64(from), Param::I64(to), Param::I64(QUARTER), limit];
+    let before = checked.faults.len();
+    for row in run(link, sql, &params)?.rows() {
+        checked.faults.push(format!(
+            "{}.{}: the quarter at {} has {} observations by its count, and {} are stored",
+            row.text(0)?,
+            row.text(1)?,
+            row.i64(2)?,
+            row.i64(3)?,
+            row.i64(4)?
+        ));
+    }
+    if checked.faults.len() == before {
+        let sql = "SELECT count(*) FROM quarter WHERE at >= $1 AND at < $2";
+        let count = run(link, sql, &params[..2])?.only()?.i64(0)?;
+        checked.passed.push(format!(
+            "the counts of the {count} quarters of the latest two days are those of their observations"
+        ));
+    }
+    Ok(())
+}
+
+/// Compares the counts of the latest two days of each series with those of their quarters.
+fn days(link: &mut Link, from: i64, checked: &mut Checked) -> Result<(), StoreError> {
+    let sql = "SELECT source, field, at, stored, found FROM \
+               (SELECT source, field, latest.at, \
+               (SELECT sum(count) FROM day WHERE day.series = series.id \
+               AND day.at >= latest.at)::bigint AS stored, \
+               (SELECT coalesce(sum(count), 0) FROM quarter WHERE quarter.series = series.id \
+               AND quarter.at >= latest.at)::bigint AS found FROM series CROSS JOIN LATERAL \
+               (SELECT min(at) AS at FROM (SELECT at FROM day WHERE day.series = series.id \
+               ORDER BY at DESC LIMIT 2) AS two) AS latest WHERE latest.at >= $1) AS compared \
+               WHERE stored <> found ORDER BY at, source, field LIMIT $2";
+    let params = [Param::I64(from), Param::I64(MAX_FAULTS)];
+    let before = checked.faults.len();
+    for row in run(link, sql, &params)?.rows() {
+        checked.faults.push(format!(
+            "{}.{}: the days from {} have {} observations by their counts, and their quarters {}",
+            row.text(0)?,
+            row.text(1)?,
+            row.i64(2)?,
+            row.i64(3)?,
+            row.i64(4)?
+        ));
+    }
+    if checked.faults.len() == before {
+        let text = "the counts of the latest days are those of their quarters";
+        checked.passed.push(text.to_owned());
+    }
+    Ok(())
+}
+
+fn run(link: &mut Link, sql: &str, params: &[Param<'_>]) -> Result<Outcome, StoreError> {
+    let deadline = Instant::now() + TIMEOUT;
+    let mut outcomes = link.run(Limits::all(TIMEOUT), &[Statement::new(sql, params)], deadline)?;
+    Ok(outcomes.pop().unwrap_or_default())
+}
