@@ -100,10 +100,11 @@ impl Node {
         let age = wall_clock::now().duration_since(state.changed_at);
         let wait = Duration::try_from(next.duration_since(state.changed_at)).unwrap_or_default();
         let snapshot = self.board.load();
-        // A time beyond the interval is one for which the upstream asked.
+        // The next point of the schedule is less than two intervals away. A later time is one for which the upstream
+        // asked. Of a shorter wait only the holder knows, which refuses requests then.
         let interval = snapshot.sources.get(&state.source).map(|view| view.interval);
-        let requested_wait =
-            if interval.is_some_and(|it| wait > it) { wait } else { Duration::ZERO };
+        let is_requested = interval.is_some_and(|interval| wait > interval.saturating_mul(2));
+        let requested_wait = if is_requested { wait } else { Duration::ZERO };
         let age = Duration::try_from(age).unwrap_or_default();
         self.outputs.polled_elsewhere(&state.source, age, requested_wait);
     }

@@ -328,3 +328,63 @@ fn assert_canaries(canaries: impl IntoIterator<Item = hostile::canary::Canary>) 
         eprintln!("cluster: canary: {}, slowest {:?}", visits.tally(), visits.quantile(1.0));
     }
 }
+
+/// A file system of limited size. Dropping it removes it.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts a file system, whose owner is the user of the server; `None` if this user may not.
+    fn mount() -> Option<SmallDisk> {
+        let folder = tempfile::Builder::new().prefix("pw-disk-").tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=32m,mode=0700,uid=postgres", "tmpfs"]);
+        let is_mounted = mount.arg(folder.path()).status().is_ok_and(|status| status.success());
+        is_mounted.then_some(SmallDisk { folder })
+    }
+
+    fn fill(&self) {
+        let bytes = vec![0; 64 * 1024 * 1024];
+        assert!(fs::write(self.folder.path().join("filler"), bytes).is_err(), "it is full");
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.folder.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+    }
+}
+
+#[test]
+#[ignore = "part of make cluster-test"]
+fn full_disk_of_the_database_costs_no_poll_and_no_row() {
+    let Some(disk) = SmallDisk::mount() else {
+        return hostile::skip::report("a full disk of the database: mounting needs root");
+    };
+    let mut cluster = Cluster::new(Path::new(BINARY), SOURCES, INTERVAL);
+    let folder = disk.folder.path().display();
+    let name = cluster.database.name.clone();
+    cluster.server.psql("postgres", &format!("CREATE TABLESPACE small LOCATION '{folder}'"));
+    cluster.server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE small"));
+    start(&mut cluster);
+    let canaries: Vec<_> = cluster.replicas.iter().map(Replica::canary).collect();
+    let filled = Instant::now();
+    disk.fill();
+    eventually("rows cannot be written", || {
+        cluster.missing_observations(Instant::now() - 3 * INTERVAL).len() > SOURCES
+    });
+    wait_for_polls(&cluster, 3);
+    let tally = cluster.tally(filled);
+    report("the disk of the database is full", tally);
+    assert!(tally.longest_gap < LONGEST_GAP, "{tally}");
+    assert!(tally.doubled <= SOURCES, "{tally}");
+    disk.free();
+    assert_canaries(canaries);
+    assert_recorded(&cluster);
+    assert_eq!(cluster.unlawful_readings(), 0);
+}
