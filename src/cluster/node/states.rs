@@ -100,10 +100,11 @@ impl Node {
         let age = wall_clock::now().duration_since(state.changed_at);
         let wait = Duration::try_from(next.duration_since(state.changed_at)).unwrap_or_default();
         let snapshot = self.board.load();
-        // A time beyond the interval is one for which the upstream asked.
+        // A schedule that skips a point, as after a takeover, stays below two intervals. A longer wait is one for which
+        // the upstream asked. The holder itself refuses what comes too soon.
         let interval = snapshot.sources.get(&state.source).map(|view| view.interval);
         let requested_wait =
-            if interval.is_some_and(|it| wait > it) { wait } else { Duration::ZERO };
+            if interval.is_some_and(|it| wait > it * 2) { wait } else { Duration::ZERO };
         let age = Duration::try_from(age).unwrap_or_default();
         self.outputs.polled_elsewhere(&state.source, age, requested_wait);
     }
