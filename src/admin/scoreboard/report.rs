@@ -63,7 +63,6 @@
 //! | `disk-full`, `disk-error`, `too-slow` | the disk is full, returned an error, or is too slow |
 //! | `held` | another process records it: `recorder.holder` |
 //! | `locked` | another program has locked it |
-//! | `store` | the shared database does not answer, or returned an error |
 //! | `damaged`, `foreign`, `newer-version` | the file is damaged, of another program, or of a later version |
 //! | `store` | the database that replicas share cannot be used: the records wait in the spool |
 //! | `clock` | the clock of the machine is earlier than the latest record: readings are held |

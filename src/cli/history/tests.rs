@@ -35,11 +35,14 @@ impl Fixture {
         let source = "[[source]]\nname = \"tank\"\nkind = \"json\"\nurl = \"http://127.0.0.1:9/\"\n\
                       [source.values.level]\npointer = \"/level\"\nunit = \"%\"\n";
         let site = "[site]\ntimezone = \"UTC\"\n";
-        let file = format!("{site}[history]\npath = \"old.db\"\n{source}");
+        let file = format!("{site}[history]\npath = \"{}\"\n{source}", fixture.path("old.db"));
         fixture.write("file.toml", &file);
         let store = format!(
-            "{site}[store]\nurl = \"{}\"\npassword_file = \"password\"\n{source}",
-            fixture.url
+            "{site}[store]\nurl = \"{}\"\npassword_file = \"{}\"\n\
+             spool = \"{}\"\n{source}",
+            fixture.url,
+            fixture.path("password"),
+            fixture.path("spool.db")
         );
         fixture.write("store.toml", &store);
         fixture.write("password", &format!("{}\n", hostile::postgres::PASSWORD));
@@ -143,7 +146,7 @@ fn check_of_a_database_reports_its_rows_and_names_what_is_wrong() {
     let text = fixture.run(&["check", &config]);
     for expected in [
         "         100 rows of raw\n",
-        "raw has 1 partitions of a month, from raw_2026_03 to raw_2026_03.\n",
+        "raw has the partition raw_2026_03.\n",
         "quarters of the latest two days are those of their observations.\n",
         "the counts of the latest days are those of their quarters.\n",
         "The database is sound.\n",

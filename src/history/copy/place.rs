@@ -1,7 +1,6 @@
 //! The two ends of a copy.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -72,7 +71,7 @@ impl CopyPlace {
 /// Store that is written to.
 pub(super) enum Target {
     /// A file, with the lock on it.
-    File(Connection, Arc<DataLock>),
+    File { connection: Connection, _lock: DataLock },
     Server(ServerTarget),
 }
 
@@ -93,7 +92,7 @@ impl Target {
                 // What a power cut takes is copied again.
                 let relaxed = connection.pragma_update(None, "synchronous", "normal");
                 relaxed.map_err(|error| CopyError::Write(error.into()))?;
-                Ok(Target::File(connection, Arc::new(lock)))
+                Ok(Target::File { connection, _lock: lock })
             }
             CopyPlace::Server(access) => {
                 let deadline = Instant::now() + PREPARE_TIMEOUT;
@@ -113,7 +112,7 @@ impl Target {
         work: &mut dyn FnMut(&dyn Executor) -> Result<u64, StoreError>,
     ) -> Result<u64, StoreError> {
         match self {
-            Target::File(connection, _) => {
+            Target::File { connection, .. } => {
                 let transaction = connection.transaction()?;
                 let rows = work(&*transaction)?;
                 transaction.commit()?;

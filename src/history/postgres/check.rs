@@ -43,9 +43,9 @@ pub(crate) fn check(access: &Access) -> Result<Checked, StoreError> {
     }
     let first = partitions(&mut link, &mut checked)?;
     let latest = [Param::Text(meta::LATEST)];
-    let sql = "SELECT value::bigint FROM meta WHERE key = $1";
-    let latest = run(&mut link, sql, &latest)?;
-    let latest = latest.first().map(|row| row.i64(0)).transpose()?;
+    let sql = "SELECT coalesce((SELECT value::bigint FROM meta WHERE key = $1), \
+               (SELECT max(last_at) FROM day))";
+    let latest = run(&mut link, sql, &latest)?.only()?.optional_i64(0)?;
     if let Some(latest) = latest {
         // Earlier rows may have been deleted, those of one table before those of the other.
         let from = quarter_of((latest - COMPARED).max(first)) + QUARTER;
@@ -86,12 +86,16 @@ fn partitions(link: &mut Link, checked: &mut Checked) -> Result<i64, StoreError>
             }
         }
         if checked.faults.len() == before {
-            let span = match (months.first(), months.last()) {
-                (Some(first), Some(last)) => format!(", from {first} to {last}"),
-                _ => String::new(),
-            };
-            let count = months.len();
-            checked.passed.push(format!("{table} has {count} partitions of a month{span}"));
+            checked.passed.push(match (months.first(), months.last()) {
+                (Some(first), Some(last)) if first != last => {
+                    format!(
+                        "{table} has the partitions of {} months, {first} to {last}",
+                        months.len()
+                    )
+                }
+                (Some(only), _) => format!("{table} has the partition {only}"),
+                (None, _) => format!("{table} has no partitions yet"),
+            });
         }
     }
     Ok(start)

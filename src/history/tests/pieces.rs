@@ -7,7 +7,6 @@ use crate::history::pool::{Origin, ReaderPool};
 on_both_stores!(
     many_rows_that_make_few_points_are_read_in_pieces,
     observation_count_is_that_of_the_rows_that_a_step_merges,
-    events_of_a_rare_source_are_scanned_in_pieces,
 );
 
 /// Reads the points of a window piece by piece; returns them with the number of pieces.
@@ -86,8 +85,9 @@ fn worker_without_a_free_reader_retries_and_gives_up_after_its_wait() {
     assert!(wait.try_borrow(&readers).unwrap().is_some());
 }
 
-fn events_of_a_rare_source_are_scanned_in_pieces(store: Store) {
-    let fixture = Fixture::of(store);
+#[test]
+fn events_of_a_rare_source_are_scanned_in_pieces() {
+    let fixture = Fixture::new();
     let mut writer = fixture.either_writer();
     let event = |id: i64, source: &str| {
         let (at, kind, detail) = (moment(START + id), EventKind::Stale, "".into());

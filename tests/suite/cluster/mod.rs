@@ -4,6 +4,7 @@
 //! rows are counted and conditions waited for, so that a slow machine fails no test.
 
 mod backup;
+mod database_faults;
 mod examples;
 mod killed_replica;
 mod paused_database;

@@ -258,6 +258,7 @@ fn every_command_that_reads_the_configuration_takes_it_in_both_forms() {
             "export" => &["--from", "2026-01-01", "--to", "2026-01-02"][..],
             "watch" => &["--exec", "true"],
             "alert test" => &["--channel", "phone"],
+            "history copy" => &["--to", "copy.db"],
             _ => &[],
         };
         let missing = "no-such-folder/a.toml";
@@ -270,7 +271,9 @@ fn every_command_that_reads_the_configuration_takes_it_in_both_forms() {
         let Ended { code, stderr, .. } = call(&["a.toml", "--config", "b.toml"]);
         assert_eq!(code, Some(2), "{name}: {stderr}");
     }
-    for name in ["serve", "check", "doctor", "export", "history check", "history backup"] {
+    for name in
+        ["serve", "check", "doctor", "export", "history check", "history backup", "history copy"]
+    {
         assert!(read.iter().any(|read| read == name), "{name} is not in {read:?}");
     }
 }

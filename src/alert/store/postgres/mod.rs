@@ -30,6 +30,9 @@ use crate::store::Link;
 /// Most time of an exchange, from the connection to the answer.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Most time for which the first exchange waits until another thread has found the schema.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Most time of a statement, and of a wait for a lock.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,12 +48,14 @@ pub(crate) struct PostgresStore {
     replica: Arc<str>,
     link: Link,
     prune_at: Instant,
+    starts_until: Instant,
 }
 
 impl PostgresStore {
     /// Returns the store of a replica, which connects at the first exchange.
     pub(crate) fn new(replica: Arc<str>, link: Link) -> PostgresStore {
-        PostgresStore { replica, link, prune_at: Instant::now() }
+        let now = Instant::now();
+        PostgresStore { replica, link, prune_at: now, starts_until: now + START_TIMEOUT }
     }
 
     fn try_exchange(&mut self, exchange: &Exchange<'_>) -> Result<Exchanged, PostgresError> {
@@ -85,6 +90,12 @@ impl SharedStore for PostgresStore {
         }
         self.try_exchange(exchange).map_err(|error| SharedStoreError(error.to_string().into()))
     }
+
+    fn is_starting(&self) -> bool {
+        let access = self.link.access();
+        let is_known = access.is_ready() || access.health().fault().is_some();
+        !is_known && Instant::now() < self.starts_until
+    }
 }
 
 /// Returns the read of past incidents, over a connection of its own.
@@ -93,6 +104,10 @@ pub(crate) fn find(link: Link) -> Find {
     Box::new(move |alert, before, limit| {
         let deadline = Instant::now() + FIND_TIMEOUT;
         let mut link = link.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // While the database is known to be away, only the thread of the leases tries.
+        if let Some(fault) = link.access().health().fault() {
+            return Err(IncidentsError::Database(SharedStoreError(fault.message)));
+        }
         let params = read::find_params(alert, before, limit);
         let statement = Statement::new(read::FIND, &params);
         let found = link.run(Limits::all(FIND_TIMEOUT), &[statement], deadline);
@@ -134,4 +149,26 @@ fn prunes() -> [String; 5] {
             ),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::Target;
+    use crate::store::Access;
+
+    #[test]
+    fn start_lasts_until_it_is_known_whether_the_database_can_be_used() {
+        let target = Target::parse("postgresql://p@127.0.0.1:1/p").unwrap();
+        let access = Access::new(target, "test".into()).unwrap();
+        let store = PostgresStore::new("a".into(), Link::new(access.clone()));
+        assert!(store.is_starting());
+        access.fail("no route");
+        assert!(!store.is_starting());
+        let found = find(Link::new(access))("low", None, 10);
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("no route"), "read at once, without an attempt: {error}");
+        let late = PostgresStore { starts_until: Instant::now(), ..store };
+        assert!(!late.is_starting());
+    }
 }

@@ -62,6 +62,11 @@ pub trait SharedStore: Send {
     /// # Errors
     /// The database does not answer in time, or refuses. It is not known whether the transaction was committed.
     fn exchange(&mut self, exchange: &Exchange<'_>) -> Result<Exchanged, SharedStoreError>;
+
+    /// Returns true, for a bounded time, while it is not yet known whether the database can be used.
+    fn is_starting(&self) -> bool {
+        false
+    }
 }
 
 /// The database cannot be reached, or refuses.

@@ -21,6 +21,12 @@ use crate::wall_clock;
 /// Time from one exchange to the next, while nothing is to be written.
 pub const TICK: Duration = Duration::from_millis(500);
 
+/// Time from one look at a database that starts to the next.
+const START_CHECK: Duration = Duration::from_millis(50);
+
+/// Interval at which an outage that lasts is logged again.
+const LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
 /// Time from an exchange that has failed to the next.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -98,7 +104,8 @@ pub(in crate::alert) struct SharedThread {
     to_hold: BTreeMap<Arc<str>, i64>,
     /// True from an error to the next success: other replicas may have adopted notices.
     is_uncertain: bool,
-    failure: OnChange<Arc<str>>,
+    /// That exchanges fail; the reasons of one outage alternate.
+    failure: OnChange<()>,
 }
 
 impl SharedThread {
@@ -117,14 +124,21 @@ impl SharedThread {
             instance: None,
             to_hold: BTreeMap::new(),
             is_uncertain: false,
-            failure: OnChange::new(),
+            failure: OnChange::repeating(LOG_INTERVAL),
         }
     }
 
     pub(in crate::alert::store) fn run(mut self, stop: &StopToken) {
         loop {
-            let is_well = self.turn();
-            let (no_news, wait) = (crossbeam_channel::never(), if is_well { TICK } else { RETRY });
+            // At a start, the rules wait for the rows that the first exchange reads.
+            let is_starting = self.settings.store.is_starting();
+            let is_well = !is_starting && self.turn();
+            let wait = match is_starting {
+                true => START_CHECK,
+                false if is_well => TICK,
+                false => RETRY,
+            };
+            let no_news = crossbeam_channel::never();
             // A database that is away is not asked for each change.
             let woken = if is_well { &self.woken } else { &no_news };
             select! {
@@ -263,8 +277,11 @@ impl SharedThread {
             kind: FaultKind::Other,
             message: Arc::clone(&message),
         });
-        if self.failure.set(Arc::clone(&message)) {
+        let begins = !self.failure.is_set();
+        if self.failure.set(()) {
             log::error!("{message}");
+        }
+        if begins {
             (self.settings.on_news)(News::Failed(message));
         }
     }

@@ -6,6 +6,7 @@
 //!     └── number of each poll ── compared ── observations
 //! ```
 
+mod one_way;
 mod polls;
 mod replica;
 mod tally;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use one_way::OneWay;
 pub use polls::{Poll, PollLog};
 pub use replica::{Answer, Replica};
 pub use tally::Tally;

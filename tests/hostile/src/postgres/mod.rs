@@ -42,6 +42,7 @@ ssl = on
 
 const HBA: &str = "
 local   all all        trust
+local   replication postgres trust
 host    all by_md5     127.0.0.1/32 md5
 host    all in_clear   127.0.0.1/32 password
 host    all trusted    127.0.0.1/32 trust
@@ -94,6 +95,38 @@ impl Postgres {
     /// # Panics
     /// PostgreSQL is not installed, or does not start.
     pub fn start() -> Postgres {
+        Postgres::launch(None)
+    }
+
+    /// Starts a standby of this server, which follows it asynchronously.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn standby(&self) -> Postgres {
+        Postgres::launch(Some(self))
+    }
+
+    /// Ends the replication of a standby, which stays behind from then on.
+    ///
+    /// # Panics
+    /// The server does not answer.
+    pub fn detach(&self) {
+        self.psql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+        self.psql("postgres", "SELECT pg_reload_conf()");
+        while self.psql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver") != "0" {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
+    /// Promotes a standby, and waits until it accepts writes.
+    ///
+    /// # Panics
+    /// The server does not answer.
+    pub fn promote(&self) {
+        assert_eq!(self.psql("postgres", "SELECT pg_promote(true, 60)"), "t");
+    }
+
+    fn launch(primary: Option<&Postgres>) -> Postgres {
         let programs = programs();
         // Short, since the path of a unix socket may have 107 bytes.
         let folder = tempfile::Builder::new().prefix("pw-pg-").tempdir().unwrap().keep();
@@ -104,6 +137,9 @@ impl Postgres {
         let mut command = Command::new("sh");
         command.args(["-c", include_str!("server.sh"), "server.sh"]);
         command.arg(&programs).arg(&folder).arg(port.to_string()).arg(as_database_user().join(" "));
+        if let Some(primary) = primary {
+            command.arg(primary.folder()).arg(primary.port().to_string());
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         // A Ctrl-C in the terminal must not end it before the tests.
         command.process_group(0);
