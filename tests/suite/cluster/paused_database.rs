@@ -8,11 +8,11 @@ use hostile::standstill::Pulse;
 use super::{assert_recorded, assert_regular, assert_true_ages, cluster, pass, report};
 
 /// Time after which the leases have ended, and each holder knows that the database is away.
-const UNCONFIRMED: Duration = Duration::from_secs(14);
+const UNCONFIRMED: Duration = Duration::from_secs(12);
 
 #[test]
 fn database_that_is_stopped_costs_the_history_and_no_poll_and_no_row() {
-    let cluster = cluster(Duration::from_secs(4));
+    let cluster = cluster(Duration::from_secs(3));
     let canaries: Vec<_> = cluster.replicas.iter().map(hostile::cluster::Replica::canary).collect();
     let paused = Instant::now();
     cluster.server.pause();
