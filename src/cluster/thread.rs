@@ -488,6 +488,8 @@ impl Node {
             return;
         }
         self.publish();
+        // The latest sign-outs.
+        self.shared_access.step(&mut self.link);
         let request = self.cluster.leave(self.clock.now());
         let known = StateRead::Since(BTreeMap::new());
         if let Err(error) = database::tick(&mut self.link, &request, &known, false) {
