@@ -71,7 +71,10 @@ impl CopyPlace {
 /// Store that is written to.
 pub(super) enum Target {
     /// A file, with the lock on it.
-    File { connection: Connection, _lock: DataLock },
+    File {
+        connection: Connection,
+        _lock: DataLock,
+    },
     Server(ServerTarget),
 }
 
