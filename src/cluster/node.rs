@@ -355,6 +355,8 @@ impl Node {
             return;
         }
         self.publish(Instant::now() + database::LEAVE_TIMEOUT);
+        // The latest sign-outs.
+        self.shared_access.step(&mut self.link);
         let request = self.cluster.leave(self.clock.now());
         let known = StateRead::Since(BTreeMap::new());
         match database::tick(&mut self.link, &request, &known, false) {

@@ -1,6 +1,6 @@
 //! Whether the database answers, as all threads that use it have seen it last.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub struct StoreHealth {
     state: ArcSwap<StoreState>,
     /// True while the schema or the server is one that this program cannot use, although it answers.
     is_refused: AtomicBool,
+    outages: AtomicU64,
     /// Fault that was logged: true for a refusal. The text of an outage alternates with the phase in which it is met.
     logged: Mutex<OnChange<bool>>,
 }
@@ -49,6 +50,7 @@ impl Default for StoreHealth {
         StoreHealth {
             state: ArcSwap::from_pointee(StoreState::Starting),
             is_refused: AtomicBool::new(false),
+            outages: AtomicU64::new(0),
             logged: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
         }
     }
@@ -58,6 +60,11 @@ impl StoreHealth {
     /// Returns the state.
     pub fn state(&self) -> Arc<StoreState> {
         self.state.load_full()
+    }
+
+    /// Returns the number of outages since the start. What was written before one may be lost with its server.
+    pub fn outages(&self) -> u64 {
+        self.outages.load(Ordering::Relaxed)
     }
 
     /// Returns true if the latest call was answered.
@@ -111,6 +118,9 @@ impl StoreHealth {
 
     /// Sets the fault. Returns true if it is to be logged: when it begins, and at an interval while it lasts.
     fn note(&self, message: &str, is_refusal: bool) -> bool {
+        if !matches!(**self.state.load(), StoreState::Away(_)) {
+            self.outages.fetch_add(1, Ordering::Relaxed);
+        }
         self.state.rcu(|state| {
             let since = match &**state {
                 StoreState::Away(fault) => fault.since,

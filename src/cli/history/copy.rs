@@ -42,7 +42,7 @@ pub(super) struct Copy {
     config: Option<PathBuf>,
 
     /// target: a URL such as postgresql://pumphouse@db/pumphouse, or the path of a file
-    #[argh(option, arg_name = "URL|PATH")]
+    #[argh(option, arg_name = "TARGET")]
     to: String,
 
     /// file with the password of the URL

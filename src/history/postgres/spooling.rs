@@ -48,6 +48,8 @@ pub(in crate::history) struct Spooling {
     recent: VecDeque<(Instant, Entry)>,
     /// True if `recent` is to be written again.
     resends: bool,
+    /// Outages of the database that were noticed, here or by other threads.
+    outages: u64,
     /// Number of the latest event of this process that the database has.
     saved_event: i64,
     attempted_at: Option<Instant>,
@@ -75,6 +77,7 @@ impl Spooling {
             spooled,
             recent: VecDeque::new(),
             resends: false,
+            outages: 0,
             saved_event: 0,
             attempted_at: None,
             has_zone: false,
@@ -196,6 +199,10 @@ impl Spooling {
 impl Destination for Spooling {
     fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError> {
         let all: Vec<&Entry> = entries.iter().collect();
+        let outages = self.access.health().outages();
+        if std::mem::replace(&mut self.outages, outages) != outages {
+            self.resends = !self.recent.is_empty();
+        }
         let (mut written, mut rows) = (0, 0);
         let fault = match self.may_attempt() {
             true => match self.write_all(&all, &mut written) {

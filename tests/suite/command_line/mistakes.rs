@@ -15,7 +15,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("new", "unknown command \"new\"; did you mean \"token new\"?", ""),
     ("xyzzy", "unknown command \"xyzzy\"", ""),
     ("history chekc", "unknown command \"chekc\" of history; did you mean \"check\"?", "history"),
-    ("history", "history needs a command: check or backup", "history"),
+    ("history", "history needs a command: check or backup or copy", "history"),
     ("token", "token needs a command: new", "token"),
     ("help chekc", "unknown command \"chekc\"; did you mean \"check\"?", ""),
     (
