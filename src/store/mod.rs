@@ -7,12 +7,12 @@
 //!                                                       └─► Links of the readers of the history
 //! ```
 //!
-//! Each thread that uses the database has a [`Link`] of its own, which connects when it is needed and again after an
+//! Each thread that uses the database has a `Link` of its own, which connects when it is needed and again after an
 //! error. Each call has a deadline. The outcome of every call is noted in one [`StoreHealth`]: while it says that the
 //! database is away, readers that serve requests fail at once, and only the thread of the cluster tries, twice a
 //! second. So a database that hangs holds up each worker once, for one deadline.
 //!
-//! All tables are in the schema `pumphouse`, and [`schema`] creates and migrates them. The statements of each part are
+//! All tables are in the schema `pumphouse`, and `schema` creates and migrates them. The statements of each part are
 //! in that part.
 
 mod access;
