@@ -191,7 +191,7 @@ server = "x"
 "#,
         says: &[
             r#"p.toml:2:1: unknown key "server" in [site]; known are title, url, contact, timezone, units"#,
-            r#"p.toml:5:1: unknown key "server" in [server]; known are listen, admin_listen, backlog, watchdog_timeout, names, hsts, handshake_timeout, header_timeout, body_timeout, write_timeout, keep_alive, linger_timeout, queue_timeout, drain_timeout, max_connections, max_connections_per_address, trusted_proxies, workers, heavy_requests, max_header_bytes, max_headers, max_body_bytes, max_buffered_bytes"#,
+            r#"p.toml:5:1: unknown key "server" in [server]; known are replica, listen, admin_listen, backlog, watchdog_timeout, names, hsts, handshake_timeout, header_timeout, body_timeout, write_timeout, keep_alive, linger_timeout, queue_timeout, drain_timeout, max_connections, max_connections_per_address, trusted_proxies, workers, heavy_requests, max_header_bytes, max_headers, max_body_bytes, max_buffered_bytes"#,
         ],
     },
 ];
