@@ -8,7 +8,7 @@
 //!
 //! `/healthz` is what a supervisor restarts the server by, so it counts the threads that a restart repairs. The
 //! history's recorder is not among them: it is stuck in a disk, which no restart mends, while visitors are served.
-//! The scoreboard, the metrics, `doctor` and the log report it, and the alert `history_failing` tells people. Nor does
+//! The scoreboard, the metrics, `doctor` and the log report it, and the alert `history_failing` fires. Nor does
 //! a database that is away count, which a restart does not mend either: the thread that exchanges the leases with it
 //! gives up each call at a deadline, and its heartbeat goes on.
 

@@ -158,8 +158,8 @@ impl AlertSender {
 }
 
 impl AlertEngine {
-    /// Starts the thread. In its first view all alerts are inactive. With a `replica`, it evaluates the sources that it is
-    /// told to hold.
+    /// Starts the thread. In its first view all alerts are inactive. With a `replica`, it evaluates the sources of
+    /// which that holds the leases.
     ///
     /// # Errors
     /// The thread cannot be created.

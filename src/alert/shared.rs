@@ -96,7 +96,7 @@ pub(super) fn whole_milliseconds(at: Timestamp) -> Timestamp {
 }
 
 /// Returns the id of an incident, which is the same at each replica that sees the same observation: so a receiver
-/// recognises a message of two replicas that evaluate a source at the same time. `attempt` tells apart several incidents
+/// recognises a message of two replicas that evaluate a source at the same time. `attempt` distinguishes several incidents
 /// of the same begin, such as after a correction.
 ///
 /// It is the FNV-1a hash of a text, as that of a rule.

@@ -15,7 +15,7 @@
 //!
 //! No two replicas poll one source with a valid lease: the holder's lease ends by its own clock since boot before the
 //! database's ends (`tenure`), the database changes a lease by comparing and setting its row, and after a promotion,
-//! which may lose transactions, nobody acquires a lease before all earlier ones have ended.
+//! which may lose transactions, no replica acquires a lease before all earlier ones have ended.
 //!
 //! # What the database side does
 //!
@@ -57,7 +57,7 @@
 //!    The share lock makes the end of a lease final: without it, a holder that was stopped could renew its row at the
 //!    same moment and read its leases before they are taken. A row that its owner is renewing is skipped. For the same
 //!    reason a row of `replica` that has leases is never deleted but by `Leave`; rows that ended an hour ago and have
-//!    none may be. A lease whose instance has no row exists only if somebody has deleted that row. Its holder finds
+//!    none may be. A lease whose instance has no row exists only if that row was deleted by other software. Its holder finds
 //!    out at its next tick.
 //!    The reply's `next_poll_in` comes from the current reading of each acquired source.
 //! 5. **Requests for polls.** `UPDATE lease SET poll_requests = poll_requests + 1, changed_at = clock_timestamp()

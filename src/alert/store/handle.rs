@@ -326,6 +326,18 @@ impl Shared {
         lock(&self.status).is_open = is_open;
     }
 
+    /// Closes the store at the end of the program, and logs the number of changes that are not in it, in words of `place`.
+    pub(super) fn end(&self, place: &str) {
+        let lost = self.count();
+        if lost > 0 {
+            log::error!(
+                "the program ends, and {lost} changes of alerts and messages are not {place}; messages \
+                 may be sent twice or not at all"
+            );
+        }
+        self.set_open(false);
+    }
+
     /// Sets the current error. Keeps the time since which there has been one.
     pub(super) fn set_error(&self, error: StoreFault) {
         let mut status = lock(&self.status);

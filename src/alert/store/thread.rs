@@ -109,14 +109,7 @@ impl StoreThread {
             self.open();
         }
         self.write();
-        let lost = self.shared.count();
-        if lost > 0 {
-            log::error!(
-                "the program ends, and {lost} changes of alerts and messages are not on the disk; \
-                 messages may be sent twice or not at all"
-            );
-        }
-        self.shared.set_open(false);
+        self.shared.end("on the disk");
     }
 
     /// Returns the time until the thread has work that nothing wakes it for.

@@ -120,18 +120,12 @@ fn quarters(
                WHERE stored <> found ORDER BY compared.at, source, field LIMIT $4";
     let limit = Param::I64(MAX_FAULTS);
     let params = [Param::I64(from), Param::I64(to), Param::I64(QUARTER), limit];
-    let before = checked.faults.len();
-    for row in run(link, sql, &params)?.rows() {
-        checked.faults.push(format!(
-            "{}.{}: the quarter at {} has {} observations by its count, and {} are stored",
-            row.text(0)?,
-            row.text(1)?,
-            row.i64(2)?,
-            row.i64(3)?,
-            row.i64(4)?
-        ));
-    }
-    if checked.faults.len() == before {
+    let are_equal = compare(link, sql, &params, checked, |at, stored, found| {
+        format!(
+            "the quarter at {at} has {stored} observations by its count, and {found} are stored"
+        )
+    })?;
+    if are_equal {
         let sql = "SELECT count(*) FROM quarter WHERE at >= $1 AND at < $2";
         let count = run(link, sql, &params[..2])?.only()?.i64(0)?;
         checked.passed.push(format!(
@@ -153,22 +147,33 @@ fn days(link: &mut Link, from: i64, checked: &mut Checked) -> Result<(), StoreEr
                ORDER BY at DESC LIMIT 2) AS two) AS latest WHERE latest.at >= $1) AS compared \
                WHERE stored <> found ORDER BY at, source, field LIMIT $2";
     let params = [Param::I64(from), Param::I64(MAX_FAULTS)];
-    let before = checked.faults.len();
-    for row in run(link, sql, &params)?.rows() {
-        checked.faults.push(format!(
-            "{}.{}: the days from {} have {} observations by their counts, and their quarters {}",
-            row.text(0)?,
-            row.text(1)?,
-            row.i64(2)?,
-            row.i64(3)?,
-            row.i64(4)?
-        ));
-    }
-    if checked.faults.len() == before {
+    let are_equal = compare(link, sql, &params, checked, |at, stored, found| {
+        format!(
+            "the days from {at} have {stored} observations by their counts, and their quarters {found}"
+        )
+    })?;
+    if are_equal {
         let text = "the counts of the latest days are those of their quarters";
         checked.passed.push(text.to_owned());
     }
     Ok(())
+}
+
+/// Runs a query of source, field, time, and two counts that differ, and adds a fault for each row: `describe` gets time
+/// and counts. Returns true if there are none.
+fn compare(
+    link: &mut Link,
+    sql: &str,
+    params: &[Param<'_>],
+    checked: &mut Checked,
+    describe: impl Fn(i64, i64, i64) -> String,
+) -> Result<bool, StoreError> {
+    let outcome = run(link, sql, params)?;
+    for row in outcome.rows() {
+        let described = describe(row.i64(2)?, row.i64(3)?, row.i64(4)?);
+        checked.faults.push(format!("{}.{}: {described}", row.text(0)?, row.text(1)?));
+    }
+    Ok(outcome.rows().len() == 0)
 }
 
 fn run(link: &mut Link, sql: &str, params: &[Param<'_>]) -> Result<Outcome, StoreError> {

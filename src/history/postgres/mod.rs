@@ -18,6 +18,7 @@
 
 mod check;
 mod copy_target;
+mod known_series;
 mod partitions;
 mod reader;
 mod retention;

@@ -150,14 +150,7 @@ impl SharedThread {
         if self.shared.count() > 0 {
             self.turn();
         }
-        let lost = self.shared.count();
-        if lost > 0 {
-            log::error!(
-                "the program ends, and {lost} changes of alerts and messages are not in the database; \
-                 messages may be sent twice or not at all"
-            );
-        }
-        self.shared.set_open(false);
+        self.shared.end("in the database");
     }
 
     /// Does one exchange. Returns false if it has failed.

@@ -32,7 +32,7 @@ pub(super) const TERMS: Terms = Terms {
     read_all: Duration::from_secs(5),
 };
 
-/// What the thread has told its pollers.
+/// Calls of the thread to its pollers.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     /// Sources that are polled, with the time of the next poll that was stated.
