@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use hostile::cluster::eventually;
 use hostile::standstill::Pulse;
 
-use super::{assert_recorded, assert_regular, assert_true_ages, cluster, pass, report};
+use super::{
+    assert_alarms, assert_canaries, assert_recorded, assert_regular, assert_true_ages, cluster,
+    pass, report,
+};
 
 /// Time after which the leases have ended, and each holder knows that the database is away.
 const UNCONFIRMED: Duration = Duration::from_secs(12);
@@ -16,6 +19,7 @@ fn database_that_is_stopped_costs_the_history_and_no_poll_and_no_row() {
     let canaries: Vec<_> = cluster.replicas.iter().map(hostile::cluster::Replica::canary).collect();
     let paused = Instant::now();
     cluster.server.pause();
+    cluster.upstream.set_low(true);
     let history = "/api/v1/history?field=s0001.level&hours=1";
     for replica in &cluster.replicas {
         eventually("the history is refused", || replica.get(history).unwrap().code == 503);
@@ -38,11 +42,8 @@ fn database_that_is_stopped_costs_the_history_and_no_poll_and_no_row() {
     }
     pass(&cluster, 2);
     report("the database continues", cluster.tally(resumed));
-    for canary in canaries {
-        let visits = canary.stop();
-        assert!(visits.missed.is_empty(), "{:?}", visits.missed);
-        eprintln!("cluster: canary: {}, slowest {:?}", visits.tally(), visits.quantile(1.0));
-    }
+    assert_canaries(canaries);
+    assert_alarms(&cluster, 0);
     assert_recorded(&cluster);
     assert_eq!(cluster.unlawful_readings(), 0);
 }

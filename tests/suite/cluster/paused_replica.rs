@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use hostile::cluster::eventually;
 
-use super::{INTERVAL, LONGEST_GAP, cluster, report, wait_for_polls};
+use super::{
+    INTERVAL, LONGEST_GAP, assert_alarms, assert_canaries, cluster, report, wait_for_polls,
+};
 
 /// Time that the upstream takes for an answer, so that polls are in flight when the replica is stopped.
 const DELAY: Duration = Duration::from_millis(400);
@@ -23,6 +25,7 @@ fn replica_stopped_past_its_lease_writes_no_reading_and_no_observation_twice() {
     });
     let stopped = Instant::now();
     cluster.replica("b").pause();
+    cluster.upstream.set_low(true);
     cluster.wait_for_holders(&["a", "c"]);
     wait_for_polls(&cluster, 2);
     let taken = cluster.tally_of(&held, stopped);
@@ -38,11 +41,8 @@ fn replica_stopped_past_its_lease_writes_no_reading_and_no_observation_twice() {
     report("the replica continues", returned);
     assert!(returned.doubled <= held.len(), "one poll of the takeover for each source: {returned}");
     assert_eq!(cluster.unlawful_readings(), 0, "readings of an ended lease are refused");
-    for canary in canaries {
-        let visits = canary.stop();
-        assert!(visits.missed.is_empty(), "{:?}", visits.missed);
-        eprintln!("cluster: canary: {}, slowest {:?}", visits.tally(), visits.quantile(1.0));
-    }
+    assert_canaries(canaries);
+    assert_alarms(&cluster, 0);
 
     // A poll whose deadline has passed while the replica was stopped may have failed; its answer was never read.
     let now = Instant::now();

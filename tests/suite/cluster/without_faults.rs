@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use hostile::cluster::{Cluster, eventually};
 use hostile::standstill::Pulse;
 
-use super::{INTERVAL, assert_recorded, assert_regular, assert_true_ages, cluster, pass, report};
+use super::{
+    INTERVAL, assert_alarms, assert_recorded, assert_regular, assert_true_ages, cluster, pass,
+    report,
+};
 use crate::server::BINARY;
 
 #[test]
@@ -21,6 +24,7 @@ fn replicas_without_faults_poll_each_source_once_in_each_interval() {
     for replica in &cluster.replicas {
         assert_true_ages(&cluster, replica);
     }
+    assert_alarms(&cluster, 0);
     assert_recorded(&cluster);
     if pulse.standstills() == 0 {
         assert_eq!(cluster.holders(), holders, "leases stay where they are");

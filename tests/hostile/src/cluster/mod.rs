@@ -4,10 +4,13 @@
 //!  PollLog ◄── polls ── Replica a, b, c ──► Postgres
 //!     │                                        │
 //!     └── number of each poll ── compared ── observations
+//!
+//!  Replica a, b, c ── messages of alarms ──► AlertmanagerReceiver
 //! ```
 
-mod one_way;
+mod alarms;
 mod polls;
+mod relay;
 mod replica;
 mod tally;
 
@@ -15,16 +18,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-pub use one_way::OneWay;
+pub use alarms::Alarms;
 pub use polls::{Poll, PollLog};
+pub use relay::Relay;
 pub use replica::{Answer, Replica};
 pub use tally::Tally;
 
 use crate::client::TEST_TIMEOUT;
 use crate::config::{Config, Source};
 use crate::postgres::{Database, Postgres};
+use crate::receiver::AlertmanagerReceiver;
 
 /// A database, an upstream and replicas. Dropping it ends all of them.
 pub struct Cluster {
@@ -32,6 +37,8 @@ pub struct Cluster {
     pub replicas: Vec<Replica>,
     /// Upstream of all sources.
     pub upstream: PollLog,
+    /// Receiver of the messages about alarms.
+    pub receiver: AlertmanagerReceiver,
     /// The server, which has the cluster's database only.
     pub server: Postgres,
     /// The cluster's database.
@@ -71,6 +78,7 @@ impl Cluster {
         Cluster {
             replicas: Vec::new(),
             upstream: PollLog::start(),
+            receiver: AlertmanagerReceiver::start(None),
             server,
             database,
             sources: (1..=sources).map(|number| format!("s{number:04}")).collect(),
@@ -89,9 +97,20 @@ impl Cluster {
                 .value("count", "/count", "")
                 .set("interval", seconds.as_str())
         };
+        let low = json!({ "name": "low", "field": "*.level", "below": "20 %", "clear": "30 %" });
+        let channel = json!({
+            "name": "receiver",
+            "kind": "webhook",
+            "url": format!("http://{}/", self.receiver.address()),
+            "group_wait": "1s",
+            "timeout": "5s",
+            "max_per_hour": 3600,
+        });
         Config::new()
             .open()
             .set("store.url", self.database.url.as_str())
+            .push("alert", low)
+            .push("notify", channel)
             .sources(self.sources.iter().map(source))
     }
 
@@ -193,6 +212,11 @@ impl Cluster {
     pub fn sql(&self, sql: &str) -> Vec<Vec<String>> {
         let rows = self.server.psql(&self.database.name, sql);
         rows.lines().map(|row| row.split('|').map(str::to_owned).collect()).collect()
+    }
+
+    /// Counts the messages so far that alarms of all sources fire, or have ended.
+    pub fn alarms(&self, have_ended: bool) -> Alarms {
+        Alarms::of(&self.sources, &self.receiver.posted(), have_ended)
     }
 
     /// Counts the polls of all sources since a time.

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Longest wait for the request of a connection.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Level of all sources while they are low, in percent. Otherwise levels are from 40 to 59 %.
+const LOW: usize = 10;
+
 /// A poll as the upstream has seen it.
 #[derive(Debug, Clone, Copy)]
 pub struct Poll {
@@ -33,6 +36,8 @@ struct Shared {
     polls: Mutex<BTreeMap<String, Vec<Poll>>>,
     /// Wait before each answer.
     delay: Mutex<Duration>,
+    /// True while all levels are [`LOW`].
+    is_low: AtomicBool,
     is_stopping: AtomicBool,
 }
 
@@ -69,6 +74,11 @@ impl PollLog {
         *self.shared.delay.lock().unwrap() = delay;
     }
 
+    /// Answers with levels that are low, or no longer.
+    pub fn set_low(&self, is_low: bool) {
+        self.shared.is_low.store(is_low, Ordering::SeqCst);
+    }
+
     /// Returns the polls of each source so far.
     pub fn all(&self) -> BTreeMap<String, Vec<Poll>> {
         self.shared.polls().clone()
@@ -103,7 +113,8 @@ impl Shared {
         };
         let delay = *self.delay.lock().unwrap();
         thread::sleep(delay);
-        let level = 40 + count % 20;
+        let is_low = self.is_low.load(Ordering::SeqCst);
+        let level = if is_low { LOW } else { 40 + count % 20 };
         let json = format!(r#"{{"level": {level}, "count": {count}}}"#);
         let answer = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

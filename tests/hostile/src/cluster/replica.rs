@@ -149,6 +149,14 @@ impl Replica {
         }
     }
 
+    /// Returns the process.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("a running replica").id()
+    }
+
     /// Returns true if the process runs, or is stopped.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())

@@ -12,10 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 pub use pooler::Pooler;
+
+use crate::proc::cpu_time;
 
 /// User whose databases the tests have, and who proves the password by SCRAM.
 pub const USER: &str = "pumphouse";
@@ -114,7 +117,7 @@ impl Postgres {
         self.psql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
         self.psql("postgres", "SELECT pg_reload_conf()");
         while self.psql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver") != "0" {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -254,17 +257,39 @@ impl Postgres {
         self.command("start");
     }
 
-    fn signal(&self, signal: Signal) {
-        // The first line of the file is the process of the server itself.
+    /// Returns the processor time of all processes so far, with those that have ended.
+    ///
+    /// # Panics
+    /// The server has ended.
+    pub fn cpu_time(&self) -> Duration {
+        let server = self.process();
+        let running = self.children(server).into_iter().map(|child| cpu_time(child.unsigned_abs()));
+        let children: Duration = running.sum();
+        let stat = procfs::process::Process::new(server).and_then(|it| it.stat()).unwrap();
+        let ticks = stat.utime + stat.stime + (stat.cutime + stat.cstime).unsigned_abs();
+        children + Duration::from_secs(ticks) / u32::try_from(procfs::ticks_per_second()).unwrap()
+    }
+
+    /// Returns the process of the server itself.
+    fn process(&self) -> i32 {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
-        let server: i32 = pid.lines().next().unwrap().parse().unwrap();
+        pid.lines().next().unwrap().parse().unwrap()
+    }
+
+    /// Returns the other processes.
+    fn children(&self, server: i32) -> Vec<i32> {
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        children.unwrap().split_whitespace().map(|child| child.parse().unwrap()).collect()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let server = self.process();
         // The server first, so that it starts no session meanwhile.
         let signal_to = |pid| kill_process(Pid::from_raw(pid).unwrap(), signal);
         signal_to(server).unwrap();
-        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
-        for child in children.unwrap().split_whitespace() {
+        for child in self.children(server) {
             // A session may have ended meanwhile.
-            let _ = signal_to(child.parse().unwrap());
+            let _ = signal_to(child);
         }
     }
 
