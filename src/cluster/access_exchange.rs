@@ -108,11 +108,11 @@ pub(super) fn exchange(
     })
 }
 
-/// Deletes rows that concern no caller any more.
+/// Deletes rows that concern no caller any more, a bounded number of each kind. Returns true if there may be more.
 ///
 /// # Errors
 /// The database could not be reached, or refused a statement.
-pub(super) fn prune(link: &mut Link) -> Result<(), PostgresError> {
+pub(super) fn prune(link: &mut Link) -> Result<bool, PostgresError> {
     let most = [Param::I64(MOST_COUNTS)];
     let statements = [
         Statement::plain(PRUNE_ENDED),
@@ -120,8 +120,12 @@ pub(super) fn prune(link: &mut Link) -> Result<(), PostgresError> {
         Statement::plain(PRUNE_COUNTS),
         Statement::new(PRUNE_SURPLUS, &most),
     ];
-    link.run(LIMITS, &statements, Instant::now() + TIMEOUT).map(drop)
+    let outcomes = link.run(LIMITS, &statements, Instant::now() + TIMEOUT)?;
+    Ok(outcomes.iter().any(|outcome| outcome.affected() >= MAX_PRUNED))
 }
+
+/// Most rows of a kind that are deleted at once, so that a flood of them ends no tick.
+const MAX_PRUNED: u64 = 1_000;
 
 /// Most counts that are kept: a flood of guesses must not fill the database.
 const MOST_COUNTS: i64 = 16_384;
@@ -199,19 +203,20 @@ const PRUNE_ENDED: &str = "DELETE FROM ended_session WHERE id IN (SELECT id FROM
     WHERE expires_at < extract(epoch FROM now())::bigint - 86400 \
     OR added_at < now() - interval '1 minute' AND NOT EXISTS (SELECT 1 FROM session_key \
     WHERE session_key.id = ended_session.key AND NOT session_key.is_retired) \
-    FOR UPDATE SKIP LOCKED)";
+    LIMIT 1000 FOR UPDATE SKIP LOCKED)";
 
 const PRUNE_KEYS: &str = "DELETE FROM session_key WHERE (account, password) IN \
     (SELECT account, password FROM session_key WHERE is_retired \
-    AND changed_at < now() - interval '400 days' FOR UPDATE SKIP LOCKED)";
+    AND changed_at < now() - interval '400 days' LIMIT 1000 FOR UPDATE SKIP LOCKED)";
 
 const PRUNE_COUNTS: &str = "DELETE FROM guess_count WHERE (kind, key, instance) IN \
-    (SELECT kind, key, instance FROM guess_count WHERE ends_at <= now() FOR UPDATE SKIP LOCKED)";
+    (SELECT kind, key, instance FROM guess_count WHERE ends_at <= now() \
+    LIMIT 1000 FOR UPDATE SKIP LOCKED)";
 
 const PRUNE_SURPLUS: &str = "DELETE FROM guess_count WHERE (kind, key, instance) IN \
     (SELECT kind, key, instance FROM guess_count WHERE (kind, key, instance) IN \
     (SELECT kind, key, instance FROM guess_count ORDER BY failures DESC, latest DESC OFFSET $1) \
-    FOR UPDATE SKIP LOCKED)";
+    LIMIT 1000 FOR UPDATE SKIP LOCKED)";
 
 fn all<T>(
     outcome: &Outcome,

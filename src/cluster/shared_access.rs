@@ -52,12 +52,21 @@ impl SharedAccess {
             }
             Err(_) => self.missed(),
         }
-        let mut result = exchanged.map(drop);
-        if result.is_ok() && self.pruned_at.elapsed() >= PRUNE_INTERVAL {
-            self.pruned_at = Instant::now();
-            result = prune(link);
+        self.report(&exchanged.map(drop));
+        if self.read_at == Some(began) && self.pruned_at.elapsed() >= PRUNE_INTERVAL {
+            self.prune(link);
         }
-        self.report(&result);
+    }
+
+    /// Deletes old rows. More of them are deleted after the next exchange, and so as fast as guesses come.
+    fn prune(&mut self, link: &mut Link) {
+        let pruned = prune(link);
+        if let Err(error) = &pruned {
+            log::debug!("old rows of sessions and guesses were not deleted: {error}");
+        }
+        if !pruned.unwrap_or(false) {
+            self.pruned_at = Instant::now();
+        }
     }
 
     /// Notes that the database does not answer, or may have lost what it had taken.
