@@ -80,6 +80,8 @@ enum Message {
     Follow(Box<FollowedChanges>),
     /// Sources that are taken over, with the epochs of their leases.
     Hold(Vec<(Arc<str>, i64)>),
+    /// Sources that are taken over while the database is away.
+    Resume(Vec<(Arc<str>, i64)>),
     /// Sources that are handed over.
     Release(Vec<Arc<str>>),
     /// Sources whose leases have ended.
@@ -134,6 +136,11 @@ impl AlertSender {
     /// to be followed before.
     pub fn hold(&self, sources: Vec<(Arc<str>, i64)>) {
         self.send(Message::Hold(sources));
+    }
+
+    /// Evaluates sources from now on whose rows cannot be read. Those are followed later.
+    pub fn resume(&self, sources: Vec<(Arc<str>, i64)>) {
+        self.send(Message::Resume(sources));
     }
 
     /// Hands sources over: they are not evaluated any more. The changes that are saved next state that.
@@ -325,6 +332,11 @@ impl EngineThread {
             Message::Hold(sources) => {
                 for (source, epoch) in &sources {
                     self.evaluator.hold(source, *epoch, now);
+                }
+            }
+            Message::Resume(sources) => {
+                for (source, epoch) in &sources {
+                    self.evaluator.resume(source, *epoch, now);
                 }
             }
             Message::Release(sources) => {

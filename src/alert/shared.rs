@@ -76,12 +76,15 @@ pub struct FollowedChanges {
     pub silences: Vec<Silence>,
     /// Acknowledgements.
     pub acknowledgements: Vec<Acknowledged>,
+    /// With all rows: sources with a state that no replica which runs has in its configuration.
+    pub unlisted: Vec<Arc<str>>,
 }
 
 impl FollowedChanges {
     /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
-        let FollowedChanges { is_all, states, incidents, silences, acknowledgements } = self;
+        let FollowedChanges { is_all, states, incidents, silences, acknowledgements, unlisted: _ } =
+            self;
         !is_all
             && states.is_empty()
             && incidents.is_empty()

@@ -33,7 +33,7 @@ use handle::{Inbox, Renewal, Test, Turn};
 /// Longest wait between two looks at the outbox: the clock may be set, or the machine suspended, meanwhile.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Called with notices that are to be deleted from the disk. Must not block.
+/// Called with notices that are to be deleted from the disk. Must not block, nor call the channel.
 pub type OnDone = Box<dyn Fn(Vec<NoticeKey>) + Send + Sync>;
 
 /// Owner of a channel's thread. Dropping it stops the thread without waiting for a delivery in progress.
@@ -135,11 +135,11 @@ struct CourierThread {
 impl CourierThread {
     fn run(mut self, stop: &StopToken) {
         while !is_stopped(stop) {
-            let Turn { renewal, next, done, dropped } = self.inbox.next();
+            let Turn { renewal, next, dropped } = self.inbox.next();
             if let Some(renewal) = renewal {
                 self.attempts = renewal.attempts;
             }
-            self.report_done(done);
+            self.inbox.report_done(&self.on_done);
             if dropped > 0 {
                 log::error!(
                     "channel {}: {dropped} messages are dropped, since more than {} wait",
@@ -167,8 +167,7 @@ impl CourierThread {
                 default(wait) => {}
             }
         }
-        let done = self.inbox.take_done();
-        self.report_done(done);
+        self.inbox.report_done(&self.on_done);
     }
 
     /// Sends a message and records the outcome.
@@ -185,8 +184,7 @@ impl CourierThread {
                 self.report_failure(&error, failed);
             }
         }
-        let done = self.inbox.take_done();
-        self.report_done(done);
+        self.inbox.report_done(&self.on_done);
     }
 
     fn report_failure(&mut self, error: &DeliveryError, failed: Failed) {
@@ -224,12 +222,6 @@ impl CourierThread {
         let outcome = self.attempts.attempt(&test.delivery);
         // The client may have gone.
         let _ = test.reply.try_send(outcome);
-    }
-
-    fn report_done(&self, done: Vec<NoticeKey>) {
-        if !done.is_empty() {
-            (self.on_done)(done);
-        }
     }
 }
 

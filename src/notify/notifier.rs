@@ -14,7 +14,7 @@ use super::courier::{Courier, CourierHandle, TestError};
 use super::delivery::DeliveryError;
 use super::outbox::{LastError, OutboxSettings, OutboxStatus};
 use super::status::{ChannelFailure, ChannelStatus, MAX_WAIT};
-use crate::alert::store::Claim;
+use crate::alert::store::{Claim, Claims};
 use crate::alert::{Evidence, Incident, IncidentId, Notice, NoticeKey, NoticeKind, SubjectKey};
 use crate::config::{Channel, Severity};
 use crate::kernel::clock::Clock;
@@ -214,14 +214,16 @@ impl NotifierHandle {
         self.0.load().iter().map(|(channel, _)| channel.name.clone()).collect()
     }
 
-    /// Queues notices of a replica that has ended, which this process claims now.
+    /// Queues notices that no other replica sends, which this process claims now.
     pub fn adopt(&self, notices: &[Arc<Notice>]) {
         self.each_with(notices, CourierHandle::restore);
     }
 
-    /// Returns the notices that were saved and are not sent, of all channels.
-    pub fn claimed(&self) -> Vec<NoticeKey> {
-        self.0.load().iter().flat_map(|(_, courier)| courier.claimed()).collect()
+    /// Returns the notices of all channels that were saved and are not sent, and those that are done.
+    pub fn claims(&self) -> Claims {
+        let mut claims = Claims::default();
+        self.0.load().iter().for_each(|(_, courier)| courier.add_claims(&mut claims));
+        claims
     }
 
     /// Removes notices that another replica sends.

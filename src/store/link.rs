@@ -14,17 +14,23 @@ pub(crate) const SEARCH_PATH: Statement<'_> =
 pub(crate) struct Link {
     access: Access,
     connection: Option<Connection>,
+    repeats: u64,
 }
 
 impl Link {
     /// Returns a link that is not connected.
     pub(crate) fn new(access: Access) -> Link {
-        Link { access, connection: None }
+        Link { access, connection: None, repeats: 0 }
     }
 
     /// Returns the access to the database.
     pub(crate) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Returns how often statements were sent again. They may have been executed twice, with other results.
+    pub(crate) fn repeats(&self) -> u64 {
+        self.repeats
     }
 
     /// Runs statements as one transaction, in one round trip. Tables are those of the schema `pumphouse`.
@@ -45,6 +51,7 @@ impl Link {
         if let (Err(error), true) = (&result.1, result.0)
             && is_closed(error)
         {
+            self.repeats += 1;
             result = self.attempt(limits, &all, deadline);
         }
         let result = result.1.map(|mut outcomes| {

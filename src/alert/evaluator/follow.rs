@@ -9,27 +9,52 @@ use super::super::incident::{Incident, SubjectKey};
 use super::super::shared::FollowedChanges;
 use super::super::store::SavedState;
 use super::place::Place;
+use super::sharing::Sharing;
 use super::subject::Subject;
 use super::{Evaluator, MAX_RECENT};
 use crate::kernel::clock::TimePoint;
+
+/// Rows that are followed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Extent {
+    /// All rows, for the first time.
+    First,
+    /// All rows.
+    All,
+    /// Those that other instances have written since.
+    New,
+}
 
 impl Evaluator {
     /// Applies rows that other replicas have written. The first call with all rows ends the standby.
     ///
     /// Rows may come again, and older ones after newer facts: what is known already changes nothing. States of held
-    /// subjects are ignored, since this process knows later ones.
+    /// subjects are ignored, since this process knows later ones, unless the database was away as they were taken over.
+    /// What all rows lack of what this process knows is written again.
     pub fn follow(&mut self, changes: FollowedChanges, now: TimePoint) {
         self.notice_step(now);
         let Some(sharing) = &mut self.shared else { return };
-        let FollowedChanges { is_all, states, incidents, silences, acknowledgements } = changes;
+        let FollowedChanges { is_all, states, incidents, silences, acknowledgements, unlisted } =
+            changes;
         let is_first = is_all && !std::mem::replace(&mut sharing.has_followed, true);
+        let extent = match (is_first, is_all) {
+            (true, _) => Extent::First,
+            (false, true) => Extent::All,
+            (false, false) => Extent::New,
+        };
         if is_all {
             sharing.open.clear();
             sharing.has_followed = true;
+            sharing.unlisted = unlisted.into_iter().collect();
+            let Sharing { aside, unlisted, epochs, .. } = &mut **sharing;
+            let is_listed = |of: &Arc<str>| !unlisted.contains(of) && !epochs.contains_key(of);
+            let listed =
+                aside.iter_mut().filter(|(key, _)| key.source.as_ref().is_some_and(is_listed));
+            listed.for_each(|(_, (_, since))| *since = None);
         }
         incidents.into_iter().for_each(|incident| self.follow_incident(incident));
-        for fact in acknowledgements {
-            self.merge_acknowledgement(fact);
+        for fact in &acknowledgements {
+            self.merge_acknowledgement(fact.clone());
         }
         let mut present: HashSet<SubjectKey> = HashSet::new();
         for (key, row) in states {
@@ -37,13 +62,17 @@ impl Evaluator {
                 self.know_replica(replica, now);
             }
             present.extend(is_all.then(|| key.clone()));
-            self.follow_state(&key, row, is_first, now.wall);
+            self.follow_state(&key, row, extent, now.wall);
         }
         if is_all {
             self.clear_absent(&present, now.wall);
         }
-        for silence in silences {
-            self.merge_silence(silence, now.wall);
+        for silence in &silences {
+            self.merge_silence(silence.clone(), now.wall);
+        }
+        if is_all {
+            self.continue_unread(now);
+            self.write_missing(&silences, &acknowledgements, now.wall);
         }
         if is_first {
             self.begin_sharing(now.wall);
@@ -62,15 +91,17 @@ impl Evaluator {
     }
 
     fn follow_incident(&mut self, incident: Incident) {
-        let Some(sharing) = &mut self.shared else { return };
         let incident = Arc::new(incident);
         if incident.ended.is_none() {
-            let is_held =
-                incident.subject.source.as_ref().is_some_and(|of| sharing.epochs.contains_key(of));
             let ended = self.recent.iter().position(|ended| ended.id == incident.id);
+            let is_held = self.holds(&incident.subject);
             match ended {
-                // Its end is being written.
-                Some(_) if is_held => return,
+                // Its end is being written, or the database has lost it.
+                Some(at) if is_held => {
+                    self.note_epoch(incident.subject.source.as_ref());
+                    self.effects.incidents.push(self.recent[at].clone());
+                    return;
+                }
                 // This process has ended it while another one had the source, and has it go on.
                 Some(at) => {
                     self.recent.remove(at);
@@ -78,9 +109,11 @@ impl Evaluator {
                 }
                 None => {}
             }
+            let Some(sharing) = &mut self.shared else { return };
             sharing.open.insert(incident.id, incident);
             return;
         }
+        let Some(sharing) = &mut self.shared else { return };
         sharing.open.remove(&incident.id);
         sharing.acknowledgements.remove(&incident.id);
         self.remember(incident);
@@ -108,7 +141,7 @@ impl Evaluator {
         &mut self,
         key: &SubjectKey,
         row: Option<SavedState>,
-        is_first: bool,
+        extent: Extent,
         now: Timestamp,
     ) {
         let Some(place) = self.place_of(key) else {
@@ -125,36 +158,53 @@ impl Evaluator {
         if !self.subject(place).is_held {
             return self.apply_row(place, row, now);
         }
+        let is_unread = self.shared.as_ref().is_some_and(|sharing| {
+            key.source.as_ref().is_some_and(|source| sharing.unread.contains(source))
+        });
         match row {
-            // This replica has been restarted.
-            Some(row) if is_first && key.replica.is_some() => {
+            // It is withdrawn once all is followed.
+            Some(row)
+                if is_unread && row.fingerprint != self.rules[place.rule].rule.fingerprint() =>
+            {
+                let Some(sharing) = &mut self.shared else { return };
+                sharing.aside.insert(key.clone(), (row, None));
+            }
+            // This replica has been restarted, or the database was away.
+            Some(row) if is_unread || (extent == Extent::First && key.replica.is_some()) => {
                 let is_restored = match self.is_active {
                     true => self.restore_late(place, &row, now),
                     false => self.restore(place, &row),
                 };
                 if !is_restored && !self.is_firing(place) {
+                    self.note_epoch(key.source.as_ref());
                     self.effects.states.push((key.clone(), None));
                 }
                 self.rules[place.rule].view = None;
             }
             // Another replica has withdrawn it, as this one did not run.
-            None if !is_first && key.replica.is_some() => {
+            None if extent != Extent::First && key.replica.is_some() => {
                 let subject = self.subject_mut(place);
                 let (title, queued) = (subject.title.clone(), subject.queued);
                 *subject = Subject { queued, ..Subject::new(key.clone(), title) };
                 self.rules[place.rule].view = None;
                 self.requeue(place);
             }
+            Some(row) if extent == Extent::All => self.correct_row(place, &row),
             _ => {}
         }
     }
 
-    /// Makes the subjects inactive that have no row.
+    /// Makes the subjects inactive that have no row, or writes it if this process holds them.
     fn clear_absent(&mut self, present: &HashSet<SubjectKey>, now: Timestamp) {
         for place in self.places() {
             let subject = self.subject(place);
-            if !subject.is_held && !present.contains(&subject.key) {
-                self.apply_row(place, None, now);
+            if present.contains(&subject.key) {
+                continue;
+            }
+            match subject.is_held {
+                false => self.apply_row(place, None, now),
+                true if subject.view(false).is_some() => self.save(place),
+                true => {}
             }
         }
         if let Some(sharing) = &mut self.shared {

@@ -26,6 +26,7 @@ mod facts;
 mod follow;
 mod place;
 mod publish;
+mod reconcile;
 mod renew;
 mod server_state;
 mod sharing;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::super::incident::{EndReason, Ended, Incident, IncidentId, SubjectKey};
-use super::super::monitor::{Phase, Transition};
+use super::super::monitor::{Monitor, Phase, Transition};
 use super::super::rule::Rule;
 use super::super::settings::Settings;
 use super::super::store::{Loaded, SavedState};
@@ -207,8 +207,8 @@ impl Evaluator {
     }
 
     /// Replaces the state of a subject by a saved one that was read after the rules had begun without it. An incident
-    /// that fires in both has the id of the saved one; the one in memory ends. Returns false if the state in memory
-    /// stays.
+    /// that fires in both has the id of the saved one; the one in memory ends, if it is another one. Returns false if
+    /// the state in memory stays.
     pub(super) fn restore_late(
         &mut self,
         place: Place,
@@ -225,11 +225,19 @@ impl Evaluator {
         if !is_same_rule || earlier.restore(&saved.state).is_err() || !earlier.is_firing() {
             return false;
         }
+        let Subject { monitor, announced, .. } = earlier;
+        let id = |of: &Monitor| of.incident().map(|incident| incident.id);
+        if id(&monitor) == id(&subject.monitor) {
+            if announced.latest > subject.announced.latest {
+                subject.announced = announced;
+            }
+            self.save(place);
+            return true;
+        }
         let ended = subject.monitor.end_as_duplicate(now);
         if let Some(Transition::Ended(incident)) = ended {
             self.end(place, incident, now);
         }
-        let Subject { monitor, announced, .. } = earlier;
         let subject = self.subject_mut(place);
         (subject.monitor, subject.announced) = (monitor, announced);
         self.save(place);

@@ -1,6 +1,6 @@
 //! What an evaluator knows of other replicas: see `tenure`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use super::super::store::SavedState;
 /// Time after which the incidents of a replica that does not run are withdrawn. A restart or an upgrade is shorter.
 pub const GONE_AFTER: Duration = Duration::from_secs(600);
 
-/// Time after which the holder of a source withdraws a rule that it does not know. An upgrade of all replicas is shorter.
+/// Time after which the holder of a source withdraws a rule that it does not know, or the first replica the rules of a
+/// source that no configuration has. An upgrade of all replicas is shorter.
 pub const UNKNOWN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What an evaluator knows of other replicas.
@@ -24,7 +25,12 @@ pub(super) struct Sharing {
     pub(super) live: Vec<Arc<str>>,
     /// Other replicas that run or have a state, with the time since boot from which they do not run.
     pub(super) others: BTreeMap<Arc<str>, Option<Duration>>,
-    /// Rows of rules that this process does not know, with the time since boot from which it holds their source.
+    /// Sources among those whose rows could not be read before they were held, since the database was away.
+    pub(super) unread: HashSet<Arc<str>>,
+    /// Sources with a state that no replica which runs has in its configuration.
+    pub(super) unlisted: HashSet<Arc<str>>,
+    /// Rows of rules and sources that this process does not know, with the time since boot from which it holds their
+    /// source, or no replica has it.
     pub(super) aside: BTreeMap<SubjectKey, (SavedState, Option<Duration>)>,
     /// Incidents that have not ended, by the rows.
     pub(super) open: HashMap<IncidentId, Arc<Incident>>,

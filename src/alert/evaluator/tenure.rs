@@ -7,6 +7,9 @@
 //!     └───── lost ◄───┘
 //!   state of the new holder
 //! ```
+//! While the database is away, a source is held without its rows ([`Evaluator::resume`]), as by a replica that starts
+//! then. It goes on from them once they are followed.
+//!
 //! A held source is evaluated, announced and saved as by a server without replicas. Of another one, the state is that of
 //! the rows that its holder writes, at each transition and at each change of the evidence of a rule that is pending or
 //! fires. So all replicas show the same, and a take-over continues: a rule that is pending keeps its clock, an
@@ -26,13 +29,14 @@
 //! # Rules that a replica does not know
 //! While replicas have different configurations, a row may be of a rule that this one does not know. It is kept aside:
 //! neither shown nor changed, until a configuration has the rule. Only a holder that has a rule of that name replaces it.
-//! If no configuration has had it for [`UNKNOWN_AFTER`], the holder of the source withdraws it.
+//! If no configuration has had it for [`UNKNOWN_AFTER`], the holder of the source withdraws it, or the first replica
+//! that runs, by name, if no configuration has the source.
 //!
 //! # The servers themselves
 //! Each replica evaluates the rules on itself, with its name in the key of the subject. If one has not run for
 //! [`GONE_AFTER`], the first of those that run, by name, withdraws its incidents.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +65,8 @@ impl Evaluator {
             instance,
             epochs: HashMap::new(),
             others: BTreeMap::new(),
+            unread: HashSet::new(),
+            unlisted: HashSet::new(),
             aside: BTreeMap::new(),
             open: HashMap::new(),
             silences: HashMap::new(),
@@ -86,12 +92,25 @@ impl Evaluator {
         if sharing.epochs.insert(source.clone(), epoch).is_some() {
             return;
         }
+        let is_read = !sharing.unread.contains(source);
         for place in self.by_source.get(source).cloned().unwrap_or_default().iter() {
             self.take_over(*place, now);
         }
-        self.withdraw_open(source, now.wall);
+        if is_read {
+            self.withdraw_open(source, now.wall);
+        }
         // The result of the rules is not known yet.
         self.seen = 0;
+    }
+
+    /// Takes a source over whose rows cannot be read, since the database is away: its rules are evaluated from the state
+    /// on that is known, or anew. [`Evaluator::follow`] gets the rows later.
+    pub fn resume(&mut self, source: &Arc<str>, epoch: i64, now: TimePoint) {
+        let Some(sharing) = &mut self.shared else { return };
+        if !sharing.epochs.contains_key(source) {
+            sharing.unread.insert(source.clone());
+        }
+        self.hold(source, epoch, now);
     }
 
     /// Hands a source over: its rules are not evaluated any more. The store reports once it has written what led here
@@ -113,6 +132,7 @@ impl Evaluator {
         if sharing.epochs.remove(source).is_none() {
             return;
         }
+        sharing.unread.remove(source);
         let of_source =
             sharing.aside.iter_mut().filter(|(key, _)| key.source.as_ref() == Some(source));
         of_source.for_each(|(_, (_, since))| *since = None);
@@ -228,12 +248,14 @@ impl Evaluator {
         let row = self.shared.as_mut().and_then(|sharing| sharing.aside.remove(&key));
         let channels = row.map(|(row, _)| Subject::channels_in(&row.state)).unwrap_or_default();
         self.note_epoch(key.source.as_ref());
-        self.effects.states.push((key.clone(), None));
+        let subject = self.subject(place);
+        let state = subject.saved(&self.rules[place.rule].rule);
+        self.effects.states.push((key.clone(), state));
         self.withdraw_open_of(&key, Some(&channels), now.wall);
     }
 
     /// Withdraws the incidents of a source whose rules are known and do not have them: the rule was changed.
-    fn withdraw_open(&mut self, source: &Arc<str>, now: Timestamp) {
+    pub(super) fn withdraw_open(&mut self, source: &Arc<str>, now: Timestamp) {
         for place in self.by_source.get(source).cloned().unwrap_or_default().iter() {
             let key = self.subject(*place).key.clone();
             self.withdraw_open_of(&key, None, now);
@@ -273,8 +295,12 @@ impl Evaluator {
         let is_first = sharing.live.first() == Some(&sharing.replica);
         let mut unknown = Vec::new();
         for (key, (_, since)) in &mut sharing.aside {
-            let is_held = key.source.as_ref().is_some_and(|of| sharing.epochs.contains_key(of));
-            if is_held && is_over(since.get_or_insert(now.boot), UNKNOWN_AFTER) {
+            let Some(source) = &key.source else { continue };
+            let is_held = sharing.epochs.contains_key(source);
+            if (is_held || sharing.unlisted.contains(source))
+                && is_over(since.get_or_insert(now.boot), UNKNOWN_AFTER)
+                && (is_held || is_first)
+            {
                 unknown.push(key.clone());
             }
         }

@@ -18,7 +18,7 @@ use super::pending::Pending;
 use super::read::{Find, IncidentsError, Reader, Reads, find_in_file};
 use super::shared::{SharedSettings, SharedThread, TenureChange};
 use super::thread::StoreThread;
-use crate::alert::{Incident, IncidentId, NoticeKey};
+use crate::alert::{Incident, IncidentId, Notice, NoticeKey};
 use crate::data_lock::{DataLock, Holder};
 use crate::threads::{self, OwnedThread, StillRunning};
 use crate::wall_clock;
@@ -298,6 +298,13 @@ impl Shared {
     /// Takes the changes of the sources that are held.
     pub(super) fn take_tenure(&self) -> Vec<TenureChange> {
         mem::take(&mut *lock(&self.tenure))
+    }
+
+    /// Writes notices again that the database has lost.
+    pub(super) fn reclaim(&self, notices: Vec<Arc<Notice>>) {
+        let mut waiting = self.waiting();
+        waiting.pending.reclaim(notices);
+        waiting.since.get_or_insert(wall_clock::now());
     }
 
     /// Forgets what waits of sources whose leases have ended.

@@ -40,8 +40,8 @@ pub use health::{StoreFault, StoreHealth};
 pub use prune::{MAX_ENDED, MAX_ENDED_OF_ALERT};
 pub use read::{Find, IncidentsError};
 pub use shared::{
-    CLAIM_GRACE, Claim, Exchange, Exchanged, News, SharedSettings, SharedStore, SharedStoreError,
-    TICK,
+    CLAIM_GRACE, Claim, Claims, Exchange, Exchanged, News, SharedSettings, SharedStore,
+    SharedStoreError, TICK,
 };
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub(super) struct PendingShared {
     pub(super) silences: BTreeMap<Arc<str>, Silence>,
     pub(super) acknowledgements: BTreeMap<IncidentId, Acknowledgement>,
     pub(super) released: BTreeSet<Arc<str>>,
+    /// Notices of which the database has lost the row, while this process claimed them. They are its own whatever
+    /// replica has the source now.
+    pub(super) reclaimed: BTreeSet<NoticeKey>,
 }
 
 impl Pending {
@@ -67,7 +70,8 @@ impl Pending {
     /// discarded for want of room.
     pub(super) fn put_back(&mut self, earlier: Pending) -> u64 {
         let Pending { mut states, incidents, silences, notices, shared } = earlier;
-        let PendingShared { epochs, silences: set, acknowledgements, released } = shared;
+        let PendingShared { epochs, silences: set, acknowledgements, released, reclaimed } = shared;
+        self.shared.reclaimed.extend(reclaimed);
         for (source, epoch) in epochs {
             match self.shared.epochs.get(&source) {
                 Some(&later) if later != epoch => {
@@ -89,9 +93,18 @@ impl Pending {
 
     /// Returns the number of changes.
     pub(super) fn len(&self) -> usize {
-        let PendingShared { epochs: _, silences, acknowledgements, released } = &self.shared;
+        let PendingShared { epochs: _, silences, acknowledgements, released, reclaimed: _ } =
+            &self.shared;
         let shared = silences.len() + acknowledgements.len() + released.len();
         self.states.len() + self.incidents.len() + self.silences.len() + self.notices.len() + shared
+    }
+
+    /// Adds notices that the database has lost, unless they were sent meanwhile.
+    pub(super) fn reclaim(&mut self, notices: Vec<Arc<Notice>>) {
+        for notice in notices {
+            self.shared.reclaimed.insert(notice.key.clone());
+            self.notices.entry(notice.key.clone()).or_insert(Some(notice));
+        }
     }
 
     /// Forgets the states of sources whose leases have ended, with the incidents that fire: those of the new holders are

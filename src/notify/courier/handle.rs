@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::attempt::Attempts;
-use crate::alert::store::Claim;
+use crate::alert::store::{Claim, Claims};
 use crate::alert::{Notice, NoticeKey};
 use crate::kernel::clock::Clock;
 use crate::notify::delivery::{Delivery, DeliveryError, DeliveryFault};
@@ -145,9 +145,9 @@ impl CourierHandle {
         self.wake();
     }
 
-    /// Returns the notices that were saved and are not sent, by which the database is asked whether they are still ours.
-    pub fn claimed(&self) -> Vec<NoticeKey> {
-        self.shared.lock().outbox.claimed()
+    /// Adds the notices of the channel to the claims.
+    pub fn add_claims(&self, claims: &mut Claims) {
+        self.shared.lock().outbox.add_claims(claims);
     }
 
     /// Removes notices that another replica sends. Ignores those of other channels.
@@ -242,8 +242,6 @@ pub(super) struct Turn {
     /// New configuration, which holds for `next` already.
     pub(super) renewal: Option<Renewal>,
     pub(super) next: Next,
-    /// Notices to delete from the disk.
-    pub(super) done: Vec<NoticeKey>,
     /// Number of notices dropped since the turn before.
     pub(super) dropped: usize,
 }
@@ -278,13 +276,18 @@ impl Inbox {
         Turn {
             renewal: state.renewal.take(),
             next: state.outbox.next(now),
-            done: state.outbox.take_done(),
             dropped: mem::take(&mut state.dropped),
         }
     }
 
-    pub(super) fn take_done(&self) -> Vec<NoticeKey> {
-        self.shared.lock().outbox.take_done()
+    /// Reports the notices that are done. A notice leaves the outbox at the moment in which the store learns of it, so
+    /// that a claim which is looked for in both is found.
+    pub(super) fn report_done(&self, on_done: impl FnOnce(Vec<NoticeKey>)) {
+        let mut state = self.shared.lock();
+        let done = state.outbox.take_done();
+        if !done.is_empty() {
+            on_done(done);
+        }
     }
 
     pub(super) fn sent(&self) {

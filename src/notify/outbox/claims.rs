@@ -1,10 +1,12 @@
 //! Claims of replicas on notices: which one sends what was saved.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Outbox;
 use crate::alert::NoticeKey;
+use crate::alert::store::Claims;
 
 impl Outbox {
     /// Lets saved notices be sent up to a time since boot; `None`: always.
@@ -12,10 +14,11 @@ impl Outbox {
         self.claimed_until = until;
     }
 
-    /// Returns the notices that were saved and are not sent.
-    pub fn claimed(&self) -> Vec<NoticeKey> {
+    /// Adds the notices that were saved and are not sent, and those that are done.
+    pub fn add_claims(&self, claims: &mut Claims) {
         let saved = self.in_flight.iter().chain(&self.waiting).filter(|entry| entry.is_saved);
-        saved.map(|entry| entry.notice.key.clone()).collect()
+        claims.saved.extend(saved.map(|entry| Arc::clone(&entry.notice)));
+        claims.done.extend_from_slice(&self.done);
     }
 
     /// Removes notices that another replica sends. One that is being sent is not stopped.

@@ -2,6 +2,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::alert::NoticeKind::{self, Ended, Fired, Reminder};
+use crate::alert::store::Claims;
 use crate::alert::test_notices::{at, notice};
 
 /// Returns a point in time by both clocks: 1000 s since boot is the beginning of 2026.
@@ -340,11 +341,18 @@ fn notice_that_another_replica_sends_is_removed_and_not_deleted() {
     let mut outbox = outbox(0, 60);
     restore(&mut outbox, 0, &[(1, Fired, 0), (2, Fired, 0)]);
     outbox.push([Arc::new(notice(3, Fired, 0, 0))], t(0));
-    let keys: Vec<_> = outbox.claimed().into_iter().map(|key| key.incident.0).collect();
-    assert_eq!(keys, [1, 2], "the other one is not saved");
+    let claims = |outbox: &Outbox| {
+        let mut claims = Claims::default();
+        outbox.add_claims(&mut claims);
+        let saved: Vec<u64> = claims.saved.iter().map(|of| of.key.incident.0).collect();
+        (saved, claims.done.len())
+    };
+    assert_eq!(claims(&outbox), (vec![1, 2], 0), "the other one is not saved");
     let taken = notice(1, Fired, 0, 0).key;
     outbox.taken(&[&taken].into_iter().collect());
     assert_eq!(content(&send(&mut outbox, 2)), [(2, Fired, 0), (3, Fired, 0)]);
     outbox.sent(t(2));
+    assert_eq!(claims(&outbox), (vec![], 2), "until the store has learnt of it");
     assert_eq!(outbox.take_done().len(), 2);
+    assert_eq!(claims(&outbox), (vec![], 0));
 }

@@ -39,7 +39,7 @@ pub(super) fn start(
     clock: Clock,
 ) -> io::Result<AlertStore> {
     let Replicated { replica: _, instance, store, find, flushed } = replicated;
-    let (names, claimed) = (channels.clone(), channels.clone());
+    let (names, claims) = (channels.clone(), channels.clone());
     let reporting = late_store.clone();
     let settings = SharedSettings {
         store,
@@ -47,7 +47,7 @@ pub(super) fn start(
         clock,
         claim,
         channels: Box::new(move || names.channels()),
-        claimed: Box::new(move || claimed.claimed()),
+        claims: Box::new(move || claims.claims()),
         on_news: Box::new(move |news| {
             // What the rules save from now on has its place.
             let _ = reporting.wait();
@@ -72,13 +72,17 @@ fn learn(
         News::Lost(sources) => engine.lose(sources),
         News::Followed(changes) => engine.follow(changes),
         News::Held(sources) => engine.hold(sources),
+        News::Resumed(sources) => engine.resume(sources),
         News::Released(sources) => engine.release(sources),
         News::Flushed(sources) => flushed(sources),
         News::Saved(keys) => channels.saved(&keys),
-        News::Taken(keys) => channels.taken(&keys),
+        News::Taken(keys) => {
+            log::info!("{} messages are those of other replicas", keys.len());
+            channels.taken(&keys);
+        }
         News::Adopted(notices) => {
             let notices: Vec<_> = notices.into_iter().map(Arc::new).collect();
-            log::info!("{} messages of a replica that has ended are taken over", notices.len());
+            log::info!("{} messages that no other replica sends are taken over", notices.len());
             channels.adopt(&notices);
         }
         News::Recovered => channels.wake(),

@@ -9,21 +9,23 @@
 //! 3. States, incidents, silences and acknowledgements. A row is not replaced by an older version of the same instance:
 //!    a transaction that was given up may be committed late.
 //! 4. Notices of instances that have ended are adopted. Rows that another replica adopts at the same time are skipped.
-//!    The claims of this instance are read `FOR SHARE`, if they are in doubt.
 //! 5. Rows of other instances are read, each by the index on the time of their changes.
-//! 6. Each hour, old rows are deleted.
+//! 6. The claims of this instance are read `FOR SHARE`, if they are in doubt.
+//!
+//! Old rows are deleted each hour, between exchanges: see `prune`.
 //!
 //! The tables are those of `store::schema`.
 
+mod prune;
 mod read;
 mod write;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::IncidentsError;
 use super::read::Find;
 use super::shared::{Exchange, Exchanged, SharedStore, SharedStoreError};
-use super::{IncidentsError, MAX_ENDED, MAX_ENDED_OF_ALERT};
 use crate::postgres::{Limits, PostgresError, Statement};
 use crate::store::Link;
 
@@ -39,15 +41,12 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Most time of a read of past incidents.
 const FIND_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Time from one deletion of old rows to the next.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
-
 /// The database, as a replica sees it.
 pub(crate) struct PostgresStore {
     /// Name of the replica.
     replica: Arc<str>,
     link: Link,
-    prune_at: Instant,
+    pruning: prune::Pruning,
     starts_until: Instant,
 }
 
@@ -55,7 +54,12 @@ impl PostgresStore {
     /// Returns the store of a replica, which connects at the first exchange.
     pub(crate) fn new(replica: Arc<str>, link: Link) -> PostgresStore {
         let now = Instant::now();
-        PostgresStore { replica, link, prune_at: now, starts_until: now + START_TIMEOUT }
+        PostgresStore {
+            replica,
+            link,
+            pruning: prune::Pruning::new(now),
+            starts_until: now + START_TIMEOUT,
+        }
     }
 
     fn try_exchange(&mut self, exchange: &Exchange<'_>) -> Result<Exchanged, PostgresError> {
@@ -66,17 +70,11 @@ impl PostgresStore {
         let known = reader.known();
         let (writes, reads) = (columns.statements(), reader.statements(&known));
         let owned = writes.iter().chain(&reads);
-        let mut statements: Vec<Statement<'_>> = owned.map(write::Owned::statement).collect();
-        let is_prune_due = Instant::now() >= self.prune_at;
-        let prunes = prunes();
-        if is_prune_due {
-            statements.extend(prunes.iter().map(|sql| Statement::plain(sql)));
-        }
+        let statements: Vec<Statement<'_>> = owned.map(write::Owned::statement).collect();
+        let repeats = self.link.repeats();
         let outcomes = self.link.run(Limits::all(LIMIT), &statements, deadline)?;
-        if is_prune_due {
-            self.prune_at = Instant::now() + PRUNE_INTERVAL;
-        }
-        let mut exchanged = Exchanged::default();
+        let is_repeated = self.link.repeats() != repeats;
+        let mut exchanged = Exchanged { is_repeated, ..Exchanged::default() };
         columns.learn(&outcomes[..writes.len()], &mut exchanged)?;
         reader.learn(&outcomes[writes.len()..], &mut exchanged)?;
         Ok(exchanged)
@@ -88,7 +86,12 @@ impl SharedStore for PostgresStore {
         if !self.link.access().is_ready() {
             return Err(SharedStoreError("the schema of the database is not ready".into()));
         }
-        self.try_exchange(exchange).map_err(|error| SharedStoreError(error.to_string().into()))
+        let exchanged = self.try_exchange(exchange);
+        // Changes that wait come first, as at the stop of the program.
+        if exchanged.is_ok() && exchange.pending.len() == 0 {
+            self.pruning.step(&mut self.link);
+        }
+        exchanged.map_err(|error| SharedStoreError(error.to_string().into()))
     }
 
     fn is_starting(&self) -> bool {
@@ -114,41 +117,6 @@ pub(crate) fn find(link: Link) -> Find {
         let found = found.and_then(|outcomes| read::incidents(&outcomes[0]));
         found.map_err(|error| IncidentsError::Database(SharedStoreError(error.to_string().into())))
     })
-}
-
-/// Returns the statements that delete old rows, a bounded number of each kind.
-fn prunes() -> [String; 5] {
-    let old = |table: &str, condition: &str| {
-        format!(
-            "DELETE FROM pumphouse.{table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM pumphouse.{table} \
-             WHERE {condition} LIMIT 1000))"
-        )
-    };
-    [
-        old("alert_state", "state IS NULL AND changed_at < now() - interval '1 day'"),
-        old(
-            "acknowledgement",
-            "changed_at < now() - interval '1 day' AND NOT EXISTS (SELECT 1 FROM pumphouse.incident \
-             WHERE id = incident AND ended_at IS NULL)",
-        ),
-        old(
-            "silence",
-            "until < extract(epoch FROM now() - interval '1 day') * 1000 \
-             AND changed_at < now() - interval '1 day'",
-        ),
-        // Those of channels that no replica has any more.
-        old("notice", "made_at < now() - interval '7 days'"),
-        old(
-            "incident",
-            &format!(
-                "id IN (SELECT id FROM (SELECT id, \
-                 row_number() OVER (PARTITION BY alert ORDER BY ended_at DESC, id DESC) AS of_alert, \
-                 row_number() OVER (ORDER BY ended_at DESC, id DESC) AS of_all \
-                 FROM pumphouse.incident WHERE ended_at IS NOT NULL) AS ranked \
-                 WHERE of_alert > {MAX_ENDED_OF_ALERT} OR of_all > {MAX_ENDED})"
-            ),
-        ),
-    ]
 }
 
 #[cfg(test)]

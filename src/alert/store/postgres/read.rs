@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::write::Owned;
-use crate::alert::store::shared::{Exchange, Exchanged};
+use super::write::{Keys, Owned};
+use crate::alert::store::shared::{Claims, Exchange, Exchanged};
 use crate::alert::store::{SavedState, saved};
 use crate::alert::{
-    Acknowledged, Acknowledgement, Incident, IncidentId, Instance, MAX_RECENT, NoticeKey, Silence,
-    SubjectKey,
+    Acknowledged, Acknowledgement, Incident, IncidentId, Instance, MAX_RECENT, Notice, NoticeKey,
+    Silence, SubjectKey,
 };
 use crate::postgres::{Outcome, Param, PostgresError, Row};
 
@@ -68,7 +68,7 @@ const RECENT: &str = concat!(
 
 const ADOPT: &str = "UPDATE pumphouse.notice AS n SET instance = $1::text \
     FROM (SELECT o.channel, o.incident, o.kind, o.number FROM pumphouse.notice AS o \
-    WHERE o.channel = ANY($2::text[]) AND NOT EXISTS (SELECT 1 FROM pumphouse.replica AS r \
+    WHERE o.channel = ANY($2::text[]) AND o.kind = ANY($3::text[]) AND NOT EXISTS (SELECT 1 FROM pumphouse.replica AS r \
     WHERE r.instance = o.instance AND r.ends_at > now()) \
     AND EXISTS (SELECT 1 FROM pumphouse.replica AS r \
     WHERE r.instance = $1::text AND r.ends_at > now()) \
@@ -76,11 +76,28 @@ const ADOPT: &str = "UPDATE pumphouse.notice AS n SET instance = $1::text \
     WHERE n.channel = c.channel AND n.incident = c.incident AND n.kind = c.kind \
     AND n.number = c.number RETURNING n.channel, n.incident, n.kind, n.number, n.content";
 
-const CLAIMED: &str = "SELECT channel, incident, kind, number FROM pumphouse.notice \
-    WHERE instance = $1::text FOR SHARE";
+/// Rows of the claims, and those of this instance that are not among them, which alone come with their content.
+const CLAIMED: &str = "SELECT n.channel, n.incident, n.kind, n.number, n.instance = $1::text, \
+    CASE WHEN c.channel IS NULL THEN n.content END FROM pumphouse.notice AS n \
+    LEFT JOIN unnest($3::text[], $4::bigint[], $5::text[], $6::bigint[]) \
+    AS c (channel, incident, kind, number) ON n.channel = c.channel AND n.incident = c.incident \
+    AND n.kind = c.kind AND n.number = c.number WHERE c.channel IS NOT NULL \
+    OR (n.instance = $1::text AND n.channel = ANY($2::text[]) AND n.kind = ANY($7::text[])) \
+    FOR SHARE OF n";
 
-const ENDS_IN: &str = "SELECT (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::bigint \
-    FROM pumphouse.replica WHERE instance = $1::text AND ends_at > clock_timestamp()";
+/// Start of the server, and the time that is left to this instance.
+const SERVER: &str = "SELECT (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, \
+    (SELECT (extract(epoch FROM ends_at - clock_timestamp()) * 1000)::bigint \
+    FROM pumphouse.replica WHERE instance = $1::text AND ends_at > clock_timestamp())";
+
+/// Sources with a state that no live replica has in its configuration; none unless this one is live.
+const UNLISTED: &str = "SELECT s.source FROM pumphouse.alert_state AS s \
+    WHERE s.source <> '' AND s.state IS NOT NULL AND EXISTS (SELECT 1 FROM pumphouse.replica AS r \
+    WHERE r.instance = $1::text AND r.ends_at > now()) \
+    EXCEPT SELECT unnest(r.sources) FROM pumphouse.replica AS r WHERE r.ends_at > now()";
+
+/// Kinds of notices that this program can read. Those of a later version are left to its replicas.
+const KINDS: [&str; 3] = ["fired", "reminder", "ended"];
 
 /// Past incidents of an alert: `$1`; before an incident, `$2`, if that is not NULL; at most `$3`.
 pub(super) const FIND: &str = "SELECT t.instance::text, t.version, t.id, t.content \
@@ -100,6 +117,7 @@ pub(super) struct Reader<'a> {
     instance: String,
     known: Vec<(String, i64)>,
     channels: Vec<&'a str>,
+    claims: Option<Keys<'a>>,
 }
 
 /// Known versions, by column.
@@ -116,6 +134,7 @@ impl<'a> Reader<'a> {
             instance: exchange.instance.to_string(),
             known: known.map(|(instance, version)| (instance.to_string(), *version)).collect(),
             channels: exchange.channels.iter().map(|channel| &**channel).collect(),
+            claims: exchange.claims.map(|claims| Keys::of(claims.saved.iter().map(|of| &of.key))),
         }
     }
 
@@ -136,19 +155,20 @@ impl<'a> Reader<'a> {
                 (1, [&[me], known.as_slice()].concat())
             }
         };
-        let mut all = vec![
-            Owned::new(ADOPT, vec![me, Param::Texts(&self.channels)]),
-            Owned::new(ENDS_IN, vec![me]),
-        ];
+        let (channels, kinds) = (Param::Texts(&self.channels), Param::Texts(&KINDS));
+        let mut all =
+            vec![Owned::new(ADOPT, vec![me, channels, kinds]), Owned::new(SERVER, vec![me])];
         for of in [STATES, OPEN, SILENCES, ACKNOWLEDGEMENTS] {
             all.push(Owned::new(of[which], head.clone()));
         }
         if self.exchange.known.is_none() {
             let most = Param::I64(i64::try_from(MAX_RECENT).unwrap_or(i64::MAX));
             all.push(Owned::new(RECENT, vec![most]));
+            all.push(Owned::new(UNLISTED, vec![me]));
         }
-        if !self.exchange.claimed.is_empty() {
-            all.push(Owned::new(CLAIMED, vec![me]));
+        if let Some(claims) = &self.claims {
+            let params = [&[me, channels], claims.params().as_slice(), &[kinds]].concat();
+            all.push(Owned::new(CLAIMED, params));
         }
         all
     }
@@ -162,19 +182,18 @@ impl<'a> Reader<'a> {
         outcomes: &[Outcome],
         exchanged: &mut Exchanged,
     ) -> Result<(), PostgresError> {
-        let [adopted, ends_in, states, incidents, silences, acknowledgements, rest @ ..] = outcomes
+        let [adopted, server, states, incidents, silences, acknowledgements, rest @ ..] = outcomes
         else {
             return Ok(());
         };
         let mut rest = rest.iter();
         for row in adopted.rows() {
-            let key = notice_key(&row)?;
-            let notice = saved::decode_notice(key, row.text(4)?);
-            exchanged.adopted.extend(readable(notice));
+            exchanged.adopted.extend(notice(&row, row.text(4)?)?);
         }
-        if let Some(row) = ends_in.first() {
-            exchanged.ends_in = u64::try_from(row.i64(0)?).ok().map(Duration::from_millis);
-        }
+        let server = server.only()?;
+        exchanged.server = server.i64(0)?;
+        let ends_in = server.optional_i64(1)?.and_then(|left| u64::try_from(left).ok());
+        exchanged.ends_in = ends_in.map(Duration::from_millis);
         let mut versions = BTreeMap::new();
         let followed = &mut exchanged.followed;
         followed.is_all = self.exchange.known.is_none();
@@ -201,12 +220,43 @@ impl<'a> Reader<'a> {
             followed.acknowledgements.push(acknowledged(&row)?);
         }
         exchanged.versions = versions.into_iter().collect();
-        if let Some(claimed) = rest.next() {
-            let own: HashSet<NoticeKey> =
-                claimed.rows().map(|row| notice_key(&row)).collect::<Result<_, _>>()?;
-            let lost = self.exchange.claimed.iter().filter(|key| !own.contains(key));
-            exchanged.taken.extend(lost.cloned());
+        if let Some(unlisted) = followed.is_all.then(|| rest.next()).flatten() {
+            let sources = unlisted.rows().map(|row| row.text(0).map(Arc::from));
+            followed.unlisted = sources.collect::<Result<_, _>>()?;
         }
+        if let (Some(claims), Some(rows)) = (self.exchange.claims, rest.next()) {
+            self.compare(claims, rows, exchanged)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the notices that channels have with the rows.
+    fn compare(
+        &self,
+        claims: &Claims,
+        rows: &Outcome,
+        exchanged: &mut Exchanged,
+    ) -> Result<(), PostgresError> {
+        let mut present: HashSet<NoticeKey> = HashSet::new();
+        let adopted = exchanged.adopted.iter().map(|notice| &notice.key);
+        let known: HashSet<NoticeKey> = adopted.chain(&claims.done).cloned().collect();
+        for row in rows.rows() {
+            let (key, is_own) = (notice_key(&row)?, row.bool(4)?);
+            let Some(key) = readable(key) else { continue };
+            match row.optional_text(5)? {
+                // What waits is newer than its row.
+                Some(_) if known.contains(&key) => {}
+                Some(_) if self.exchange.pending.notices.contains_key(&key) => {}
+                Some(content) => exchanged.adopted.extend(notice(&row, content)?),
+                None if is_own => drop(present.insert(key)),
+                None => {
+                    exchanged.taken.push(key.clone());
+                    present.insert(key);
+                }
+            }
+        }
+        let saved = claims.saved.iter().map(|notice| &notice.key);
+        exchanged.missing = saved.filter(|key| !present.contains(key)).cloned().collect();
         Ok(())
     }
 }
@@ -220,8 +270,8 @@ pub(super) fn incidents(outcome: &Outcome) -> Result<Vec<Incident>, PostgresErro
     Ok(incidents)
 }
 
-/// Returns what a row holds, and logs why it does not.
-fn readable<T>(decoded: Result<T, String>) -> Option<T> {
+/// Returns what a row holds, or logs why it cannot be read.
+pub(super) fn readable<T>(decoded: Result<T, String>) -> Option<T> {
     decoded
         .inspect_err(|reason| {
             log::error!("a row of the alerts cannot be read and is skipped: {reason}")
@@ -241,15 +291,17 @@ fn instance(uuid: &str) -> Instance {
 }
 
 /// Returns the key of a notice, whose columns are the first ones.
-pub(super) fn notice_key(row: &Row<'_>) -> Result<NoticeKey, PostgresError> {
-    let kind = row.text(2)?;
-    let unknown = || PostgresError::Usage(format!("{kind:?} is not a kind of notices"));
-    Ok(NoticeKey {
-        channel: row.text(0)?.into(),
-        incident: IncidentId(row.i64(1)?.cast_unsigned()),
-        kind: kind.parse().map_err(|_| unknown())?,
-        number: u32::try_from(row.i64(3)?).unwrap_or(u32::MAX),
-    })
+pub(super) fn notice_key(row: &Row<'_>) -> Result<Result<NoticeKey, String>, PostgresError> {
+    let (channel, incident) = (row.text(0)?.into(), IncidentId(row.i64(1)?.cast_unsigned()));
+    let (kind, number) = (row.text(2)?, u32::try_from(row.i64(3)?).unwrap_or(u32::MAX));
+    let key = kind.parse().map(|kind| NoticeKey { channel, incident, kind, number });
+    Ok(key.map_err(|_| format!("{kind:?} is not a kind of notices")))
+}
+
+/// Returns the notice of a row with this content; `None` if it cannot be read.
+fn notice(row: &Row<'_>, content: &str) -> Result<Option<Notice>, PostgresError> {
+    let key = notice_key(row)?;
+    Ok(readable(key.and_then(|key| saved::decode_notice(key, content))))
 }
 
 fn state(row: &Row<'_>) -> Result<(SubjectKey, Option<SavedState>), PostgresError> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::read::notice_key;
+use super::read::{notice_key, readable};
 use crate::alert::store::saved;
 use crate::alert::store::shared::{Exchange, Exchanged};
 use crate::alert::{NoticeKey, SubjectKey};
@@ -26,6 +26,16 @@ macro_rules! own_server {
     };
 }
 
+/// True for a source (`c.source`) that no live replica has in its configuration, if this one is live.
+macro_rules! unlisted {
+    () => {
+        "(c.source <> '' AND EXISTS (SELECT 1 FROM pumphouse.replica AS r \
+         WHERE r.instance = $1::text AND r.ends_at > now()) \
+         AND NOT EXISTS (SELECT 1 FROM pumphouse.replica AS r \
+         WHERE r.ends_at > now() AND c.source = ANY (r.sources)))"
+    };
+}
+
 const LEASES: &str = "SELECT l.source FROM pumphouse.lease AS l \
     JOIN unnest($2::text[], $3::bigint[]) AS e (source, epoch) \
     ON l.source = e.source AND l.epoch = e.epoch WHERE l.instance = $1::text \
@@ -34,12 +44,13 @@ const LEASES: &str = "SELECT l.source FROM pumphouse.lease AS l \
 const NOTICES: &str = concat!(
     "INSERT INTO pumphouse.notice AS n (channel, incident, kind, number, content, instance) \
      SELECT c.channel, c.incident, c.kind, c.number, c.content, $1::text \
-     FROM unnest($4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::text[], $9::text[]) \
-     AS c (channel, incident, kind, number, content, source) \
-     WHERE c.source = '' OR c.source IN ",
+     FROM unnest($4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::text[], $9::text[], \
+     $10::boolean[]) AS c (channel, incident, kind, number, content, source, is_reclaimed) \
+     WHERE c.source = '' OR c.is_reclaimed OR c.source IN ",
     held!(),
-    " OR NOT EXISTS (SELECT 1 FROM pumphouse.incident AS i WHERE i.id = c.incident) \
-     ORDER BY 1, 2, 3, 4 \
+    " OR NOT EXISTS (SELECT 1 FROM pumphouse.incident AS i WHERE i.id = c.incident) OR ",
+    unlisted!(),
+    " ORDER BY 1, 2, 3, 4 \
      ON CONFLICT (channel, incident, kind, number) DO UPDATE SET content = excluded.content \
      WHERE n.instance = excluded.instance RETURNING channel, incident, kind, number"
 );
@@ -60,6 +71,8 @@ const STATES: &str = concat!(
     held!(),
     " OR ",
     own_server!(),
+    " OR c.state IS NULL AND ",
+    unlisted!(),
     " ORDER BY 1, 2, 3 \
      ON CONFLICT (alert, source, replica) DO UPDATE SET fingerprint = excluded.fingerprint, \
      state = excluded.state, instance = excluded.instance, version = excluded.version, \
@@ -77,6 +90,8 @@ const INCIDENTS: &str = concat!(
     held!(),
     " OR ",
     own_server!(),
+    " OR c.ended_at IS NOT NULL AND ",
+    unlisted!(),
     " ORDER BY 1 \
      ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, content = excluded.content, \
      instance = excluded.instance, version = excluded.version, changed_at = excluded.changed_at \
@@ -156,6 +171,11 @@ impl<'a> Changes<'a> {
             notices: Keys::of(self.notices.iter().map(|(key, _, _)| *key)),
             contents: self.notices.iter().map(|(_, content, _)| content.as_str()).collect(),
             notice_sources: self.notices.iter().map(|(_, _, source)| *source).collect(),
+            are_reclaimed: self
+                .notices
+                .iter()
+                .map(|(key, _, _)| Some(pending.shared.reclaimed.contains(*key)))
+                .collect(),
             done: Keys::of(done.map(|(key, _)| key)),
             states: Subjects::of(states.keys()),
             fingerprints: states
@@ -187,7 +207,7 @@ impl<'a> Changes<'a> {
 }
 
 /// Keys of notices, by column.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     channels: Vec<&'a str>,
     incidents: Vec<i64>,
     kinds: Vec<&'a str>,
@@ -195,7 +215,7 @@ struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    fn of(keys: impl Iterator<Item = &'a NoticeKey>) -> Keys<'a> {
+    pub(super) fn of(keys: impl Iterator<Item = &'a NoticeKey>) -> Keys<'a> {
         let mut columns =
             Keys { channels: vec![], incidents: vec![], kinds: vec![], numbers: vec![] };
         for NoticeKey { channel, incident, kind, number } in keys {
@@ -207,7 +227,7 @@ impl<'a> Keys<'a> {
         columns
     }
 
-    fn params(&self) -> [Param<'_>; 4] {
+    pub(super) fn params(&self) -> [Param<'_>; 4] {
         [
             Param::Texts(&self.channels),
             Param::I64s(&self.incidents),
@@ -248,6 +268,7 @@ pub(super) struct Columns<'a> {
     notices: Keys<'a>,
     contents: Vec<&'a str>,
     notice_sources: Vec<&'a str>,
+    are_reclaimed: Vec<Option<bool>>,
     done: Keys<'a>,
     states: Subjects<'a>,
     fingerprints: Vec<i64>,
@@ -295,13 +316,17 @@ impl Columns<'_> {
             (Param::I64s(&self.fired_at), Param::OptionalI64s(&self.ended_at));
         let mut all = Vec::new();
         add(&mut all, !self.sources.is_empty(), LEASES, &[&[me, sources, epochs]]);
-        let texts = [Param::Texts(&self.contents), Param::Texts(&self.notice_sources)];
+        let rest = [
+            Param::Texts(&self.contents),
+            Param::Texts(&self.notice_sources),
+            Param::Bools(&self.are_reclaimed),
+        ];
         let notices = self.notices.params();
         add(
             &mut all,
             !self.contents.is_empty(),
             NOTICES,
-            &[&[me, sources, epochs], &notices, &texts],
+            &[&[me, sources, epochs], &notices, &rest],
         );
         add(&mut all, !self.done.numbers.is_empty(), DONE, &[&[me], &self.done.params()]);
         let head = [me, sources, epochs, version, replica];
@@ -349,8 +374,10 @@ impl Columns<'_> {
         if !self.contents.is_empty()
             && let Some(outcome) = outcomes.next()
         {
-            let own: HashSet<NoticeKey> =
-                outcome.rows().map(|row| notice_key(&row)).collect::<Result<_, _>>()?;
+            let own: HashSet<NoticeKey> = outcome
+                .rows()
+                .filter_map(|row| notice_key(&row).map(readable).transpose())
+                .collect::<Result<_, _>>()?;
             let notices = self.changes.notices.iter().map(|(key, _, _)| *key);
             exchanged.taken.extend(notices.filter(|key| !own.contains(key)).cloned());
         }

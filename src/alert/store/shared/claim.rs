@@ -4,9 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::alert::{Notice, NoticeKey};
+
 /// Time from the end of a claim after which notices that were saved are sent all the same, if the database does not
 /// answer: another replica may have sent them, and an alarm late or twice is better than none.
 pub const CLAIM_GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// Notices that the channels of this process have, or had.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// Those that were saved and are not sent.
+    pub saved: Vec<Arc<Notice>>,
+    /// Those that need not be sent any more, which the store has not been asked to delete yet.
+    pub done: Vec<NoticeKey>,
+}
 
 /// Time up to which the notices that this process has saved are its own to send. Cheap to clone.
 ///

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{Exchange, Exchanged, SharedStore, SharedStoreError};
+use super::{Claims, Exchange, Exchanged, SharedStore, SharedStoreError};
 use crate::alert::store::SavedState;
 use crate::alert::{
     Acknowledged, Acknowledgement, Incident, IncidentId, Instance, Notice, NoticeKey, Silence,
@@ -15,7 +15,7 @@ use crate::alert::{
 type Written = (Instance, i64);
 
 /// The rows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(in crate::alert) struct Rows {
     /// Leases by source.
     pub(in crate::alert) leases: BTreeMap<Arc<str>, (Instance, i64)>,
@@ -28,6 +28,12 @@ pub(in crate::alert) struct Rows {
     acknowledgements: BTreeMap<IncidentId, (Acknowledgement, Written)>,
     /// Replicas that cannot reach the database.
     pub(in crate::alert) away: BTreeSet<Instance>,
+    /// Sources that no replica has in its configuration.
+    pub(in crate::alert) unlisted: BTreeSet<Arc<str>>,
+    /// Start of the server.
+    pub(in crate::alert) server: i64,
+    /// True if exchanges are sent twice.
+    pub(in crate::alert) is_repeating: bool,
 }
 
 /// The database, as an instance sees it.
@@ -50,6 +56,12 @@ impl Memory {
         }
     }
 
+    /// Returns true if this instance may end what concerns a subject.
+    fn may_end(&self, rows: &Rows, key: &SubjectKey, epochs: &BTreeMap<Arc<str>, i64>) -> bool {
+        let is_unlisted = key.source.as_ref().is_some_and(|of| rows.unlisted.contains(of));
+        is_unlisted || self.may_write(rows, key, epochs)
+    }
+
     fn write(&self, rows: &mut Rows, exchange: &Exchange<'_>, exchanged: &mut Exchanged) {
         let (pending, written) = (exchange.pending, (self.instance, exchange.version));
         let epochs = &pending.shared.epochs;
@@ -62,7 +74,9 @@ impl Memory {
             let claimer = rows.notices.get(key).map(|(_, claimer)| *claimer);
             let is_of_other = notice.as_ref().is_some_and(|notice| {
                 let subject = &notice.incident.subject;
-                rows.incidents.contains_key(&key.incident) && !self.may_write(rows, subject, epochs)
+                rows.incidents.contains_key(&key.incident)
+                    && !pending.shared.reclaimed.contains(key)
+                    && !self.may_end(rows, subject, epochs)
             });
             match (notice, claimer) {
                 (Some(_), None) if is_of_other => exchanged.taken.push(key.clone()),
@@ -80,14 +94,22 @@ impl Memory {
         }
         for (key, state) in &pending.states {
             let is_old = rows.states.get(key).is_some_and(|(_, known)| is_older(written, *known));
-            if self.may_write(rows, key, epochs) && !is_old {
+            let may_write = match state {
+                Some(_) => self.may_write(rows, key, epochs),
+                None => self.may_end(rows, key, epochs),
+            };
+            if may_write && !is_old {
                 rows.states.insert(key.clone(), (state.clone(), written));
             }
         }
         for (id, incident) in &pending.incidents {
             let is_new = !rows.incidents.contains_key(id) && incident.ended.is_some();
             let is_old = rows.incidents.get(id).is_some_and(|(_, known)| is_older(written, *known));
-            if (self.may_write(rows, &incident.subject, epochs) && !is_old) || is_new {
+            let may_write = match incident.ended {
+                None => self.may_write(rows, &incident.subject, epochs),
+                Some(_) => self.may_end(rows, &incident.subject, epochs),
+            };
+            if (may_write && !is_old) || is_new {
                 rows.incidents.insert(*id, (incident.clone(), written));
             }
         }
@@ -101,6 +123,31 @@ impl Memory {
             let known = rows.acknowledgements.get(id);
             if known.is_none_or(|(known, _)| (by.at, &by.by) < (known.at, &known.by)) {
                 rows.acknowledgements.insert(*id, (by.clone(), written));
+            }
+        }
+    }
+
+    fn compare(
+        &self,
+        rows: &Rows,
+        claims: &Claims,
+        exchange: &Exchange<'_>,
+        exchanged: &mut Exchanged,
+    ) {
+        for key in claims.saved.iter().map(|notice| &notice.key) {
+            match rows.notices.get(key) {
+                Some((_, claimer)) if *claimer == self.instance => {}
+                Some(_) => exchanged.taken.push(key.clone()),
+                None => exchanged.missing.push(key.clone()),
+            }
+        }
+        for (key, (notice, claimer)) in &rows.notices {
+            let is_known = claims.saved.iter().any(|of| of.key == *key)
+                || claims.done.contains(key)
+                || exchange.pending.notices.contains_key(key)
+                || exchanged.adopted.iter().any(|of| of.key == *key);
+            if *claimer == self.instance && !is_known {
+                exchanged.adopted.push(Notice::clone(notice));
             }
         }
     }
@@ -142,6 +189,12 @@ impl Memory {
                 followed.acknowledgements.push(Acknowledged { incident: *id, by: by.clone() });
             }
         }
+        if followed.is_all {
+            let with_state = rows.states.iter().filter(|(_, (state, _))| state.is_some());
+            let sources = with_state.filter_map(|(key, _)| key.source.as_ref());
+            let unlisted = sources.filter(|source| rows.unlisted.contains(*source));
+            followed.unlisted = unlisted.cloned().collect();
+        }
         exchanged.versions = versions.into_iter().collect();
     }
 }
@@ -166,15 +219,14 @@ impl SharedStore for Memory {
                 exchanged.adopted.push(Notice::clone(notice));
             }
         }
-        for key in exchange.claimed {
-            let claimer = rows.notices.get(key).map(|(_, claimer)| *claimer);
-            if claimer != Some(self.instance) {
-                exchanged.taken.push(key.clone());
-            }
-        }
+        exchange
+            .claims
+            .into_iter()
+            .for_each(|claims| self.compare(rows, claims, exchange, &mut exchanged));
         self.read(rows, exchange, &mut exchanged);
         let is_live = rows.live.get(&self.name) == Some(&self.instance);
         exchanged.ends_in = is_live.then_some(Duration::from_secs(8));
+        (exchanged.server, exchanged.is_repeated) = (rows.server, rows.is_repeating);
         Ok(exchanged)
     }
 }

@@ -7,7 +7,7 @@
 //! # What an exchange does
 //! | part | rule |
 //! | --- | --- |
-//! | state of a source | written if the lease on the source is of this instance and the epoch; else the source is *refused*, and lost |
+//! | state of a source | written if the lease on the source is of this instance and the epoch; else the source is *refused*, and lost. An end is also written if no live replica has the source in its configuration |
 //! | state of a server | written by the replica of that name, or by another one while no instance of that name runs |
 //! | incident | as the state of its source; without a lease only inserted, if it has ended and its id is new |
 //! | silence | replaces one that was set earlier, by (`set_at`, instance) |
@@ -23,15 +23,25 @@
 //!
 //! # Order
 //! A source is held once an exchange that began after the lease was taken has read the rows: by then the former holder
-//! can write no more, as each of its writes checks the lease. A source that is handed over stays leased until the
+//! can write no more, as each of its writes checks the lease. If that exchange fails, the source is held without them
+//! ([`News::Resumed`]): an outage of the database must not silence alarms. A source that is handed over stays leased until the
 //! store has reported [`News::Flushed`]. After an error it is not known what was written and what was missed: all rows
 //! are read anew, and what waits is written again, which changes nothing that was written before.
 //!
 //! # Claims
 //! A channel sends a notice that was saved while the claim of this instance is valid ([`Claim`]). Each exchange extends
-//! it by the rest of the instance's time in the database, counted from before the exchange. After an exchange that has
-//! failed, or by another instance, the first one that succeeds asks which notices are still those of this instance, before the claim is extended:
-//! another replica may have adopted some. See [`CLAIM_GRACE`] for a database that stays away.
+//! it by the rest of the instance's time in the database, counted from before the exchange. An exchange is *in doubt*
+//! after one that has failed, was sent twice, met another server, or was of another instance. It compares the notices in
+//! memory with the rows, before the claim is extended:
+//!
+//! | in memory | row | what follows |
+//! | --- | --- | --- |
+//! | saved | of another instance | that one sends it |
+//! | saved | none | another instance has sent it; if the server is another one, its transaction was lost, and it is written again |
+//! | unknown | of this instance | the answer of the adoption was lost: it is adopted |
+//!
+//! The server is another one if it has started since: then a standby may have been promoted without the latest
+//! transactions. A message may be sent twice then, and none is lost. See [`CLAIM_GRACE`] for a database that stays away.
 
 mod claim;
 #[cfg(test)]
@@ -48,7 +58,7 @@ use crate::alert::{FollowedChanges, Instance, Notice, NoticeKey};
 
 use super::pending::Pending;
 
-pub use claim::{CLAIM_GRACE, Claim};
+pub use claim::{CLAIM_GRACE, Claim, Claims};
 pub(in crate::alert) use thread::SharedThread;
 pub(super) use thread::TenureChange;
 #[cfg(test)]
@@ -87,8 +97,8 @@ pub struct Exchange<'a> {
     pub known: Option<&'a BTreeMap<Instance, i64>>,
     /// Channels of this process, whose notices are adopted if their instance has ended.
     pub channels: &'a [Arc<str>],
-    /// Notices that this process claimed before an error, or by another instance. Those that it claims no more are returned as taken.
-    pub claimed: &'a [NoticeKey],
+    /// Notices that channels have, if the exchange is in doubt: they are compared with the rows.
+    pub claims: Option<&'a Claims>,
 }
 
 /// Result of an exchange.
@@ -100,10 +110,17 @@ pub struct Exchanged {
     pub versions: Vec<(Instance, i64)>,
     /// Sources whose lease is not of this instance and the epoch of the changes. Nothing of them was written.
     pub refused: Vec<Arc<str>>,
-    /// Notices that another instance claims, or has sent.
+    /// Notices that another instance claims.
     pub taken: Vec<NoticeKey>,
-    /// Notices that this instance has claimed, since theirs has ended.
+    /// Notices of the claims that have no row.
+    pub missing: Vec<NoticeKey>,
+    /// Notices that this instance claims and no channel has: those of instances that have ended, and those that an
+    /// exchange has adopted whose answer was lost.
     pub adopted: Vec<Notice>,
     /// Time until this instance ends, by the database; `None`: it has ended.
     pub ends_in: Option<Duration>,
+    /// Start of the server that has answered, which identifies it, in microseconds since 1970.
+    pub server: i64,
+    /// True if it was sent twice, so that the first answer may be lost.
+    pub is_repeated: bool,
 }

@@ -1,12 +1,12 @@
 //! The thread `pw-alert-store` with a database: exchanges what waits for what other replicas have written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
-use super::claim::Claim;
+use super::claim::{Claim, Claims};
 use super::{Exchange, Exchanged, SharedStore, SharedStoreError};
 use crate::alert::store::handle::Shared;
 use crate::alert::store::health::StoreFault;
@@ -48,6 +48,8 @@ pub enum News {
     Followed(FollowedChanges),
     /// These sources are to be held, by leases of these epochs. Their rows were followed.
     Held(Vec<(Arc<str>, i64)>),
+    /// These sources are to be held, although the database is away: their rows are those that are followed next.
+    Resumed(Vec<(Arc<str>, i64)>),
     /// These sources are to be released.
     Released(Vec<Arc<str>>),
     /// All changes of these sources are written, after they were released: their leases can be released.
@@ -56,7 +58,7 @@ pub enum News {
     Saved(Vec<NoticeKey>),
     /// Notices that another replica claims, or has sent.
     Taken(Vec<NoticeKey>),
-    /// Notices of an instance that has ended. This process sends them.
+    /// Notices that no other replica sends. This process does.
     Adopted(Vec<Notice>),
     /// The database answers again, and the claim on notices is valid: channels may send them.
     Recovered,
@@ -74,8 +76,8 @@ pub struct SharedSettings {
     pub claim: Claim,
     /// Returns the names of the channels of this process.
     pub channels: Box<dyn Fn() -> Vec<Arc<str>> + Send>,
-    /// Returns the notices that channels have, which were saved and are not sent.
-    pub claimed: Box<dyn Fn() -> Vec<NoticeKey> + Send>,
+    /// Returns the notices that channels have. Those that they had before are done, and the store has got that.
+    pub claims: Box<dyn Fn() -> Claims + Send>,
     /// Receives what the store reports.
     pub on_news: Box<dyn FnMut(News) + Send>,
 }
@@ -102,8 +104,10 @@ pub(in crate::alert) struct SharedThread {
     instance: Option<Instance>,
     /// Sources whose rows are to be read before they are held.
     to_hold: BTreeMap<Arc<str>, i64>,
-    /// True from an error to the next success: other replicas may have adopted notices.
+    /// True while the claims are in doubt.
     is_uncertain: bool,
+    /// Server with which the claims were compared.
+    server: Option<i64>,
     /// That exchanges fail; the reasons of one outage alternate.
     failure: OnChange<()>,
 }
@@ -124,6 +128,7 @@ impl SharedThread {
             instance: None,
             to_hold: BTreeMap::new(),
             is_uncertain: false,
+            server: None,
             failure: OnChange::repeating(LOG_INTERVAL),
         }
     }
@@ -156,7 +161,6 @@ impl SharedThread {
     /// Does one exchange. Returns false if it has failed.
     pub(in crate::alert) fn turn(&mut self) -> bool {
         self.change_tenure();
-        let pending = self.shared.take().unwrap_or_default();
         // By the clock that counts a suspend, too.
         let begun = self.settings.clock.now().boot;
         if begun >= self.read_all_at {
@@ -167,20 +171,22 @@ impl SharedThread {
         let has_changed = before.is_some_and(|before| before != instance);
         let has_lapsed = self.settings.claim.end().is_some_and(|end| begun >= end);
         self.is_uncertain |= has_changed || has_lapsed;
-        let claimed = if self.is_uncertain { (self.settings.claimed)() } else { Vec::new() };
+        // Before the changes: a notice that is done meanwhile is in both, and not in neither.
+        let claims = self.is_uncertain.then(|| (self.settings.claims)());
+        let pending = self.shared.take().unwrap_or_default();
         let exchange = Exchange {
             pending: &pending,
             instance,
             version: self.version + 1,
             known: self.known.as_ref(),
             channels: &(self.settings.channels)(),
-            claimed: &claimed,
+            claims: claims.as_ref(),
         };
         // A version that may have been used is not used again.
         self.version += 1;
         match self.settings.store.exchange(&exchange) {
             Ok(exchanged) => {
-                self.succeed(&pending, exchanged, begun);
+                self.succeed(&pending, exchanged, claims, begun);
                 true
             }
             Err(error) => {
@@ -214,19 +220,29 @@ impl SharedThread {
         (self.settings.on_news)(News::Lost(sources));
     }
 
-    fn succeed(&mut self, pending: &Pending, exchanged: Exchanged, begun: Duration) {
-        let Exchanged { followed, versions, refused, taken, adopted, ends_in } = exchanged;
+    fn succeed(
+        &mut self,
+        pending: &Pending,
+        mut exchanged: Exchanged,
+        claims: Option<Claims>,
+        begun: Duration,
+    ) {
+        let is_compared = claims.is_some();
+        let is_other = self.compare(&mut exchanged, claims);
+        let Exchanged { followed, versions, refused, taken, adopted, ends_in, .. } = exchanged;
         self.shared.written();
         self.shared.set_open(true);
         self.shared.clear_error();
         if self.failure.clear() {
             log::info!("the alerts are saved in the database again");
         }
-        let was_uncertain = std::mem::take(&mut self.is_uncertain);
         if self.known.is_none() {
             self.read_all_at = begun + READ_ALL_INTERVAL;
         }
         self.known.get_or_insert_default().extend(versions);
+        if is_other && !followed.is_all {
+            self.known = None;
+        }
         // One that was lost and taken again meanwhile is held once its rows were read by the next exchange.
         let (again, to_hold) = std::mem::take(&mut self.to_hold)
             .into_iter()
@@ -248,12 +264,38 @@ impl SharedThread {
         ];
         news.into_iter().flatten().for_each(&mut self.settings.on_news);
         // After channels know which notices are not theirs any more.
-        if let Some(ends_in) = ends_in {
+        if let Some(ends_in) = ends_in.filter(|_| !self.is_uncertain) {
             self.settings.claim.extend(begun + ends_in.saturating_sub(CLAIM_MARGIN));
-            if was_uncertain {
+            if is_compared {
                 (self.settings.on_news)(News::Recovered);
             }
         }
+    }
+
+    /// Decides on claims that have no row, and whether the next exchange is in doubt. Returns true if the server is
+    /// another one than before, which may lack what that had acknowledged.
+    fn compare(&mut self, exchanged: &mut Exchanged, claims: Option<Claims>) -> bool {
+        let is_other = self.server.is_some_and(|server| server != exchanged.server);
+        let Some(claims) = claims else {
+            self.is_uncertain = exchanged.is_repeated || is_other;
+            self.server.get_or_insert(exchanged.server);
+            return is_other;
+        };
+        self.is_uncertain = false;
+        self.server = Some(exchanged.server);
+        let missing = std::mem::take(&mut exchanged.missing);
+        if !is_other || missing.is_empty() {
+            exchanged.taken.extend(missing);
+            return is_other;
+        }
+        log::warn!(
+            "the server of the database is another one, and has lost {} messages; they are saved again",
+            missing.len()
+        );
+        let missing: HashSet<NoticeKey> = missing.into_iter().collect();
+        let lost = claims.saved.into_iter().filter(|notice| missing.contains(&notice.key));
+        self.shared.reclaim(lost.collect());
+        is_other
     }
 
     fn fail(&mut self, pending: Pending, error: &SharedStoreError) {
@@ -276,6 +318,11 @@ impl SharedThread {
         }
         if begins {
             (self.settings.on_news)(News::Failed(message));
+        }
+        // The rules begin without the rows.
+        let to_hold = std::mem::take(&mut self.to_hold);
+        if !to_hold.is_empty() {
+            (self.settings.on_news)(News::Resumed(to_hold.into_iter().collect()));
         }
     }
 }

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use super::super::*;
 use crate::alert::store::shared::memory::{Memory, Rows};
 use crate::alert::store::shared::{SharedThread, detached};
-use crate::alert::store::{Changes, Claim, News, SharedSettings, StoreHandle};
+use crate::alert::store::{Changes, Claim, Claims, Loaded, News, SharedSettings, StoreHandle};
 use crate::alert::{AlertsView, CommandError, Instance, Replica};
 use crate::kernel::clock::Clock;
 
@@ -23,7 +23,7 @@ pub(super) struct Node {
     /// True if its channels send.
     pub(super) is_sending: bool,
     /// Notices that were saved, or adopted, and are not sent.
-    pub(super) waiting: Vec<Arc<Notice>>,
+    waiting: Arc<Mutex<Vec<Arc<Notice>>>>,
     unsaved: Vec<Arc<Notice>>,
 }
 
@@ -65,6 +65,25 @@ impl Cluster {
         self.start_with(name, alerts);
     }
 
+    /// Starts a replica while it cannot reach the database.
+    pub(super) fn start_away(&mut self, name: &'static str) {
+        self.rows.lock().unwrap().away.insert(Instance(self.instances + 1));
+        self.start(name);
+    }
+
+    /// Returns the rows of a database that is promoted later, without what follows.
+    pub(super) fn standby(&self) -> Rows {
+        let mut rows = self.rows.lock().unwrap().clone();
+        rows.server += 1;
+        rows
+    }
+
+    /// Lets the standby take the place of the database.
+    pub(super) fn promote(&mut self, standby: Rows) {
+        *self.rows.lock().unwrap() = standby;
+        self.rounds();
+    }
+
     /// Starts a replica with rules of its own.
     pub(super) fn start_with(&mut self, name: &'static str, alerts: Vec<Alert>) {
         self.instances += 1;
@@ -73,13 +92,18 @@ impl Cluster {
         self.rows.lock().unwrap().live.insert(name.into(), instance);
         let (send, news) = unbounded();
         let claim = Claim::until(Duration::ZERO);
+        let waiting = Arc::<Mutex<Vec<Arc<Notice>>>>::default();
+        let saved = waiting.clone();
         let (thread, handle) = detached(SharedSettings {
             store: Box::new(memory),
             clock: Clock::system(),
             claim,
             channels: Box::new(|| vec!["phone".into(), "mail".into()]),
             instance: Box::new(move || instance),
-            claimed: Box::new(Vec::new),
+            claims: Box::new(move || Claims {
+                saved: saved.lock().unwrap().clone(),
+                done: Vec::new(),
+            }),
             on_news: Box::new(move |news| send.send(news).unwrap()),
         });
         let now = self.world.now();
@@ -96,7 +120,7 @@ impl Cluster {
             view,
             flushed: Vec::new(),
             is_sending: true,
-            waiting: Vec::new(),
+            waiting,
             unsaved: Vec::new(),
         };
         self.nodes.insert(name, node);
@@ -161,7 +185,7 @@ impl Cluster {
             self.events.extend(node.pass_on());
         }
         if node.is_sending {
-            let waiting = std::mem::take(&mut node.waiting);
+            let waiting = std::mem::take(&mut *node.waiting.lock().unwrap());
             let done: Vec<NoticeKey> = waiting.iter().map(|notice| notice.key.clone()).collect();
             let minute = self.world.minute;
             self.sent.extend(done.iter().map(|key| (name, key.clone(), minute)));
@@ -254,7 +278,9 @@ impl Node {
 
     fn learn(&mut self, news: News, now: TimePoint) {
         match news {
-            News::Failed(_) | News::Recovered => {}
+            News::Failed(_) if self.evaluator.is_active() => {}
+            News::Failed(_) => self.evaluator.activate(Loaded::default(), now),
+            News::Recovered => {}
             News::Lost(sources) => sources.iter().for_each(|of| self.evaluator.lose(of)),
             News::Followed(changes) => self.evaluator.follow(changes, now),
             News::Held(sources) => {
@@ -262,17 +288,24 @@ impl Node {
                     self.evaluator.hold(&source, epoch, now);
                 }
             }
+            News::Resumed(sources) => {
+                for (source, epoch) in sources {
+                    self.evaluator.resume(&source, epoch, now);
+                }
+            }
             News::Released(sources) => sources.iter().for_each(|of| self.evaluator.release(of)),
             News::Flushed(sources) => self.flushed.extend(sources),
             News::Saved(keys) => {
                 let saved = self.unsaved.extract_if(.., |notice| keys.contains(&notice.key));
-                self.waiting.extend(saved);
+                self.waiting.lock().unwrap().extend(saved);
             }
             News::Taken(keys) => {
                 self.unsaved.retain(|notice| !keys.contains(&notice.key));
-                self.waiting.retain(|notice| !keys.contains(&notice.key));
+                self.waiting.lock().unwrap().retain(|notice| !keys.contains(&notice.key));
             }
-            News::Adopted(notices) => self.waiting.extend(notices.into_iter().map(Arc::new)),
+            News::Adopted(notices) => {
+                self.waiting.lock().unwrap().extend(notices.into_iter().map(Arc::new));
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 mod cluster;
 mod commands;
 mod notices;
+mod outages;
 mod partitions;
+mod promotions;
 mod rules;
 mod takeovers;

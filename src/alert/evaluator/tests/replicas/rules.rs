@@ -81,6 +81,49 @@ fn rule_that_no_configuration_has_for_a_day_is_withdrawn() {
     assert_eq!(cluster.incidents()[0].1, Some(EndReason::Withdrawn));
 }
 
+#[test]
+fn source_that_no_configuration_has_for_a_day_is_withdrawn_once_by_the_first_replica() {
+    let mut cluster = Cluster::new(vec![low(SourceSelection::All)]);
+    cluster.report("a", 100.0);
+    cluster.sent();
+    for name in ["x", "y"] {
+        cluster.kill(name);
+        cluster.start(name);
+        let settings = settings(vec![low(SourceSelection::All)]);
+        let sources = settings.sources[1..].to_vec();
+        let now = cluster.world.now();
+        let node = cluster.nodes.get_mut(name).unwrap();
+        node.evaluator.renew(Settings { sources, ..settings }, now);
+        cluster.rounds();
+    }
+    assert_eq!(cluster.sent(), []);
+    cluster.pass(3 * 24 * 60);
+    assert_eq!(cluster.sent(), [], "another replica may have it, which is away");
+    cluster.rows.lock().unwrap().unlisted.insert("a".into());
+    let read_all = |cluster: &mut Cluster| {
+        let instances: Vec<_> = cluster.nodes.values().map(|node| node.instance).collect();
+        cluster.rows.lock().unwrap().away.extend(instances);
+        cluster.rounds();
+        cluster.rows.lock().unwrap().away.clear();
+        cluster.rounds();
+    };
+    read_all(&mut cluster);
+    cluster.pass(24 * 60 - 1);
+    assert_eq!(cluster.sent(), []);
+    // A replica has it for a moment.
+    cluster.rows.lock().unwrap().unlisted.clear();
+    read_all(&mut cluster);
+    cluster.rows.lock().unwrap().unlisted.insert("a".into());
+    read_all(&mut cluster);
+    cluster.pass(24 * 60 - 1);
+    assert_eq!(cluster.sent(), []);
+    cluster.pass(1);
+    assert_eq!(cluster.sent(), [(Ended, 5 * 24 * 60 - 1)]);
+    assert_eq!(cluster.incidents()[0].1, Some(EndReason::Withdrawn));
+    let rows = cluster.rows.lock().unwrap();
+    assert!(rows.notices.is_empty() && rows.states.values().all(|(state, _)| state.is_none()));
+}
+
 fn failing() -> Alert {
     let rule = AlertRule::Server(ServerCondition::HistoryFailing);
     Alert { name: "history_failing".into(), rule, ..low(SourceSelection::All) }

@@ -1,6 +1,7 @@
 //! Tests of what an exchange does, each against the database in memory and against PostgreSQL.
 
 mod notices;
+mod pruning;
 mod rows;
 mod thread;
 
@@ -31,6 +32,11 @@ enum World {
 /// Runs a test with each database.
 fn with_each(test: impl Fn(&World)) {
     test(&World::Memory(Arc::default()));
+    with_postgres(test);
+}
+
+/// Runs a test with PostgreSQL.
+fn with_postgres(test: impl FnOnce(&World)) {
     let database = fixture::database();
     let access = Access::new(database.target(), "test".into()).unwrap();
     access.prepare(deadline()).unwrap();
@@ -42,7 +48,8 @@ impl World {
     /// Returns the store of a replica, which runs.
     fn store(&self, name: &str, instance: Instance) -> Replica {
         self.run(
-            "INSERT INTO pumphouse.replica VALUES ($1, $2, now() + interval '1 hour', 0, '{}', '{}', now())",
+            "INSERT INTO pumphouse.replica VALUES ($1, $2, now() + interval '1 hour', 0, \
+             '{a, b, tank}', '{0, 0, 0}', now())",
             [Param::Text(&instance.to_string()), Param::Text(name)],
         );
         let store: Box<dyn SharedStore> = match self {
@@ -56,7 +63,7 @@ impl World {
                 Box::new(PostgresStore::new(name.into(), Link::new(access)))
             }
         };
-        Replica { store, instance, version: 0, known: None, claimed: Vec::new() }
+        Replica { store, instance, version: 0, known: None, claims: None }
     }
 
     fn end(&self, name: &str) {
@@ -81,6 +88,16 @@ impl World {
         );
     }
 
+    /// Counts rows of a database that is PostgreSQL.
+    fn count(&self, rows: &str) -> i64 {
+        let World::Postgres(_, connection) = self else { return 0 };
+        let sql = format!("SELECT count(*) FROM pumphouse.{rows}");
+        let limits = Limits::all(fixture::AMPLE);
+        let mut connection = connection.lock().unwrap();
+        let outcomes = connection.run(limits, &[Statement::plain(&sql)], deadline()).unwrap();
+        outcomes[0].only().unwrap().i64(0).unwrap()
+    }
+
     fn run<const N: usize>(&self, sql: &str, params: [Param<'_>; N]) {
         if let World::Postgres(_, connection) = self {
             let statement = Statement::new(sql, &params);
@@ -96,7 +113,8 @@ struct Replica {
     instance: Instance,
     version: i64,
     known: Option<BTreeMap<Instance, i64>>,
-    claimed: Vec<NoticeKey>,
+    /// Claims of the next exchange, if it is in doubt.
+    claims: Option<Claims>,
 }
 
 impl Replica {
@@ -109,13 +127,18 @@ impl Replica {
     fn exchange_as(&mut self, version: i64, changes: Changes) -> Exchanged {
         let mut pending = Pending::default();
         pending.add(changes);
+        self.exchange_pending(version, &pending)
+    }
+
+    fn exchange_pending(&mut self, version: i64, pending: &Pending) -> Exchanged {
+        let claims = self.claims.take();
         let exchange = Exchange {
-            pending: &pending,
+            pending,
             instance: self.instance,
             version,
             known: self.known.as_ref(),
             channels: &["phone".into()],
-            claimed: &std::mem::take(&mut self.claimed),
+            claims: claims.as_ref(),
         };
         let exchanged = self.store.exchange(&exchange).unwrap();
         self.known.get_or_insert_default().extend(exchanged.versions.iter().copied());

@@ -16,6 +16,7 @@ struct Driven {
     clock: FakeClock,
     rows: Arc<Mutex<Rows>>,
     instance: Arc<Mutex<Instance>>,
+    claims: Arc<Mutex<Claims>>,
 }
 
 impl Driven {
@@ -27,16 +28,19 @@ impl Driven {
         let claim = Claim::until(Duration::ZERO);
         let instance = Arc::new(Mutex::new(X));
         let current = instance.clone();
+        let saved = vec![Arc::new(notice(9, NoticeKind::Fired, 0, 0))];
+        let claims = Arc::new(Mutex::new(Claims { saved, done: Vec::new() }));
+        let of_channels = claims.clone();
         let (thread, handle) = detached(SharedSettings {
             store: Box::new(Memory { rows: rows.clone(), name: "x".into(), instance: X }),
             instance: Box::new(move || *current.lock().unwrap()),
             clock: clock.clock(),
             claim: claim.clone(),
             channels: Box::new(|| vec!["phone".into()]),
-            claimed: Box::new(|| vec![notice(9, NoticeKind::Fired, 0, 0).key]),
+            claims: Box::new(move || of_channels.lock().unwrap().clone()),
             on_news: Box::new(move |news| send.send(news).unwrap()),
         });
-        Driven { thread, handle, news, claim, clock, rows, instance }
+        Driven { thread, handle, news, claim, clock, rows, instance, claims }
     }
 
     /// Does a turn, and returns the names of its news.
@@ -48,6 +52,7 @@ impl Driven {
             News::Followed(followed) if followed.is_all => "followed all",
             News::Followed(_) => "followed",
             News::Held(_) => "held",
+            News::Resumed(_) => "resumed",
             News::Released(_) => "released",
             News::Flushed(_) => "flushed",
             News::Saved(_) => "saved",
@@ -84,6 +89,82 @@ fn source_is_held_after_its_rows_and_flushed_after_its_changes() {
     assert_eq!(driven.turn(), ["failed"]);
     driven.set_away(false);
     assert_eq!(driven.turn(), ["followed all", "flushed", "taken", "recovered"]);
+}
+
+#[test]
+fn source_is_held_without_its_rows_while_the_database_is_away() {
+    let mut driven = Driven::new();
+    driven.set_away(true);
+    driven.handle.hold(vec![("a".into(), 1)]);
+    assert_eq!(driven.turn(), ["failed", "resumed"]);
+    assert_eq!(driven.turn(), Vec::<&str>::new(), "once");
+    driven.handle.hold(vec![("b".into(), 1)]);
+    driven.handle.lose(vec!["b".into()]);
+    assert_eq!(driven.turn(), ["lost"]);
+    driven.handle.hold(vec![("b".into(), 2)]);
+    assert_eq!(driven.turn(), ["resumed"]);
+    driven.set_away(false);
+    assert_eq!(driven.turn(), ["followed all", "taken", "recovered"]);
+}
+
+#[test]
+fn notices_that_another_server_lacks_are_saved_again_and_those_that_this_one_lacks_were_sent() {
+    let mut driven = Driven::new();
+    driven.claims.lock().unwrap().saved.clear();
+    driven.turn();
+    let fired = Arc::new(notice(9, NoticeKind::Fired, 0, 0));
+    driven.handle.save(Changes { notices: vec![fired.clone()], ..Changes::default() });
+    assert_eq!(driven.turn(), ["saved"]);
+    driven.claims.lock().unwrap().saved.push(fired);
+    // The connection has ended between two exchanges, and the server that takes writes now lacks the latest transactions.
+    let promote = |driven: &Driven| {
+        let mut rows = driven.rows.lock().unwrap();
+        rows.notices.clear();
+        rows.server += 1;
+    };
+    promote(&driven);
+    let until = driven.claim.end();
+    driven.clock.advance(Duration::from_secs(1));
+    assert_eq!(driven.turn(), Vec::<&str>::new());
+    assert_eq!(driven.claim.end(), until, "it is in doubt");
+    assert_eq!(driven.turn(), ["followed all", "recovered"]);
+    assert_eq!(driven.turn(), ["saved"]);
+    assert_eq!(driven.rows.lock().unwrap().notices.len(), 1);
+    // The same after an outage.
+    driven.set_away(true);
+    driven.turn();
+    promote(&driven);
+    driven.set_away(false);
+    assert_eq!(driven.turn(), ["followed all", "recovered"]);
+    assert_eq!(driven.turn(), ["saved"]);
+    // One that was sent meanwhile is not written again.
+    promote(&driven);
+    driven.turn();
+    driven.turn();
+    let done = vec![notice(9, NoticeKind::Fired, 0, 0).key];
+    driven.handle.save(Changes { done, ..Changes::default() });
+    driven.turn();
+    assert!(driven.rows.lock().unwrap().notices.is_empty());
+    assert_eq!(driven.turn(), Vec::<&str>::new());
+    // The server is the same: another replica has sent it.
+    driven.set_away(true);
+    driven.turn();
+    driven.set_away(false);
+    assert_eq!(driven.turn(), ["followed all", "taken", "recovered"]);
+}
+
+#[test]
+fn exchange_that_was_sent_twice_is_followed_by_one_that_compares_the_claims() {
+    let mut driven = Driven::new();
+    driven.claims.lock().unwrap().saved.clear();
+    driven.turn();
+    driven.rows.lock().unwrap().is_repeating = true;
+    assert_eq!(driven.turn(), Vec::<&str>::new());
+    // The first answer had the notices of an instance that has ended.
+    let orphan = notice(5, NoticeKind::Fired, 0, 0);
+    driven.rows.lock().unwrap().is_repeating = false;
+    driven.rows.lock().unwrap().notices.insert(orphan.key.clone(), (Arc::new(orphan), X));
+    assert_eq!(driven.turn(), ["adopted", "recovered"]);
 }
 
 #[test]
