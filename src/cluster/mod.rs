@@ -13,6 +13,9 @@
 //! not designated any more lets its poll in flight end, publishes the reading and then releases; the designated one
 //! acquires what is free or has ended, and continues the schedule.
 //!
+//! Before a stop, a replica gives up its sources as if its configuration had none, each after its poll in flight. It
+//! stays registered until its channels have stopped, since others adopt the messages of a replica that is not.
+//!
 //! No two replicas poll one source with a valid lease: the holder's lease ends by its own clock since boot before the
 //! database's ends (`tenure`), the database changes a lease by comparing and setting its row, and after a promotion,
 //! which may lose transactions, no replica acquires a lease before all earlier ones have ended.

@@ -164,16 +164,8 @@ impl Cluster {
     /// Begins to release what another replica should poll.
     fn release_others(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for (source, entry) in &mut self.entries {
-            if entry.is_ours || entry.designated.is_none() {
-                continue;
-            }
-            let (epoch, is_published) = match entry.lease {
-                Lease::Held { epoch } => (epoch, false),
-                Lease::Acquired { epoch, .. } => (epoch, true),
-                Lease::None | Lease::Releasing { .. } => continue,
-            };
-            entry.lease = Lease::Releasing { epoch, began: now, is_published };
-            if !is_published {
+            let is_elsewhere = !entry.is_ours && entry.designated.is_some();
+            if is_elsewhere && entry.begin_release(now) {
                 effects.push(Effect::Release { source: Arc::clone(source) });
             }
         }

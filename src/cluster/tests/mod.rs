@@ -100,6 +100,23 @@ fn replica_that_leaves_hands_over_at_once() {
 }
 
 #[test]
+fn replica_that_hands_over_doubles_and_leaves_out_no_poll() {
+    for seed in 0..5 {
+        let mut simulation = settled(seed);
+        let fault = simulation.now;
+        simulation.hand_over(0);
+        simulation.run(seconds(3));
+        simulation.assert_settled();
+        assert!(simulation.holders(true).values().all(|holders| !holders.contains(&0)));
+        simulation.leave(0);
+        simulation.run(seconds(20));
+        simulation.assert_regular(fault, seconds(1) + STEP);
+        let taken = takeovers(&simulation, fault);
+        assert!(taken.values().all(|count| *count == 1), "{taken:?}");
+    }
+}
+
+#[test]
 fn stopped_replica_polls_nothing_before_a_round_trip() {
     for seed in 0..5 {
         let mut simulation = settled(seed);
@@ -246,7 +263,7 @@ fn random_faults(seed: u64) {
     let mut simulation = Simulation::new(count, 1000 + seed);
     for _ in 0..simulation.random.u32(10..50) {
         let number = simulation.random.usize(0..count);
-        match simulation.random.u32(0..16) {
+        match simulation.random.u32(0..17) {
             0 => simulation.kill(number),
             1 => simulation.leave(number),
             2..=4 => simulation.start(number),
@@ -265,6 +282,7 @@ fn random_faults(seed: u64) {
                 simulation.reconfigure(number, change);
             }
             14 => simulation.reconfigure(number, ""),
+            15 => simulation.hand_over(number),
             _ => simulation.request_poll(number, "s3"),
         }
         let time = simulation.random.u64(50..6000);

@@ -128,6 +128,14 @@ impl Simulation {
         self.unconfirmed.remove(&number);
     }
 
+    /// Has a replica give up its sources, before it leaves.
+    pub(super) fn hand_over(&mut self, number: usize) {
+        let now = self.now;
+        let Some(process) = &mut self.replicas[number].process else { return };
+        let effects = process.cluster.hand_over(process.time(now));
+        self.apply(number, effects);
+    }
+
     /// Stops a replica that has published its readings.
     pub(super) fn leave(&mut self, number: usize) {
         let now = self.now;

@@ -257,6 +257,40 @@ fn source_that_a_configuration_removes_is_dropped_and_released() {
 }
 
 #[test]
+fn replica_that_hands_over_releases_what_is_published_and_stays_registered() {
+    let mut steps = Steps::new();
+    steps.tick();
+    let effects = steps.cluster.hand_over(steps.time());
+    let is_release = |effect: &Effect| matches!(effect, Effect::Release { .. });
+    assert_eq!((effects.len(), effects.iter().all(is_release)), (12, true));
+    let others = (0..12).map(|n| format!("s{n}")).filter(|name| name != "s5");
+    others.for_each(|name| steps.cluster.published(&name));
+    steps.hashes = Registration { digest: Plan::of(&[]).digest(), hashes: Vec::new() };
+    let (request, _) = steps.tick();
+    assert_eq!(request.renewal, Renewal::Reconfigure(steps.hashes.clone()), "it knows no source");
+    assert_eq!((request.releases.len(), request.acquisitions.len()), (11, 0));
+    assert!(steps.cluster.has_leases(), "a poll is in flight");
+    steps.cluster.published("s5");
+    let (request, effects) = steps.tick();
+    assert_eq!((request.renewal, request.releases.len()), (Renewal::Renew, 1));
+    assert!(!steps.cluster.has_leases());
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    assert_eq!(steps.tick().0.acquisitions.len(), 0);
+    assert_eq!(steps.cluster.leave(steps.time()).renewal, Renewal::Leave);
+}
+
+#[test]
+fn view_has_an_instance_once_the_database_has_answered() {
+    let mut cluster = Cluster::new("a".into(), instance(1), plan(""), Terms::default());
+    let time = TimePoint { wall: Timestamp::UNIX_EPOCH, boot: Duration::from_secs(100) };
+    cluster.begin_tick(time);
+    cluster.end_tick(time, Err(Failure));
+    assert_eq!((cluster.view(time).instance, cluster.view(time).held()), (None, 0));
+    let steps = Steps::new();
+    assert_eq!(steps.cluster.view(steps.time()).instance, Some(instance(1)));
+}
+
+#[test]
 fn request_for_a_poll_is_sent_until_it_arrives_or_is_too_old() {
     let mut steps = Steps::new();
     steps.tick();

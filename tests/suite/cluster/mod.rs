@@ -11,6 +11,7 @@ mod lossy_network;
 mod paused_database;
 mod paused_replica;
 mod sign_in;
+mod stopped_replica;
 mod thousand_sources;
 mod without_faults;
 
