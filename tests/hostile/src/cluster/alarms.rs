@@ -40,13 +40,14 @@ impl AlarmReceiver {
         })
     }
 
-    /// Counts the messages so far that alarms of these sources fire, or have ended.
+    /// Counts the messages so far that alarms of these sources fire, or have ended. Those about a replica itself, such
+    /// as one that cannot reach the database, have no source.
     pub fn count(&self, sources: &[String], have_ended: bool) -> Alarms {
         let state = if have_ended { "resolved" } else { "firing" };
         let messages: Vec<Value> =
             self.0.taken().iter().filter_map(|it| parse(it, state)).collect();
         let mut found: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-        for message in &messages {
+        for message in messages.iter().filter(|message| message["source"] != "") {
             let text = |name: &str| message[name].as_str().unwrap_or_default();
             *found.entry(text("source")).or_default().entry(text("incident")).or_default() += 1;
         }
