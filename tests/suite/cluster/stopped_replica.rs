@@ -31,8 +31,9 @@ fn settled_holder(cluster: &Cluster) -> String {
 fn message_of_a_replica_that_is_stopped_while_or_before_it_is_sent_arrives_once() {
     let mut cluster = Cluster::start(Path::new(BINARY), 2, 1, Duration::from_secs(2));
     let alarms = |cluster: &Cluster, have_ended: bool| {
-        let posted = cluster.receiver.posted();
-        posted.iter().filter(|it| it.alert == "low" && it.is_resolved == have_ended).count()
+        let alarms = cluster.alarms(have_ended);
+        let sent = cluster.sources.len() - alarms.missing.len();
+        sent + alarms.doubled + alarms.other_incidents
     };
     cluster.receiver.answer(HttpAnswer::TakesSlowly(SLOW));
     let holder = settled_holder(&cluster);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::receiver::{HttpReceiver, Received};
+use crate::receiver::{HttpAnswer, HttpReceiver, Received};
 
 /// Receiver of a message for each change of an incident.
 pub struct AlarmReceiver(HttpReceiver);
@@ -38,6 +38,11 @@ impl AlarmReceiver {
             "timeout": "5s",
             "max_per_hour": 3600,
         })
+    }
+
+    /// Responds to later messages in this way.
+    pub fn answer(&self, answer: HttpAnswer) {
+        self.0.answer(answer);
     }
 
     /// Counts the messages so far that alarms of these sources fire, or have ended. Those about a replica itself, such
