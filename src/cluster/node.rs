@@ -288,7 +288,9 @@ impl Node {
                 Err(Failure)
             }
         };
-        let effects = self.cluster.end_tick(after, result);
+        let snapshot = self.board.load();
+        let is_poll_near = |source: &str| states::is_poll_near(&snapshot, source, after.wall);
+        let effects = self.cluster.end_tick(after, result, is_poll_near);
         self.apply(effects);
     }
 

@@ -83,8 +83,8 @@ fn killed_replica_is_replaced_once_and_takes_its_share_when_it_returns() {
         assert_eq!(shares(&simulation), before);
         let taken = takeovers(&simulation, returned);
         assert!(taken.values().all(|count| *count == 1), "{taken:?}");
-        // The hand-over doubles and leaves out no poll.
-        simulation.assert_regular(returned, seconds(1) + STEP);
+        // The hand-over doubles, delays and leaves out no poll.
+        simulation.assert_regular(returned, 4 * STEP);
     }
 }
 
@@ -201,14 +201,14 @@ fn source_that_changes_is_polled_by_those_that_know_it_as_it_is() {
     let first = holder(&simulation);
     // One against two: the two poll it. On a tie, or with most replicas, the new one.
     simulation.reconfigure(first, "s7");
-    simulation.run(seconds(4));
+    simulation.run(seconds(8));
     assert_ne!(holder(&simulation), first);
     let second = holder(&simulation);
     simulation.reconfigure(second, "s7");
-    simulation.run(seconds(4));
+    simulation.run(seconds(8));
     assert!([first, second].contains(&holder(&simulation)));
     (0..3).for_each(|number| simulation.reconfigure(number, "s7"));
-    simulation.run(seconds(5));
+    simulation.run(seconds(8));
     assert_eq!(holder(&simulation), first);
     simulation.assert_settled();
 }
