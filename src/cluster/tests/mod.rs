@@ -195,6 +195,27 @@ fn promotion_that_loses_transactions_doubles_no_confirmed_holder() {
 }
 
 #[test]
+fn clock_that_is_set_while_a_replica_ends_delays_no_takeover_and_no_poll() {
+    const HOUR: i64 = 3_600_000;
+    for (seed, (step, is_promoted)) in (0..).zip([(-HOUR, false), (-HOUR, true), (HOUR, true)]) {
+        let mut simulation = settled(seed);
+        let (before, fault) = (shares(&simulation), simulation.now);
+        simulation.kill(1);
+        if is_promoted {
+            simulation.promote(0);
+        }
+        simulation.database.set_clock(step);
+        simulation.run(TAKEOVER);
+        simulation.assert_settled();
+        let taken = takeovers(&simulation, fault);
+        assert_eq!(taken.into_keys().collect::<HashSet<_>>(), before[&1], "{step} {is_promoted}");
+        let since = simulation.now;
+        simulation.run(seconds(20));
+        simulation.assert_regular(since, 4 * STEP);
+    }
+}
+
+#[test]
 fn source_that_changes_is_polled_by_those_that_know_it_as_it_is() {
     let mut simulation = settled(6);
     let holder = |simulation: &Simulation| simulation.holders(true)["s7"][0];
