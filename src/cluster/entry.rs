@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) is_ours: bool,
     /// Number of requests for a poll on which this replica has acted.
     pub(super) seen_requests: i64,
+    /// Time since which another replica should poll it, while this one does.
+    pub(super) moves_since: Option<Duration>,
 }
 
 /// The lease of a source, as this replica uses it.

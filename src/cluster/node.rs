@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, select};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::database::{self, StateRead, Ticked};
 use super::effect::Effect;
@@ -285,14 +285,12 @@ impl Node {
                         self.lose_publications();
                     }
                     // The database read its clock between the request and the reply.
-                    let half = SignedDuration::try_from(after.since(before) / 2);
-                    let machine = machine.saturating_add(half.unwrap_or_default());
-                    let has_stepped =
-                        wall_clock::follow(now.duration_since(machine.unwrap_or(now)));
-                    if states == StateRead::All && !has_stepped {
+                    let ahead = wall_clock::ahead(now, machine, after.since(before));
+                    let is_right = ahead.is_some_and(|ahead| !wall_clock::follow(ahead));
+                    if states == StateRead::All && is_right {
                         self.read_all_at = Some(Instant::now());
-                    } else if has_stepped {
-                        // The board has dated the states that it shows by the clock that was wrong.
+                    } else if !is_right {
+                        // The board may date the states that it shows by a clock that is wrong.
                         self.read_all_at = None;
                     }
                     self.follow(rows, &reply);
@@ -306,7 +304,9 @@ impl Node {
                 Err(Failure)
             }
         };
-        let effects = self.cluster.end_tick(after, result);
+        let snapshot = self.board.load();
+        let is_poll_near = |source: &str| states::is_poll_near(&snapshot, source, after.wall);
+        let effects = self.cluster.end_tick(after, result, is_poll_near);
         self.apply(effects);
     }
 

@@ -234,7 +234,14 @@ impl Simulation {
         };
         process.waiting = None;
         let time = process.time(now);
-        let effects = process.cluster.end_tick(time, result);
+        let polled = &process.polled;
+        let is_poll_near = |source: &str| {
+            polled.get(source).is_some_and(|polled| {
+                let wait = polled.next.saturating_sub(now);
+                polled.ends.is_some() || reply::is_poll_near(wait, INTERVAL)
+            })
+        };
+        let effects = process.cluster.end_tick(time, result, is_poll_near);
         self.apply(number, effects);
     }
 
