@@ -24,8 +24,8 @@ TEST_PROGRAMS = WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb aiosmtpd:python3-aio
 	script:bsdutils shellcheck:shellcheck strace:strace supervisord:supervisor \
 	systemd-analyze:systemd systemd-socket-activate:systemd wget:wget zsh:zsh
 
-CLUSTER_PROGRAMS = curl:curl haproxy:haproxy /usr/lib/postgresql/*/bin/postgres:postgresql \
-	python3:python3 setpriv:util-linux
+DATABASE_PROGRAMS = /usr/lib/postgresql/*/bin/postgres:postgresql setpriv:util-linux
+CLUSTER_PROGRAMS = curl:curl haproxy:haproxy python3:python3 $(DATABASE_PROGRAMS)
 
 # Checker of accessibility.
 AXE_VERSION = 4.14.1
@@ -76,7 +76,7 @@ fuzz: toolchain ## search for inputs that break an invariant (FUZZ_SECONDS, defa
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(CARGO) test $(AS_PROFILE) --workspace --lib fuzz:: -- --nocapture
 
 .PHONY: bench
-bench: build ## compare with nginx, axum and tiny_http; fleets (BENCH="--only fleet", YEARS)
+bench: build ## compare with nginx, axum and tiny_http; fleets, history, replicas (BENCH, YEARS, REPLICAS)
 	@command -v nginx >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			nginx-light >/dev/null; } || { \
@@ -87,6 +87,8 @@ bench: build ## compare with nginx, axum and tiny_http; fleets (BENCH="--only fl
 		--fleet-day $(BUILT)/examples/fleet_day \
 		$(or $(BENCH),--output benches/RESULTS.md)
 	$(CARGO) run $(AS_PROFILE) --quiet --example years -- $(or $(YEARS),--output benches/HISTORY.md)
+	@$(MAKE) --no-print-directory test-programs TEST_PROGRAMS="$(DATABASE_PROGRAMS)"
+	$(CARGO) run $(AS_PROFILE) --quiet --example replicas -- $(or $(REPLICAS),--output benches/REPLICAS.md)
 
 .PHONY: incident
 incident: toolchain ## replay the outage of a naive server, beside this one

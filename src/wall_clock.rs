@@ -19,6 +19,9 @@ use jiff::{SignedDuration, Timestamp};
 /// by less than a second.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
 
+/// Longest round trip by which clocks are compared. The result may be wrong by half of it, which is within the tolerance.
+const MAX_ROUND_TRIP: Duration = Duration::from_secs(2);
+
 static CORRECTION: Correction = Correction::none();
 
 /// Returns the present.
@@ -45,6 +48,15 @@ pub fn of_machine() -> Timestamp {
 /// Returns the correction: the cluster's time minus that of this machine; zero without one.
 pub fn correction() -> SignedDuration {
     CORRECTION.get()
+}
+
+/// Returns by how much a clock is ahead of that of this machine, if it was `read` in a round trip that began at `began` by
+/// this one; `None` if the round trip took too long, because the process was stopped or the machine suspended.
+pub fn ahead(read: Timestamp, began: Timestamp, round_trip: Duration) -> Option<SignedDuration> {
+    if round_trip > MAX_ROUND_TRIP {
+        return None;
+    }
+    Some(read.duration_since(began.saturating_add(round_trip / 2).unwrap_or(began)))
 }
 
 /// Follows a clock that is ahead of that of this machine ([`of_machine`]) by `ahead`, which is negative if it is
@@ -163,6 +175,30 @@ mod tests {
             assert_eq!(correction.follow(millis(ahead)), change, "{ahead}");
             assert_eq!(correction.get(), millis(expected), "{ahead}");
         }
+    }
+
+    #[test]
+    fn clocks_are_compared_by_the_middle_of_a_round_trip_that_is_short() {
+        let began = Timestamp::from_second(1_770_000_000).unwrap();
+        for (read, round_trip, expected) in [
+            (0, 0, Some(0)),
+            (10, 20, Some(0)),
+            (0, 20, Some(-10)),
+            (-3_600_000, 20, Some(-3_600_010)),
+            (1900, 2000, Some(900)),
+            // The process was stopped before the request, or after the reply.
+            (1990, 2001, None),
+            (3_600_000, 3_600_000, None),
+            (0, 3_600_000, None),
+        ] {
+            let round_trip = Duration::from_millis(round_trip);
+            let found = ahead(began + millis(read), began, round_trip);
+            assert_eq!(found, expected.map(millis), "{read} {round_trip:?}");
+        }
+        assert_eq!(
+            ahead(Timestamp::MAX, Timestamp::MAX, MAX_ROUND_TRIP),
+            Some(SignedDuration::ZERO)
+        );
     }
 
     #[test]

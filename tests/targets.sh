@@ -104,4 +104,5 @@ step make screens SCREENS="fresh 404"
 step make fuzz PROFILE=dev FUZZ_SECONDS=1
 step make bench \
     BENCH="--rounds 1 --seconds 0.1 --idle 100 --fleet-sources 60 --fleet-seconds 2" \
-    YEARS="--years 1 --series 2 --untimed"
+    YEARS="--years 1 --series 2 --untimed" \
+    REPLICAS="--days 31 --sources 60 --seconds 2"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::ClusterReader;
-use crate::store::Access;
+use crate::store::{Access, StoreFault};
 
 /// Handles to the leases of a replica and to the health of its database. Reading them never blocks.
 #[derive(Debug, Clone)]
@@ -16,6 +16,11 @@ impl ReplicaReader {
     /// Returns the handles of a replica.
     pub(crate) fn new(leases: ClusterReader, store: Access) -> ReplicaReader {
         ReplicaReader { leases, store }
+    }
+
+    /// Returns why the database cannot be used; `None` if it can, or if no call has ended yet.
+    pub fn store_fault(&self) -> Option<StoreFault> {
+        self.store.health().fault()
     }
 
     /// Returns the time since the latest heartbeat of the thread `pw-cluster`.

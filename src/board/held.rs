@@ -261,6 +261,11 @@ impl Held {
         self.track.sighting().shown()
     }
 
+    /// Returns the time of the latest response.
+    pub(super) fn fetched_at(&self) -> Timestamp {
+        self.fetched_at
+    }
+
     /// Returns true if the reading is later than `now`, because the clock of this machine is behind.
     pub(super) fn is_later_than(&self, now: Timestamp) -> bool {
         self.track.sighting().is_later_than(now)

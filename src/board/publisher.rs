@@ -201,7 +201,7 @@ impl Reporter {
     /// Sends states of sources that other replicas have published; returns false if the board has ended.
     ///
     /// The board shows them with their times, and emits no change: the holder does. It ignores those of sources that
-    /// this replica holds, and those of a process whose later state it has. States of this process must not be sent.
+    /// this replica holds, those of a process whose later state it has, and those from before the reading that it shows. States of this process must not be sent.
     /// After a step of the clock it accepts a state again that it has shown.
     pub fn follow(&self, states: Vec<Followed>) -> bool {
         self.messages.send(Message::Followed(states)).is_ok()

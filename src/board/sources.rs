@@ -149,14 +149,14 @@ impl Sources {
         true
     }
 
-    /// Shows the states of sources that other replicas have published. Those of sources that are held here, earlier ones
-    /// and those of unknown sources or of another kind are ignored. Returns true if one is shown.
+    /// Shows the states of sources that other replicas have published. Those of sources that are held here, earlier ones,
+    /// those of the future and those of unknown sources or of another kind are ignored. Returns true if one is shown.
     #[must_use]
     pub(super) fn follow(&mut self, followed: Vec<Followed>, now: TimePoint) -> bool {
         let mut has_changed = self.notice_step(now);
         for followed in followed {
             let position = self.roster.position(&followed.state.source);
-            let accepts = |at: &usize| self.sources[*at].accepts(&followed);
+            let accepts = |at: &usize| self.sources[*at].accepts(&followed, now.wall);
             let Some(position) = position.filter(accepts) else { continue };
             self.update(position, |source| {
                 source.follow(followed, now.wall);

@@ -16,14 +16,14 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Tries the database, if there is one, and passes its description to `print`. Returns true if a start could use it.
 pub fn run(config: &Config, mut print: impl FnMut(&str)) -> bool {
     let Some(store) = &config.store else { return true };
-    let (text, is_usable) = describe(store);
+    let (text, is_usable) = describe(config, store);
     print(&text);
     is_usable
 }
 
-fn describe(store: &config::Store) -> (String, bool) {
+fn describe(config: &Config, store: &config::Store) -> (String, bool) {
     let mut text = format!("\ntried the database: {}\n", store.target);
-    match inspect(store) {
+    match inspect(config, store) {
         Ok((access, found)) => {
             let refusal = found.refusal();
             if let Some(server) = access.server() {
@@ -49,8 +49,9 @@ fn describe(store: &config::Store) -> (String, bool) {
     }
 }
 
-fn inspect(store: &config::Store) -> Result<(Access, Inspection), PostgresError> {
-    let access = Access::new(store.target.clone(), "check".into())?;
+fn inspect(config: &Config, store: &config::Store) -> Result<(Access, Inspection), PostgresError> {
+    let (target, name) = (store.target.clone(), config.replica.shared());
+    let access = Access::of_replica(target, "check".into(), name, &config.site.timezone)?;
     let found = access.inspect(TIMEOUT)?;
     Ok((access, found))
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use self::sql::{
-    ACQUIRE, ALL_LEASES, ALL_STATES, DELETE_REPLICA, DIVISION_BY_ZERO, INSERT_MISSING,
+    ACQUIRE, ALL_LEASES, ALL_STATES, CAP_LEASES, DELETE_REPLICA, DIVISION_BY_ZERO, INSERT_MISSING,
     LEAVE_LEASES, LIVE_REPLICAS, LOCK_LEASES, LOCK_OWN_LEASES, LOCK_REPLICA, NEXT_POLLS, PRUNE,
     PUBLISH, RECENT_LEASES, RECONFIGURE, REGISTER, RELEASE, RENEW, REQUEST_POLLS, STATES_SINCE,
 };
@@ -81,7 +81,8 @@ pub(super) fn tick(
     let timeline = [
         // A new database has no timeline yet, and no leases that have to end.
         "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
-         since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
+         since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
+         OR since > clock_timestamp()",
         "SELECT timeline, extract(epoch FROM now() - since)::float8, \
          (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
          (SELECT oldest FROM schema_version) FROM era",
@@ -123,6 +124,8 @@ pub(super) fn tick(
         }
         _ => statements.push(Statement::new(RENEW, &renewed)),
     }
+    let cap = [ttl];
+    statements.push(Statement::new(CAP_LEASES, &cap));
 
     let released: Vec<&str> = request.releases.iter().map(|(source, _)| &**source).collect();
     let epochs: Vec<i64> = request.releases.iter().map(|&(_, epoch)| epoch).collect();

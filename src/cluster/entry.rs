@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) is_ours: bool,
     /// Number of requests for a poll on which this replica has acted.
     pub(super) seen_requests: i64,
+    /// Time since which another replica should poll it, while this one does.
+    pub(super) moves_since: Option<Duration>,
 }
 
 /// The lease of a source, as this replica uses it.
@@ -81,6 +83,17 @@ impl Entry {
             }
             Lease::None | Lease::Held { .. } => Change::None,
         }
+    }
+
+    /// Begins to release the lease. Returns true if the source is polled: its release waits for the poll in flight.
+    pub(super) fn begin_release(&mut self, now: Duration) -> bool {
+        let (epoch, is_published) = match self.lease {
+            Lease::Held { epoch } => (epoch, false),
+            Lease::Acquired { epoch, .. } => (epoch, true),
+            Lease::None | Lease::Releasing { .. } => return false,
+        };
+        self.lease = Lease::Releasing { epoch, began: now, is_published };
+        !is_published
     }
 
     /// Ends the lease. Returns true if the source is polled, or a reading of it may still be published.

@@ -13,6 +13,9 @@
 //! not designated any more lets its poll in flight end, publishes the reading and then releases; the designated one
 //! acquires what is free or has ended, and continues the schedule.
 //!
+//! Before a stop, a replica gives up its sources as if its configuration had none, each after its poll in flight. It
+//! stays registered until its channels have stopped, since others adopt the messages of a replica that is not.
+//!
 //! No two replicas poll one source with a valid lease: the holder's lease ends by its own clock since boot before the
 //! database's ends (`tenure`), the database changes a lease by comparing and setting its row, and after a promotion,
 //! which may lose transactions, no replica acquires a lease before all earlier ones have ended.
@@ -30,8 +33,8 @@
 //! A tick is one transaction at READ COMMITTED. `now()` is its start. These statements, in this order:
 //!
 //! 1. **Era.** `UPDATE era SET timeline = $current, since = now() WHERE timeline <> $current`, where the current one
-//!    is the first eight hexadecimal digits of `pg_walfile_name(pg_current_wal_lsn())`. The reply's `era_age` is
-//!    `now() - since`, at least 0.
+//!    is the first eight hexadecimal digits of `pg_walfile_name(pg_current_wal_lsn())`. The same if `since` is later than
+//!    the present, because the clock was set back. The reply's `era_age` is `now() - since`, at least 0.
 //! 2. **Renewal.**
 //!    * `Register`: `INSERT INTO replica (…, ends_at, configured_at) VALUES (…, now() + ttl, now())`, and on a conflict
 //!      of the instance the same values as an update: its first reply was lost.
@@ -41,6 +44,9 @@
 //!    * `Leave`: lock the row of the replica, so that an earlier tick which has no reply ends first; then
 //!      `UPDATE lease SET holder = NULL, instance = NULL, changed_at = clock_timestamp() WHERE instance = $me`,
 //!      `DELETE FROM replica WHERE instance = $me`, and nothing else.
+//!
+//!    Then leases of other replicas that end later than `clock_timestamp() + ttl` are cut to that: after the clock was set
+//!    back by an hour, those of a dead replica would last for an hour. One that is alive renews its lease before.
 //! 3. **Releases.** For each: `UPDATE lease SET holder = NULL, instance = NULL, changed_at = clock_timestamp() WHERE
 //!    source = $source AND instance = $me AND epoch = $epoch`. `epoch` stays. No row: it is no error.
 //! 4. **Acquisitions.** Insert missing rows with epoch 0 and no holder (`ON CONFLICT DO NOTHING`), then
@@ -59,7 +65,8 @@
 //!    reason a row of `replica` that has leases is never deleted but by `Leave`; rows that ended an hour ago and have
 //!    none may be. A lease whose instance has no row exists only if that row was deleted by other software. Its holder finds
 //!    out at its next tick.
-//!    The reply's `next_poll_in` comes from the current reading of each acquired source.
+//!    The reply's `next_poll_in` comes from the current reading of each acquired source. It is counted from the present,
+//!    or from the time of that reading if the clock was set back since.
 //! 5. **Requests for polls.** `UPDATE lease SET poll_requests = poll_requests + 1, changed_at = clock_timestamp()
 //!    WHERE source = ANY($sources)`.
 //! 6. **Reads**, by statements after all of these: `replica` where `ends_at > now()`, with `hashes` unless

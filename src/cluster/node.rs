@@ -3,11 +3,12 @@
 mod states;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, select};
-use jiff::{SignedDuration, Timestamp};
+use crossbeam_channel::{Receiver, Sender, select};
+use jiff::Timestamp;
 
 use super::database::{self, StateRead, Ticked};
 use super::effect::Effect;
@@ -84,6 +85,8 @@ pub(super) struct Node {
     /// Time of the next poll of each source that is followed.
     polls: HashMap<Arc<str>, Option<Timestamp>>,
     unreadable: OnChange<String>,
+    /// Kept while all sources are being given up.
+    handing_over: Option<Sender<Infallible>>,
 }
 
 impl Node {
@@ -122,6 +125,7 @@ impl Node {
             live: Vec::new(),
             polls: HashMap::new(),
             unreadable: OnChange::new(),
+            handing_over: None,
         }
     }
 
@@ -139,8 +143,17 @@ impl Node {
             select! {
                 recv(stop) -> _ => break,
                 recv(messages) -> message => match message {
-                    Ok(message) => {
-                        self.handle(message);
+                    Ok(Message::HandOver(holding)) => {
+                        self.hand_over(holding);
+                        next = Instant::now();
+                        continue;
+                    }
+                    Ok(Message::Request(source)) => {
+                        self.cluster.request_poll(&source, self.clock.now());
+                        continue;
+                    }
+                    Ok(Message::Renew(plan)) => {
+                        self.cluster.reconfigure(plan);
                         continue;
                     }
                     Err(_) => break,
@@ -162,11 +175,11 @@ impl Node {
         self.leave();
     }
 
-    fn handle(&mut self, message: Message) {
-        match message {
-            Message::Request(source) => self.cluster.request_poll(&source, self.clock.now()),
-            Message::Renew(plan) => self.cluster.reconfigure(plan),
-        }
+    fn hand_over(&mut self, holding: Sender<Infallible>) {
+        let effects = self.cluster.hand_over(self.clock.now());
+        self.apply(effects);
+        // Without the schema, the database has no lease of this replica.
+        self.handing_over = Some(holding).filter(|_| self.is_prepared);
     }
 
     /// Notes that the last poll of a source that was released has ended, and its report is in the board's channel.
@@ -200,6 +213,9 @@ impl Node {
             self.shared_access.step(&mut self.link);
             self.prune();
             self.held.save(self.cluster.held());
+        }
+        if self.is_away || !self.cluster.has_leases() {
+            drop(self.handing_over.take());
         }
         self.publish_view();
         TICK_INTERVAL.saturating_sub(began.elapsed())
@@ -269,14 +285,12 @@ impl Node {
                         self.lose_publications();
                     }
                     // The database read its clock between the request and the reply.
-                    let half = SignedDuration::try_from(after.since(before) / 2);
-                    let machine = machine.saturating_add(half.unwrap_or_default());
-                    let has_stepped =
-                        wall_clock::follow(now.duration_since(machine.unwrap_or(now)));
-                    if states == StateRead::All && !has_stepped {
+                    let ahead = wall_clock::ahead(now, machine, after.since(before));
+                    let is_right = ahead.is_some_and(|ahead| !wall_clock::follow(ahead));
+                    if states == StateRead::All && is_right {
                         self.read_all_at = Some(Instant::now());
-                    } else if has_stepped {
-                        // The board has dated the states that it shows by the clock that was wrong.
+                    } else if !is_right {
+                        // The board may date the states that it shows by a clock that is wrong.
                         self.read_all_at = None;
                     }
                     self.follow(rows, &reply);
@@ -290,7 +304,9 @@ impl Node {
                 Err(Failure)
             }
         };
-        let effects = self.cluster.end_tick(after, result);
+        let snapshot = self.board.load();
+        let is_poll_near = |source: &str| states::is_poll_near(&snapshot, source, after.wall);
+        let effects = self.cluster.end_tick(after, result, is_poll_near);
         self.apply(effects);
     }
 
@@ -349,7 +365,8 @@ impl Node {
         self.shared.view.store(Arc::new(self.cluster.view(self.clock.now())));
     }
 
-    /// Releases all leases, so that other replicas take them at once.
+    /// Releases the leases that are left and removes the row of this replica, so that others take over at once what it
+    /// has not done.
     fn leave(&mut self) {
         if !self.is_prepared || self.is_away {
             return;

@@ -13,9 +13,28 @@ use crate::kernel::clock::TimePoint;
 /// Time for which a request for a poll is sent again after a failure.
 const MAX_REQUEST_AGE: Duration = Duration::from_secs(10);
 
+/// Time that a hand-over takes at most if both replicas and the database are well: three ticks and their round trips.
+const HAND_OVER: Duration = Duration::from_secs(3);
+
+/// Longest wait for a time without a near poll before a unit is handed over.
+const MAX_HAND_OVER_WAIT: Duration = Duration::from_secs(5);
+
+/// Returns true if a poll after this wait would be late if its source were handed over now. With a short interval a
+/// poll is always near, so the first quarter of the interval must do.
+pub(super) fn is_poll_near(wait: Duration, interval: Duration) -> bool {
+    wait < HAND_OVER.min(interval / 4 * 3)
+}
+
 impl Cluster {
     /// Ends a tick. Returns what follows, in order. A reply for which no tick is in flight has no effect.
-    pub fn end_tick(&mut self, now: TimePoint, result: Result<TickReply, Failure>) -> Vec<Effect> {
+    ///
+    /// `is_poll_near` returns true if the next poll of a source that is held is too near for a hand-over, or in flight.
+    pub fn end_tick(
+        &mut self,
+        now: TimePoint,
+        result: Result<TickReply, Failure>,
+        is_poll_near: impl Fn(&str) -> bool,
+    ) -> Vec<Effect> {
         let Some(sent) = self.in_flight.take() else { return Vec::new() };
         let now = now.boot;
         let mut effects = std::mem::take(&mut self.pending);
@@ -29,7 +48,7 @@ impl Cluster {
                 }
             }
             Ok(reply) => {
-                self.answered(now, &sent, reply, &mut effects);
+                self.answered(now, &sent, reply, &is_poll_near, &mut effects);
                 let is_confirmed = self.tenure.state(now) == TenureState::Confirmed;
                 if is_confirmed && std::mem::take(&mut self.is_unconfirmed) {
                     effects.push(Effect::Confirmed);
@@ -45,6 +64,7 @@ impl Cluster {
         now: Duration,
         sent: &Sent,
         reply: TickReply,
+        is_poll_near: &dyn Fn(&str) -> bool,
         effects: &mut Vec<Effect>,
     ) {
         if !reply.is_registered {
@@ -84,7 +104,7 @@ impl Cluster {
         self.assign(now, reply.replicas, effects);
         // Nobody acquires leases before that.
         if is_settled {
-            self.release_others(now, effects);
+            self.release_others(now, is_poll_near, effects);
         }
         self.hold_complete_units(effects);
         self.act_on_requests(effects);
@@ -161,20 +181,36 @@ impl Cluster {
         effects.extend(shared.map(Effect::NameShared));
     }
 
-    /// Begins to release what another replica should poll.
-    fn release_others(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        for (source, entry) in &mut self.entries {
-            if entry.is_ours || entry.designated.is_none() {
+    /// Begins to release units that another replica should poll, each once no poll of it is near, so that its new holder
+    /// makes the next one in time.
+    fn release_others(
+        &mut self,
+        now: Duration,
+        is_poll_near: &dyn Fn(&str) -> bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        for unit in self.plan.units() {
+            let mut waits = false;
+            for source in &unit.sources {
+                let Some(entry) = self.entries.get_mut(source) else { continue };
+                let is_elsewhere = !entry.is_ours && entry.designated.is_some();
+                if !(is_elsewhere && matches!(entry.lease, Lease::Held { .. })) {
+                    entry.moves_since = None;
+                    continue;
+                }
+                let since = *entry.moves_since.get_or_insert(now);
+                let may_wait = now < since.saturating_add(MAX_HAND_OVER_WAIT);
+                waits |= may_wait && is_poll_near(source);
+            }
+            if waits {
                 continue;
             }
-            let (epoch, is_published) = match entry.lease {
-                Lease::Held { epoch } => (epoch, false),
-                Lease::Acquired { epoch, .. } => (epoch, true),
-                Lease::None | Lease::Releasing { .. } => continue,
-            };
-            entry.lease = Lease::Releasing { epoch, began: now, is_published };
-            if !is_published {
-                effects.push(Effect::Release { source: Arc::clone(source) });
+            for source in &unit.sources {
+                let Some(entry) = self.entries.get_mut(source) else { continue };
+                let is_elsewhere = !entry.is_ours && entry.designated.is_some();
+                if is_elsewhere && entry.begin_release(now) {
+                    effects.push(Effect::Release { source: Arc::clone(source) });
+                }
             }
         }
     }

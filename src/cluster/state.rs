@@ -121,6 +121,27 @@ impl Cluster {
         self.replicas.forget_assignment();
     }
 
+    /// Gives up all sources, as before a stop. From then on this is a replica without sources, which stays registered
+    /// until [`Cluster::leave`]. Returns what follows.
+    pub(super) fn hand_over(&mut self, now: TimePoint) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for (source, entry) in &mut self.entries {
+            (entry.is_ours, entry.designated) = (false, None);
+            if entry.begin_release(now.boot) {
+                effects.push(Effect::Release { source: Arc::clone(source) });
+            }
+        }
+        self.poll_requests.clear();
+        self.plan = Plan::of(&[]);
+        self.replicas.forget_assignment();
+        effects
+    }
+
+    /// Returns true while a source is held, or its release has no reply yet.
+    pub(super) fn has_leases(&self) -> bool {
+        self.entries.values().any(|entry| entry.lease != Lease::None)
+    }
+
     /// Records that the poll in flight of a source that is released has ended, and its reading is published.
     pub fn published(&mut self, source: &str) {
         if let Some(Entry { lease: Lease::Releasing { is_published, .. }, .. }) =

@@ -4,13 +4,14 @@
 //! replicas have published. Nothing waits for it: handlers read its view, and their requests for polls are sent with
 //! the next tick. All of a tick has one deadline, so a database that hangs delays the next attempt and nothing else.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::held_file::HeldFile;
 use super::instance::{InstanceId, ReplicaName};
@@ -79,6 +80,8 @@ pub(crate) struct Surroundings {
 pub(super) enum Message {
     Request(Arc<str>),
     Renew(Plan),
+    /// Gives up all sources. The sender is dropped once that is done.
+    HandOver(Sender<Infallible>),
 }
 
 /// Sends messages to the thread. Cheap to clone; never blocks.
@@ -155,7 +158,7 @@ pub struct Prepared {
 #[derive(Debug)]
 pub struct ClusterThread {
     sender: ClusterSender,
-    thread: OwnedThread,
+    _thread: OwnedThread,
 }
 
 /// Returns the handles of a thread that is started later.
@@ -212,7 +215,7 @@ impl Prepared {
         let thread = OwnedThread::spawn(threads::CLUSTER, move |stop| {
             node.run(&messages, &released.1, &flushed.1, &stop);
         })?;
-        Ok(ClusterThread { sender, thread })
+        Ok(ClusterThread { sender, _thread: thread })
     }
 }
 
@@ -222,9 +225,15 @@ impl ClusterThread {
         self.sender.send(Message::Renew(plan));
     }
 
-    /// Signals the thread to leave the cluster and to end, without waiting for it.
-    pub fn begin_stop(&mut self) {
-        self.thread.stop();
+    /// Gives up all sources before a stop, each after its poll in flight, without waiting for it. The channel is
+    /// disconnected once no lease is left, or if the database is away.
+    ///
+    /// The replica stays registered until this value is dropped: others do not send its messages meanwhile, which its
+    /// channels may be sending.
+    pub fn hand_over(&self) -> Receiver<Infallible> {
+        let (holding, handed_over) = bounded(0);
+        self.sender.send(Message::HandOver(holding));
+        handed_over
     }
 }
 

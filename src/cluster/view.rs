@@ -30,7 +30,7 @@ pub struct LeaseView {
 pub struct ClusterView {
     /// Name of this replica.
     pub replica: ReplicaName,
-    /// Instance of this replica; `None` before its first tick.
+    /// Instance of this replica; `None` before the first reply of the database.
     pub instance: Option<InstanceId>,
     /// State of its lease.
     pub state: TenureState,
@@ -66,7 +66,7 @@ impl Cluster {
         order::sort_by_key(&mut live, Arc::clone);
         ClusterView {
             replica: Arc::clone(&self.replica),
-            instance: Some(self.instance),
+            instance: self.has_answered().then_some(self.instance),
             state: self.state(now),
             live,
             namesake: self.replicas.lasting_namesake(now.boot),

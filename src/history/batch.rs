@@ -179,7 +179,7 @@ impl Batch {
     /// which they keep until they have theirs.
     fn publish_events(&self) {
         let Some(SharedEvents { events, saved }) = &self.shared_events else {
-            return self.shared.publish_events(self.recent.iter().cloned().collect());
+            return self.shared.publish_events(self.recent.iter().cloned().collect(), false);
         };
         let latest = events.first().map_or(0, |stored| stored.id);
         let unsaved = self
@@ -187,8 +187,9 @@ impl Batch {
             .iter()
             .filter(|own| own.id > *saved)
             .map(|own| StoredEvent { id: latest + (own.id - saved), event: own.event.clone() });
-        let all = unsaved.chain(events.iter().cloned()).take(MAX_RECENT);
-        self.shared.publish_events(all.collect());
+        let all: Vec<_> = unsaved.chain(events.iter().cloned()).take(MAX_RECENT).collect();
+        let are_all = all.len() < MAX_RECENT;
+        self.shared.publish_events(all, are_all);
     }
 
     /// Returns the time of the latest sample.

@@ -35,11 +35,12 @@ impl EventScan {
         limit: usize,
     ) -> EventScan {
         let recent = shared.recent.load_full();
+        let (recent, are_all) = (&recent.events, recent.are_all);
         let before = before.unwrap_or(i64::MAX);
         // The file has the events before the oldest in memory. Until the file has been opened,
         // memory has all known events.
         let next = before.min(recent.last().map_or(i64::MAX, |stored| stored.id));
-        let next = shared.readers().is_ok().then_some(next);
+        let next = (!are_all && shared.readers().is_ok()).then_some(next);
         let source = source.map(str::to_owned);
         let (found, wait) = (Vec::new(), ReaderWait::default());
         let mut scan = EventScan { shared, source, limit, found, next, wait };

@@ -92,7 +92,7 @@ impl History {
 
     /// Returns the latest events, newest first, from memory.
     pub fn recent_events(&self) -> Arc<Vec<StoredEvent>> {
-        self.0.recent.load_full()
+        Arc::clone(&self.0.recent.load().events)
     }
 
     /// Returns a scan of the events with ids below `before`, newest first.

@@ -54,6 +54,15 @@ pub struct CurrentError {
     pub message: Arc<str>,
 }
 
+/// The events in memory.
+#[derive(Debug, Default)]
+pub(super) struct RecentEvents {
+    /// The latest events, newest first.
+    pub(super) events: Arc<Vec<StoredEvent>>,
+    /// True if the shared database is known to have no earlier ones.
+    pub(super) are_all: bool,
+}
+
 /// State shared by the recorder and its readers.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -70,8 +79,7 @@ pub(super) struct Shared {
     /// Reason why this process records the history without the lock; `None` if it has the lock or waits for it.
     pub(super) unlocked: ArcSwapOption<Arc<str>>,
     pub(super) health: ArcSwap<Health>,
-    /// The latest events, newest first.
-    pub(super) recent: ArcSwap<Vec<StoredEvent>>,
+    pub(super) recent: ArcSwap<RecentEvents>,
     pub(super) rows: AtomicU64,
     pub(super) errors: AtomicU64,
     pub(super) dropped: AtomicU64,
@@ -263,9 +271,9 @@ impl Shared {
         self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Publishes the latest events.
-    pub(super) fn publish_events(&self, recent: Vec<StoredEvent>) {
-        self.recent.store(Arc::new(recent));
+    /// Publishes the latest events; `are_all` is true if the shared database is known to have no earlier ones.
+    pub(super) fn publish_events(&self, recent: Vec<StoredEvent>, are_all: bool) {
+        self.recent.store(Arc::new(RecentEvents { events: Arc::new(recent), are_all }));
     }
 
     /// Returns true if a reader has met an error that means damage since the last call.

@@ -14,12 +14,15 @@ use crate::admin::health::Health;
 use crate::admin::listeners::LiveListeners;
 use crate::admin::metrics::{Metrics, RequestMetrics};
 use crate::admin::scoreboard::Scoreboard;
-use crate::admin::{AdminPages, Alerting, ChannelTester};
+use crate::admin::{AdminPages, Alerting, ChannelTester, ReplicaReader};
+use crate::board::{Snapshot, SourceView, State};
 use crate::certificates::LiveCertificates;
 use crate::engine::Engine;
 use crate::kernel::clock::Start;
 use crate::notify::{Ailments, ChannelFailure, ChannelStatus};
 use crate::site::Site;
+use crate::store::StoreFault;
+use crate::timestamp::Rfc3339;
 use crate::wall_clock;
 
 /// Parts that the admin pages report on.
@@ -92,8 +95,8 @@ pub(super) fn admin_pages(sources: AdminSources<'_>) -> AdminPages {
     AdminPages { health, metrics, scoreboard, site, gate, alerting, test_channel }
 }
 
-/// Returns what the heartbeat reports: stuck threads, rules that are not applied, and messages that wait for long or were
-/// dropped.
+/// Returns what the heartbeat reports: stuck threads, rules that are not applied, sources that perhaps no replica polls,
+/// and messages that wait for long or were dropped.
 pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
     let (health, age, channels) = (health.clone(), alerts.age(), alerts.channels());
     Box::new(move || {
@@ -103,9 +106,28 @@ pub(super) fn ailments(health: &Arc<Health>, alerts: &Alerts) -> Ailments {
             let seconds = age.age().as_secs();
             ailments.push(format!("the rules of alerts have not been applied for {seconds} s"));
         }
+        let fault = health.replica.as_ref().and_then(ReplicaReader::store_fault);
+        ailments.extend(fault.and_then(|fault| unknown_sources(&health.board.load(), &fault)));
         let now = wall_clock::now();
         ailments.extend(channels.status().iter().flat_map(|channel| of_channel(channel, now)));
         ailments
+    })
+}
+
+/// Returns what the heartbeat reports while the database of replicas is away: sources that this replica does not poll, and
+/// has no fresh reading of. The replica that polled them may have ended, and no rule of this one applies to them.
+fn unknown_sources(snapshot: &Snapshot, fault: &StoreFault) -> Option<String> {
+    let is_unknown = |view: &&SourceView| !view.is_held && view.state != State::Fresh;
+    let unknown = || snapshot.sources.iter().filter(is_unknown);
+    let named: Vec<&str> = unknown().take(MAX_NAMED).map(|view| &*view.name).collect();
+    let (count, names) = (unknown().count(), named.join(", "));
+    let more = if count > MAX_NAMED { ", …" } else { "" };
+    (count > 0).then(|| {
+        format!(
+            "the database cannot be used since {}, and this replica has no fresh reading of {count} sources that it \
+             does not poll: {names}{more}",
+            Rfc3339(fault.since)
+        )
     })
 }
 
@@ -117,6 +139,9 @@ fn of_channel(channel: &ChannelStatus, now: Timestamp) -> impl Iterator<Item = S
     channel.stall_in_words().into_iter().chain(loss)
 }
 
+/// Most sources that a report names.
+const MAX_NAMED: usize = 10;
+
 /// Time for which the rules may not be applied: their thread reads the clocks every two seconds.
 const RULES_BOUND: Duration = Duration::from_secs(60);
 
@@ -126,7 +151,29 @@ const LOSS_BOUND: SignedDuration = SignedDuration::from_hours(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::{Board, ServiceInfo, SourceInfo};
     use crate::notify::DeliveryFault;
+
+    #[test]
+    fn heartbeat_reports_sources_that_are_not_polled_here_while_the_database_is_away() {
+        let infos = ["a", "b", "c"].map(SourceInfo::example).into();
+        let service = ServiceInfo { name: "test", version: "1", started_at: Timestamp::UNIX_EPOCH };
+        let started = Board::start_replica(infos, Vec::new(), service, Box::new(|_| ()));
+        let (_board, reader, reporter) = started.unwrap();
+        let fault = StoreFault { since: Timestamp::UNIX_EPOCH, message: "no route".into() };
+        reporter.hold(vec!["b".into()]);
+        let is_held = |name: &str| reader.load().sources.get(name).unwrap().is_held;
+        while !is_held("b") {
+            std::thread::yield_now();
+        }
+        let reported = unknown_sources(&reader.load(), &fault).unwrap();
+        assert!(reported.ends_with(" of 2 sources that it does not poll: a, c"), "{reported}");
+        reporter.hold(vec!["a".into(), "c".into()]);
+        while !(is_held("a") && is_held("c")) {
+            std::thread::yield_now();
+        }
+        assert_eq!(unknown_sources(&reader.load(), &fault), None);
+    }
 
     #[test]
     fn heartbeat_reports_messages_that_wait_for_any_reason_and_a_loss_for_an_hour() {

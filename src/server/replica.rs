@@ -54,8 +54,10 @@ impl PreparedReplica {
         store: &config::Store,
     ) -> Result<PreparedReplica, StartError> {
         let instance = InstanceId::random()?;
-        let access = Access::new(store.target.clone(), instance.to_string().into())?;
-        let name = config.replica.shared();
+        let (name, zone) = (config.replica.shared(), &config.site.timezone);
+        let target = store.target.clone();
+        let access =
+            Access::of_replica(target, instance.to_string().into(), Arc::clone(&name), zone)?;
         let prepared = cluster::prepare(&name);
         Ok(PreparedReplica { access, name, instance, prepared })
     }

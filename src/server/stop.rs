@@ -1,9 +1,11 @@
 //! Ends a running server within `drain_timeout`.
 //!
-//! In order: requests in flight are finished; data that is still in memory is written to disk, for
-//! which [`TEARDOWN_TIME`] is reserved; the last lines of the log are written, for which
-//! [`logging::FLUSH_TIMEOUT`] is reserved. Each step has its own limit, so neither a disk that hangs
-//! nor a poll in flight delays the end of the process.
+//! In order: requests in flight are finished, while a replica gives up its sources; messages in flight are finished,
+//! if time is left; data that is still in memory is written to disk, for which [`TEARDOWN_TIME`] is reserved; the last
+//! lines of the log are written, for which [`logging::FLUSH_TIMEOUT`] is reserved. Each step has its own limit, so
+//! neither a disk that hangs nor a poll in flight delays the end of the process.
+//!
+//! A replica stays registered until its channels have stopped: others take over the messages of one that is not.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,6 +22,9 @@ use crate::threads::{self, OwnedThread};
 /// Part of `drain_timeout` that is reserved for writing data in memory to disk after the last request;
 /// a quarter of `drain_timeout` if that is shorter.
 const TEARDOWN_TIME: Duration = Duration::from_secs(1);
+
+/// Longest wait, once all requests are answered, for polls in flight of sources that other replicas take.
+const HAND_OVER_WAIT: Duration = Duration::from_secs(2);
 
 /// The thread that ends the other threads. It is created at the start, because the system may refuse
 /// it at the stop.
@@ -71,7 +76,7 @@ impl Running {
             reporter,
             saver,
             board,
-            mut replica,
+            replica,
             history,
             change_sender,
             recorder,
@@ -87,27 +92,32 @@ impl Running {
         // The watchdog stops first, as it would take the acceptor's end for a hang. Its thread blocks
         // on nothing, and the other two end at once or are not joined.
         drop((watchdog, certificate_watcher, redirect));
-        pollers.begin_stop();
-        if let Some(replica) = &mut replica {
-            replica.thread.begin_stop();
+        let handed_over = replica.as_ref().map(|replica| replica.thread.hand_over());
+        if handed_over.is_none() {
+            pollers.begin_stop();
         }
-        let reserved = TEARDOWN_TIME.min(drain_timeout / 4) + flush_timeout;
-        match engine.drain_within(drain_timeout - reserved) {
+        let drain_time = drain_timeout - flush_timeout - TEARDOWN_TIME.min(drain_timeout / 4);
+        let drain_end = Instant::now() + drain_time;
+        match engine.drain_within(drain_time) {
             Drained::Complete => log::info!("stopped: every request in flight was answered"),
             Drained::TimedOut => {
                 log::info!("stopped: drain_timeout passed, and open connections were closed");
             }
         }
+        if let Some(handed_over) = handed_over {
+            // Disconnected, or too late: then the leases are released with the row of this replica.
+            let _ = handed_over.recv_deadline(drain_end.min(Instant::now() + HAND_OVER_WAIT));
+            pollers.begin_stop();
+        }
         let job = Box::new(move || {
             drop(sessions);
             drop(saver);
             drop((reporter, board));
-            alerts.stop();
+            alerts.stop(drain_end);
             change_sender.send(program_event(EventKind::Stopped, ""));
             drop(recorder);
             drop((history, site));
-            // It publishes the last readings, and leaves its sources to the others, meanwhile. It may wait for a
-            // database that hangs, so the observations are in the spool first.
+            // It may wait for a database that hangs, so the observations are in the spool first.
             drop(replica);
             drop(pollers);
             drop(admin);

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::Access;
 use super::link::Link;
-use super::schema::Readiness;
+use super::schema::{self, Readiness};
 use crate::postgres::{Limits, PostgresError, Statement};
 use crate::wall_clock;
 
@@ -21,6 +21,8 @@ pub(crate) struct Inspection {
     pub(crate) database: String,
     /// True if the role may create the schema, or the tables of an existing one.
     pub(crate) may_create: bool,
+    /// Why a replica cannot use it whatever its schema: its encoding, or the time zone of the other replicas.
+    misfit: Option<Readiness>,
     /// Time by which the clock of the database is ahead of that of this machine.
     pub(crate) clock_ahead: SignedDuration,
 }
@@ -32,7 +34,7 @@ const RIGHTS: Statement<'_> = Statement {
           ELSE has_schema_privilege(to_regnamespace('pumphouse')::oid, 'CREATE') \
           AND has_schema_privilege(to_regnamespace('pumphouse')::oid, 'USAGE') END, \
           to_regclass('pumphouse.schema_version') IS NOT NULL, \
-          (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+          (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, current_setting('server_encoding')",
     params: &[],
 };
 
@@ -52,11 +54,13 @@ impl Access {
         let row = outcome.first().ok_or(PostgresError::Closed)?.only()?;
         let theirs = Timestamp::from_microsecond(row.i64(4)?).unwrap_or(before);
         let has_table = row.bool(3)?;
+        let encoding = Some(row.text(5)?).filter(|encoding| *encoding != schema::UTF8);
         let mut inspection = Inspection {
             schema: None,
             role: row.text(0)?.to_owned(),
             database: row.text(1)?.to_owned(),
             may_create: row.bool(2)?,
+            misfit: encoding.map(|encoding| Readiness::Encoding(encoding.to_owned())),
             clock_ahead: theirs.duration_since(before) - round_trip / 2,
         };
         if has_table {
@@ -64,6 +68,10 @@ impl Access {
             let outcome = link.run(limits, &[sql], deadline)?;
             let row = outcome.first().and_then(|outcome| outcome.first());
             inspection.schema = row.map(|row| Ok((row.i64(0)?, row.i64(1)?))).transpose()?;
+        }
+        if inspection.misfit.is_none() && inspection.schema.is_some_and(|(version, _)| version > 0)
+        {
+            inspection.misfit = self.other_zone(&mut link, deadline)?;
         }
         Ok(inspection)
     }
@@ -73,8 +81,11 @@ impl Inspection {
     /// Returns why a start could not use the schema; `None` if it could.
     pub(crate) fn refusal(&self) -> Option<String> {
         let Inspection { role, database, .. } = self;
+        if let Some(misfit) = &self.misfit {
+            return misfit.refusal();
+        }
         match self.schema {
-            Some((found, oldest)) if oldest > super::schema::VERSION => {
+            Some((found, oldest)) if oldest > schema::VERSION => {
                 Readiness::TooNew { found, oldest }.refusal()
             }
             None if !self.may_create => Some(format!(
@@ -118,6 +129,7 @@ mod tests {
             role: "p".into(),
             database: "d".into(),
             may_create,
+            misfit: None,
             clock_ahead: SignedDuration::ZERO,
         };
         for (schema, may_create, expected) in [

@@ -33,6 +33,7 @@
 
 mod tables;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
@@ -56,7 +57,12 @@ const MIGRATIONS: &[Migration] = &[Migration {
 }];
 
 /// Time for which a migration holds the lease.
-const LEASE: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(60);
+
+/// Encoding that the database has to have, as PostgreSQL names it.
+pub(super) const UTF8: &str = "UTF8";
+
+const ENCODING: &str = "SELECT current_setting('server_encoding')";
 
 /// Most time of a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -78,6 +84,15 @@ pub(crate) enum Readiness {
         /// Oldest version whose programs may use it.
         oldest: i64,
     },
+    /// The database has this encoding, in which it cannot store all texts.
+    Encoding(String),
+    /// Another replica runs, and the days of the history are those of another time zone.
+    OtherZone {
+        /// Zone of the history.
+        theirs: String,
+        /// Zone of this replica.
+        ours: Arc<str>,
+    },
 }
 
 impl Readiness {
@@ -89,6 +104,14 @@ impl Readiness {
             Readiness::TooNew { found, oldest } => Some(format!(
                 "the database has schema version {found}, which needs a program that supports version \
                  {oldest} at least; this one supports versions up to {VERSION}: update it"
+            )),
+            Readiness::Encoding(encoding) => Some(format!(
+                "the database has the encoding {encoding}, which lacks characters of texts: create it again by \
+                 createdb --encoding=UTF8 --template=template0"
+            )),
+            Readiness::OtherZone { theirs, ours } => Some(format!(
+                "the other replicas have the time zone {theirs}, and this one has {ours}: set \"timezone\" in [site] \
+                 to the same at all of them; to change it, stop all of them first"
             )),
         }
     }
@@ -103,7 +126,30 @@ pub(crate) fn prepare(
     holder: &str,
     deadline: Instant,
 ) -> Result<Readiness, PostgresError> {
-    migrate(link, MIGRATIONS, holder, deadline)
+    let encoding = one(link, ENCODING, &[], deadline)?;
+    match encoding.only()?.text(0)? {
+        UTF8 => migrate(link, MIGRATIONS, holder, deadline),
+        other => Ok(Readiness::Encoding(other.to_owned())),
+    }
+}
+
+/// Returns the time zone of the history's days, if it is not `zone` and a replica of another name runs.
+///
+/// Days of two zones in one history would be recomputed at each start of a replica.
+///
+/// # Errors
+/// The database could not be reached.
+pub(super) fn other_zone(
+    link: &mut Link,
+    name: &str,
+    zone: &str,
+    deadline: Instant,
+) -> Result<Option<String>, PostgresError> {
+    // The key is that of `history::meta`.
+    let sql = "SELECT value FROM meta WHERE key = 'timezone' AND value <> $2 \
+               AND EXISTS (SELECT 1 FROM replica WHERE ends_at > now() AND name <> $1)";
+    let found = one(link, sql, &[Param::Text(name), Param::Text(zone)], deadline)?;
+    found.first().map(|row| Ok(row.text(0)?.to_owned())).transpose()
 }
 
 /// Returns why a program that only reads cannot use the schema; `None` if it can. Changes nothing.
@@ -273,6 +319,28 @@ mod tests {
         });
         assert_eq!(prepared, vec![Readiness::Ready; 4]);
         assert_eq!(version(&mut link(&database), deadline()).unwrap(), Some((VERSION, 1)));
+    }
+
+    #[test]
+    fn database_of_another_encoding_is_refused_with_the_command_that_creates_it() {
+        let (database, name) = (fixture::database(), "latin");
+        let server = hostile::postgres::Postgres::shared();
+        let settings = "OWNER pumphouse TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+        for encoding in ["LATIN1", "SQL_ASCII"] {
+            let name = format!("{name}_{encoding}").to_lowercase();
+            let sql = format!("CREATE DATABASE {name} ENCODING '{encoding}' {settings}");
+            server.psql("postgres", &sql);
+            let target = database.0.url.replace(&database.0.name, &name);
+            let target = crate::postgres::Target::parse(&target).unwrap();
+            let access = Access::new(target, "test".into()).unwrap();
+            let expected = Readiness::Encoding(encoding.to_owned());
+            assert_eq!(access.prepare(deadline()).unwrap(), expected);
+            assert!(!access.is_ready());
+            let words = access.health().fault().unwrap().message;
+            assert!(words.contains("createdb --encoding=UTF8 --template=template0"), "{words}");
+            let found = access.inspect(fixture::AMPLE).unwrap();
+            assert_eq!((found.refusal(), found.schema), (expected.refusal(), None), "for check");
+        }
     }
 
     #[test]

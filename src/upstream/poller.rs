@@ -107,7 +107,7 @@ impl Poller {
     /// Continues the schedule of another replica; `point` is the point of the grid after its next poll. Earlier
     /// responses are forgotten: a 304 would refer to one that is not the current reading.
     pub(super) fn take_over(&mut self, point: Instant) {
-        self.memory = Memory::new(&self.source, Schedule::new(self.source.interval, point));
+        self.memory = Memory::new(&self.source, Schedule::continued(self.source.interval, point));
         // A request from before was for a poll that another replica has made meanwhile.
         self.on_demand.acted();
     }

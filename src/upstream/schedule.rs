@@ -24,8 +24,8 @@ pub(super) struct Schedule {
     interval: Duration,
     /// A point of the grid, kept close to the present.
     anchor: Instant,
-    /// True until the first poll.
-    is_new: bool,
+    /// Least time from the first poll to the next point of the grid; `None` once that poll has begun.
+    first_gap: Option<Duration>,
     /// Number of failures that no success has cancelled, up to the retries and [`EXTRA_FAILURES`].
     failures: u32,
     /// Number of consecutive requests to slow down without `Retry-After`.
@@ -82,15 +82,28 @@ impl Schedule {
     pub(super) fn new(interval: Duration, point: Instant) -> Schedule {
         // An interval of zero would have endless points at one time.
         let interval = interval.max(Duration::from_millis(1));
-        Schedule { interval, anchor: point, is_new: true, failures: 0, unhinted: 0 }
+        let first_gap = Some(backoff::floor(interval));
+        Schedule { interval, anchor: point, first_gap, failures: 0, unhinted: 0 }
+    }
+
+    /// Creates the schedule of a source that another replica has polled; `point` is the next point of its grid.
+    ///
+    /// The grids of replicas are equal up to their clocks, and a poll that continues the schedule of another replica
+    /// may start a little after its point, so the next one is less than an interval away. It is skipped only if it is
+    /// less than half an interval away.
+    pub(super) fn continued(interval: Duration, point: Instant) -> Schedule {
+        let schedule = Schedule::new(interval, point);
+        let half = schedule.interval / 2;
+        Schedule { first_gap: schedule.first_gap.map(|gap| gap.min(half)), ..schedule }
     }
 
     /// Records the start of a poll. The first one may be before its point of the grid. If that point is too close
     /// after it, it is skipped.
     pub(super) fn begin(&mut self, now: Instant) {
-        if std::mem::take(&mut self.is_new) && now < self.anchor {
-            let earliest = now + backoff::floor(self.interval);
-            while self.anchor < earliest {
+        if let Some(gap) = self.first_gap.take()
+            && now < self.anchor
+        {
+            while self.anchor < now + gap {
                 self.anchor += self.interval;
             }
         }
@@ -192,6 +205,33 @@ mod tests {
         schedule.begin(start);
         let retry = schedule.next(Feedback::Failure, start + seconds(10), 0.0);
         assert_eq!(retry, start + seconds(70), "a failure is retried before the point after that");
+    }
+
+    #[test]
+    fn schedule_of_another_replica_continues_without_a_gap_of_two_intervals() {
+        for (interval, point, started, next) in [
+            // The poll starts in time, and its point has just passed.
+            (5000, 4995, 0, 4995),
+            (60_000, 59_990, 0, 59_990),
+            (300_000, 299_990, 0, 299_990),
+            // The grid of this replica is a little later.
+            (5000, 3, 0, 5003),
+            // The poll is late, by up to an interval.
+            (5000, 2501, 0, 2501),
+            (5000, 2499, 0, 7499),
+            (120_000, 60_001, 0, 60_001),
+            (120_000, 59_999, 0, 179_999),
+            (300_000, 60_001, 0, 60_001),
+            (300_000, 59_999, 0, 359_999),
+            // It waited for its turn.
+            (5000, 1000, 1500, 6000),
+        ] {
+            let (start, millis) = (Instant::now(), Duration::from_millis);
+            let mut schedule = Schedule::continued(millis(interval), start + millis(point));
+            schedule.begin(start + millis(started));
+            let found = schedule.next(Feedback::Success, start + millis(started + 1), 0.0);
+            assert_eq!(found, start + millis(next), "{interval} {point} {started}");
+        }
     }
 
     #[test]

@@ -31,7 +31,12 @@ END
 # Starts a command that outlives this script, and notes its process.
 launch() {
     setsid "$@" >>"$folder/$name.log" 2>&1 </dev/null &
-    echo $! >"$folder/$name.pid"
+    echo "$! $(started $!)" >"$folder/$name.pid"
+}
+
+# Prints the time at which a process was started, in ticks since boot.
+started() {
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
 }
 
 start() {
@@ -56,13 +61,15 @@ start() {
 }
 
 process() {
-    cat "$folder/$name.pid" 2>/dev/null
+    cut -d ' ' -f 1 "$folder/$name.pid" 2>/dev/null
 }
 
-# A process that has ended but was not waited for counts as ended.
+# A process that has ended but was not waited for counts as ended. Another process may have its number since.
 is_running() {
-    local state
-    state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$(process)/status" 2>/dev/null) || return 1
+    local process at state
+    read -r process at 2>/dev/null <"$folder/$name.pid" || return 1
+    test -n "$at" && test "$at" = "$(started "$process")" || return 1
+    state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$process/status" 2>/dev/null) || return 1
     test -n "$state" && test "$state" != Z
 }
 

@@ -8,15 +8,23 @@
 //! ```
 //! The trends have the samples of what is followed, so a replica that takes over continues with them. The holder's
 //! times are shown as they are.
+//!
+//! The database may have a state from before the reading that is shown: of an outage in which this replica polled, or of
+//! a backup that was restored. Such a reading replaces none.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Source, restated_reading};
 use crate::board::event::Change;
 use crate::board::held::Held;
+use crate::board::identity::moved;
 use crate::board::reading::{FieldName, Value};
 use crate::board::report::{Polled, Report, SavedReading};
 use crate::board::shared::{Followed, SharedState};
+use crate::wall_clock::TOLERANCE;
+
+/// Largest difference between the clocks of two replicas, each of which follows that of the database.
+const CLOCKS_TOLERANCE: SignedDuration = SignedDuration::from_secs(2 * TOLERANCE.as_secs());
 
 /// State of a source that another replica holds.
 #[derive(Debug)]
@@ -50,21 +58,36 @@ impl Source {
     }
 
     /// Returns true if the state is a later one of the replica that holds the source.
-    pub(in super::super) fn accepts(&self, followed: &Followed) -> bool {
+    ///
+    /// One of the future has times by a clock that the database had before it was set back. They were dated anew here,
+    /// as they are at the holder if it still runs.
+    pub(in super::super) fn accepts(&self, followed: &Followed, now: Timestamp) -> bool {
         let Followed { instance, version, state } = followed;
         let is_known =
             |known: &FollowedState| known.instance == *instance && known.version >= *version;
+        let is_ahead = self.held.is_some() && state.changed_at > moved(now, CLOCKS_TOLERANCE);
         !self.view.is_held
             && state.kind == self.view.kind
             && !self.followed.as_ref().is_some_and(is_known)
+            && !is_ahead
+            && !self.is_before_reading(state.changed_at, now)
     }
 
-    /// Shows the state that the holder of the source has published. A reading is kept if the holder has none.
+    /// Returns true if this time of another replica is before that of the reading that is shown. A reading of the future
+    /// is one that this machine saved while its clock was wrong.
+    fn is_before_reading(&self, at: Timestamp, now: Timestamp) -> bool {
+        let fetched_at = self.held.as_ref().map(Held::fetched_at).filter(|at| *at <= now);
+        fetched_at.is_some_and(|fetched_at| moved(at, CLOCKS_TOLERANCE) < fetched_at)
+    }
+
+    /// Shows the state that the holder of the source has published. A reading is kept if the holder has none, or an
+    /// earlier one.
     pub(in super::super) fn follow(&mut self, followed: Followed, now: Timestamp) {
         let Followed { instance, version, state } = followed;
         let SharedState {
             configuration, changed_at, next_poll_at, error, reading, derived, ..
         } = state;
+        let reading = reading.filter(|saved| !self.is_before_reading(saved.fetched_at, now));
         let derived = derived.filter(|_| reading.is_some());
         let changed_at = Some(changed_at);
         self.followed = Some(FollowedState { instance, version, changed_at, derived });

@@ -41,7 +41,10 @@ pub(super) const FILES: [(&str, &str); 4] = [
 
 /// Signals to a server, with what they do.
 pub(super) const SIGNALS: [(&str, &str); 3] = [
-    ("TERM, INT", "finish the requests in flight within drain_timeout, then exit with 0"),
+    (
+        "TERM, INT",
+        "finish the requests and messages in flight within drain_timeout, then exit with 0",
+    ),
     ("a second TERM or INT", "exit at once with 130"),
     ("HUP", "read the configuration again, without closing a connection"),
 ];

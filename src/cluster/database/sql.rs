@@ -12,6 +12,12 @@ pub(super) const REGISTER: &str = "INSERT INTO replica (instance, name, ends_at,
 pub(super) const RENEW: &str = "WITH renewed AS (UPDATE replica SET ends_at = now() + $2 * interval '1 second' \
     WHERE instance = $1 RETURNING instance) SELECT 1 / count(*) FROM renewed";
 
+/// Cuts leases of other replicas that end too late, because the clock of the database was set back. A row that its owner
+/// renews is skipped: no tick waits for another one while it has locked its own row.
+pub(super) const CAP_LEASES: &str = "UPDATE replica SET ends_at = clock_timestamp() + $1 * interval '1 second' \
+    WHERE instance IN (SELECT instance FROM replica \
+    WHERE ends_at > clock_timestamp() + $1 * interval '1 second' FOR UPDATE SKIP LOCKED)";
+
 pub(super) const RECONFIGURE: &str = "WITH renewed AS (UPDATE replica SET name = $2, \
     ends_at = now() + $3 * interval '1 second', digest = $4, sources = $5, hashes = $6, \
     configured_at = now() WHERE instance = $1 RETURNING instance) \
@@ -53,9 +59,10 @@ pub(super) const ACQUIRE: &str = "WITH ended AS MATERIALIZED ( \
     AND NOT EXISTS (SELECT 1 FROM replica WHERE replica.instance = lease.instance)) \
     AND (SELECT since FROM era) <= now() - $4 * interval '1 second' RETURNING source";
 
-/// Seconds to the next poll, as the current readings state it by the clock of the cluster.
+/// Seconds to the next poll, as the current readings state it by the clock of the cluster. If that was set back, the
+/// present is not before the time of the reading.
 pub(super) const NEXT_POLLS: &str = "SELECT source, (content::json ->> 'next_poll_at')::float8 / 1000 \
-    - extract(epoch FROM clock_timestamp())::float8 FROM current WHERE source = ANY ($1::text[])";
+    - extract(epoch FROM greatest(clock_timestamp(), written_at))::float8 FROM current WHERE source = ANY ($1::text[])";
 
 pub(super) const REQUEST_POLLS: &str = "UPDATE lease SET poll_requests = poll_requests + 1, \
     changed_at = clock_timestamp() WHERE source = ANY ($1::text[])";

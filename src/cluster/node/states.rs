@@ -5,15 +5,29 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::Node;
 use crate::board::{Followed, SharedState, Snapshot, shared_state};
 use crate::cluster::database::{self, NewState, PublishedState};
 use crate::cluster::exchange::TickReply;
 use crate::cluster::instance::InstanceId;
+use crate::cluster::reply;
+use crate::outbound::retry_after::MAX_RETRY_AFTER;
 use crate::wall_clock;
 
 /// Most states that one statement publishes.
 const MAX_PUBLISHED: usize = 500;
+
+/// Returns true if the next poll of a source that is held is too near for a hand-over, or in flight.
+pub(super) fn is_poll_near(snapshot: &Snapshot, source: &str, now: Timestamp) -> bool {
+    let Some(view) = snapshot.sources.get(source) else { return false };
+    view.next_poll_at.is_some_and(|next| {
+        // That of a poll in flight has passed.
+        let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+        reply::is_poll_near(wait, view.interval)
+    })
+}
 
 impl Node {
     /// Publishes the states of the sources that this replica holds, as far as they have changed.
@@ -114,9 +128,15 @@ impl Node {
     pub(super) fn next_poll(&self, source: &str, stated: Option<Duration>) -> Option<Duration> {
         let now = self.clock.now();
         let snapshot = self.board.load();
-        let known = snapshot.sources.get(source).and_then(|view| view.next_poll_at);
-        let known = known.and_then(|at| Duration::try_from(at.duration_since(now.wall)).ok());
-        stated.max(known.map(|wait| now.boot.saturating_add(wait)))
+        let Some(view) = snapshot.sources.get(source) else { return stated };
+        // A state of the future is of a clock that was set back since. It counts as one of the present.
+        let since = now.wall.max(view.changed_at);
+        let known = view.next_poll_at.map(|at| at.duration_since(since));
+        let known = known.and_then(|wait| Duration::try_from(wait).ok());
+        let next = stated.max(known.map(|wait| now.boot.saturating_add(wait)));
+        // A time that no schedule has is wrong.
+        let longest = view.interval.saturating_mul(2).saturating_add(MAX_RETRY_AFTER);
+        next.map(|next| next.min(now.boot.saturating_add(longest)))
     }
 
     fn followed(&mut self, row: &PublishedState) -> Option<Followed> {

@@ -23,7 +23,8 @@ struct LeaseState {
     epoch: i64,
     poll_requests: i64,
     changed_at: Millis,
-    next_poll: Option<Millis>,
+    /// Times of the next poll and of the reading that states it.
+    next_poll: Option<(Millis, Millis)>,
 }
 
 #[derive(Clone)]
@@ -80,6 +81,11 @@ impl Database {
         self.offset += clock_step;
     }
 
+    /// Sets the clock.
+    pub(super) fn set_clock(&mut self, step: Millis) {
+        self.offset += step;
+    }
+
     /// Writes a reading, if the lease is that of the writer.
     pub(super) fn publish(
         &mut self,
@@ -93,7 +99,7 @@ impl Database {
         let holder = lease.holder.as_ref().map(|(_, instance)| *instance);
         let is_valid = (holder, lease.epoch) == (Some(writer.0), writer.1);
         if is_valid {
-            lease.next_poll = Some(now + millis(next_poll_in));
+            lease.next_poll = Some((now + millis(next_poll_in), now));
         }
         is_valid
     }
@@ -105,6 +111,7 @@ impl Database {
         if *timeline != self.timeline {
             (*timeline, *since) = (self.timeline, now);
         }
+        *since = now.min(*since);
         let (me, name, ttl) = (request.instance, &request.replica, millis(request.ttl));
         match &request.renewal {
             Renewal::Register(registration) => {
@@ -131,6 +138,9 @@ impl Database {
                 }
             }
         }
+        for replica in replicas.values_mut() {
+            replica.ends_at = replica.ends_at.min(now + ttl);
+        }
         for (source, epoch) in &request.releases {
             let lease = leases.get_mut(source).filter(|it| it.is_of(me) && it.epoch == *epoch);
             if let Some(lease) = lease {
@@ -151,8 +161,9 @@ impl Database {
                 lease.holder = Some((Arc::clone(name), me));
                 lease.epoch += 1;
                 lease.changed_at = now;
-                let wait = |at: Millis| Duration::from_millis(u64::try_from(at - now).unwrap_or(0));
-                let next_poll_in = lease.next_poll.map(wait);
+                let next_poll_in = lease.next_poll.map(|(at, written)| {
+                    Duration::from_millis(u64::try_from(at - now.max(written)).unwrap_or(0))
+                });
                 acquired.push(Acquired { source: Arc::clone(source), next_poll_in });
             }
         }

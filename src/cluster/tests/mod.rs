@@ -83,8 +83,8 @@ fn killed_replica_is_replaced_once_and_takes_its_share_when_it_returns() {
         assert_eq!(shares(&simulation), before);
         let taken = takeovers(&simulation, returned);
         assert!(taken.values().all(|count| *count == 1), "{taken:?}");
-        // The hand-over doubles and leaves out no poll.
-        simulation.assert_regular(returned, seconds(1) + STEP);
+        // The hand-over doubles, delays and leaves out no poll.
+        simulation.assert_regular(returned, 4 * STEP);
     }
 }
 
@@ -97,6 +97,23 @@ fn replica_that_leaves_hands_over_at_once() {
     simulation.assert_settled();
     simulation.run(seconds(20));
     simulation.assert_regular(fault, seconds(2));
+}
+
+#[test]
+fn replica_that_hands_over_doubles_and_leaves_out_no_poll() {
+    for seed in 0..5 {
+        let mut simulation = settled(seed);
+        let fault = simulation.now;
+        simulation.hand_over(0);
+        simulation.run(seconds(3));
+        simulation.assert_settled();
+        assert!(simulation.holders(true).values().all(|holders| !holders.contains(&0)));
+        simulation.leave(0);
+        simulation.run(seconds(20));
+        simulation.assert_regular(fault, seconds(1) + STEP);
+        let taken = takeovers(&simulation, fault);
+        assert!(taken.values().all(|count| *count == 1), "{taken:?}");
+    }
 }
 
 #[test]
@@ -195,20 +212,41 @@ fn promotion_that_loses_transactions_doubles_no_confirmed_holder() {
 }
 
 #[test]
+fn clock_that_is_set_while_a_replica_ends_delays_no_takeover_and_no_poll() {
+    const HOUR: i64 = 3_600_000;
+    for (seed, (step, is_promoted)) in (0..).zip([(-HOUR, false), (-HOUR, true), (HOUR, true)]) {
+        let mut simulation = settled(seed);
+        let (before, fault) = (shares(&simulation), simulation.now);
+        simulation.kill(1);
+        if is_promoted {
+            simulation.promote(0);
+        }
+        simulation.database.set_clock(step);
+        simulation.run(TAKEOVER);
+        simulation.assert_settled();
+        let taken = takeovers(&simulation, fault);
+        assert_eq!(taken.into_keys().collect::<HashSet<_>>(), before[&1], "{step} {is_promoted}");
+        let since = simulation.now;
+        simulation.run(seconds(20));
+        simulation.assert_regular(since, 4 * STEP);
+    }
+}
+
+#[test]
 fn source_that_changes_is_polled_by_those_that_know_it_as_it_is() {
     let mut simulation = settled(6);
     let holder = |simulation: &Simulation| simulation.holders(true)["s7"][0];
     let first = holder(&simulation);
     // One against two: the two poll it. On a tie, or with most replicas, the new one.
     simulation.reconfigure(first, "s7");
-    simulation.run(seconds(4));
+    simulation.run(seconds(8));
     assert_ne!(holder(&simulation), first);
     let second = holder(&simulation);
     simulation.reconfigure(second, "s7");
-    simulation.run(seconds(4));
+    simulation.run(seconds(8));
     assert!([first, second].contains(&holder(&simulation)));
     (0..3).for_each(|number| simulation.reconfigure(number, "s7"));
-    simulation.run(seconds(5));
+    simulation.run(seconds(8));
     assert_eq!(holder(&simulation), first);
     simulation.assert_settled();
 }
@@ -246,7 +284,7 @@ fn random_faults(seed: u64) {
     let mut simulation = Simulation::new(count, 1000 + seed);
     for _ in 0..simulation.random.u32(10..50) {
         let number = simulation.random.usize(0..count);
-        match simulation.random.u32(0..16) {
+        match simulation.random.u32(0..17) {
             0 => simulation.kill(number),
             1 => simulation.leave(number),
             2..=4 => simulation.start(number),
@@ -265,6 +303,7 @@ fn random_faults(seed: u64) {
                 simulation.reconfigure(number, change);
             }
             14 => simulation.reconfigure(number, ""),
+            15 => simulation.hand_over(number),
             _ => simulation.request_poll(number, "s3"),
         }
         let time = simulation.random.u64(50..6000);

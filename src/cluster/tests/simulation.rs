@@ -128,6 +128,14 @@ impl Simulation {
         self.unconfirmed.remove(&number);
     }
 
+    /// Has a replica give up its sources, before it leaves.
+    pub(super) fn hand_over(&mut self, number: usize) {
+        let now = self.now;
+        let Some(process) = &mut self.replicas[number].process else { return };
+        let effects = process.cluster.hand_over(process.time(now));
+        self.apply(number, effects);
+    }
+
     /// Stops a replica that has published its readings.
     pub(super) fn leave(&mut self, number: usize) {
         let now = self.now;
@@ -226,7 +234,14 @@ impl Simulation {
         };
         process.waiting = None;
         let time = process.time(now);
-        let effects = process.cluster.end_tick(time, result);
+        let polled = &process.polled;
+        let is_poll_near = |source: &str| {
+            polled.get(source).is_some_and(|polled| {
+                let wait = polled.next.saturating_sub(now);
+                polled.ends.is_some() || reply::is_poll_near(wait, INTERVAL)
+            })
+        };
+        let effects = process.cluster.end_tick(time, result, is_poll_near);
         self.apply(number, effects);
     }
 

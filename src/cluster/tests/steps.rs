@@ -17,6 +17,7 @@ struct Steps {
     era: u64,
     era_age: Duration,
     hashes: Registration,
+    is_poll_near: bool,
 }
 
 fn instance(number: u8) -> InstanceId {
@@ -41,6 +42,7 @@ impl Steps {
             era: 1,
             era_age: Duration::from_secs(100),
             hashes,
+            is_poll_near: false,
         };
         let (request, _) = steps.tick();
         assert!(matches!(request.renewal, Renewal::Register(_)));
@@ -58,7 +60,8 @@ impl Steps {
     }
 
     fn end(&mut self, result: Result<TickReply, Failure>) -> Vec<Effect> {
-        self.cluster.end_tick(self.time(), result)
+        let is_poll_near = self.is_poll_near;
+        self.cluster.end_tick(self.time(), result, |_| is_poll_near)
     }
 
     fn tick(&mut self) -> (TickRequest, Vec<Effect>) {
@@ -180,6 +183,40 @@ fn release_waits_a_few_seconds_for_a_poll() {
 }
 
 #[test]
+fn release_begins_once_no_poll_of_the_unit_is_near_and_after_five_seconds_at_the_latest() {
+    for waits in [1, 4, 60] {
+        let mut steps = Steps::new();
+        steps.tick();
+        let hashes = Registration { digest: plan("s5").digest(), hashes: plan("s5").hashes() };
+        steps.others = vec![live("b", instance(2), &hashes), live("c", instance(3), &hashes)];
+        let release = Effect::Release { source: "s5".into() };
+        let mut ticks = 0;
+        steps.is_poll_near = true;
+        while !steps.tick().1.contains(&release) {
+            ticks += 1;
+            steps.is_poll_near = ticks < waits;
+        }
+        assert_eq!(ticks, waits.min(10));
+        let (_, effects) = steps.tick();
+        assert!(!effects.contains(&release), "once: {effects:?}");
+    }
+}
+
+#[test]
+fn poll_is_near_if_a_hand_over_would_delay_it() {
+    for (wait, interval, is_near) in [
+        (0, 300_000, true),
+        (2999, 300_000, true),
+        (3000, 300_000, false),
+        (1499, 2000, true),
+        (1500, 2000, false),
+    ] {
+        let [wait, interval] = [wait, interval].map(Duration::from_millis);
+        assert_eq!(reply::is_poll_near(wait, interval), is_near, "{wait:?} {interval:?}");
+    }
+}
+
+#[test]
 fn replica_that_the_database_has_lost_goes_on_as_another_instance() {
     let mut steps = Steps::new();
     steps.tick();
@@ -254,6 +291,40 @@ fn source_that_a_configuration_removes_is_dropped_and_released() {
     assert_eq!(steps.cluster.leases().count(), 11);
     let (request, effects) = steps.tick();
     assert_eq!((request.releases.len(), request.acquisitions.len(), effects.len()), (0, 0, 1));
+}
+
+#[test]
+fn replica_that_hands_over_releases_what_is_published_and_stays_registered() {
+    let mut steps = Steps::new();
+    steps.tick();
+    let effects = steps.cluster.hand_over(steps.time());
+    let is_release = |effect: &Effect| matches!(effect, Effect::Release { .. });
+    assert_eq!((effects.len(), effects.iter().all(is_release)), (12, true));
+    let others = (0..12).map(|n| format!("s{n}")).filter(|name| name != "s5");
+    others.for_each(|name| steps.cluster.published(&name));
+    steps.hashes = Registration { digest: Plan::of(&[]).digest(), hashes: Vec::new() };
+    let (request, _) = steps.tick();
+    assert_eq!(request.renewal, Renewal::Reconfigure(steps.hashes.clone()), "it knows no source");
+    assert_eq!((request.releases.len(), request.acquisitions.len()), (11, 0));
+    assert!(steps.cluster.has_leases(), "a poll is in flight");
+    steps.cluster.published("s5");
+    let (request, effects) = steps.tick();
+    assert_eq!((request.renewal, request.releases.len()), (Renewal::Renew, 1));
+    assert!(!steps.cluster.has_leases());
+    assert_eq!(effects.len(), 1, "{effects:?}");
+    assert_eq!(steps.tick().0.acquisitions.len(), 0);
+    assert_eq!(steps.cluster.leave(steps.time()).renewal, Renewal::Leave);
+}
+
+#[test]
+fn view_has_an_instance_once_the_database_has_answered() {
+    let mut cluster = Cluster::new("a".into(), instance(1), plan(""), Terms::default());
+    let time = TimePoint { wall: Timestamp::UNIX_EPOCH, boot: Duration::from_secs(100) };
+    cluster.begin_tick(time);
+    cluster.end_tick(time, Err(Failure), |_| false);
+    assert_eq!((cluster.view(time).instance, cluster.view(time).held()), (None, 0));
+    let steps = Steps::new();
+    assert_eq!(steps.cluster.view(steps.time()).instance, Some(instance(1)));
 }
 
 #[test]

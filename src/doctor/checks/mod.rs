@@ -354,7 +354,13 @@ mod tests {
                 "leases",
                 json!({"replica": "a", "state": "ended"}),
                 Mark::Wrong,
-                "a polls no source: it has not reached the database since its start",
+                "a polls no source: it could not use the database since its start",
+            ),
+            (
+                "leases",
+                leases(json!({"instance": null, "state": "unconfirmed", "live": []})),
+                Mark::Note,
+                "polls on without a confirmed lease",
             ),
             ("leases", leases(json!({"state": "ended"})), Mark::Wrong, "a polls no source"),
             (

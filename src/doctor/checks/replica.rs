@@ -52,10 +52,11 @@ fn spool(store: &Store) -> Finding {
 fn leases(leases: &Leases, is_store_up: bool) -> Finding {
     let Leases { replica, live, held, designated, total, state, .. } = leases;
     let share = format!("{replica} polls {held} of {total} sources, with {}", named_replicas(live));
-    if leases.instance.is_none() {
+    // One that has polled before its start polls that on.
+    if leases.instance.is_none() && *held == 0 {
         return Finding::wrong(
             "leases",
-            format!("{replica} polls no source: it has not reached the database since its start"),
+            format!("{replica} polls no source: it could not use the database since its start"),
             "mend the database or the way to it, as the finding \"store\" says: a replica polls what it holds, and gets \
              that from the database",
         );

@@ -163,3 +163,25 @@ fn reads_of_a_stopped_server_end_at_their_deadline_and_then_fail_at_once() {
     });
     drop(recorder);
 }
+
+#[test]
+fn page_of_events_needs_the_database_only_for_those_that_are_not_in_memory() {
+    let outage = Outage::new();
+    let (recorder, sender, history) = outage.recorder(&outage.access("one"));
+    sender.send(happened(EventKind::Stale, START));
+    wait_until("the first is written", || history.rows() == 1);
+    let is_in_memory = |limit| !history.events(None, None, limit).needs_file();
+    wait_until("memory has all of the database", || is_in_memory(500));
+    outage.server.stop();
+    sender.send(happened(EventKind::Fresh, START + 1));
+    wait_until("the next waits in the spool", || history.spooled() == 1);
+    let kinds: Vec<EventKind> =
+        event_page(&history, None, None, 500).iter().map(|stored| stored.event.kind).collect();
+    assert_eq!(kinds, [EventKind::Fresh, EventKind::Stale]);
+    (0..300).for_each(|n| sender.send(happened(EventKind::Stale, START + n)));
+    wait_until("memory has not all of them", || !is_in_memory(500));
+    assert_eq!(event_page(&history, None, None, 200).len(), 200);
+    let refused = history.events(None, None, 500).poll();
+    assert!(matches!(refused, Err(HistoryError::Away)), "{refused:?}");
+    drop(recorder);
+}

@@ -42,8 +42,11 @@ use crate::outbound::tls::ClientTls;
 use crate::upstream::user_agent;
 use crate::wall_clock;
 
-/// Longest wait for the file to take the latest changes, and for deliveries in progress, when the process stops.
+/// Wait for deliveries in progress when the process stops, if no longer one is possible.
 const STOP_WAIT: Duration = Duration::from_millis(500);
+
+/// Longest wait for the store to take the latest changes then.
+const STORE_STOP_WAIT: Duration = Duration::from_secs(1);
 
 /// Longest wait of a command for the disk to take it.
 const COMMAND_WAIT: Duration = Duration::from_secs(1);
@@ -280,18 +283,17 @@ impl Alerts {
         self.heartbeat.as_ref().map(HeartbeatThread::counts).unwrap_or_default()
     }
 
-    /// Ends the rules, then the channels, then the file, which takes what both have left.
-    pub(super) fn stop(self) {
+    /// Ends the rules, then the channels, then the store, which takes what both have left. Deliveries in progress have
+    /// until `deliveries_end`, or a moment if that has passed.
+    pub(super) fn stop(self, deliveries_end: Instant) {
         let Alerts { engine, notifier, store, heartbeat, .. } = self;
         drop((heartbeat, engine));
-        let deadline = Instant::now() + STOP_WAIT;
-        notifier.stop(deadline);
+        notifier.stop(deliveries_end.max(Instant::now() + STOP_WAIT));
         if let Some(store) = store
-            && store.stop(deadline + STOP_WAIT).is_err()
+            && store.stop(Instant::now() + STORE_STOP_WAIT).is_err()
         {
             log::warn!(
-                "the file of the alerts has not taken the latest changes: messages may be sent again \
-                 after the start"
+                "the alerts' store has not taken the latest changes: messages may be sent again after the start"
             );
         }
     }

@@ -8,6 +8,8 @@ use super::*;
 use crate::upstream::schedule::{Feedback, Origin, Schedule};
 use crate::upstream::slots;
 
+mod parked;
+
 const INTERVAL: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -393,65 +395,6 @@ fn removed_source_is_polled_no_more() {
     queue.remove(2);
     assert_eq!(queue.take(now + seconds(7200)), None);
     assert_eq!(queue.next_start(), None);
-}
-
-#[test]
-fn parked_source_is_not_due_and_continues_at_the_time_that_is_given() {
-    let (mut queue, now) = single(None);
-    queue.insert(2, Source { is_early: true, ..source("two", now, None) }, now);
-    queue.insert(3, Source { is_parked: true, is_early: true, ..source("three", now, None) }, now);
-    queue.park(1);
-    queue.park(2);
-    queue.repoll_all(now);
-    queue.resume(SECOND, now);
-    assert_eq!((queue.take(now + seconds(7200)), queue.request(1, now)), (None, Some(&"one")));
-    assert_eq!(queue.take(now + seconds(7200)), None);
-
-    // The turn of the pacer that it had before counts no more.
-    let now = now + seconds(10);
-    queue.unpark(2, Some(now + seconds(30)), now);
-    assert_eq!(queue.take(now + seconds(29)), None);
-    assert_eq!(queue.take(now + seconds(30)), Some((2, "two")));
-    // One that is parked during its poll is not due after it.
-    queue.park(2);
-    assert!(queue.is_in_flight(Some(2), "two") && !queue.is_in_flight(Some(1), "one"));
-    queue.request(2, now);
-    assert!(queue.done(2, "two", in_an_hour(now), now), "the request is over");
-    assert!(!queue.is_in_flight(Some(2), "two"));
-    assert_eq!(queue.take(now + seconds(7200)), None);
-    // One that is held again during its poll goes on.
-    let later = now + seconds(60);
-    queue.unpark(2, Some(later), now);
-    assert_eq!(queue.take(later), Some((2, "two")));
-    queue.park(2);
-    assert!(queue.unpark(2, None, later).is_none());
-    queue.done(2, "two", in_an_hour(later), later);
-    assert_eq!(queue.take(later), None);
-    assert_eq!(queue.take(later + seconds(3600)), Some((2, "two")));
-    // A time that has passed, and none, are missed polls.
-    queue.unpark(1, Some(now), later);
-    assert_eq!(queue.take(later), Some((1, "one")));
-    queue.unpark(3, None, later);
-    assert_eq!(queue.take(later + SECOND), Some((3, "three")));
-}
-
-#[test]
-fn parked_source_waits_for_the_poll_of_its_earlier_configuration() {
-    let (mut queue, now) = single(None);
-    queue.request(1, now);
-    assert_eq!(queue.take(now), Some((1, "one")));
-    queue.remove(1);
-    queue.insert(2, Source { is_early: true, ..source("one", now, None) }, now);
-    queue.park(2);
-    assert!(queue.is_in_flight(Some(2), "one") && !queue.contains(1) && queue.contains(2));
-    queue.unpark(2, None, now);
-    assert_eq!(queue.take(now), None);
-    queue.park(2);
-    queue.done(1, "one", in_an_hour(now), now);
-    assert!(!queue.is_in_flight(Some(2), "one"));
-    assert_eq!(queue.take(now + seconds(7200)), None);
-    queue.unpark(2, None, now);
-    assert_eq!(queue.take(now), Some((2, "one")));
 }
 
 #[test]

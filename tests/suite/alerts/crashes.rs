@@ -94,7 +94,7 @@ fn kill_9_while_a_receiver_hangs_loses_no_message_and_ends_no_incident() {
     assert_eq!(state["incident"], incident, "the incident does not continue");
     eventually("the delivery is repeated", || front.connections() == 2);
     assert_eq!(counts(&receiver), Counts::new());
-    // A stop does not wait for the delivery.
+    // A stop waits for the delivery no longer than for requests in flight.
     let mut server = server;
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use hostile::cluster::{Cluster, Replica, eventually};
 use hostile::postgres::Pooler;
+use jiff::Timestamp;
 
 use super::{
-    INTERVAL, LONGEST_GAP, SOURCES, assert_alarms, assert_canaries, assert_recorded,
-    assert_true_ages, cluster, pass, report, settle, wait_for_polls,
+    HAND_OVER_INTERVAL, INTERVAL, LONGEST_GAP, SOURCES, assert_alarms, assert_canaries,
+    assert_recorded, assert_true_ages, cluster, pass, report, settle, wait_for_polls,
 };
 use crate::server::BINARY;
 
@@ -73,10 +74,10 @@ fn database_that_crashes_and_restarts_costs_no_poll_and_no_row() {
 #[test]
 #[ignore = "part of make cluster-test"]
 fn replica_killed_and_started_while_the_database_is_away_polls_what_it_held() {
-    let mut cluster = cluster(INTERVAL);
+    let mut cluster = cluster(HAND_OVER_INTERVAL);
     let held = cluster.held_by("b");
     // The file is written some seconds after the last change.
-    pass(&cluster, 3);
+    pass(&cluster, 1);
     cluster.server.stop();
     cluster.replica("b").kill();
     let killed = Instant::now();
@@ -89,6 +90,9 @@ fn replica_killed_and_started_while_the_database_is_away_polls_what_it_held() {
         let alarms = cluster.alarms(false);
         held.iter().all(|source| !alarms.missing.contains(source))
     });
+    // The readings in the database turn stale.
+    pass(&cluster, 3);
+    let answers = Timestamp::now().as_second();
     cluster.server.restart();
     cluster.wait_for_holders(&["a", "b", "c"]);
     wait_for_polls(&cluster, 2);
@@ -99,6 +103,8 @@ fn replica_killed_and_started_while_the_database_is_away_polls_what_it_held() {
     assert_alarms(&cluster, held.len());
     assert_eq!(cluster.unlawful_readings(), 0);
     assert_eq!(cluster.doubled_observations(), []);
+    let stale = format!("SELECT * FROM pumphouse.event WHERE kind = 'stale' AND at >= {answers}");
+    assert_eq!(cluster.sql(&stale), Vec::<Vec<String>>::new(), "readings of the outage are kept");
 }
 
 #[test]

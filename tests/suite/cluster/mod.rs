@@ -11,6 +11,7 @@ mod lossy_network;
 mod paused_database;
 mod paused_replica;
 mod sign_in;
+mod stopped_replica;
 mod thousand_sources;
 mod without_faults;
 
@@ -30,6 +31,9 @@ const SOURCES: usize = 12;
 
 /// Interval of the sources.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Interval in which a source can change hands between two polls, also on a busy machine.
+const HAND_OVER_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Time from the takeover of a source to the latest one that is accepted. The design has 15 s.
 const LONGEST_GAP: Duration = Duration::from_secs(30);

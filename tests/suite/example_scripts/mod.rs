@@ -145,6 +145,25 @@ fn scripts_of_the_cluster_pass_shellcheck() {
 }
 
 #[test]
+fn faults_of_the_cluster_spare_a_process_that_has_the_number_of_one_that_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings"), "binary=x\nprograms=x\nport=1\nas=\n").unwrap();
+    let mut other = Command::new("sleep").arg("600").spawn().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", other.id())).unwrap();
+    let started = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned();
+    let kill = |noted: &str| {
+        fs::write(folder.path().join("a.pid"), format!("{} {noted}\n", other.id())).unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/fault.sh");
+        Outcome::of(Command::new(script).arg(folder.path()).args(["kill", "a"]))
+    };
+    for noted in ["1", ""] {
+        assert_eq!(kill(noted).stderr, "a does not run\n");
+    }
+    let ended = kill(&started);
+    assert!(!other.wait().unwrap().success(), "{ended:?}");
+}
+
+#[test]
 fn scripts_with_wrong_arguments_print_their_usage() {
     let environment = Environment {
         url: NOWHERE.into(),

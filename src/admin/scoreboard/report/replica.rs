@@ -31,7 +31,7 @@ deserialize_members!(Store { up, since, away_seconds, message, host, version, sp
 pub struct Leases {
     /// Name of this replica.
     pub replica: String,
-    /// Random name of this process; `None` before its first exchange.
+    /// Random name of this process; `None` before the first answer of the database.
     pub instance: Option<String>,
     /// State of its lease: `confirmed`; `unconfirmed` while it polls without the database; `ended` while it does not
     /// poll.

@@ -32,7 +32,8 @@ use crate::store::Link;
 /// Most time of an exchange, from the connection to the answer.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Most time for which the first exchange waits until another thread has found the schema.
+/// Most time for which the first exchange waits until another thread has found the schema. A migration by another
+/// replica may take longer.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Most time of a statement, and of a wait for a lock.
@@ -97,7 +98,7 @@ impl SharedStore for PostgresStore {
     fn is_starting(&self) -> bool {
         let access = self.link.access();
         let is_known = access.is_ready() || access.health().fault().is_some();
-        !is_known && Instant::now() < self.starts_until
+        !is_known && (Instant::now() < self.starts_until || access.is_being_migrated())
     }
 }
 
@@ -131,12 +132,14 @@ mod tests {
         let access = Access::new(target, "test".into()).unwrap();
         let store = PostgresStore::new("a".into(), Link::new(access.clone()));
         assert!(store.is_starting());
+        let late = PostgresStore { starts_until: Instant::now(), ..store };
+        assert!(!late.is_starting());
+        access.migrate_elsewhere();
+        assert!(late.is_starting(), "another replica migrates the schema");
         access.fail("no route");
-        assert!(!store.is_starting());
+        assert!(!late.is_starting());
         let found = find(Link::new(access))("low", None, 10);
         let error = found.unwrap_err().to_string();
         assert!(error.contains("no route"), "read at once, without an attempt: {error}");
-        let late = PostgresStore { starts_until: Instant::now(), ..store };
-        assert!(!late.is_starting());
     }
 }

@@ -41,7 +41,14 @@ impl Claim {
     /// Lets the claim be valid up to a time since boot.
     pub fn extend(&self, until: Duration) {
         if let Some(end) = &self.0 {
-            end.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+            end.store(millis(until), Ordering::Release);
+        }
+    }
+
+    /// Ends the claim at a time since boot, unless it ends earlier.
+    pub fn end_by(&self, at: Duration) {
+        if let Some(end) = &self.0 {
+            end.fetch_min(millis(at), Ordering::AcqRel);
         }
     }
 
@@ -49,6 +56,10 @@ impl Claim {
     pub fn end(&self) -> Option<Duration> {
         self.0.as_ref().map(|end| Duration::from_millis(end.load(Ordering::Acquire)))
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The claim of a process without replicas.

@@ -264,11 +264,16 @@ impl SharedThread {
         ];
         news.into_iter().flatten().for_each(&mut self.settings.on_news);
         // After channels know which notices are not theirs any more.
-        if let Some(ends_in) = ends_in.filter(|_| !self.is_uncertain) {
-            self.settings.claim.extend(begun + ends_in.saturating_sub(CLAIM_MARGIN));
-            if is_compared {
-                (self.settings.on_news)(News::Recovered);
-            }
+        let Some(ends_in) = ends_in else {
+            // Another replica may adopt the rest at any time.
+            return self.settings.claim.end_by(begun);
+        };
+        if self.is_uncertain {
+            return;
+        }
+        self.settings.claim.extend(begun + ends_in.saturating_sub(CLAIM_MARGIN));
+        if is_compared {
+            (self.settings.on_news)(News::Recovered);
         }
     }
 

@@ -198,20 +198,90 @@ fn held_source_and_later_states_are_not_replaced() {
     assert!(!other.follow(first.clone(), 22), "a late answer of the database");
     assert!(!other.follow(second.clone(), 23), "shown already");
     assert_eq!(level(&mut other), number(2.0));
-    // Another process continues, also with an earlier reading.
-    assert!(other.follow(Followed { instance: 3, ..first.clone() }, 24));
-    assert_eq!(level(&mut other), number(1.0));
+    // Another process continues.
+    assert!(!other.follow(Followed { instance: 3, ..first.clone() }, 24), "before the reading");
+    assert!(other.follow(Followed { instance: 3, ..second.clone() }, 24));
     other.hold(true, 30);
     report(&mut other.sources, "tank", 40, reading(35, 3.0));
-    assert!(!other.follow(Followed { version: 99, ..second.clone() }, 41), "it is held");
+    report(&mut holder.sources, "tank", 45, reading(45, 4.0));
+    let third = holder.publish("tank", 45);
+    assert!(!other.follow(third.clone(), 46), "it is held");
     assert_eq!(level(&mut other), number(3.0));
     // Another kind, and an unknown source.
     other.hold(false, 50);
-    let state = SharedState { kind: "ptlevel".into(), ..second.state.clone() };
-    assert!(!other.follow(Followed { state, ..second.clone() }, 51));
-    let state = SharedState { source: "well".into(), ..second.state.clone() };
-    assert!(!other.follow(Followed { state, ..second.clone() }, 51));
-    assert!(other.follow(second, 52));
+    let state = SharedState { kind: "ptlevel".into(), ..third.state.clone() };
+    assert!(!other.follow(Followed { state, ..third.clone() }, 51));
+    let state = SharedState { source: "well".into(), ..third.state.clone() };
+    assert!(!other.follow(Followed { state, ..third.clone() }, 51));
+    assert!(!other.follow(second, 52), "before the reading");
+    assert!(other.follow(third, 52));
+    assert_eq!(level(&mut other), number(4.0));
+}
+
+#[test]
+fn state_from_before_an_outage_replaces_no_reading_of_it_and_announces_nothing() {
+    let (mut holder, mut resumed) = pair();
+    report(&mut holder.sources, "tank", 10, reading(5, 1.0));
+    let before = holder.publish("tank", 10);
+    // The process starts while the database is away, and polls what it held.
+    let saved = before.state.reading.clone().unwrap();
+    resumed.sources.restore(vec![saved], m(3000));
+    resumed.hold(true, 3000);
+    report(&mut resumed.sources, "tank", 3010, reading(3005, 2.0));
+    assert_eq!(events(&mut resumed.sources), [EventKind::Stale, EventKind::Fresh]);
+    let next_poll = resumed.view("tank", 3010).next_poll_at;
+    let during = resumed.publish("tank", 3010).state.reading;
+    // The database answers: its lease is lost, and then acquired again.
+    resumed.hold(false, 3020);
+    assert!(!resumed.follow(before.clone(), 3021));
+    let view = resumed.view("tank", 3021);
+    assert_eq!((view.state, view.next_poll_at), (State::Fresh, next_poll));
+    resumed.hold(true, 3025);
+    assert_eq!(events(&mut resumed.sources), []);
+    // A process that has saved its reading, and a database that was restored from a backup.
+    let mut restarted = Replica::new(3, vec![tank()], m(3030));
+    restarted.sources.restore(vec![during.unwrap()], m(3030));
+    assert!(!restarted.follow(before, 3031));
+    assert_eq!(restarted.view("tank", 3031).state, State::Fresh);
+}
+
+#[test]
+fn earlier_reading_of_a_replica_that_takes_over_is_not_shown_and_its_error_is() {
+    let (mut holder, mut other) = pair();
+    report(&mut holder.sources, "tank", 10, reading(5, 1.0));
+    let published = holder.publish("tank", 10);
+    assert!(other.follow(published, 11));
+    // The holder is stopped after a poll that it has not published.
+    report(&mut holder.sources, "tank", 310, reading(305, 2.0));
+    other.hold(true, 320);
+    report(&mut other.sources, "tank", 330, Err(PollError::new(ErrorKind::Timeout, "late")));
+    let failed = other.publish("tank", 330);
+    holder.hold(false, 340);
+    assert!(holder.follow(failed, 341));
+    let view = holder.view("tank", 341);
+    assert_eq!(view.reading.unwrap().fetched_at, t(310));
+    assert_eq!(view.error.unwrap().kind, ErrorKind::Timeout);
+    report(&mut other.sources, "tank", 360, reading(355, 3.0));
+    let published = other.publish("tank", 360);
+    assert!(holder.follow(published, 361));
+    assert_equal(&mut holder, &mut other, 361);
+}
+
+#[test]
+fn state_of_the_future_is_shown_only_if_there_is_no_reading() {
+    let (mut holder, mut other) = pair();
+    report(&mut holder.sources, "tank", 3610, reading(3605, 1.0));
+    let ahead = holder.publish("tank", 3610);
+    // The clock of the database was set back by an hour, to 20.
+    assert!(other.follow(ahead.clone(), 20), "there is no reading");
+    let (_, mut followed) = pair();
+    assert!(followed.follow(ahead.clone(), 3611));
+    let set_back = |at: i64| time_point(t(at - 3600), at);
+    assert!(followed.sources.expire(set_back(3620)));
+    let redated = followed.view("tank", 20);
+    assert_eq!(redated.reading.as_ref().unwrap().fetched_at, t(10));
+    assert!(!followed.sources.follow(vec![ahead], set_back(3621)));
+    assert_eq!(followed.view("tank", 21).next_poll_at, redated.next_poll_at);
 }
 
 #[test]
@@ -233,11 +303,15 @@ fn report_after_the_release_is_recorded_and_its_reading_shown() {
         "{changes:?}"
     );
     assert_eq!(holder.view("tank", 1020).state, State::Fresh);
-    // The new holder publishes what it took over.
+    // The new holder publishes what it took over, and then its first reading.
     other.hold(true, 1030);
     let published = other.publish("tank", 1030);
     assert!(holder.follow(published, 1031));
-    assert_equal(&mut holder, &mut other, 1031);
+    assert_eq!(holder.view("tank", 1031).state, State::Fresh, "the later reading is kept");
+    report(&mut other.sources, "tank", 1040, reading(1035, 3.0));
+    let published = other.publish("tank", 1040);
+    assert!(holder.follow(published, 1041));
+    assert_equal(&mut holder, &mut other, 1041);
     assert_eq!(holder.sources.take_changes(), []);
 }
 

@@ -176,6 +176,35 @@ fn nobody_acquires_leases_for_a_while_after_a_promotion() {
 }
 
 #[test]
+fn lease_and_polls_by_a_clock_that_was_set_back_end_as_those_of_the_present() {
+    let mut fleet = Fleet::start(2);
+    fleet.poll_all(51.0);
+    let stopped = fleet.replicas.remove(0);
+    let held = stopped.held();
+    {
+        // A call that does not return parks the thread.
+        let _parked = stopped.calls();
+        fleet.replicas[0].sender.request_poll(held[0].clone());
+        eventually("it ticks no more", || stopped.reader.heartbeat_age() > Duration::from_secs(2));
+        for set_back in [
+            "UPDATE pumphouse.replica SET ends_at = ends_at + interval '1 hour' WHERE name = 'a'",
+            "UPDATE pumphouse.era SET since = now() + interval '1 hour'",
+            "UPDATE pumphouse.current SET written_at = written_at + interval '1 hour', \
+             content = jsonb_set(content::jsonb, '{next_poll_at}', \
+             to_jsonb((content::jsonb ->> 'next_poll_at')::bigint + 3600000))::text",
+        ] {
+            fleet.sql(set_back);
+        }
+        fleet.wait_for_shares();
+    }
+    let calls = fleet.replicas[0].calls();
+    for source in held {
+        let wait = until(calls.held[&source].expect("the time of the next poll"));
+        assert!(wait > Duration::from_secs(120) && wait <= Duration::from_secs(300), "{wait:?}");
+    }
+}
+
+#[test]
 fn replica_that_starts_while_the_database_is_away_polls_what_it_held() {
     let server = Postgres::start();
     let database = server.database();

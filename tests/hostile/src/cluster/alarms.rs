@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::receiver::Posted;
+use serde_json::{Value, json};
+
+use crate::receiver::{HttpAnswer, HttpReceiver, Received};
+
+/// Receiver of a message for each change of an incident.
+pub struct AlarmReceiver(HttpReceiver);
 
 /// Counts of the messages about one change of all alarms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,13 +21,40 @@ pub struct Alarms {
     pub other_incidents: usize,
 }
 
-impl Alarms {
-    /// Counts the messages of one status about these sources.
-    pub fn of(sources: &[String], posted: &[Posted], is_resolved: bool) -> Alarms {
+impl AlarmReceiver {
+    /// Starts a server.
+    pub fn start() -> AlarmReceiver {
+        AlarmReceiver(HttpReceiver::start(|request| request.json().map(|_| String::new()), None))
+    }
+
+    /// Returns the channel that sends to it.
+    pub fn channel(&self) -> Value {
+        json!({
+            "name": "receiver",
+            "kind": "webhook",
+            "url": format!("http://{}/", self.0.address()),
+            "template": r#"{{"source": "{source}", "incident": "{incident}", "state": "{state}"}}"#,
+            "group_wait": "1s",
+            "timeout": "5s",
+            "max_per_hour": 3600,
+        })
+    }
+
+    /// Responds to later messages in this way.
+    pub fn answer(&self, answer: HttpAnswer) {
+        self.0.answer(answer);
+    }
+
+    /// Counts the messages so far that alarms of these sources fire, or have ended. Those about a replica itself, such
+    /// as one that cannot reach the database, have no source.
+    pub fn count(&self, sources: &[String], have_ended: bool) -> Alarms {
+        let state = if have_ended { "resolved" } else { "firing" };
+        let messages: Vec<Value> =
+            self.0.taken().iter().filter_map(|it| parse(it, state)).collect();
         let mut found: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-        for message in posted.iter().filter(|message| message.is_resolved == is_resolved) {
-            let incidents = found.entry(&message.source).or_default();
-            *incidents.entry(&message.incident).or_default() += 1;
+        for message in messages.iter().filter(|message| message["source"] != "") {
+            let text = |name: &str| message[name].as_str().unwrap_or_default();
+            *found.entry(text("source")).or_default().entry(text("incident")).or_default() += 1;
         }
         let missing = sources.iter().filter(|source| !found.contains_key(source.as_str()));
         let incidents = || found.values().flat_map(BTreeMap::values);
@@ -32,6 +64,11 @@ impl Alarms {
             other_incidents: incidents().count() - found.len(),
         }
     }
+}
+
+/// Returns a message of this state.
+fn parse(request: &Received, state: &str) -> Option<Value> {
+    request.json().ok().filter(|message| message["state"] == state)
 }
 
 impl fmt::Display for Alarms {

@@ -5,7 +5,7 @@
 //!     │                                        │
 //!     └── number of each poll ── compared ── observations
 //!
-//!  Replica a, b, c ── messages of alarms ──► AlertmanagerReceiver
+//!  Replica a, b, c ── messages of alarms ──► AlarmReceiver
 //! ```
 
 mod alarms;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-pub use alarms::Alarms;
+pub use alarms::{AlarmReceiver, Alarms};
 pub use polls::{Poll, PollLog};
 pub use relay::Relay;
 pub use replica::{Answer, Replica};
@@ -29,7 +29,6 @@ pub use tally::Tally;
 use crate::client::TEST_TIMEOUT;
 use crate::config::{Config, Source};
 use crate::postgres::{Database, Postgres};
-use crate::receiver::AlertmanagerReceiver;
 
 /// A database, an upstream and replicas. Dropping it ends all of them.
 pub struct Cluster {
@@ -38,7 +37,7 @@ pub struct Cluster {
     /// Upstream of all sources.
     pub upstream: PollLog,
     /// Receiver of the messages about alarms.
-    pub receiver: AlertmanagerReceiver,
+    pub receiver: AlarmReceiver,
     /// The server, which has the cluster's database only.
     pub server: Postgres,
     /// The cluster's database.
@@ -78,7 +77,7 @@ impl Cluster {
         Cluster {
             replicas: Vec::new(),
             upstream: PollLog::start(),
-            receiver: AlertmanagerReceiver::start(None),
+            receiver: AlarmReceiver::start(),
             server,
             database,
             sources: (1..=sources).map(|number| format!("s{number:04}")).collect(),
@@ -98,19 +97,11 @@ impl Cluster {
                 .set("interval", seconds.as_str())
         };
         let low = json!({ "name": "low", "field": "*.level", "below": "20 %", "clear": "30 %" });
-        let channel = json!({
-            "name": "receiver",
-            "kind": "webhook",
-            "url": format!("http://{}/", self.receiver.address()),
-            "group_wait": "1s",
-            "timeout": "5s",
-            "max_per_hour": 3600,
-        });
         Config::new()
             .open()
             .set("store.url", self.database.url.as_str())
             .push("alert", low)
-            .push("notify", channel)
+            .push("notify", self.receiver.channel())
             .sources(self.sources.iter().map(source))
     }
 
@@ -216,7 +207,7 @@ impl Cluster {
 
     /// Counts the messages so far that alarms of all sources fire, or have ended.
     pub fn alarms(&self, have_ended: bool) -> Alarms {
-        Alarms::of(&self.sources, &self.receiver.posted(), have_ended)
+        self.receiver.count(&self.sources, have_ended)
     }
 
     /// Counts the polls of all sources since a time.

@@ -21,6 +21,8 @@ const MAX_SILENCE: Duration = Duration::from_secs(10);
 pub enum HttpAnswer {
     /// The request is taken if the protocol allows it.
     Takes,
+    /// As [`HttpAnswer::Takes`], but the response comes after this time.
+    TakesSlowly(Duration),
     /// This status, with a `Retry-After` of so many seconds if there is one, and nothing is taken.
     Fails {
         /// Status and reason, such as `503 Service Unavailable`.
@@ -190,12 +192,16 @@ fn serve(stream: &mut (impl Read + Write), state: &State) {
     let Some(request) = read(stream) else { return };
     state.attempts.fetch_add(1, Ordering::SeqCst);
     let answer = state.answer.lock().unwrap().clone();
+    let pause = match answer {
+        HttpAnswer::TakesSlowly(pause) => pause,
+        HttpAnswer::Takes | HttpAnswer::Fails { .. } => Duration::ZERO,
+    };
     let (status, fields, body) = match answer {
         HttpAnswer::Fails { status, retry_after } => {
             let fields = retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n"));
             (status, fields.unwrap_or_default(), String::new())
         }
-        HttpAnswer::Takes => match (state.check)(&request) {
+        HttpAnswer::Takes | HttpAnswer::TakesSlowly(_) => match (state.check)(&request) {
             Ok(body) => {
                 state.taken.lock().unwrap().push(request);
                 ("200 OK", String::new(), body)
@@ -206,6 +212,7 @@ fn serve(stream: &mut (impl Read + Write), state: &State) {
             }
         },
     };
+    std::thread::sleep(pause);
     let _ = write!(
         stream,
         "HTTP/1.1 {status}\r\n{fields}Content-Type: application/json\r\nContent-Length: {}\r\n\

@@ -210,6 +210,22 @@ fn claim_ends_while_the_database_is_away_and_is_extended_once_it_is_known_what_o
 }
 
 #[test]
+fn claim_of_an_instance_that_has_ended_is_over_at_once_and_stays_so() {
+    let mut driven = Driven::new();
+    driven.turn();
+    driven.clock.advance(Duration::from_secs(1));
+    let ended = driven.clock.clock().now().boot;
+    driven.rows.lock().unwrap().live.clear();
+    for _ in 0..2 {
+        driven.turn();
+        assert_eq!(driven.claim.end(), Some(ended));
+        driven.clock.advance(Duration::from_secs(1));
+    }
+    driven.rows.lock().unwrap().live.insert("x".into(), X);
+    assert_eq!(driven.turn(), ["taken", "recovered"]);
+}
+
+#[test]
 fn changes_wait_while_the_database_is_away_and_no_request_waits_for_it() {
     let mut driven = Driven::new();
     driven.set_away(true);
