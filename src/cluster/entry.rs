@@ -83,6 +83,17 @@ impl Entry {
         }
     }
 
+    /// Begins to release the lease. Returns true if the source is polled: its release waits for the poll in flight.
+    pub(super) fn begin_release(&mut self, now: Duration) -> bool {
+        let (epoch, is_published) = match self.lease {
+            Lease::Held { epoch } => (epoch, false),
+            Lease::Acquired { epoch, .. } => (epoch, true),
+            Lease::None | Lease::Releasing { .. } => return false,
+        };
+        self.lease = Lease::Releasing { epoch, began: now, is_published };
+        !is_published
+    }
+
     /// Ends the lease. Returns true if the source is polled, or a reading of it may still be published.
     pub(super) fn end(&mut self) -> bool {
         matches!(
