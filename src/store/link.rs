@@ -128,7 +128,7 @@ fn is_closed(error: &PostgresError) -> bool {
 }
 
 /// Returns true if the error is one of the server or of the way to it, and not of a statement.
-fn is_outage(error: &PostgresError) -> bool {
+pub(crate) fn is_outage(error: &PostgresError) -> bool {
     match error {
         PostgresError::Server(_) => {
             // Connection exceptions, and shutdowns.

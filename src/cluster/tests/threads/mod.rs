@@ -1,5 +1,6 @@
 //! The thread against a real database: what is shared out, handed over, lost and followed.
 
+mod faults;
 mod replica;
 
 use std::collections::BTreeSet;
