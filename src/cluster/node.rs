@@ -267,6 +267,7 @@ impl Node {
                 if reply.is_registered {
                     if self.era.replace(reply.era).is_some_and(|era| era != reply.era) {
                         self.lose_publications();
+                        self.access.health().server_changed();
                     }
                     // The database read its clock between the request and the reply.
                     let half = SignedDuration::try_from(after.since(before) / 2);

@@ -88,6 +88,8 @@ impl Running {
         // on nothing, and the other two end at once or are not joined.
         drop((watchdog, certificate_watcher, redirect));
         pollers.begin_stop();
+        // A database that hangs must not hold up its thread until the end.
+        recorder.begin_stop();
         if let Some(replica) = &mut replica {
             replica.thread.begin_stop();
         }

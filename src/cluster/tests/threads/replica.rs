@@ -46,6 +46,7 @@ pub(super) struct Replica {
     pub(super) reader: ClusterReader,
     pub(super) sender: ClusterSender,
     pub(super) permit: Permit,
+    pub(super) access: Access,
     calls: Arc<Mutex<Calls>>,
     reporter: Reporter,
     // Declared before the board, to which it sends.
@@ -86,6 +87,7 @@ impl Replica {
         let (shown, clock) = (reader.clone(), Clock::system());
         let gate = Arc::new(Gate::new(Rules::default()).unwrap());
         let outputs = Box::new(outputs);
+        let known = access.clone();
         let around = Surroundings { access, board: shown, clock, outputs, held, gate };
         let thread = prepared.start(cluster, around).unwrap();
         Replica {
@@ -93,6 +95,7 @@ impl Replica {
             reader: views,
             sender,
             permit,
+            access: known,
             calls,
             reporter,
             _thread: thread,
