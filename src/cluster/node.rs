@@ -300,6 +300,7 @@ impl Node {
         if reply.is_registered {
             if self.era.replace(reply.era).is_some_and(|era| era != reply.era) {
                 self.lose_publications();
+                self.access.health().server_changed();
             }
             // The database read its clock between the request and the reply.
             let ahead = wall_clock::ahead(now, machine, took);

@@ -15,7 +15,7 @@ use super::executor::{self, Param, Row, params};
 use super::postgres::{Record, ServerReader, ServerWriter};
 use super::writer::Writer;
 use super::*;
-use crate::board::{Change, Event, EventKind, Finite, Sample};
+use crate::board::{Change, Corrects, Event, EventKind, Finite, Sample};
 use crate::data_lock::DataLock;
 use crate::postgres::fixture::Database;
 use crate::postgres::{self, Limits, Statement};
@@ -181,7 +181,8 @@ impl Fixture {
         let rows = match &self.server {
             None => executor::all(&Connection::open(&self.path).unwrap(), sql, params, read),
             Some(database) => {
-                let reader = ServerReader::new(&self.access(database, "test"));
+                let access = self.access(database, "test");
+                let reader = ServerReader::with_timeout(&access, postgres::fixture::AMPLE);
                 executor::all(&reader, sql, params, read)
             }
         };

@@ -76,7 +76,7 @@ impl StoreHealth {
         self.state.load_full()
     }
 
-    /// Returns the number of outages since the start. What was written before one may be lost with its server.
+    /// Returns the number of outages and promotions since the start. What was written before one may be lost with its server.
     pub fn outages(&self) -> u64 {
         self.outages.load(Ordering::Relaxed)
     }
@@ -125,6 +125,12 @@ impl StoreHealth {
             log::info!("the database answers again, after {lasted} s");
         }
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Notes that the server is another one than before, although no call has failed: connections to a pooler survive a
+    /// promotion.
+    pub(crate) fn server_changed(&self) {
+        self.outages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that a call failed for a reason that concerns all of them.

@@ -202,3 +202,10 @@ fn history_of_a_database_is_exported_and_needs_no_replica() {
     let export = Export::from_args(&["export"], &[&words[..], &[&*path]].concat()).unwrap();
     export.run().unwrap();
 }
+
+#[test]
+fn each_command_has_a_name_of_its_own_at_the_database() {
+    let target = Fixture::new().database.target();
+    let [one, other] = [(); 2].map(|()| access_of(target.clone()).unwrap());
+    assert_ne!(one.instance(), other.instance());
+}

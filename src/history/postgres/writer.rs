@@ -22,6 +22,7 @@ use crate::history::queries;
 use crate::history::rollup;
 use crate::history::series::{SeriesTable, over_time_of};
 use crate::history::settings::Retention;
+use crate::outbound::Cutoff;
 use crate::postgres::{Limits, Outcome, Param, Statement};
 use crate::store::{Access, Link};
 use crate::time_zone;
@@ -32,6 +33,9 @@ const MAX_ROWS: usize = 2_000;
 
 /// Most time of a transaction.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most time of a call that notices whether the database answers, with the connection to it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most time of a statement, and of a wait for this process within a transaction: it may be stopped in one, and would
 /// hold the locks of its series.
@@ -74,6 +78,20 @@ impl ServerWriter {
             partitions: Partitions::default(),
             refused: HashSet::new(),
         }
+    }
+
+    /// Lets another thread end the calls.
+    pub(in crate::history) fn end_at(&mut self, cutoff: Cutoff) {
+        self.link.end_at(cutoff);
+    }
+
+    /// Makes a small call, which notices a database that does not answer sooner than a batch does.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(in crate::history) fn look(&mut self) -> Result<(), StoreError> {
+        self.link.run(Limits::all(LOOK_TIMEOUT), &[], Instant::now() + LOOK_TIMEOUT)?;
+        Ok(())
     }
 
     /// Writes records in their order, each batch of them in a transaction; returns the number of records that are
