@@ -6,6 +6,9 @@
 //! together, before the next statement that reads. A batch of observations from thousands of series in their order
 //! takes three round trips: the locks with what is known of each series, the rows, and the commit.
 //!
+//! What is late has its facts read for all of a batch at once (`late`). Rollups that are to be recomputed as a whole are
+//! no part of a batch (`recompute`).
+//!
 //! The rows of the series of a batch are locked, in one order for all, since replicas may write the same series at one
 //! time: while the database is away, and right after a source has got another holder. What a transaction knows of a
 //! series is read after it has the lock.
@@ -17,10 +20,14 @@
 //! are in one table: retention deletes them by rows.
 
 mod check;
+mod columns;
 mod copy_target;
+mod events;
 mod known_series;
+mod late;
 mod partitions;
 mod reader;
+mod recompute;
 mod retention;
 mod session;
 mod spool;

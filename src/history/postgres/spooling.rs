@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::TryRecvError;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -17,12 +18,13 @@ use crate::history::error::StoreError;
 use crate::history::fault::FaultKind;
 use crate::history::settings::Retention;
 use crate::store::Access;
+use crate::threads::StopToken;
 
 /// Time between two attempts while the database is known to be away.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Records of the spool that are written in one step.
-const DRAINED_AT_ONCE: usize = 1_000;
+/// Records of the spool that are read for one step: a transaction has as many samples of sources with four values.
+const DRAINED_AT_ONCE: usize = 500;
 
 /// Most time of the steps of one call, so that the recorder's queue is emptied meanwhile.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -53,7 +55,6 @@ pub(in crate::history) struct Spooling {
     /// Number of the latest event of this process that the database has.
     saved_event: i64,
     attempted_at: Option<Instant>,
-    has_zone: bool,
     events_at: Option<Instant>,
 }
 
@@ -80,7 +81,6 @@ impl Spooling {
             outages: 0,
             saved_event: 0,
             attempted_at: None,
-            has_zone: false,
             events_at: None,
         })
     }
@@ -96,10 +96,6 @@ impl Spooling {
     /// entries that are in the database.
     fn write_all(&mut self, entries: &[&Entry], written: &mut usize) -> Result<u64, StoreError> {
         self.attempted_at = Some(Instant::now());
-        if !self.has_zone {
-            self.writer.adopt_zone()?;
-            self.has_zone = true;
-        }
         let mut rows = 0;
         if self.resends {
             let instance = self.access.instance().clone();
@@ -125,7 +121,7 @@ impl Spooling {
         Ok(rows)
     }
 
-    /// Writes the first records of the spool, and removes them.
+    /// Writes first records of the spool in one transaction, and removes them.
     fn drain(&mut self) -> Result<u64, StoreError> {
         let read = self.spool.first(DRAINED_AT_ONCE)?;
         let Some(last) = read.last().map(|record| record.id) else { return Ok(0) };
@@ -137,11 +133,11 @@ impl Spooling {
             })
             .collect();
         let mut written = 0;
-        let result = self.writer.write(&records, &mut written);
+        let result = self.writer.write_some(&records, &mut written);
         let removed = match (&result, written) {
-            (Ok(_), _) => Some(last),
-            (Err(_), 0) => None,
-            (Err(_), count) => {
+            (Ok(_), count) if count == records.len() => Some(last),
+            (_, 0) => None,
+            (_, count) => {
                 read.iter().filter(|record| record.entry.is_some()).nth(count - 1).map(|r| r.id)
             }
         };
@@ -240,6 +236,16 @@ impl Destination for Spooling {
             true => self.writer.prune(keep, now),
             false => Ok(true),
         }
+    }
+
+    fn has_recomputation(&self) -> bool {
+        self.access.is_usable() && self.writer.has_recomputation()
+    }
+
+    fn recompute(&mut self, stop: &StopToken) {
+        let is_stopping = || matches!(stop.try_recv(), Err(TryRecvError::Disconnected));
+        // It is logged, and tried again.
+        let _ = self.writer.recompute(&is_stopping);
     }
 
     fn is_readable(&self) -> bool {
