@@ -229,14 +229,14 @@ impl RecorderThread {
     /// Does a piece of the work that needs the history: first that of the program, then that of the store.
     fn do_piece_of_work(&mut self, stop: &StopToken) {
         let Some(writer) = &mut self.writer else { return };
-        match &mut self.on_open {
-            Some(work) if writer.is_readable() => {
-                if !work(&self.history) {
-                    self.on_open = None;
-                }
+        if let Some(work) = &mut self.on_open
+            && writer.is_readable()
+        {
+            if !work(&self.history) {
+                self.on_open = None;
             }
-            _ if writer.has_recomputation() => writer.recompute(stop),
-            _ => {}
+        } else if writer.has_recomputation() {
+            writer.recompute(stop);
         }
     }
 
