@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::fault::FaultKind;
 use super::renames::SourceFields;
 use super::settings::Retention;
+use crate::threads::StopToken;
 
 /// Result of a write.
 #[derive(Debug, Default)]
@@ -79,13 +80,22 @@ pub(super) trait Destination: Send {
         Ok(())
     }
 
-    /// Moves the renamed fields of sources that are configured since the store was opened.
+    /// Moves the renamed fields of sources that are configured since the store was opened. A database has none: only files
+    /// have series of the version that recorded the earlier names, and a file is migrated before it can be copied.
     ///
     /// # Errors
     /// They cannot be written.
     fn move_renamed(&mut self, _sources: &[SourceFields]) -> Result<(), StoreError> {
         Ok(())
     }
+
+    /// Returns true if rollups are to be recomputed as a whole.
+    fn has_recomputation(&self) -> bool {
+        false
+    }
+
+    /// Recomputes the rollups of one series, unless `stop` is disconnected meanwhile.
+    fn recompute(&mut self, _stop: &StopToken) {}
 
     /// Sets the time of the latest record, which the next write stores.
     fn set_latest(&mut self, _latest: Option<i64>) {}

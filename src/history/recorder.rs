@@ -191,7 +191,7 @@ impl RecorderThread {
                     Err(_) => true,
                 },
                 default(wait) => {
-                    self.do_piece_of_work();
+                    self.do_piece_of_work(stop);
                     false
                 }
             };
@@ -253,16 +253,22 @@ impl RecorderThread {
 
     /// Returns true if work is left that needs the history.
     fn has_work(&self) -> bool {
-        self.on_open.is_some() && self.writer.as_ref().is_some_and(|writer| writer.is_readable())
+        self.writer.as_ref().is_some_and(|writer| {
+            writer.has_recomputation() || self.on_open.is_some() && writer.is_readable()
+        })
     }
 
-    /// Does a piece of the work that needs the history.
-    fn do_piece_of_work(&mut self) {
-        if self.has_work()
-            && let Some(work) = &mut self.on_open
-            && !work(&self.history)
+    /// Does a piece of the work that needs the history: first that of the program, then that of the store.
+    fn do_piece_of_work(&mut self, stop: &StopToken) {
+        let Some(writer) = &mut self.writer else { return };
+        if let Some(work) = &mut self.on_open
+            && writer.is_readable()
         {
-            self.on_open = None;
+            if !work(&self.history) {
+                self.on_open = None;
+            }
+        } else if writer.has_recomputation() {
+            writer.recompute(stop);
         }
     }
 

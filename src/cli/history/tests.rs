@@ -168,7 +168,7 @@ fn check_of_a_database_reports_its_rows_and_names_what_is_wrong() {
             "CREATE TABLE other (LIKE raw INCLUDING ALL); \
              ALTER TABLE raw ATTACH PARTITION other FOR VALUES FROM (10) TO (20)",
             "DROP TABLE other",
-            "other is a partition of raw, and its name is not that of a month",
+            "the partition other of raw has a part of a month, whose other times have none: 10 to 20",
         ),
     ] {
         damage.split("; ").for_each(|sql| fixture.execute(sql));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::TryRecvError;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -25,12 +26,14 @@ use crate::history::settings::{Retention, ServerPlace};
 use crate::kernel::clock::Clock;
 use crate::outbound::Cutoff;
 use crate::store::Access;
+use crate::threads::StopToken;
 
 /// Time between two attempts while the database is known to be away.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Entries that are written in one step, of the spool or once more.
-const WRITTEN_AT_ONCE: usize = 1_000;
+/// Entries that are written in one step, of the spool or once more: a transaction has as many samples of sources with four
+/// values.
+const WRITTEN_AT_ONCE: usize = 500;
 
 /// Most time of the steps of one call, so that the recorder's queue is emptied meanwhile.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -56,7 +59,6 @@ pub(in crate::history) struct Spooling {
     /// Number of the latest event of this process that the database has.
     saved_event: i64,
     attempted_at: Option<Instant>,
-    has_zone: bool,
     events_at: Option<Instant>,
     /// Time of the latest record, to be stored in the spool, and the one that is.
     latest: Option<i64>,
@@ -86,7 +88,6 @@ impl Spooling {
             outages: 0,
             saved_event: 0,
             attempted_at: None,
-            has_zone: false,
             events_at: None,
             latest: None,
             stored_latest: backlog.number(meta::LATEST),
@@ -126,10 +127,6 @@ impl Spooling {
     fn write_all(&mut self, entries: &[&Entry], written: &mut usize) -> Result<u64, StoreError> {
         self.attempted_at = Some(Instant::now());
         self.writer.look()?;
-        if !self.has_zone {
-            self.writer.adopt_zone()?;
-            self.has_zone = true;
-        }
         let (mut rows, begun) = (0, Instant::now());
         while self.recent.is_resending() || self.backlog.waiting() > 0 {
             if begun.elapsed() > DRAIN_TIME {
@@ -163,7 +160,7 @@ impl Spooling {
         result
     }
 
-    /// Writes the first records of the spool. Returns `None` if it cannot be read.
+    /// Writes first records of the spool, in one transaction. Returns `None` if it cannot be read.
     fn drain(&mut self) -> Result<Option<u64>, StoreError> {
         let Some(read) = self.backlog.with(|spool| spool.first(WRITTEN_AT_ONCE)) else {
             return Ok(None);
@@ -176,7 +173,7 @@ impl Spooling {
             })
             .collect();
         let mut written = 0;
-        let result = self.writer.write(&records, &mut written);
+        let result = self.writer.write_some(&records, &mut written);
         // Those that this version cannot read count with the ones before them.
         let mut left = written;
         let done = read.iter().take_while(|record| {
@@ -319,6 +316,16 @@ impl Destination for Spooling {
             true => self.writer.prune(keep, now),
             false => Ok(true),
         }
+    }
+
+    fn has_recomputation(&self) -> bool {
+        self.access.is_usable() && self.writer.has_recomputation()
+    }
+
+    fn recompute(&mut self, stop: &StopToken) {
+        let is_stopping = || matches!(stop.try_recv(), Err(TryRecvError::Disconnected));
+        // It is logged, and tried again.
+        let _ = self.writer.recompute(&is_stopping);
     }
 
     fn is_readable(&self) -> bool {
