@@ -77,9 +77,8 @@ pub struct Sample {
     /// Time that the upstream stated, in whole seconds, if the machine dated the observation because that time
     /// was later than its clock. It is the time of the observation once the clock shows it.
     pub stated: Option<Timestamp>,
-    /// True if the number replaces another one of the same time in the history. One of a restored reading or of an
-    /// older answer does not: it may lack a correction.
-    pub corrects: bool,
+    /// Number of the same time in the history that this one replaces.
+    pub corrects: Corrects,
     /// Measured number.
     pub value: Finite,
     /// Unit, if there is one.
@@ -106,11 +105,34 @@ impl Sample {
             at,
             dated_by: DatedBy::Sensor,
             stated: None,
-            corrects: true,
+            corrects: Corrects::Any,
             value,
             unit,
             over_time,
             period: None,
+        }
+    }
+}
+
+/// Number of the history that a sample replaces, if there is another one of the same time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Corrects {
+    /// Any number: the sample is of the latest answer.
+    Any,
+    /// Only this number, which this process observed before. The sample is written later than it was observed, and
+    /// another process may have recorded a later correction meanwhile.
+    Only(Finite),
+    /// None: the sample is of a restored reading or of an older answer, and may lack a correction.
+    Nothing,
+}
+
+impl Corrects {
+    /// Returns true if the sample replaces this number.
+    pub fn replaces(self, recorded: f64) -> bool {
+        match self {
+            Corrects::Any => true,
+            Corrects::Only(before) => before.get() == recorded,
+            Corrects::Nothing => false,
         }
     }
 }

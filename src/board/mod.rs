@@ -51,7 +51,7 @@ mod sources;
 mod trend;
 
 pub use error::{ErrorKind, PollError};
-pub use event::{Change, ChangeSink, DatedBy, Event, EventKind, Sample};
+pub use event::{Change, ChangeSink, Corrects, DatedBy, Event, EventKind, Sample};
 pub use held::Received;
 pub use identity::Sighting;
 pub(crate) use order::{Track, Verdict};

@@ -30,7 +30,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::changes::Baseline;
-use super::event::{Change, DatedBy, Sample};
+use super::event::{Change, Corrects, DatedBy, Sample};
 use super::held::{Held, Outcome, restated, sample};
 use super::identity::{Sighting, moved, whole_seconds};
 use super::over_times::OverTimes;
@@ -375,7 +375,7 @@ impl Source {
 
 /// Returns the sample of an answer that may be out of date.
 fn uncorrecting(sample: Sample) -> Sample {
-    Sample { corrects: false, ..sample }
+    Sample { corrects: Corrects::Nothing, ..sample }
 }
 
 /// Returns the reading with the times that were read from the clock before it was set by `step`.

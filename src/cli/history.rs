@@ -13,6 +13,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use super::options::config_path;
 use super::outcome::{Failure, print};
+use crate::cluster::InstanceId;
 use crate::config::{self, Config};
 use crate::history::{History, ReadError, ServerPlace, check_server};
 use crate::postgres::Target;
@@ -193,6 +194,8 @@ fn access(store: &config::Store) -> Result<Access, Failure> {
     access_of(store.target.clone())
 }
 
+/// Returns the access to a database. Each command has a name of its own: two that create the tables at once would take
+/// the other's lock on that for their own.
 fn access_of(target: Target) -> Result<Access, Failure> {
-    Ok(Access::new(target, "command".into())?)
+    Ok(Access::new(target, InstanceId::random()?.to_string().into())?)
 }

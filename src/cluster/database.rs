@@ -1,6 +1,7 @@
 //! The database's side of a tick: one pipeline, which is one transaction. The head of the module states what each
 //! statement does, and why.
 
+mod rows;
 mod sql;
 
 use std::collections::BTreeMap;
@@ -9,17 +10,16 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use self::rows::RowReader;
 use self::sql::{
-    ACQUIRE, ALL_LEASES, ALL_STATES, CAP_LEASES, DELETE_REPLICA, DIVISION_BY_ZERO, INSERT_MISSING,
-    LEAVE_LEASES, LIVE_REPLICAS, LOCK_LEASES, LOCK_OWN_LEASES, LOCK_REPLICA, NEXT_POLLS, PRUNE,
-    PUBLISH, RECENT_LEASES, RECONFIGURE, REGISTER, RELEASE, RENEW, REQUEST_POLLS, STATES_SINCE,
+    ACQUIRE, ALL_LEASES, CAP_LEASES, DELETE_REPLICA, DIVISION_BY_ZERO, ERA, INSERT_MISSING,
+    LEAVE_LEASES, LIVE_REPLICAS, LOCK_LEASES, LOCK_OWN_LEASES, LOCK_REPLICA, NEXT_POLLS,
+    OWN_LEASES, PRUNE, PRUNE_LEASES, PRUNE_STATES, PUBLISH, RECENT_LEASES, RECONFIGURE, REGISTER,
+    RELEASE, RENEW, REQUEST_POLLS, RESTORE_ERA, STATES_PAGE, STATES_SINCE, TIMELINE, UPDATE_ERA,
 };
-use super::exchange::{
-    Acquired, LeaseRead, LeaseRow, LiveReplica, RECENT, Registration, Renewal, TickReply,
-    TickRequest,
-};
+use super::exchange::{LeaseRead, RECENT, Registration, Renewal, TickReply, TickRequest};
 use super::instance::InstanceId;
-use crate::postgres::{Limits, Outcome, Param, PostgresError, Row, Statement};
+use crate::postgres::{Limits, Param, PostgresError, Statement};
 use crate::store::Link;
 use crate::wall_clock;
 
@@ -43,24 +43,52 @@ pub(super) struct PublishedState {
     pub(super) content: String,
 }
 
-/// States of sources that a tick reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum StateRead {
-    /// Those of all other instances.
-    All,
-    /// Those with a later version than the known one of an instance.
-    Since(BTreeMap<String, i64>),
+/// States of sources that a tick reads, in two parts of a limited size.
+#[derive(Debug, Default)]
+pub(super) struct StateRead {
+    /// Latest known version of each instance whose later states are read.
+    pub(super) since: BTreeMap<String, i64>,
+    /// Source after which a page of the states of all other instances begins; `None` to read no page.
+    pub(super) after: Option<String>,
+    /// Most states of each part.
+    pub(super) limit: usize,
+}
+
+impl StateRead {
+    /// Returns the most states of one instance, whose share does not depend on the others.
+    pub(super) fn limit_of_instance(&self) -> usize {
+        (self.limit / self.since.len().max(1)).max(1)
+    }
 }
 
 /// What a tick has read.
 #[derive(Debug)]
 pub(super) struct Ticked {
     pub(super) reply: TickReply,
-    pub(super) states: Vec<PublishedState>,
+    /// Later states of instances, in the order of the versions of each.
+    pub(super) later: Vec<PublishedState>,
+    /// Page of the states of all instances.
+    pub(super) page: Vec<PublishedState>,
     /// Time of the database.
     pub(super) now: Timestamp,
     /// Oldest version whose programs may use the schema.
     pub(super) oldest: i64,
+    /// Row of a lease or a replica that cannot be read, with the reason, if there is one.
+    pub(super) unreadable: Option<String>,
+}
+
+impl Ticked {
+    /// Returns a reply of which nothing was read.
+    fn unread() -> Ticked {
+        Ticked {
+            reply: TickReply::default(),
+            later: Vec::new(),
+            page: Vec::new(),
+            now: wall_clock::now(),
+            oldest: 0,
+            unreadable: None,
+        }
+    }
 }
 
 /// Executes a tick.
@@ -78,21 +106,12 @@ pub(super) fn tick(
     let ttl = Param::F64(request.ttl.as_secs_f64());
     let instance = Param::Text(&me);
     let name = Param::Text(&request.replica);
-    let timeline = [
-        // A new database has no timeline yet, and no leases that have to end.
-        "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
-         since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
-         OR since > clock_timestamp()",
-        "SELECT timeline, extract(epoch FROM now() - since)::float8, \
-         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
-         (SELECT oldest FROM schema_version) FROM era",
-    ];
-    let mut statements: Vec<Statement<'_>> = Vec::new();
+    let mut statements = vec![Statement::plain(RESTORE_ERA)];
     if reads_timeline {
-        statements.push(Statement::plain(timeline[0]));
+        statements.push(Statement::plain(UPDATE_ERA));
     }
     let era_at = statements.len();
-    statements.push(Statement::plain(timeline[1]));
+    statements.push(Statement::plain(ERA));
 
     let registration = match &request.renewal {
         Renewal::Register(registration) | Renewal::Reconfigure(registration) => {
@@ -115,12 +134,7 @@ pub(super) fn tick(
             let leave = [LOCK_REPLICA, LOCK_OWN_LEASES, LEAVE_LEASES, DELETE_REPLICA];
             statements.extend(leave.map(|sql| Statement::new(sql, only_me)));
             link.run(LIMITS, &statements, Instant::now() + LEAVE_TIMEOUT)?;
-            return Ok(Ticked {
-                reply: TickReply::default(),
-                states: Vec::new(),
-                now: wall_clock::now(),
-                oldest: 0,
-            });
+            return Ok(Ticked::unread());
         }
         _ => statements.push(Statement::new(RENEW, &renewed)),
     }
@@ -165,25 +179,21 @@ pub(super) fn tick(
         LeaseRead::Recent => Statement::new(RECENT_LEASES, &recent),
     });
     let own = [instance];
-    statements.push(Statement::new("SELECT count(*) FROM lease WHERE instance = $1", &own));
-    let (instances, versions): (Vec<&str>, Vec<i64>) = match states {
-        StateRead::All => (Vec::new(), Vec::new()),
-        StateRead::Since(known) => {
-            known.iter().map(|(instance, version)| (&**instance, *version)).unzip()
-        }
-    };
-    let since = [Param::Texts(&instances), Param::I64s(&versions)];
-    statements.push(match states {
-        StateRead::All => Statement::new(ALL_STATES, &own),
-        StateRead::Since(_) => Statement::new(STATES_SINCE, &since),
-    });
+    statements.push(Statement::new(OWN_LEASES, &own));
+    let (instances, versions): (Vec<&str>, Vec<i64>) =
+        states.since.iter().map(|(instance, version)| (&**instance, *version)).unzip();
+    let limit = |limit: usize| Param::I64(i64::try_from(limit).unwrap_or(i64::MAX));
+    let share = limit(states.limit_of_instance());
+    let since = [Param::Texts(&instances), Param::I64s(&versions), share];
+    statements.push(Statement::new(STATES_SINCE, &since));
+    let page = [instance, Param::Text(states.after.as_deref().unwrap_or("")), limit(states.limit)];
+    if states.after.is_some() {
+        statements.push(Statement::new(STATES_PAGE, &page));
+    }
 
     let outcomes = match link.run(LIMITS, &statements, deadline) {
         // The renewal has found no row: see `RENEW`.
-        Err(error) if error.sqlstate() == Some(DIVISION_BY_ZERO) => {
-            let reply = TickReply::default();
-            return Ok(Ticked { reply, states: Vec::new(), now: wall_clock::now(), oldest: 0 });
-        }
+        Err(error) if error.sqlstate() == Some(DIVISION_BY_ZERO) => return Ok(Ticked::unread()),
         outcomes => outcomes?,
     };
     let outcome = |at: usize| outcomes.get(at).ok_or(PostgresError::Closed);
@@ -191,31 +201,42 @@ pub(super) fn tick(
     let era_age = Duration::try_from_secs_f64(era.f64(1)?.max(0.0)).unwrap_or(Duration::MAX);
     let acquired = match acquired.is_empty() {
         true => Vec::new(),
-        false => acquisitions_of(outcome(acquired_at)?, outcome(acquired_at + 1)?)?,
+        false => rows::acquisitions(outcome(acquired_at)?, outcome(acquired_at + 1)?)?,
     };
+    let mut reader = RowReader::default();
     let reply = TickReply {
         is_registered: true,
         era: u64::from_str_radix(era.text(0)?, 16).unwrap_or(0),
         era_age: if reads_timeline { era_age } else { Duration::MAX },
-        replicas: outcome(read_at)?.rows().map(replica).collect::<Result<_, _>>()?,
-        leases: outcome(read_at + 1)?.rows().map(lease).collect::<Result<_, _>>()?,
+        replicas: reader.replicas(outcome(read_at)?),
+        leases: reader.leases(outcome(read_at + 1)?)?,
         own_leases: usize::try_from(outcome(read_at + 2)?.only()?.i64(0)?).unwrap_or(0),
         acquired,
     };
-    let states = outcome(read_at + 3)?.rows().map(state).collect::<Result<_, _>>()?;
-    let now = Timestamp::from_microsecond(era.i64(2)?).unwrap_or_default();
-    Ok(Ticked { reply, states, now, oldest: era.i64(3)? })
+    Ok(Ticked {
+        reply,
+        later: rows::states(outcome(read_at + 3)?)?,
+        page: match states.after {
+            Some(_) => rows::states(outcome(read_at + 4)?)?,
+            None => Vec::new(),
+        },
+        now: Timestamp::from_microsecond(era.i64(2)?).unwrap_or_default(),
+        oldest: era.optional_i64(3)?.unwrap_or(0),
+        unreadable: reader.unreadable,
+    })
 }
 
-/// Returns true if the database lets this user read its timeline.
+/// Returns true if this user can read the timeline of the database. Hosted services may grant the functions and refuse
+/// their execution, which would fail every tick.
 ///
 /// # Errors
-/// The database could not be reached.
+/// The database could not be reached, or is short of something.
 pub(super) fn may_read_timeline(link: &mut Link) -> Result<bool, PostgresError> {
-    let sql = "SELECT has_function_privilege('pg_walfile_name(pg_lsn)', 'execute') \
-               AND has_function_privilege('pg_current_wal_lsn()', 'execute')";
-    let outcomes = link.run(LIMITS, &[Statement::plain(sql)], Instant::now() + TIMEOUT)?;
-    outcomes.first().map_or(Ok(false), |outcome| outcome.only()?.bool(0))
+    match link.run(LIMITS, &[Statement::plain(TIMELINE)], Instant::now() + TIMEOUT) {
+        Ok(_) => Ok(true),
+        Err(PostgresError::Server(error)) if !error.is_fatal && !error.is_transient() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A state to be published, with the epoch of its lease.
@@ -226,8 +247,8 @@ pub(super) struct NewState {
     pub(super) content: String,
 }
 
-/// Publishes states of sources that this replica holds. The database ignores those whose lease another replica has, and
-/// those of a request that arrives after a later one.
+/// Publishes states of sources that this replica holds, with the versions after `version`. The database ignores those
+/// whose lease another replica has, and those of a request that arrives after a later one.
 ///
 /// # Errors
 /// The database could not be reached, or refused the statement.
@@ -253,12 +274,14 @@ pub(super) fn publish(
 }
 
 /// Deletes the rows of instances that ended an hour ago. Those that have leases are needed: an instance that returns
-/// must find its row, or else that another replica has its leases.
+/// must find its row, or else that another replica has its leases. Deletes also the states and leases of sources that no
+/// replica has held for 30 days: all replicas would read them for ever.
 ///
 /// # Errors
 /// The database could not be reached, or refused the statement.
 pub(super) fn prune(link: &mut Link) -> Result<(), PostgresError> {
-    link.run(LIMITS, &[Statement::plain(PRUNE)], Instant::now() + TIMEOUT).map(drop)
+    let statements = [PRUNE, PRUNE_STATES, PRUNE_LEASES].map(Statement::plain);
+    link.run(LIMITS, &statements, Instant::now() + TIMEOUT).map(drop)
 }
 
 /// A configuration as columns.
@@ -277,59 +300,4 @@ impl<'r> RegistrationColumns<'r> {
             hashes: hashes.map(|(_, hash)| hash.cast_signed()).collect(),
         }
     }
-}
-
-fn acquisitions_of(acquired: &Outcome, next: &Outcome) -> Result<Vec<Acquired>, PostgresError> {
-    let mut next_polls = BTreeMap::new();
-    for row in next.rows() {
-        let wait = row.optional_f64(1)?;
-        let wait = wait.and_then(|wait| Duration::try_from_secs_f64(wait.max(0.0)).ok());
-        next_polls.insert(row.text(0)?, wait);
-    }
-    let of_row = |row: Row<'_>| {
-        let source = row.text(0)?;
-        let next_poll_in = next_polls.get(source).copied().flatten();
-        Ok(Acquired { source: source.into(), next_poll_in })
-    };
-    acquired.rows().map(of_row).collect()
-}
-
-fn replica(row: Row<'_>) -> Result<LiveReplica, PostgresError> {
-    let hashes = row.optional_texts(4)?.zip(row.optional_i64s(5)?).map(|(sources, hashes)| {
-        let hashes = hashes.into_iter().map(i64::cast_unsigned);
-        sources.into_iter().map(Into::into).zip(hashes).collect()
-    });
-    Ok(LiveReplica {
-        name: row.text(0)?.into(),
-        instance: instance(row.text(1)?)?,
-        digest: row.i64(2)?.cast_unsigned(),
-        hashes,
-        configured_at: row.i64(3)?,
-    })
-}
-
-fn lease(row: Row<'_>) -> Result<LeaseRow, PostgresError> {
-    let holder = match row.optional_text(1)?.zip(row.optional_text(2)?) {
-        Some((name, text)) => Some((name.into(), instance(text)?)),
-        None => None,
-    };
-    Ok(LeaseRow {
-        source: row.text(0)?.into(),
-        holder,
-        epoch: row.i64(3)?,
-        poll_requests: row.i64(4)?,
-    })
-}
-
-fn state(row: Row<'_>) -> Result<PublishedState, PostgresError> {
-    Ok(PublishedState {
-        source: row.text(0)?.to_owned(),
-        instance: row.text(1)?.to_owned(),
-        version: row.i64(2)?,
-        content: row.text(3)?.to_owned(),
-    })
-}
-
-fn instance(text: &str) -> Result<InstanceId, PostgresError> {
-    text.parse().map_err(|error| PostgresError::Usage(format!("an instance {error}")))
 }

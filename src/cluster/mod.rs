@@ -34,7 +34,8 @@
 //!
 //! 1. **Era.** `UPDATE era SET timeline = $current, since = now() WHERE timeline <> $current`, where the current one
 //!    is the first eight hexadecimal digits of `pg_walfile_name(pg_current_wal_lsn())`. The same if `since` is later than
-//!    the present, because the clock was set back. The reply's `era_age` is `now() - since`, at least 0.
+//!    the present, because the clock was set back. A row that was deleted is inserted before, with `since = now()`. The
+//!    reply's `era_age` is `now() - since`, at least 0.
 //! 2. **Renewal.**
 //!    * `Register`: `INSERT INTO replica (…, ends_at, configured_at) VALUES (…, now() + ttl, now())`, and on a conflict
 //!      of the instance the same values as an update: its first reply was lost.
@@ -71,7 +72,8 @@
 //!    WHERE source = ANY($sources)`.
 //! 6. **Reads**, by statements after all of these: `replica` where `ends_at > now()`, with `hashes` unless
 //!    `digest = ANY($known)`; `lease`, all rows or those with `changed_at > now() - 10 s`; and the number of rows of
-//!    `lease` with `instance = $me`. They take no locks.
+//!    `lease` with `instance = $me`. They take no locks. A row whose instance cannot be read is a replica that is not
+//!    live, or a lease without a holder. Last, parts of `current`: see `node::scan`.
 //!
 //! To avoid deadlocks, statements that change several leases lock them in the order of `source` first. Writers of
 //! readings, alert states and claims check `source`, `instance` and `epoch` `FOR SHARE`.

@@ -1,5 +1,8 @@
 //! Loop of the thread `pw-cluster`: ticks, and what follows from them.
 
+mod preparation;
+mod refusals;
+mod scan;
 mod states;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -10,10 +13,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, select};
 use jiff::Timestamp;
 
+use self::refusals::{Refusals, Step};
+use self::scan::Scan;
 use super::database::{self, StateRead, Ticked};
 use super::effect::Effect;
 use super::entry::Lease;
-use super::exchange::Failure;
+use super::exchange::{Failure, TickReply};
 use super::held_file::HeldFile;
 use super::instance::ReplicaName;
 use super::shared_access::SharedAccess;
@@ -23,27 +28,22 @@ use super::thread::{Message, Outputs, Shared, Surroundings};
 use crate::board::BoardReader;
 use crate::kernel::clock::Clock;
 use crate::logging::OnChange;
-use crate::store::{Access, Link, Readiness, SCHEMA_VERSION};
+use crate::postgres::PostgresError;
+use crate::store::{Access, Link, SCHEMA_VERSION};
 use crate::threads::StopToken;
 use crate::wall_clock;
 
 /// Time from one tick to the next.
 const TICK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Time between two reads of the states of all sources. It covers what a promotion has lost.
-const READ_ALL_INTERVAL: Duration = Duration::from_secs(30);
+/// The same while a request for a poll waits, or the database has more states to read.
+const SHORT_TICK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Time between two attempts to prepare the schema.
 const PREPARE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Most time of an attempt to prepare the schema.
-const PREPARE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Time between two deletions of the rows of replicas that ended long ago.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
-
-/// Time after the start from which on a database that does not answer is away.
-const RESUME_AFTER: Duration = Duration::from_secs(4);
 
 /// State of the thread.
 pub(super) struct Node {
@@ -65,13 +65,16 @@ pub(super) struct Node {
     reads_timeline: bool,
     /// True since the latest tick has failed.
     is_away: bool,
+    /// True if the database has more states to read.
+    is_behind: bool,
+    refusals: Refusals,
     era: Option<u64>,
-    /// Time of the latest deletion of old rows.
-    pruned: Option<Instant>,
+    /// Time of the latest deletion of old rows, or of the start.
+    pruned: Instant,
     /// Latest version that was read of each instance.
     positions: BTreeMap<String, i64>,
-    read_all_at: Option<Instant>,
-    /// Number of the latest publication of this process.
+    scan: Scan,
+    /// Number of the latest state that this process has published.
     version: i64,
     /// Version of the view of each source that was published last.
     published: HashMap<Arc<str>, u64>,
@@ -87,6 +90,7 @@ pub(super) struct Node {
     unreadable: OnChange<String>,
     /// Kept while all sources are being given up.
     handing_over: Option<Sender<Infallible>>,
+    unreadable_row: OnChange<String>,
 }
 
 impl Node {
@@ -114,10 +118,13 @@ impl Node {
             is_prepared: false,
             reads_timeline: false,
             is_away: false,
+            is_behind: false,
+            refusals: Refusals::new(),
             era: None,
-            pruned: None,
+            // The states of sources that this replica is about to hold may be old.
+            pruned: Instant::now(),
             positions: BTreeMap::new(),
-            read_all_at: None,
+            scan: Scan::new(),
             version: 0,
             published: HashMap::new(),
             ending: HashSet::new(),
@@ -126,6 +133,7 @@ impl Node {
             polls: HashMap::new(),
             unreadable: OnChange::new(),
             handing_over: None,
+            unreadable_row: OnChange::new(),
         }
     }
 
@@ -136,24 +144,18 @@ impl Node {
         flushed: &Receiver<Arc<str>>,
         stop: &StopToken,
     ) {
-        let mut next = Instant::now();
+        let mut began = Instant::now();
+        let mut next = began;
         loop {
             self.shared.heartbeat.beat();
             let wait = next.saturating_duration_since(Instant::now());
             select! {
                 recv(stop) -> _ => break,
                 recv(messages) -> message => match message {
-                    Ok(Message::HandOver(holding)) => {
-                        self.hand_over(holding);
-                        next = Instant::now();
-                        continue;
-                    }
-                    Ok(Message::Request(source)) => {
-                        self.cluster.request_poll(&source, self.clock.now());
-                        continue;
-                    }
-                    Ok(Message::Renew(plan)) => {
-                        self.cluster.reconfigure(plan);
+                    Ok(message) => {
+                        if self.handle(message) {
+                            next = next.min(began + SHORT_TICK_INTERVAL);
+                        }
                         continue;
                     }
                     Err(_) => break,
@@ -170,7 +172,8 @@ impl Node {
                 }
                 default(wait) => {}
             }
-            next = Instant::now() + self.step();
+            began = Instant::now();
+            next = self.step(began);
         }
         self.leave();
     }
@@ -182,6 +185,25 @@ impl Node {
         self.handing_over = Some(holding).filter(|_| self.is_prepared);
     }
 
+    /// Handles a message. Returns true if the next tick is urgent: the visitor who has requested a poll, or the end of
+    /// the process, waits for it.
+    fn handle(&mut self, message: Message) -> bool {
+        match message {
+            Message::HandOver(holding) => {
+                self.hand_over(holding);
+                true
+            }
+            Message::Request(source) => {
+                self.cluster.request_poll(&source, self.clock.now());
+                self.is_prepared && !self.is_away
+            }
+            Message::Renew(plan) => {
+                self.cluster.reconfigure(plan);
+                false
+            }
+        }
+    }
+
     /// Notes that the last poll of a source that was released has ended, and its report is in the board's channel.
     fn released(&mut self, source: Arc<str>) {
         match self.cluster.lease_of(&source) {
@@ -189,125 +211,106 @@ impl Node {
             Lease::Held { .. } => return,
             Lease::Releasing { .. } => _ = self.ending.insert(Arc::clone(&source)),
             // Another replica may have published it meanwhile, which the board has ignored.
-            Lease::None | Lease::Acquired { .. } => self.read_all_at = None,
+            Lease::None | Lease::Acquired { .. } => self.scan.demand(),
         }
         self.outputs.follow_source(&source);
     }
 
-    /// Does what is due; returns the time to the next step.
-    fn step(&mut self) -> Duration {
+    /// Does what is due; returns the time of the next step.
+    fn step(&mut self, began: Instant) -> Instant {
         if !self.is_prepared && !self.prepare() {
             self.publish_view();
-            return PREPARE_INTERVAL;
+            return Instant::now() + PREPARE_INTERVAL;
         }
-        let began = Instant::now();
         // After a failure, the lease is renewed first.
         if !self.is_away {
-            self.publish(began + database::TIMEOUT);
+            self.publish(Instant::now() + database::TIMEOUT);
         }
-        self.tick();
-        if self.is_away {
-            self.shared_access.missed();
-            self.resume();
-        } else {
-            self.shared_access.step(&mut self.link);
-            self.prune();
-            self.held.save(self.cluster.held());
+        match self.tick() {
+            Ok(()) => {
+                self.shared_access.step(&mut self.link);
+                self.prune();
+                self.held.save(self.cluster.held());
+            }
+            Err(error) => {
+                self.shared_access.missed();
+                self.resume(&error);
+            }
         }
         if self.is_away || !self.cluster.has_leases() {
             drop(self.handing_over.take());
         }
         self.publish_view();
-        TICK_INTERVAL.saturating_sub(began.elapsed())
+        began + if self.is_behind { SHORT_TICK_INTERVAL } else { TICK_INTERVAL }
     }
 
-    /// Prepares the schema. Returns true if it can be used.
-    fn prepare(&mut self) -> bool {
-        // Fails early if the database is away: a migration may take longer, and a stop waits for it.
-        let prepared = database::may_read_timeline(&mut self.link).and_then(|reads_timeline| {
-            self.reads_timeline = reads_timeline;
-            self.access.prepare(Instant::now() + PREPARE_TIMEOUT)
-        });
-        match prepared {
-            Ok(readiness) => self.is_prepared = readiness == Readiness::Ready,
-            Err(error) => {
-                self.link.note::<()>(&Err(error));
-                self.cluster.database_is_away();
-                self.resume();
-            }
-        }
-        self.is_prepared
-    }
-
-    /// Polls what this replica held before its start, if the database has not answered since.
-    fn resume(&mut self) {
-        let is_early = self.started.elapsed() < RESUME_AFTER;
-        // An error of another kind concerns this replica alone, and others have its sources.
-        let is_away = self.access.health().fault().is_some();
-        if self.is_resumed || is_early || !is_away || self.cluster.has_answered() {
-            return;
-        }
-        self.is_resumed = true;
-        let effects = self.cluster.resume(self.held.load());
-        self.apply(effects);
-    }
-
-    /// Deletes rows of replicas that ended long ago.
+    /// Deletes rows of replicas and sources that ended long ago.
     fn prune(&mut self) {
-        if self.pruned.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) {
-            self.pruned = Some(Instant::now());
+        if self.pruned.elapsed() >= PRUNE_INTERVAL {
+            self.pruned = Instant::now();
             if let Err(error) = database::prune(&mut self.link) {
-                log::debug!("rows of ended replicas were not deleted: {error}");
+                log::warn!("rows of ended replicas and removed sources were not deleted: {error}");
             }
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self) -> Result<(), PostgresError> {
         let before = self.clock.now();
         let request = self.cluster.begin_tick(before);
-        let is_due = self.read_all_at.is_none_or(|at| at.elapsed() >= READ_ALL_INTERVAL);
-        let states = match is_due {
-            true => StateRead::All,
-            false => StateRead::Since(self.positions.clone()),
-        };
+        let read = self.next_read();
         let machine = wall_clock::of_machine();
-        let result = database::tick(&mut self.link, &request, &states, self.reads_timeline);
+        let result = database::tick(&mut self.link, &request, &read, self.reads_timeline);
         let after = self.clock.now();
-        let result = match result {
-            Ok(Ticked { reply, states: rows, now, oldest }) => {
-                self.is_away = false;
-                if oldest > SCHEMA_VERSION {
-                    // A later version has contracted the schema. The next step says so, and the lease ends.
-                    self.is_prepared = false;
-                }
-                if reply.is_registered {
-                    if self.era.replace(reply.era).is_some_and(|era| era != reply.era) {
-                        self.lose_publications();
-                    }
-                    // The database read its clock between the request and the reply.
-                    let ahead = wall_clock::ahead(now, machine, after.since(before));
-                    let is_right = ahead.is_some_and(|ahead| !wall_clock::follow(ahead));
-                    if states == StateRead::All && is_right {
-                        self.read_all_at = Some(Instant::now());
-                    } else if !is_right {
-                        // The board may date the states that it shows by a clock that is wrong.
-                        self.read_all_at = None;
-                    }
-                    self.follow(rows, &reply);
-                }
-                Ok(reply)
-            }
+        self.refusals.note(Step::Renewal, &result, self.access.health());
+        self.scan.ticked(result.is_ok().then(|| after.since(before)));
+        self.is_away = result.is_err();
+        self.is_behind = false;
+        let (reply, result) = match result {
+            Ok(ticked) => (Ok(self.learn(&read, ticked, machine, after.since(before))), Ok(())),
             Err(error) => {
-                log::debug!("a tick failed: {error}");
-                self.is_away = true;
                 self.lose_publications();
-                Err(Failure)
+                (Err(Failure), Err(error))
             }
         };
         let snapshot = self.board.load();
         let is_poll_near = |source: &str| states::is_poll_near(&snapshot, source, after.wall);
-        let effects = self.cluster.end_tick(after, result, is_poll_near);
+        let effects = self.cluster.end_tick(after, reply, is_poll_near);
         self.apply(effects);
+        result
+    }
+
+    /// Takes over what a tick has read. `machine` is the machine's time at its begin, and `took` its duration.
+    fn learn(
+        &mut self,
+        read: &StateRead,
+        ticked: Ticked,
+        machine: Timestamp,
+        took: Duration,
+    ) -> TickReply {
+        let Ticked { reply, later, page, now, oldest, unreadable } = ticked;
+        if let Some(unreadable) = unreadable
+            && self.unreadable_row.set(unreadable.clone())
+        {
+            log::warn!("{unreadable}; it is ignored");
+        }
+        if oldest > SCHEMA_VERSION {
+            // A later version has contracted the schema. The next step says so, and the lease ends.
+            self.is_prepared = false;
+        }
+        if reply.is_registered {
+            if self.era.replace(reply.era).is_some_and(|era| era != reply.era) {
+                self.lose_publications();
+                self.access.health().server_changed();
+            }
+            // The database read its clock between the request and the reply.
+            let ahead = wall_clock::ahead(now, machine, took);
+            if ahead.is_none_or(wall_clock::follow) {
+                // The board may date the states that it shows by a clock that is wrong.
+                self.scan.demand();
+            }
+            self.is_behind = self.follow(read, later, page, &reply);
+        }
+        reply
     }
 
     fn apply(&mut self, effects: Vec<Effect>) {
@@ -333,7 +336,7 @@ impl Node {
                     self.outputs.lose(&source);
                     self.outputs.follow_source(&source);
                     // The board has ignored what another replica has published.
-                    self.read_all_at = None;
+                    self.scan.demand();
                 }
                 Effect::PollRequested { source } => self.outputs.poll(&source),
                 Effect::Unconfirmed => log::warn!(
@@ -375,8 +378,7 @@ impl Node {
         // The latest sign-outs.
         self.shared_access.step(&mut self.link);
         let request = self.cluster.leave(self.clock.now());
-        let known = StateRead::Since(BTreeMap::new());
-        match database::tick(&mut self.link, &request, &known, false) {
+        match database::tick(&mut self.link, &request, &StateRead::default(), false) {
             Ok(_) => self.held.forget(),
             Err(error) => {
                 log::warn!("the leases were not released, and end in some seconds: {error}");

@@ -90,7 +90,8 @@ impl Cluster {
             self.read_all = Some(sent.at);
         }
         self.take_acquired(now, reply.acquired);
-        self.reconcile(effects);
+        let lost = self.reconcile(effects);
+        self.release_rests(&lost, now, effects);
         let is_settled = reply.era_age >= self.terms.ttl;
         // A lease that ended in the last era may have been taken by a transaction that the database has lost, and
         // its holder may still poll.
@@ -153,14 +154,33 @@ impl Cluster {
         }
     }
 
-    /// Follows the rows: drops what others have.
-    fn reconcile(&mut self, effects: &mut Vec<Effect>) {
+    /// Follows the rows: drops what others have. Returns those sources.
+    fn reconcile(&mut self, effects: &mut Vec<Effect>) -> Vec<Arc<str>> {
+        let mut lost = Vec::new();
         for (source, entry) in &mut self.entries {
             let source = || Arc::clone(source);
             match entry.reconcile(self.instance) {
                 Change::None => {}
-                Change::Dropped => effects.push(Effect::Drop { source: source() }),
+                Change::Dropped => {
+                    effects.push(Effect::Drop { source: source() });
+                    // A lease without a holder is acquired again.
+                    lost.extend(entry.holder().map(|_| source()));
+                }
                 Change::Epoch(epoch) => effects.push(Effect::Epoch { source: source(), epoch }),
+            }
+        }
+        lost
+    }
+
+    /// Begins to release the rest of each unit of which another replica has taken a source, so that one replica polls a
+    /// rate limit.
+    fn release_rests(&mut self, lost: &[Arc<str>], now: Duration, effects: &mut Vec<Effect>) {
+        for unit in lost.iter().filter_map(|source| self.plan.unit_of(source)) {
+            for source in &unit.sources {
+                let entry = self.entries.get_mut(source);
+                if entry.is_some_and(|entry| entry.begin_release(now)) {
+                    effects.push(Effect::Release { source: Arc::clone(source) });
+                }
             }
         }
     }

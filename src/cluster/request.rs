@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::entry::{Entry, Lease};
 use super::exchange::{LeaseRead, Registration, Renewal, TickRequest};
-use super::state::{Cluster, OUTAGE, Sent};
+use super::state::{Cluster, PAUSE, Sent};
 use crate::kernel::clock::TimePoint;
 
 impl Cluster {
@@ -24,7 +24,7 @@ impl Cluster {
         };
         // After a failure or a pause, what is known of leases is outdated.
         let is_outdated =
-            self.is_failing || self.tenure.has_lapsed(now) || is_due(self.answered, OUTAGE);
+            self.is_failing || self.tenure.has_lapsed(now) || is_due(self.answered, PAUSE);
         let reads_all = is_outdated || is_due(self.read_all, self.terms.read_all);
         let read = if reads_all { LeaseRead::All } else { LeaseRead::Recent };
         let (releases, acquisitions) = match is_outdated {

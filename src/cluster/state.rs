@@ -16,6 +16,10 @@ use crate::kernel::clock::TimePoint;
 /// Time without a reply from which on leases of others may have ended for the lack of a database.
 pub(super) const OUTAGE: Duration = Duration::from_secs(2);
 
+/// Time without a reply after which what is known of leases is outdated although no tick has failed: the process was
+/// stopped. Between two ticks of a slow database, publication and sessions take up to three seconds.
+pub(super) const PAUSE: Duration = Duration::from_secs(4);
+
 /// The leases of this replica. [`Cluster::begin_tick`] returns what to send, and [`Cluster::end_tick`] what follows from
 /// the reply.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! In each tick it publishes the changed states of the sources that it holds, renews the lease, and reads what other
 //! replicas have published. Nothing waits for it: handlers read its view, and their requests for polls are sent with
-//! the next tick. All of a tick has one deadline, so a database that hangs delays the next attempt and nothing else.
+//! the next tick, which follows at once. All of a tick has one deadline, so a database that hangs delays the next attempt
+//! and nothing else.
 
 use std::convert::Infallible;
 use std::io;

@@ -252,10 +252,10 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// Removes all entries, after they have been written.
-    pub(super) fn clear(&mut self) {
+    /// Removes the first `count` entries, after they have been stored.
+    pub(super) fn remove_first(&mut self, count: usize) {
         // A backlog leaves no memory behind.
-        self.entries = VecDeque::new();
-        self.bytes = 0;
+        self.entries = self.entries.split_off(count);
+        self.bytes = self.entries.iter().map(Entry::bytes).sum();
     }
 }

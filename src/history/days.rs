@@ -49,8 +49,21 @@ impl QuarterDay {
                    ORDER BY at DESC";
         let days =
             executor::all(db, sql, params![series, quarter - LONGEST_DAY, quarter], |row| {
-                Ok((row.i64(0)?, latest_quarter(row.i64(1)?, over_time)))
+                Ok((row.i64(0)?, row.i64(1)?))
             })?;
+        Ok(QuarterDay::among(calendar, &days, over_time, quarter))
+    }
+
+    /// Returns the same, given the starts of the days that begin in the time of [`LONGEST_DAY`] before, each with its
+    /// latest observation, the last one first.
+    pub(super) fn among(
+        calendar: &mut Calendar,
+        days: &[(i64, i64)],
+        over_time: OverTime,
+        quarter: i64,
+    ) -> QuarterDay {
+        let days: Vec<(i64, i64)> =
+            days.iter().map(|&(at, last_at)| (at, latest_quarter(last_at, over_time))).collect();
         let (start, _) = calendar.day(quarter);
         let has_quarter = days.iter().rposition(|&(_, latest)| latest >= quarter);
         // A later day than that of the calendar goes on.
@@ -62,11 +75,9 @@ impl QuarterDay {
         let end_of_earlier = earlier.iter().map(|&(_, latest)| latest + QUARTER).max();
         let (at, latest) = day;
         let from = end_of_earlier.map_or(at, |end| end.max(at));
-        Ok(QuarterDay { at, from, to: latest.max(quarter) + QUARTER })
+        QuarterDay { at, from, to: latest.max(quarter) + QUARTER }
     }
-}
 
-impl QuarterDay {
     /// Returns the day to which a quarter is added whose observation is later than all others of the series. `last` is
     /// the start of its last day, with the time of the latest observation of that.
     pub(super) fn of_newest(
@@ -110,9 +121,11 @@ impl Span {
     }
 }
 
-/// Reads the days that may have quarters, in order.
+/// Reads the days that may have quarters, in order. Single observations, of which quarters are computed, may be kept for
+/// longer than quarters.
 fn spans(db: &dyn Executor, series: i64, over_time: OverTime) -> Result<Vec<Span>, StoreError> {
-    let first = "SELECT min(at) FROM quarter WHERE series = ?1";
+    let first = "SELECT min(at) FROM (SELECT min(at) AS at FROM quarter WHERE series = ?1 UNION ALL \
+                 SELECT min(at) AS at FROM raw WHERE series = ?1) AS both_tiers";
     let Some(first) = executor::integer(db, first, params![series])? else {
         return Ok(Vec::new());
     };
@@ -213,7 +226,16 @@ pub(super) fn delete_complete(
     over_time: OverTime,
 ) -> Result<KeptDays, StoreError> {
     let (complete, kept) = split_complete(spans(db, series, over_time)?);
+    // The latest span is the first one. Those with no kept one between them are deleted at once.
+    let mut deleted: Vec<(i64, i64)> = Vec::new();
     for Span { first, last, .. } in complete {
+        let next_kept = kept.get(kept.partition_point(|kept| kept.first <= last));
+        match deleted.last_mut() {
+            Some((next, _)) if next_kept.is_none_or(|kept| kept.first > *next) => *next = first,
+            _ => deleted.push((first, last)),
+        }
+    }
+    for (first, last) in deleted {
         let sql = "DELETE FROM day WHERE series = ?1 AND at BETWEEN ?2 AND ?3";
         db.execute(sql, params![series, first, last])?;
     }

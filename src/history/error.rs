@@ -59,8 +59,9 @@ impl StoreError {
     /// Returns true if the shared database refuses a value, which it would refuse again.
     pub(super) fn is_refusal(&self) -> bool {
         let StoreError::Server(error) = self else { return false };
+        let PostgresError::Server(error) = &**error else { return false };
         // Classes of data exceptions and of violated constraints.
-        error.sqlstate().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+        error.sqlstate.starts_with("22") || error.sqlstate.starts_with("23")
     }
 
     /// Returns true if the file is damaged, so that a new one has to replace it.

@@ -137,6 +137,12 @@ pub(super) trait Executor: Queries {
     /// # Errors
     /// The database returned an error.
     fn insert_rollups(&self, tier: Tier, series: i64, rows: &[Bucket]) -> Result<u64, StoreError>;
+
+    /// Sets the amounts of rollups that exist, each given by its time.
+    ///
+    /// # Errors
+    /// The database returned an error.
+    fn set_amounts(&self, tier: Tier, series: i64, rows: &[(i64, f64)]) -> Result<(), StoreError>;
 }
 
 /// Returns what `read` makes of the first row of a query; `None` if there is none.

@@ -20,6 +20,9 @@ use super::shared::{Health, Shared};
 use crate::data_lock::{DataLock, Holder};
 use crate::kernel::disk_space::DiskSpace;
 
+/// Most time of a query of a command, for which no client waits.
+const COMMAND_READ_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Handle to the history. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct History(Arc<Shared>);
@@ -46,7 +49,7 @@ impl History {
 
     /// Returns a handle to a database that this process does not write. It is connected to by the first read.
     pub(crate) fn read_server(place: ServerPlace, zone: TimeZone) -> History {
-        let origin = Origin::Server(place.access.clone());
+        let origin = Origin::Server(place.access.clone(), COMMAND_READ_TIMEOUT);
         let shared = Shared::new(&without_recorder(Some(Place::Server(place)), zone));
         shared.readers.store(Some(Arc::new(ReaderPool::new(origin, 1))));
         History(Arc::new(shared))

@@ -29,8 +29,8 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 pub enum Origin {
     /// A file of this machine.
     File(PathBuf),
-    /// The database that replicas share.
-    Server(Access),
+    /// The database that replicas share, with the most time of a query.
+    Server(Access, Duration),
 }
 
 /// Connection of a reader.
@@ -67,7 +67,7 @@ impl ReaderPool {
     }
 
     fn lend(&self, connection: Option<ReaderConnection>) -> Result<Reader<'_>, ReadError> {
-        if let Origin::Server(access) = &self.origin
+        if let Origin::Server(access, _) = &self.origin
             && !access.is_usable()
         {
             let _ = self.returned.send(connection);
@@ -78,7 +78,9 @@ impl ReaderPool {
         if reader.connection.is_none() {
             reader.connection = Some(match &self.origin {
                 Origin::File(path) => ReaderConnection::File(schema::open_to_read(path)?),
-                Origin::Server(access) => ReaderConnection::Server(ServerReader::new(access)),
+                Origin::Server(access, time) => {
+                    ReaderConnection::Server(ServerReader::with_timeout(access, *time))
+                }
             });
         }
         Ok(reader)

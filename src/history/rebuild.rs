@@ -209,14 +209,15 @@ fn estimate_totals(
         _ => return Ok(()),
     }
     let mut before: Option<f64> = None;
-    rollup_row::for_each_from(db, tier, series, i64::MIN, |mut row| {
+    let mut estimated = Vec::new();
+    rollup_row::for_each_from(db, tier, series, i64::MIN, |row| {
         if row.total == Total::None {
-            row.total = Total::Amount(rise(before, &row));
-            rollup_row::put(db, tier, series, &row)?;
+            estimated.push((row.at, rise(before, &row)));
         }
         before = Some(row.last);
         Ok(())
-    })
+    })?;
+    estimated.chunks(PAGE_ROWS as usize).try_for_each(|rows| db.set_amounts(tier, series, rows))
 }
 
 /// Estimates by how much a counter rose in a bucket, given its number before.

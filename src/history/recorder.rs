@@ -26,6 +26,7 @@ use crate::board::Change;
 use crate::data_lock::DataLock;
 use crate::kernel::clock::Clock;
 use crate::kernel::disk_space::DiskSpace;
+use crate::outbound::Cutoff;
 use crate::threads::{self, OwnedThread, StopToken};
 use crate::wall_clock;
 
@@ -41,6 +42,12 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// Interval between two flushes while the report of a step of the clock is awaited.
 const AWAIT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Most time of a call to the shared database that is in flight when the program begins to stop.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Most time of one that is in flight when the recorder is dropped.
+const DROP_GRACE: Duration = Duration::from_millis(500);
+
 /// Work that the recorder's thread does piece by piece, between its own, once the history is open. Returns false
 /// when it is done.
 pub type OnOpen = Box<dyn FnMut(&History) -> bool + Send>;
@@ -48,7 +55,22 @@ pub type OnOpen = Box<dyn FnMut(&History) -> bool + Send>;
 /// Owner of the recorder's thread. Dropping it writes the unwritten changes and joins the thread.
 #[derive(Debug)]
 pub struct Recorder {
+    cutoff: Cutoff,
     _thread: OwnedThread,
+}
+
+impl Recorder {
+    /// Prepares for the end: a call that waits for the shared database ends soon, and what it has not written goes to the
+    /// spool. Later changes are in the spool before they are written.
+    pub fn begin_stop(&self) {
+        self.cutoff.set(Instant::now() + STOP_GRACE);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.cutoff.set(Instant::now() + DROP_GRACE);
+    }
 }
 
 /// A recorder whose thread has not been started.
@@ -80,8 +102,15 @@ impl Prepared {
     /// The thread cannot be created.
     pub fn start(self, on_open: OnOpen) -> io::Result<Recorder> {
         let (recorder, changes) = self.into_thread(on_open);
+        let cutoff = recorder.cutoff.clone();
         let run = move |stop| recorder.run(&changes, &stop);
-        Ok(Recorder { _thread: OwnedThread::spawn(threads::HISTORY, run)? })
+        Ok(Recorder { cutoff, _thread: OwnedThread::spawn(threads::HISTORY, run)? })
+    }
+
+    /// Replaces the clock.
+    #[cfg(test)]
+    pub(super) fn with_clock(self, clock: Clock) -> Prepared {
+        Prepared { setting: ReportedSetting::new(clock.now()), clock, ..self }
     }
 
     fn into_thread(self, on_open: OnOpen) -> (RecorderThread, Changes) {
@@ -94,6 +123,7 @@ impl Prepared {
             shared,
             clock,
             setting,
+            cutoff: Cutoff::default(),
             guard: ClockGuard::default(),
             is_holding: false,
             stored_held: Duration::ZERO,
@@ -121,6 +151,8 @@ struct RecorderThread {
     writer: Option<Box<dyn Destination>>,
     batch: Batch,
     clock: Clock,
+    /// Set once the program ends.
+    cutoff: Cutoff,
     setting: ReportedSetting,
     guard: ClockGuard,
     /// True while the clock is wrong and readings are held.
@@ -159,7 +191,7 @@ impl RecorderThread {
                     Err(_) => true,
                 },
                 default(wait) => {
-                    self.do_piece_of_work();
+                    self.do_piece_of_work(stop);
                     false
                 }
             };
@@ -221,16 +253,22 @@ impl RecorderThread {
 
     /// Returns true if work is left that needs the history.
     fn has_work(&self) -> bool {
-        self.on_open.is_some() && self.writer.as_ref().is_some_and(|writer| writer.is_readable())
+        self.writer.as_ref().is_some_and(|writer| {
+            writer.has_recomputation() || self.on_open.is_some() && writer.is_readable()
+        })
     }
 
-    /// Does a piece of the work that needs the history.
-    fn do_piece_of_work(&mut self) {
-        if self.has_work()
-            && let Some(work) = &mut self.on_open
-            && !work(&self.history)
+    /// Does a piece of the work that needs the history: first that of the program, then that of the store.
+    fn do_piece_of_work(&mut self, stop: &StopToken) {
+        let Some(writer) = &mut self.writer else { return };
+        if let Some(work) = &mut self.on_open
+            && writer.is_readable()
         {
-            self.on_open = None;
+            if !work(&self.history) {
+                self.on_open = None;
+            }
+        } else if writer.has_recomputation() {
+            writer.recompute(stop);
         }
     }
 
@@ -305,15 +343,15 @@ impl RecorderThread {
             false => checked,
         };
         match moved.and_then(|()| writer.write(self.batch.entries())) {
-            Ok(Written { spooled: Some(spooled), rows, dropped }) => {
-                self.batch.clear();
+            Ok(Written { fault: Some(fault), rows, stored, dropped }) => {
+                self.batch.remove_first(stored);
                 self.shared.refused(dropped);
-                self.shared.spooled(rows, &spooled);
+                self.shared.spooled(rows, &fault);
             }
-            Ok(Written { rows, spooled: None, dropped }) => {
+            Ok(Written { fault: None, rows, stored, dropped }) => {
                 self.shared.refused(dropped);
                 self.moved = sources;
-                self.batch.clear();
+                self.batch.remove_first(stored);
                 self.shared.flushed(rows);
                 if !self.is_holding && !self.stored_held.is_zero() {
                     self.store_held(Duration::ZERO);

@@ -16,7 +16,7 @@ use super::rebuild::{self, observation, quarter_of};
 use super::rollup_row;
 use super::series::{Series, SeriesTable};
 use super::speeds;
-use crate::board::Sample;
+use crate::board::{Corrects, Sample};
 use crate::units::OverTime;
 
 /// Inserts a sample, or corrects the stored one with the same time. Returns false if it is already stored.
@@ -36,7 +36,9 @@ pub(super) fn add(
     };
     let (at, value) = (sample.at.as_second(), sample.value.get());
     let new = Observation { at, value, qualifier };
-    let is_unknown = at > series.newest || sample.corrects || stored(db, series.id, at)?.is_none();
+    let is_unknown = at > series.newest
+        || sample.corrects == Corrects::Any
+        || stored(db, series.id, at)?.is_none_or(|stored| sample.corrects.replaces(stored.value));
     let is_new = is_unknown && insert(db, calendar, series, new)?;
     if is_new
         && let Some(speed) = speeds::of_sample(sample)

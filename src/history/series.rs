@@ -3,7 +3,7 @@
 //! A series is a field of a source in one unit. All series of a field have the same aggregation over
 //! time, which is that of the sample recorded last. If it changes, the rollups are recomputed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::calendar::Calendar;
@@ -45,6 +45,42 @@ pub(super) struct SeriesTable {
     directions: HashMap<Arc<str>, Vec<i64>>,
     /// Largest `recorded` of all series; `None` if that has not been read. Finding it takes a read of all.
     recorded: Option<i64>,
+    /// Series whose rollups are to be recomputed, by id; `None` if that is done at once.
+    deferred: Option<BTreeMap<i64, Deferred>>,
+}
+
+/// Properties of a sample for which the rollups of a series are to be recomputed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Deferred {
+    source: Arc<str>,
+    over_time: OverTime,
+    period: Option<f64>,
+}
+
+impl Deferred {
+    /// Recomputes the rollups of a series, given its present properties.
+    pub(super) fn apply(
+        &self,
+        db: &dyn Executor,
+        calendar: &mut Calendar,
+        series: i64,
+        before: OverTime,
+        period: Option<f64>,
+    ) -> Result<(), StoreError> {
+        if before != self.over_time {
+            return change_over_time(db, calendar, &self.source, series, before, self.over_time);
+        }
+        match (self.period, period) {
+            (Some(seconds), None) => {
+                set_period(db, calendar, series, seconds, before == OverTime::Sum)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn key_of(sample: &Sample) -> Key {
+    (sample.source.clone(), sample.field.clone(), sample.unit.map_or("", |unit| unit.as_str()))
 }
 
 /// Returns the aggregation with this name in the table.
@@ -53,6 +89,39 @@ pub(super) fn over_time_of(name: &str, field: &str, unit: Option<Unit>) -> OverT
 }
 
 impl SeriesTable {
+    /// Returns a table that leaves it to the caller to recompute rollups. Until then, a field has the aggregation
+    /// before.
+    pub(super) fn deferring() -> SeriesTable {
+        SeriesTable { deferred: Some(BTreeMap::new()), ..SeriesTable::default() }
+    }
+
+    /// Returns true if rollups are to be recomputed.
+    pub(super) fn has_deferred(&self) -> bool {
+        self.deferred.as_ref().is_some_and(|deferred| !deferred.is_empty())
+    }
+
+    /// Returns the first series whose rollups are to be recomputed after one; the first of all if there is none.
+    pub(super) fn deferred_after(&self, series: i64) -> Option<(i64, Deferred)> {
+        let deferred = self.deferred.as_ref()?;
+        let next = deferred.range(series.saturating_add(1)..).next().or(deferred.iter().next());
+        next.map(|(series, deferred)| (*series, deferred.clone()))
+    }
+
+    /// Notes that the rollups of a series have been recomputed.
+    pub(super) fn remove_deferred(&mut self, series: i64) {
+        if let Some(deferred) = &mut self.deferred {
+            deferred.remove(&series);
+        }
+    }
+
+    /// Returns true if the rollups of a series are to be recomputed for the properties of a sample.
+    fn is_deferred(&self, series: i64, sample: &Sample) -> bool {
+        self.deferred.as_ref().and_then(|deferred| deferred.get(&series)).is_some_and(|deferred| {
+            deferred.over_time == sample.over_time
+                && (sample.period.is_none() || deferred.period.is_some())
+        })
+    }
+
     /// Forgets all series.
     pub(super) fn clear(&mut self) {
         self.known.clear();
@@ -75,6 +144,20 @@ impl SeriesTable {
         }
     }
 
+    /// Returns the series of a sample, if it is known and has the sample's properties.
+    pub(super) fn adopted(&self, sample: &Sample) -> Option<&Series> {
+        self.known.get(&key_of(sample)).filter(|known| {
+            known.is_current
+                && known.over_time == sample.over_time
+                && (sample.period.is_none() || known.period.is_some())
+        })
+    }
+
+    /// Returns true if the source may have series of directions.
+    pub(super) fn has_directions(&self, source: &str) -> bool {
+        self.directions.get(source).is_none_or(|directions| !directions.is_empty())
+    }
+
     /// Returns the series of a sample, and creates it if it does not exist. Adopts the sample's unit,
     /// aggregation and period as those of the field.
     pub(super) fn find(
@@ -83,18 +166,12 @@ impl SeriesTable {
         calendar: &mut Calendar,
         sample: &Sample,
     ) -> Result<&mut Series, StoreError> {
-        let unit = sample.unit.map_or("", |unit| unit.as_str());
-        let key = (sample.source.clone(), sample.field.clone(), unit);
-        let known = self.known.get(&key);
-        let is_adopted = known.is_some_and(|known| {
-            known.is_current
-                && known.over_time == sample.over_time
-                && (sample.period.is_none() || known.period.is_some())
-        });
-        if !is_adopted {
-            let known = match known {
+        let key = key_of(sample);
+        let is_deferred = |known: &Series| known.is_current && self.is_deferred(known.id, sample);
+        if self.adopted(sample).is_none() && !self.known.get(&key).is_some_and(is_deferred) {
+            let known = match self.known.get(&key) {
                 Some(known) => *known,
-                None => load(db, sample, unit)?,
+                None => load(db, sample, key.2)?,
             };
             let adopted = self.adopt(db, calendar, sample, known)?;
             self.known.insert(key.clone(), adopted);
@@ -112,9 +189,11 @@ impl SeriesTable {
         series: Series,
     ) -> Result<Series, StoreError> {
         let Sample { source, field, over_time, period, .. } = sample;
-        // Its days may be recomputed.
-        let mut adopted =
-            Series { over_time: *over_time, is_current: true, day: None, last_day: None, ..series };
+        let mut adopted = Series { is_current: true, ..series };
+        if self.deferred.is_none() {
+            // Its days may be recomputed.
+            adopted = Series { over_time: *over_time, day: None, last_day: None, ..adopted };
+        }
         if !series.is_current {
             let largest = match self.recorded {
                 Some(largest) => largest,
@@ -127,18 +206,16 @@ impl SeriesTable {
             let sql = "UPDATE series SET recorded = ?1 WHERE id = ?2";
             db.execute(sql, params![largest + 1, series.id])?;
         }
-        if let (None, Some(period)) = (series.period, period) {
-            let seconds = period.as_secs_f64();
+        let seconds = period.map(|period| period.as_secs_f64());
+        let defer = || Deferred { source: source.clone(), over_time: *over_time, period: seconds };
+        if let (None, Some(seconds)) = (series.period, seconds) {
             adopted.period = Some(seconds);
-            let sql = "UPDATE series SET period = ?1 WHERE id = ?2";
-            db.execute(sql, params![seconds, series.id])?;
-            if *over_time == OverTime::Sum && series.over_time == OverTime::Sum {
-                // Earlier versions did not store the period, which is the same for all of a field.
-                let sql = "UPDATE raw SET qualifier = ?1 WHERE series = ?2 AND qualifier IS NULL";
-                if db.execute(sql, params![seconds, series.id])? > 0 {
-                    let sum = OverTime::Sum;
-                    rebuild::whole_series(db, calendar, series.id, sum, sum)?;
+            let is_sum = *over_time == OverTime::Sum && series.over_time == OverTime::Sum;
+            match &mut self.deferred {
+                Some(deferred) if is_sum && series.newest > i64::MIN => {
+                    deferred.insert(series.id, defer());
                 }
+                _ => set_period(db, calendar, series.id, seconds, is_sum)?,
             }
         }
         let of_field = of_field(db, source, field)?;
@@ -148,8 +225,19 @@ impl SeriesTable {
         }
         self.directions.remove(source);
         for (id, before) in of_field {
-            if before != *over_time {
-                change_over_time(db, calendar, source, id, before, *over_time)?;
+            match &mut self.deferred {
+                Some(deferred) if before != *over_time => {
+                    deferred.insert(id, defer());
+                }
+                // The sample has the stored aggregation again.
+                Some(deferred) => {
+                    deferred
+                        .retain(|other, deferred| *other != id || deferred.over_time == *over_time);
+                }
+                None if before != *over_time => {
+                    change_over_time(db, calendar, source, id, before, *over_time)?;
+                }
+                None => {}
             }
         }
         Ok(adopted)
@@ -222,6 +310,27 @@ fn of_field(
         let (name, unit) = (row.string(1)?, row.string(2)?);
         Ok((row.i64(0)?, over_time_of(&name, field, Unit::from_recorded(&unit))))
     })
+}
+
+/// Stores the period of a series. Amounts that earlier versions recorded without one get it, as it is the same for all of a
+/// field.
+fn set_period(
+    db: &dyn Executor,
+    calendar: &mut Calendar,
+    series: i64,
+    seconds: f64,
+    is_sum: bool,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE series SET period = ?1 WHERE id = ?2";
+    db.execute(sql, params![seconds, series])?;
+    if !is_sum {
+        return Ok(());
+    }
+    let sql = "UPDATE raw SET qualifier = ?1 WHERE series = ?2 AND qualifier IS NULL";
+    if db.execute(sql, params![seconds, series])? > 0 {
+        rebuild::whole_series(db, calendar, series, OverTime::Sum, OverTime::Sum)?;
+    }
+    Ok(())
 }
 
 /// Recomputes the rollups of a series for another aggregation, as far as its single observations allow.

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use log::Level;
 
 use super::calendar::Calendar;
-use super::destination::Spooled;
+use super::destination::{SpoolFault, SpoolState};
 use super::entry::StoredEvent;
 use super::error::{HistoryError, ReadError, StoreError};
 use super::fault::FaultKind;
@@ -30,7 +30,7 @@ use crate::wall_clock;
 /// Interval at which a persistent read error is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Interval at which it is logged again that observations wait in the spool.
+/// Interval at which the state of the spool is logged again.
 const SPOOL_LOG_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Time after which others may have written to the shared database, or this process.
@@ -88,8 +88,8 @@ pub(super) struct Shared {
     /// Time since which versions of a shared database are counted, into which other processes write, too; `None` for
     /// a file.
     shared_since: Option<Instant>,
-    /// When it was logged that observations wait in the spool.
-    spool_log: Mutex<OnChange<()>>,
+    /// State of the spool that was logged.
+    spool_log: Mutex<OnChange<SpoolState>>,
     /// The latest read error, so that repetitions by other requests are not logged.
     read_failure: Mutex<OnChange<String>>,
     /// True if a read has returned an error that means damage, until the recorder checks the file.
@@ -180,16 +180,15 @@ impl Shared {
         self.version.load(Ordering::Relaxed) + intervals
     }
 
-    /// Counts the rows of a flush, and reports that entries wait in the spool.
+    /// Counts the rows of a flush, and reports why the spool is used, or cannot be used.
     ///
-    /// The log gets this when it begins and at an interval, as the reasons of one outage alternate.
-    pub(super) fn spooled(&self, rows: u64, spooled: &Spooled) {
-        let Spooled { kind, reason, has_failed } = spooled;
+    /// The log gets this when it begins or its state changes, and at an interval, as the reasons of one outage alternate.
+    pub(super) fn spooled(&self, rows: u64, fault: &SpoolFault) {
+        let SpoolFault { kind, message, state, has_failed } = fault;
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.errors.fetch_add(u64::from(*has_failed), Ordering::Relaxed);
-        let message = format!("observations wait in the spool: {reason}");
-        self.set_error(*kind, &message, |current| current != Some(&message));
-        if self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).set(()) {
+        self.set_error(*kind, message, |current| current != Some(message));
+        if self.spool_log.lock().unwrap_or_else(PoisonError::into_inner).set(*state) {
             log::error!("{message}");
         }
     }
@@ -315,6 +314,10 @@ impl Shared {
             log::warn!("cannot read the history: {message}");
         }
         match error {
+            // query_canceled by its limit of time, lock_not_available
+            StoreError::Server(error) if matches!(error.sqlstate(), Some("57014" | "55P03")) => {
+                HistoryError::Busy
+            }
             StoreError::Server(_) => HistoryError::Away,
             _ => HistoryError::Unreadable,
         }

@@ -35,14 +35,18 @@ pub(super) fn has_direction(samples: &[Sample], speed: &Sample) -> bool {
         .any(|sample| sample.over_time == OverTime::Circular && is_same_observation(sample, speed))
 }
 
+/// Returns the speed of the observation of a direction, from the samples written with it.
+pub(super) fn beside(samples: &[Sample], direction: &Sample) -> Option<f64> {
+    samples.iter().filter(|sample| is_same_observation(sample, direction)).find_map(of_sample)
+}
+
 /// Returns the speed of the observation of a direction, from the samples written with it or from the file.
 pub(super) fn of_direction(
     db: &dyn Executor,
     samples: &[Sample],
     direction: &Sample,
 ) -> Result<Option<f64>, StoreError> {
-    let beside = samples.iter().filter(|sample| is_same_observation(sample, direction));
-    match beside.filter_map(of_sample).next() {
+    match beside(samples, direction) {
         Some(speed) => Ok(Some(speed)),
         None => recorded(db, &direction.source, direction.at.as_second()),
     }

@@ -5,8 +5,9 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::bucket::{Bucket, Tier};
 use super::error::StoreError;
-use super::executor::{Executor, Param, Queries, Row};
+use super::executor::{Executor, Param, Queries, Row, params};
 use super::observation::Observation;
+use super::rollup_row::of_table;
 use super::{rollup, rollup_row};
 
 impl ToSql for Param<'_> {
@@ -65,6 +66,13 @@ impl Executor for Connection {
 
     fn insert_observations(&self, series: i64, rows: &[Observation]) -> Result<u64, StoreError> {
         rows.iter().try_fold(0, |new, row| Ok(new + u64::from(self.append(series, row)?)))
+    }
+
+    fn set_amounts(&self, tier: Tier, series: i64, rows: &[(i64, f64)]) -> Result<(), StoreError> {
+        let sql = of_table!(tier, "UPDATE ", " SET amount = ?1 WHERE series = ?2 AND at = ?3");
+        rows.iter().try_for_each(|&(at, amount)| {
+            Executor::execute(self, sql, params![amount, series, at]).map(drop)
+        })
     }
 
     fn insert_rollups(&self, tier: Tier, series: i64, rows: &[Bucket]) -> Result<u64, StoreError> {

@@ -15,7 +15,7 @@ use super::executor::{self, Param, Row, params};
 use super::postgres::{Record, ServerReader, ServerWriter};
 use super::writer::Writer;
 use super::*;
-use crate::board::{Change, Event, EventKind, Finite, Sample};
+use crate::board::{Change, Corrects, Event, EventKind, Finite, Sample};
 use crate::data_lock::DataLock;
 use crate::postgres::fixture::Database;
 use crate::postgres::{self, Limits, Statement};
@@ -28,11 +28,15 @@ mod damage;
 mod events;
 mod instances;
 mod kept_days;
+mod late;
 mod outage;
 mod over_time;
+mod partitions;
 mod pieces;
 mod pruned;
+mod recomputed;
 mod recording;
+mod refused;
 mod retention;
 mod rows;
 mod upgrade;
@@ -99,10 +103,20 @@ impl EitherWriter {
             EitherWriter::Server(writer, instance) => {
                 let records: Vec<Record<'_>> =
                     entries.into_iter().map(|entry| Record { instance, entry }).collect();
-                writer.write(&records, &mut 0)
+                let rows = writer.write(&records, &mut 0)?;
+                recompute(writer)?;
+                Ok(rows)
             }
         }
     }
+}
+
+/// Recomputes what is due, as the recorder does while it has nothing else to do.
+fn recompute(writer: &mut ServerWriter) -> Result<(), StoreError> {
+    while writer.has_recomputation() {
+        writer.recompute(&|| false)?;
+    }
+    Ok(())
 }
 
 impl Fixture {
@@ -181,7 +195,8 @@ impl Fixture {
         let rows = match &self.server {
             None => executor::all(&Connection::open(&self.path).unwrap(), sql, params, read),
             Some(database) => {
-                let reader = ServerReader::new(&self.access(database, "test"));
+                let access = self.access(database, "test");
+                let reader = ServerReader::with_timeout(&access, postgres::fixture::AMPLE);
                 executor::all(&reader, sql, params, read)
             }
         };
@@ -208,16 +223,42 @@ impl Fixture {
             }
             Place::Server(ServerPlace { access, .. }) => {
                 let mut writer = ServerWriter::new(access, zone);
-                writer.adopt_zone().unwrap();
+                recompute(&mut writer).unwrap();
                 EitherWriter::Server(Box::new(writer), fastrand::u64(..).to_string().into())
             }
         }
+    }
+
+    /// Returns a writer of the database, as a process of its own.
+    fn server_writer(&self) -> ServerWriter {
+        match self.either_writer() {
+            EitherWriter::Server(writer, _) => *writer,
+            EitherWriter::File(_) => panic!("the store is a file"),
+        }
+    }
+
+    /// Returns the integer that a query selects.
+    fn integer(&self, sql: &str) -> i64 {
+        self.rows(sql, &[], |row| row.i64(0))[0]
     }
 
     /// Opens the file for writing.
     fn writer(&self) -> Writer {
         Writer::open(&self.path, &TimeZone::UTC, &[], || {}).unwrap()
     }
+}
+
+/// Writes records of samples; returns the number of those that are committed, and the number of rows or the error.
+fn write_records(
+    writer: &mut ServerWriter,
+    records: &[Vec<Sample>],
+) -> (usize, Result<u64, StoreError>) {
+    let entries: Vec<Entry> = records.iter().cloned().map(Entry::Samples).collect();
+    let records: Vec<Record<'_>> =
+        entries.iter().map(|entry| Record { instance: "test", entry }).collect();
+    let mut written = 0;
+    let result = writer.write(&records, &mut written);
+    (written, result)
 }
 
 fn moment(at: i64) -> Timestamp {

@@ -307,7 +307,8 @@ impl Writer {
 
 impl Destination for Writer {
     fn write(&mut self, entries: &VecDeque<Entry>) -> Result<Written, StoreError> {
-        Ok(Written { rows: Writer::write(self, entries)?, ..Written::default() })
+        let rows = Writer::write(self, entries)?;
+        Ok(Written { rows, stored: entries.len(), ..Written::default() })
     }
 
     fn prune(&mut self, keep: &Retention, now: Timestamp) -> Result<bool, StoreError> {

@@ -31,6 +31,7 @@ mod cause;
 mod client;
 mod connect;
 mod connect_error;
+mod cutoff;
 mod duplex;
 mod failure;
 mod lookups;
@@ -52,6 +53,7 @@ mod unix;
 pub(crate) use agent::agent;
 pub use cause::{Cause, TlsFault};
 pub(crate) use client::{Client, Place, Request, Response};
+pub(crate) use cutoff::Cutoff;
 pub use failure::{Failure, FailureKind};
 #[cfg(test)]
 pub(crate) use lookups::Lookup;

@@ -18,6 +18,7 @@ use rustls::{ClientConnection, StreamOwned};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connect::connect;
+use super::cutoff::{CUTOFF_INTERVAL, Cutoff};
 use super::resolve::ThreadedResolver;
 use super::tls::ClientTls;
 
@@ -34,6 +35,7 @@ pub(crate) enum DeadlineStream {
 pub(crate) struct DeadlineSocket {
     socket: Socket,
     deadline: Instant,
+    cutoff: Option<Cutoff>,
 }
 
 impl DeadlineStream {
@@ -53,7 +55,7 @@ impl DeadlineStream {
         let socket = connect(&addresses, Some(deadline))
             .map_err(|error| ureq::Error::Other(Box::new(error)))?;
         socket.set_nonblocking(true)?;
-        Ok(DeadlineStream::Plain(DeadlineSocket { socket, deadline }))
+        Ok(DeadlineStream::Plain(DeadlineSocket { socket, deadline, cutoff: None }))
     }
 
     /// Connects to a unix socket, until the deadline at most.
@@ -74,14 +76,23 @@ impl DeadlineStream {
             _ => error,
         })?;
         socket.set_nonblocking(true)?;
-        Ok(DeadlineStream::Plain(DeadlineSocket { socket, deadline }))
+        Ok(DeadlineStream::Plain(DeadlineSocket { socket, deadline, cutoff: None }))
     }
 
     /// Replaces the deadline, for the next exchange on a connection that is kept.
     pub(crate) fn set_deadline(&mut self, deadline: Instant) {
+        self.socket_mut().deadline = deadline;
+    }
+
+    /// Lets another thread end the calls.
+    pub(crate) fn end_at(&mut self, cutoff: Cutoff) {
+        self.socket_mut().cutoff = Some(cutoff);
+    }
+
+    fn socket_mut(&mut self) -> &mut DeadlineSocket {
         match self {
-            DeadlineStream::Plain(plain) => plain.deadline = deadline,
-            DeadlineStream::Tls(tls) => tls.sock.deadline = deadline,
+            DeadlineStream::Plain(plain) => plain,
+            DeadlineStream::Tls(tls) => &mut tls.sock,
         }
     }
 
@@ -147,12 +158,13 @@ fn is_loopback(address: IpAddr) -> bool {
 }
 
 impl DeadlineSocket {
-    /// Waits until the socket is ready.
+    /// Waits until the socket is ready, or for some time.
     ///
     /// # Errors
     /// The deadline passed.
     pub(super) fn wait(&self, ready: PollFlags) -> io::Result<()> {
         let left = self.left()?;
+        let left = if self.cutoff.is_some() { left.min(CUTOFF_INTERVAL) } else { left };
         // A time that the kernel cannot represent is never reached.
         let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
         match poll(&mut [PollFd::new(&self.socket, ready)], Some(&timeout)) {
@@ -166,7 +178,9 @@ impl DeadlineSocket {
     /// # Errors
     /// None is left.
     pub(super) fn left(&self) -> io::Result<Duration> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let cutoff = self.cutoff.as_ref().and_then(Cutoff::get);
+        let deadline = cutoff.map_or(self.deadline, |cutoff| cutoff.min(self.deadline));
+        let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
 

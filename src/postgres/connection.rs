@@ -19,7 +19,7 @@ use super::target::Target;
 use super::tls::PostgresTls;
 use super::transaction::Transaction;
 use super::wire::{Wire, malformed};
-use crate::outbound::ThreadedResolver;
+use crate::outbound::{Cutoff, ThreadedResolver};
 
 /// Most time for sending a message whose answer is not waited for. Only a connection whose buffers are full takes
 /// any.
@@ -89,6 +89,11 @@ impl Connection {
         let outcomes = connection.exchange(&[session::STATEMENT], Phase::CheckSession);
         connection.version = session::check(&outcomes?[0], attempt.target.session)?;
         Ok(connection)
+    }
+
+    /// Lets another thread end the calls.
+    pub(crate) fn end_at(&mut self, cutoff: Cutoff) {
+        self.wire.end_at(cutoff);
     }
 
     /// Returns the host, for logs.

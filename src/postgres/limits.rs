@@ -19,6 +19,14 @@ impl Limits {
         Limits { statement: time, lock: time, idle: time }
     }
 
+    /// Returns the limits, of which none is longer than a part of `time`. The server then ends a statement, and answers,
+    /// before a caller that waits for `time` takes it for one that does not answer.
+    pub(crate) fn within(self, time: Duration) -> Limits {
+        let most = time / 20 * 17;
+        let Limits { statement, lock, idle } = self;
+        Limits { statement: statement.min(most), lock: lock.min(most), idle }
+    }
+
     /// Statement that sets the three.
     pub(super) const SQL: &'static str = "SELECT set_config('statement_timeout', $1, true), \
         set_config('lock_timeout', $2, true), \

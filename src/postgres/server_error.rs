@@ -48,7 +48,7 @@ impl ServerError {
 
     /// Returns true if the same call may succeed later without any change: for a conflict with another
     /// transaction, a limit of time, a shortage, or a server that starts or stops.
-    pub(super) fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         const CLASSES: [&str; 5] = ["08", "40", "53", "57", "58"];
         /// lock_not_available.
         const LOCKED: &str = "55P03";

@@ -12,7 +12,7 @@ use postgres_protocol::message::backend::{Header, Message};
 
 use super::error::{Phase, PostgresError};
 use super::server_error::ServerError;
-use crate::outbound::DeadlineStream;
+use crate::outbound::{Cutoff, DeadlineStream};
 
 /// Most bytes of one message, such as a row.
 pub(super) const MAX_MESSAGE: usize = 32 * 1024 * 1024;
@@ -64,6 +64,11 @@ impl Wire {
         self.received = self.input.len();
         self.max_received = MAX_RESULT;
         self.asides = 0;
+    }
+
+    /// Lets another thread end the calls.
+    pub(super) fn end_at(&mut self, cutoff: Cutoff) {
+        self.stream.end_at(cutoff);
     }
 
     /// Names the phase, for errors.

@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::board::{Board, ServiceInfo, SourceInfo};
     use crate::notify::DeliveryFault;
+    use crate::store::FaultScope;
 
     #[test]
     fn heartbeat_reports_sources_that_are_not_polled_here_while_the_database_is_away() {
@@ -160,7 +161,11 @@ mod tests {
         let service = ServiceInfo { name: "test", version: "1", started_at: Timestamp::UNIX_EPOCH };
         let started = Board::start_replica(infos, Vec::new(), service, Box::new(|_| ()));
         let (_board, reader, reporter) = started.unwrap();
-        let fault = StoreFault { since: Timestamp::UNIX_EPOCH, message: "no route".into() };
+        let fault = StoreFault {
+            since: Timestamp::UNIX_EPOCH,
+            message: "no route".into(),
+            scope: FaultScope::Database,
+        };
         reporter.hold(vec!["b".into()]);
         let is_held = |name: &str| reader.load().sources.get(name).unwrap().is_held;
         while !is_held("b") {

@@ -123,7 +123,7 @@ impl PreparedReplica {
         let cluster = cluster::cluster(name, instance, Plan::of(&config.sources));
         let (board, clock) = (parts.board.clone(), Clock::system());
         let path = config.history.as_ref().map(config::History::held_sources);
-        let held = HeldFile::new(path, Arc::clone(lock));
+        let held = HeldFile::start(path, Arc::clone(lock))?;
         let around = Surroundings { access, board, clock, outputs: Box::new(parts), held, gate };
         let thread = prepared.start(cluster, around)?;
         Ok(Replica { thread })

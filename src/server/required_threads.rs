@@ -36,13 +36,13 @@ pub(super) fn at_start(config: &Config) -> Vec<String> {
         threads::WATCHDOG,
     ];
     let last_values = config.history.as_ref().map(|_| threads::LAST_VALUES);
-    let cluster = config.store.as_ref().map(|_| threads::CLUSTER);
+    let cluster = config.store.as_ref().map(|_| [threads::CLUSTER, threads::HELD]);
     let sessions = keeps_sessions(config).then_some(threads::SESSIONS);
     let certificates = config.tls.as_ref().map(|_| threads::CERTIFICATES);
     let mut names: Vec<String> = always
         .into_iter()
         .chain(last_values)
-        .chain(cluster)
+        .chain(cluster.into_iter().flatten())
         .chain(sessions)
         .chain(certificates)
         .map(str::to_owned)
@@ -123,14 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn replica_needs_the_thread_of_its_leases() {
+    fn replica_needs_the_threads_of_its_leases() {
         let names = |store: &str| {
             let text = format!("[auth]\nopen = true\n{store}");
             at_start(&crate::config::parse("p.toml".as_ref(), &text, &|_| None).unwrap())
         };
-        let is_needed = |store: &str| names(store).iter().any(|name| name == threads::CLUSTER);
-        assert!(!is_needed(""));
-        assert!(is_needed("[store]\nurl = \"postgresql://p@127.0.0.1/p\"\n"));
+        let is_needed = |store: &str| {
+            let names = names(store);
+            [threads::CLUSTER, threads::HELD].map(|needed| names.iter().any(|name| name == needed))
+        };
+        assert_eq!(is_needed(""), [false; 2]);
+        assert_eq!(is_needed("[store]\nurl = \"postgresql://p@127.0.0.1/p\"\n"), [true; 2]);
     }
 
     #[test]

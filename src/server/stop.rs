@@ -92,6 +92,8 @@ impl Running {
         // The watchdog stops first, as it would take the acceptor's end for a hang. Its thread blocks
         // on nothing, and the other two end at once or are not joined.
         drop((watchdog, certificate_watcher, redirect));
+        // A database that hangs must not hold up its thread until the end.
+        recorder.begin_stop();
         let handed_over = replica.as_ref().map(|replica| replica.thread.hand_over());
         if handed_over.is_none() {
             pollers.begin_stop();

@@ -166,6 +166,11 @@ impl Access {
         self.is_ready() && self.0.health.is_up()
     }
 
+    /// Returns true if the schema can be used, and the latest calls were answered and refused nothing that replicas share.
+    pub(crate) fn is_well(&self) -> bool {
+        self.is_usable() && self.0.health.fault().is_none()
+    }
+
     /// Returns the database.
     pub(crate) fn target(&self) -> &Target {
         &self.0.target

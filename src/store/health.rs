@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 
 use crate::logging::OnChange;
@@ -20,6 +20,8 @@ pub struct StoreHealth {
     state: ArcSwap<StoreState>,
     /// True while the schema or the server is one that this program cannot use, although it answers.
     is_refused: AtomicBool,
+    /// Reason why leases or readings are not written although the database answers.
+    refusal: ArcSwapOption<StoreFault>,
     outages: AtomicU64,
     /// Fault that was logged: true for a refusal. The text of an outage alternates with the phase in which it is met.
     logged: Mutex<OnChange<bool>>,
@@ -39,10 +41,21 @@ pub enum StoreState {
 /// Reason why the database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFault {
+    /// Statements that it concerns.
+    pub scope: FaultScope,
     /// Time of the first failure since the latest success.
     pub since: Timestamp,
     /// Text of the latest failure, without secrets.
     pub message: Arc<str>,
+}
+
+/// Statements that a fault concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultScope {
+    /// All.
+    Database,
+    /// Those of leases, or of readings that replicas share. The history may be well.
+    Sharing,
 }
 
 impl Default for StoreHealth {
@@ -50,6 +63,7 @@ impl Default for StoreHealth {
         StoreHealth {
             state: ArcSwap::from_pointee(StoreState::Starting),
             is_refused: AtomicBool::new(false),
+            refusal: ArcSwapOption::empty(),
             outages: AtomicU64::new(0),
             logged: Mutex::new(OnChange::repeating(LOG_INTERVAL)),
         }
@@ -62,7 +76,7 @@ impl StoreHealth {
         self.state.load_full()
     }
 
-    /// Returns the number of outages since the start. What was written before one may be lost with its server.
+    /// Returns the number of outages and promotions since the start. What was written before one may be lost with its server.
     pub fn outages(&self) -> u64 {
         self.outages.load(Ordering::Relaxed)
     }
@@ -72,12 +86,31 @@ impl StoreHealth {
         matches!(**self.state.load(), StoreState::Up)
     }
 
-    /// Returns why the database cannot be used; `None` if it can, or if no call has ended yet.
+    /// Returns why the database cannot be used, or refuses what replicas share; `None` if it does neither, or if no
+    /// call has ended yet.
     pub fn fault(&self) -> Option<StoreFault> {
+        if let Some(refusal) = &*self.refusal.load() {
+            return Some((**refusal).clone());
+        }
         match &**self.state.load() {
             StoreState::Away(fault) => Some(fault.clone()),
             StoreState::Starting | StoreState::Up => None,
         }
+    }
+
+    /// Notes why leases or readings are not written although the database answers; `None` once they are.
+    pub(crate) fn set_refusal(&self, message: Option<&str>) {
+        let before = self.refusal.load();
+        if before.as_ref().map(|fault| &*fault.message) == message {
+            return;
+        }
+        let since = before.as_ref().map(|fault| fault.since);
+        let fault = message.map(|message| StoreFault {
+            scope: FaultScope::Sharing,
+            since: since.unwrap_or_else(wall_clock::now),
+            message: message.into(),
+        });
+        self.refusal.store(fault.map(Arc::new));
     }
 
     /// Notes that a call was answered.
@@ -92,6 +125,12 @@ impl StoreHealth {
             log::info!("the database answers again, after {lasted} s");
         }
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Notes that the server is another one than before, although no call has failed: connections to a pooler survive a
+    /// promotion.
+    pub(crate) fn server_changed(&self) {
+        self.outages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes that a call failed for a reason that concerns all of them.
@@ -126,7 +165,8 @@ impl StoreHealth {
                 StoreState::Away(fault) => fault.since,
                 StoreState::Starting | StoreState::Up => wall_clock::now(),
             };
-            StoreState::Away(StoreFault { since, message: message.into() })
+            let scope = FaultScope::Database;
+            StoreState::Away(StoreFault { scope, since, message: message.into() })
         });
         self.logged.lock().unwrap_or_else(PoisonError::into_inner).set(is_refusal)
     }
@@ -166,6 +206,22 @@ mod tests {
         assert_eq!(&*health.fault().unwrap().message, "while connecting");
         health.answered();
         assert!(health.note("while connecting", false), "another outage");
+    }
+
+    #[test]
+    fn refusal_of_what_replicas_share_is_a_fault_while_the_database_answers() {
+        let health = StoreHealth::default();
+        health.answered();
+        health.set_refusal(Some("no rights"));
+        let first = health.fault().unwrap();
+        assert_eq!((first.scope, &*first.message), (FaultScope::Sharing, "no rights"));
+        health.set_refusal(Some("disk full"));
+        health.answered();
+        let later = health.fault().unwrap();
+        assert_eq!((later.since, &*later.message), (first.since, "disk full"));
+        assert!(health.is_up() && health.outages() == 0, "the history may be well");
+        health.set_refusal(None);
+        assert_eq!(health.fault(), None);
     }
 
     #[test]

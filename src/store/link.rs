@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use super::access::Access;
+use crate::outbound::Cutoff;
 use crate::postgres::{Connection, Limits, Outcome, PostgresError, Statement, Transaction};
 
 /// Selects the schema for statements that name none. It ends with the transaction.
@@ -15,12 +16,19 @@ pub(crate) struct Link {
     access: Access,
     connection: Option<Connection>,
     repeats: u64,
+    /// Time at which the calls of a connection end, whatever their deadlines; `None`: no thread sets one.
+    cutoff: Option<Cutoff>,
 }
 
 impl Link {
     /// Returns a link that is not connected.
     pub(crate) fn new(access: Access) -> Link {
-        Link { access, connection: None, repeats: 0 }
+        Link { access, connection: None, cutoff: None, repeats: 0 }
+    }
+
+    /// Lets another thread end the calls of later connections.
+    pub(crate) fn end_at(&mut self, cutoff: Cutoff) {
+        self.cutoff = Some(cutoff);
     }
 
     /// Returns the access to the database.
@@ -35,7 +43,8 @@ impl Link {
 
     /// Runs statements as one transaction, in one round trip. Tables are those of the schema `pumphouse`.
     ///
-    /// The statements must be idempotent: they are sent again if a connection was closed while it was not used.
+    /// The statements must be idempotent: they are sent again if a connection was closed while it was not used. The
+    /// server ends each before the deadline, so that a slow one does not count as an outage.
     ///
     /// # Errors
     /// The database could not be reached, or refused a statement.
@@ -70,9 +79,10 @@ impl Link {
         deadline: Instant,
     ) -> (bool, Result<Vec<Outcome>, PostgresError>) {
         let is_used = self.connection.is_some();
-        let result = self
-            .connected(deadline)
-            .and_then(|connection| connection.run(limits, statements, deadline));
+        let result = self.connected(deadline).and_then(|connection| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            connection.run(limits.within(left), statements, deadline)
+        });
         if self.connection.as_ref().is_some_and(Connection::is_broken) {
             self.connection = None;
         }
@@ -115,12 +125,17 @@ impl Link {
             Some(connection) => Ok(connection),
             connection => {
                 let access = &self.access;
-                let made = Connection::connect(
+                let cutoff = self.cutoff.as_ref().and_then(Cutoff::get);
+                let deadline = cutoff.map_or(deadline, |cutoff| cutoff.min(deadline));
+                let mut made = Connection::connect(
                     access.target(),
                     access.resolver(),
                     access.tls(),
                     deadline,
                 )?;
+                if let Some(cutoff) = &self.cutoff {
+                    made.end_at(cutoff.clone());
+                }
                 access.connected(&made);
                 Ok(connection.insert(made))
             }
@@ -135,7 +150,7 @@ fn is_closed(error: &PostgresError) -> bool {
 }
 
 /// Returns true if the error is one of the server or of the way to it, and not of a statement.
-fn is_outage(error: &PostgresError) -> bool {
+pub(crate) fn is_outage(error: &PostgresError) -> bool {
     match error {
         PostgresError::Server(_) => {
             // Connection exceptions, and shutdowns.

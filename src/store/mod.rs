@@ -22,7 +22,7 @@ mod link;
 pub(crate) mod schema;
 
 pub(crate) use access::Access;
-pub use health::{StoreFault, StoreHealth, StoreState};
+pub use health::{FaultScope, StoreFault, StoreHealth, StoreState};
 pub(crate) use inspection::Inspection;
-pub(crate) use link::{Link, SEARCH_PATH};
+pub(crate) use link::{Link, SEARCH_PATH, is_outage};
 pub(crate) use schema::{Readiness, VERSION as SCHEMA_VERSION};

@@ -23,6 +23,8 @@ pub const RESTORE: &str = "pw-restore";
 pub const HISTORY: &str = "pw-history";
 /// Exchanges leases and readings with the database that replicas share.
 pub const CLUSTER: &str = "pw-cluster";
+/// Writes which sources this replica polls, for a start while that database is away.
+pub const HELD: &str = "pw-held";
 /// Applies the rules of alerts.
 pub const ALERTS: &str = "pw-alerts";
 /// Pings the dead man's switch of `[heartbeat]`.

@@ -13,7 +13,7 @@ pub(super) fn families(replica: &ReplicaReader, history: &History) -> [Family; 3
     for one in &replica.leases.view().leases {
         lease = lease.sample(&[("source", &one.source)], f64::from(u8::from(one.is_held)));
     }
-    let is_up = f64::from(u8::from(replica.store.is_usable()));
+    let is_up = f64::from(u8::from(replica.store.is_well()));
     let up = Family::gauge("store_up", "1 if the shared database answers and can be used, else 0.");
     let rows = Family::gauge(
         "spool_rows",

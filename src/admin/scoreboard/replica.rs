@@ -18,7 +18,7 @@ pub(super) fn store(replica: &ReplicaReader, history: &History, now: Timestamp) 
     let fault = store.health().fault();
     let server = store.server();
     Store {
-        up: store.is_usable(),
+        up: store.is_well(),
         since: fault.as_ref().map(|fault| Rfc3339(fault.since).to_string()),
         away_seconds: fault.as_ref().map(|fault| seconds_since(fault.since, now)),
         message: fault.map(|fault| fault.message.to_string()),

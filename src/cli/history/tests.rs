@@ -168,7 +168,7 @@ fn check_of_a_database_reports_its_rows_and_names_what_is_wrong() {
             "CREATE TABLE other (LIKE raw INCLUDING ALL); \
              ALTER TABLE raw ATTACH PARTITION other FOR VALUES FROM (10) TO (20)",
             "DROP TABLE other",
-            "other is a partition of raw, and its name is not that of a month",
+            "the partition other of raw has a part of a month, whose other times have none: 10 to 20",
         ),
     ] {
         damage.split("; ").for_each(|sql| fixture.execute(sql));
@@ -201,4 +201,11 @@ fn history_of_a_database_is_exported_and_needs_no_replica() {
     let path = fixture.path("store.toml");
     let export = Export::from_args(&["export"], &[&words[..], &[&*path]].concat()).unwrap();
     export.run().unwrap();
+}
+
+#[test]
+fn each_command_has_a_name_of_its_own_at_the_database() {
+    let target = Fixture::new().database.target();
+    let [one, other] = [(); 2].map(|()| access_of(target.clone()).unwrap());
+    assert_ne!(one.instance(), other.instance());
 }

@@ -3,6 +3,24 @@
 /// division_by_zero
 pub(super) const DIVISION_BY_ZERO: &str = "22012";
 
+/// Restores the row if other software has deleted it. As after a promotion, no lease is acquired for a while.
+pub(super) const RESTORE_ERA: &str = "INSERT INTO era (timeline, since) SELECT '', now() \
+    WHERE NOT EXISTS (SELECT 1 FROM era) ON CONFLICT DO NOTHING";
+
+/// The timeline of the database. [`UPDATE_ERA`] has the same expression.
+pub(super) const TIMELINE: &str = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+
+/// A new database has no timeline yet, and no leases that have to end. A time of the future is of a clock that was set
+/// back.
+pub(super) const UPDATE_ERA: &str = "UPDATE era SET timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
+    since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
+    OR since > clock_timestamp()";
+
+/// The era, with the clock and the schema.
+pub(super) const ERA: &str = "SELECT timeline, extract(epoch FROM now() - since)::float8, \
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
+    (SELECT oldest FROM schema_version) FROM era";
+
 pub(super) const REGISTER: &str = "INSERT INTO replica (instance, name, ends_at, digest, sources, hashes, configured_at) \
     VALUES ($1, $2, now() + $3 * interval '1 second', $4, $5, $6, now()) \
     ON CONFLICT (instance) DO UPDATE SET ends_at = excluded.ends_at, digest = excluded.digest, \
@@ -34,6 +52,13 @@ pub(super) const DELETE_REPLICA: &str = "DELETE FROM replica WHERE instance = $1
 pub(super) const PRUNE: &str = "DELETE FROM replica WHERE ends_at < now() - interval '1 hour' \
     AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.instance = replica.instance)";
 
+pub(super) const PRUNE_STATES: &str = "DELETE FROM current WHERE written_at < now() - interval '30 days' \
+    AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.source = current.source AND lease.instance IS NOT NULL)";
+
+/// Waits for no tick, which locks leases in the order of their sources.
+pub(super) const PRUNE_LEASES: &str = "DELETE FROM lease WHERE source IN (SELECT source FROM lease \
+    WHERE instance IS NULL AND changed_at < now() - interval '30 days' FOR UPDATE SKIP LOCKED)";
+
 pub(super) const LEAVE_LEASES: &str = "UPDATE lease SET holder = NULL, instance = NULL, \
     changed_at = clock_timestamp() WHERE instance = $1";
 
@@ -61,7 +86,11 @@ pub(super) const ACQUIRE: &str = "WITH ended AS MATERIALIZED ( \
 
 /// Seconds to the next poll, as the current readings state it by the clock of the cluster. If that was set back, the
 /// present is not before the time of the reading.
-pub(super) const NEXT_POLLS: &str = "SELECT source, (content::json ->> 'next_poll_at')::float8 / 1000 \
+///
+/// The content is not cast to JSON: a cast that fails would end the acquisition of all sources. Within a text of JSON
+/// each quotation mark follows a backslash, so the pattern matches the member's name alone.
+pub(super) const NEXT_POLLS: &str = "SELECT source, \
+    substring(content FROM '\"next_poll_at\": *([0-9]{1,15})')::float8 / 1000 \
     - extract(epoch FROM greatest(clock_timestamp(), written_at))::float8 FROM current WHERE source = ANY ($1::text[])";
 
 pub(super) const REQUEST_POLLS: &str = "UPDATE lease SET poll_requests = poll_requests + 1, \
@@ -79,18 +108,26 @@ pub(super) const ALL_LEASES: &str =
 pub(super) const RECENT_LEASES: &str = "SELECT source, holder, instance, epoch, poll_requests FROM lease \
     WHERE changed_at > now() - $1 * interval '1 second'";
 
-pub(super) const ALL_STATES: &str =
-    "SELECT source, instance, version, content FROM current WHERE instance <> $1";
+pub(super) const OWN_LEASES: &str = "SELECT count(*) FROM lease WHERE instance = $1";
 
-pub(super) const STATES_SINCE: &str = "SELECT current.source, current.instance, current.version, \
-    current.content FROM unnest($1::text[], $2::bigint[]) AS known (instance, version) \
-    JOIN current ON current.instance = known.instance AND current.version > known.version";
+/// Later states of each instance, those with the lowest versions first.
+pub(super) const STATES_SINCE: &str = "SELECT later.* FROM unnest($1::text[], $2::bigint[]) \
+    AS known (instance, version) CROSS JOIN LATERAL (\
+    SELECT source, instance, version, content FROM current \
+    WHERE current.instance = known.instance AND current.version > known.version \
+    ORDER BY current.version LIMIT $3) AS later";
 
+/// A page of the states of all other instances.
+pub(super) const STATES_PAGE: &str = "SELECT source, instance, version, content FROM current \
+    WHERE instance <> $1 AND source > $2 ORDER BY source LIMIT $3";
+
+/// Each state has a version of its own, so that a reader may stop after any of them.
 pub(super) const PUBLISH: &str = "WITH held AS MATERIALIZED (SELECT source, epoch FROM lease \
     WHERE instance = $1 AND source = ANY ($3::text[]) ORDER BY source FOR SHARE) \
     INSERT INTO current (source, instance, version, written_at, content) \
-    SELECT source, $1, $2, clock_timestamp(), content \
-    FROM unnest($3::text[], $4::bigint[], $5::text[]) AS published (source, epoch, content) \
+    SELECT source, $1, $2 + number, clock_timestamp(), content \
+    FROM unnest($3::text[], $4::bigint[], $5::text[]) WITH ORDINALITY \
+    AS published (source, epoch, content, number) \
     JOIN held USING (source, epoch) \
     ON CONFLICT (source) DO UPDATE SET instance = excluded.instance, version = excluded.version, \
     written_at = excluded.written_at, content = excluded.content \

@@ -1,6 +1,6 @@
 //! States of sources: those that this replica publishes, and those of others that it follows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,16 +8,20 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Node;
+use super::refusals::Step;
 use crate::board::{Followed, SharedState, Snapshot, shared_state};
-use crate::cluster::database::{self, NewState, PublishedState};
+use crate::cluster::database::{self, NewState, PublishedState, StateRead};
 use crate::cluster::exchange::TickReply;
 use crate::cluster::instance::InstanceId;
 use crate::cluster::reply;
 use crate::outbound::retry_after::MAX_RETRY_AFTER;
 use crate::wall_clock;
 
-/// Most states that one statement publishes.
-const MAX_PUBLISHED: usize = 500;
+/// Most states that one statement publishes. A slow connection takes them within the deadline.
+const MAX_PUBLISHED: usize = 200;
+
+/// Time after which no further statement begins. The lease is renewed after the publication.
+const PUBLISH_TIME: Duration = Duration::from_secs(1);
 
 /// Returns true if the next poll of a source that is held is too near for a hand-over, or in flight.
 pub(super) fn is_poll_near(snapshot: &Snapshot, source: &str, now: Timestamp) -> bool {
@@ -32,25 +36,25 @@ pub(super) fn is_poll_near(snapshot: &Snapshot, source: &str, now: Timestamp) ->
 impl Node {
     /// Publishes the states of the sources that this replica holds, as far as they have changed.
     pub(super) fn publish(&mut self, deadline: Instant) {
+        let began = Instant::now();
         let snapshot = self.board.load();
         let changed = self.changed(&snapshot);
         for batch in changed.chunks(MAX_PUBLISHED) {
-            self.version += 1;
+            if began.elapsed() >= PUBLISH_TIME {
+                return;
+            }
             let states: Vec<NewState> = batch.iter().map(|(state, _)| state.clone()).collect();
             let instance = self.cluster.instance();
-            match database::publish(&mut self.link, instance, self.version, &states, deadline) {
-                // What the database has refused is of a lease that the next tick finds lost.
-                Ok(()) => {
-                    let versions = batch.iter().map(|(state, version)| (&state.source, *version));
-                    for (source, version) in versions {
-                        self.published.insert(source.clone(), version);
-                    }
-                }
-                Err(error) => {
-                    log::debug!("states were not published: {error}");
-                    return;
-                }
+            let result =
+                database::publish(&mut self.link, instance, self.version, &states, deadline);
+            self.version += i64::try_from(batch.len()).unwrap_or(i64::MAX);
+            self.refusals.note(Step::Publication, &result, self.access.health());
+            if result.is_err() {
+                return;
             }
+            // What the database has ignored is of a lease that the next tick finds lost.
+            let versions = batch.iter().map(|(state, version)| (state.source.clone(), *version));
+            self.published.extend(versions);
         }
         let is_held = |source: &str| snapshot.sources.get(source).is_some_and(|view| view.is_held);
         let flushed = &mut self.flushed;
@@ -78,30 +82,50 @@ impl Node {
 
     /// Publishes and reads all states again: the database may have lost some, if a standby was promoted.
     pub(super) fn lose_publications(&mut self) {
-        self.read_all_at = None;
+        self.scan.demand();
         self.published.clear();
     }
 
-    /// Shows states of other replicas.
-    pub(super) fn follow(&mut self, rows: Vec<PublishedState>, reply: &TickReply) {
+    /// Returns the states to be read by the next tick.
+    pub(super) fn next_read(&mut self) -> StateRead {
+        let (since, after) = (self.positions.clone(), self.scan.page());
+        StateRead { since, after, limit: self.scan.limit() }
+    }
+
+    /// Shows states of other replicas. Returns true if the database has more of them.
+    pub(super) fn follow(
+        &mut self,
+        read: &StateRead,
+        later: Vec<PublishedState>,
+        page: Vec<PublishedState>,
+        reply: &TickReply,
+    ) -> bool {
         let own = self.cluster.instance().to_string();
-        for row in &rows {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for row in &later {
+            *counts.entry(row.instance.clone()).or_default() += 1;
+            // A page has states of later versions than some that are still to be read.
             let known = self.positions.entry(row.instance.clone()).or_insert(row.version);
             *known = (*known).max(row.version);
         }
+        let is_full = counts.into_values().any(|count| count >= read.limit_of_instance());
+        let has_pages = self.scan.read(&page, read.limit);
         let live: HashSet<String> =
             reply.replicas.iter().map(|replica| replica.instance.to_string()).collect();
         self.positions.retain(|instance, _| live.contains(instance));
         for instance in live.into_iter().filter(|instance| *instance != own) {
             self.positions.entry(instance).or_insert(-1);
         }
-        let states: Vec<Followed> = rows.iter().filter_map(|row| self.followed(row)).collect();
+        // The page was read after the later states.
+        let rows = later.iter().chain(&page);
+        let states: Vec<Followed> = rows.filter_map(|row| self.followed(row)).collect();
         if !states.is_empty() {
             let count = i64::try_from(states.len()).unwrap_or(i64::MAX);
             self.shared.followed.fetch_add(count, Ordering::Relaxed);
             states.iter().for_each(|followed| self.note_poll(&followed.state));
             self.outputs.follow(states);
         }
+        is_full || has_pages
     }
 
     /// Notes the poll that a state is the result of, so that requests for another one are refused for a while.

@@ -364,3 +364,49 @@ fn process_with_the_same_name_is_reported_once_unless_it_is_the_earlier_one_of_a
     let reports = (0..200).filter(|_| shared(&steps.tick().1)).count();
     assert_eq!(reports, 1);
 }
+
+#[test]
+fn slow_ticks_acquire_leases_and_those_after_a_pause_read_first() {
+    let mut steps = Steps::new();
+    steps.now += Duration::from_secs(3);
+    let (request, effects) = steps.tick();
+    assert_eq!((request.acquisitions.len(), held(&effects).len()), (12, 12));
+    steps.now += Duration::from_secs(4);
+    let row = steps.rows.iter_mut().find(|row| *row.source == *"s5").unwrap();
+    row.holder = None;
+    let (request, _) = steps.tick();
+    assert_eq!((request.read, request.acquisitions.len()), (LeaseRead::All, 0));
+    assert_eq!(steps.tick().0.acquisitions, ["s5".into()]);
+}
+
+#[test]
+fn rest_of_a_unit_is_released_when_another_replica_takes_a_source_of_it() {
+    let mut steps = Steps::new();
+    steps.tick();
+    let row = |steps: &mut Steps, name: &str, holder| {
+        let row = steps.rows.iter_mut().find(|row| *row.source == *name).unwrap();
+        row.holder = holder;
+    };
+    let other = live("b", instance(2), &Registration { digest: 0, hashes: Vec::new() });
+    steps.others = vec![other];
+    row(&mut steps, "s1", Some(("b".into(), instance(2))));
+    let (_, effects) = steps.tick();
+    assert!(effects.contains(&Effect::Drop { source: "s1".into() }));
+    for source in ["s0", "s2"] {
+        assert!(effects.contains(&Effect::Release { source: source.into() }), "{effects:?}");
+        steps.cluster.published(source);
+    }
+    assert_eq!(effects.len(), 4, "no other source is affected: {effects:?}");
+    let (request, _) = steps.tick();
+    assert_eq!((request.releases.len(), request.acquisitions.len()), (2, 0));
+    assert_eq!(steps.tick().0.acquisitions.len(), 0, "the other one has a source of the unit");
+    // Once it gives that up, all are acquired together.
+    row(&mut steps, "s1", None);
+    steps.tick();
+    assert_eq!(held(&steps.tick().1), ["s0", "s1", "s2"]);
+    // A lease that only lost its holder is acquired again, and the rest is polled on.
+    row(&mut steps, "s1", None);
+    let (_, effects) = steps.tick();
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Release { .. })), "{effects:?}");
+    assert_eq!(held(&steps.tick().1), ["s1"]);
+}

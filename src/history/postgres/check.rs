@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::partitions::{Month, TABLES};
+use super::partitions::{self, Month, Partition, TABLES};
 use crate::history::calendar::QUARTER;
 use crate::history::error::StoreError;
 use crate::history::meta;
@@ -43,8 +43,8 @@ pub(crate) fn check(access: &Access) -> Result<Checked, StoreError> {
     }
     let first = partitions(&mut link, &mut checked)?;
     let latest = [Param::Text(meta::LATEST)];
-    let sql = "SELECT coalesce((SELECT value::bigint FROM meta WHERE key = $1), \
-               (SELECT max(last_at) FROM day))";
+    let sql = "SELECT coalesce((SELECT CASE WHEN value ~ '^-?[0-9]{1,18}$' THEN value::bigint END \
+               FROM meta WHERE key = $1), (SELECT max(last_at) FROM day))";
     let latest = run(&mut link, sql, &latest)?.only()?.optional_i64(0)?;
     if let Some(latest) = latest {
         // Earlier rows may have been deleted, those of one table before those of the other.
@@ -55,50 +55,42 @@ pub(crate) fn check(access: &Access) -> Result<Checked, StoreError> {
     Ok(checked)
 }
 
-/// Checks that each partition has the month of its name. Returns the time from which both tables have partitions.
+/// Checks that the partitions have whole months. Returns the time from which both tables have partitions.
 fn partitions(link: &mut Link, checked: &mut Checked) -> Result<i64, StoreError> {
     let mut start = i64::MIN;
     for table in TABLES {
-        let sql = format!(
-            "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits \
-             JOIN pg_class ON pg_class.oid = inhrelid \
-             WHERE inhparent = 'pumphouse.{table}'::regclass ORDER BY relname"
-        );
-        let outcome = run(link, &sql, &[])?;
-        let before = checked.faults.len();
-        let mut months = Vec::new();
-        for row in outcome.rows() {
-            let (name, bounds) = (row.text(0)?, row.text(1)?);
-            let month = Month::of_partition(table, name).and_then(Month::bounds);
-            if let (Some((from, _)), true) = (month, months.is_empty()) {
-                start = start.max(from);
-            }
-            let expected =
-                month.map(|(from, to)| format!("FOR VALUES FROM ('{from}') TO ('{to}')"));
-            match expected {
-                Some(expected) if expected == bounds => months.push(name.to_owned()),
-                Some(_) => checked.faults.push(format!(
-                    "the partition {name} has the bounds of another month: {bounds}"
-                )),
-                None => checked.faults.push(format!(
-                    "{name} is a partition of {table}, and its name is not that of a month"
-                )),
+        let deadline = Instant::now() + TIMEOUT;
+        let mut all = partitions::read(link, table, Limits::all(TIMEOUT), deadline)?;
+        all.sort_by_key(|partition| partition.bounds);
+        let faults = checked.faults.len();
+        for Partition { name, bounds: (from, to) } in &all {
+            if ![*from, *to].into_iter().all(is_border) {
+                checked.faults.push(format!(
+                    "the partition {name} of {table} has a part of a month, whose other times have none: {from} to {to}"
+                ));
             }
         }
-        if checked.faults.len() == before {
-            checked.passed.push(match (months.first(), months.last()) {
-                (Some(first), Some(last)) if first != last => {
-                    format!(
-                        "{table} has the partitions of {} months, {first} to {last}",
-                        months.len()
-                    )
+        let (Some(first), Some(last)) = (all.first(), all.last()) else {
+            checked.passed.push(format!("{table} has no partitions yet"));
+            continue;
+        };
+        start = start.max(first.bounds.0);
+        if checked.faults.len() == faults {
+            checked.passed.push(match all.len() {
+                1 => format!("{table} has the partition {}", first.name),
+                count => {
+                    format!("{table} has {count} partitions, {} to {}", first.name, last.name)
                 }
-                (Some(only), _) => format!("{table} has the partition {only}"),
-                (None, _) => format!("{table} has no partitions yet"),
             });
         }
     }
     Ok(start)
+}
+
+/// Returns true if a month begins at a time, or if the partition has all times before or after.
+fn is_border(at: i64) -> bool {
+    let month = Month::of(at).and_then(Month::bounds);
+    month.is_none_or(|(begin, _)| begin == at)
 }
 
 /// Compares the counts of quarters with the numbers of single observations, in one statement.

@@ -1,12 +1,21 @@
 //! Series of the sources of a batch, as the database has them once their rows are locked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::late::Batched;
 use crate::history::error::StoreError;
 use crate::history::series::{Series, over_time_of};
-use crate::postgres::Outcome;
+use crate::postgres::{Outcome, Param};
 use crate::units::Unit;
+
+/// Inserts the series that are missing.
+pub(super) const INSERT_SERIES: &str = "INSERT INTO series (source, field, unit, over_time) \
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) \
+    AS wanted (source, field, unit, over_time) \
+    WHERE NOT EXISTS (SELECT 1 FROM series WHERE series.source = wanted.source \
+    AND series.field = wanted.field AND series.unit = wanted.unit) \
+    ON CONFLICT (source, field, unit) DO NOTHING";
 
 /// Selects the series of sources, each with the latest row of each tier.
 pub(super) const STATE: &str = "SELECT id, source, field, unit, over_time, period, recorded, \
@@ -76,4 +85,40 @@ pub(super) fn known_series(
         marked.collect()
     };
     Ok(sources.into_iter().map(|(source, series)| (source, mark(series))).collect())
+}
+
+/// Series of the samples of a batch as columns, each once.
+pub(super) struct WantedSeries<'b> {
+    sources: Vec<&'b str>,
+    fields: Vec<&'b str>,
+    units: Vec<&'b str>,
+    over_times: Vec<&'b str>,
+}
+
+impl<'b> WantedSeries<'b> {
+    pub(super) fn of(batch: &[Batched<'b>]) -> WantedSeries<'b> {
+        let keys: BTreeSet<[&str; 4]> = batch
+            .iter()
+            .map(|Batched { sample, .. }| {
+                let unit = sample.unit.map_or("", |unit| unit.as_str());
+                [&*sample.source, &*sample.field, unit, sample.over_time.as_str()]
+            })
+            .collect();
+        let column = |index: usize| keys.iter().map(|key| key[index]).collect();
+        WantedSeries {
+            sources: column(0),
+            fields: column(1),
+            units: column(2),
+            over_times: column(3),
+        }
+    }
+
+    pub(super) fn params(&self) -> [Param<'_>; 4] {
+        [&self.sources, &self.fields, &self.units, &self.over_times]
+            .map(|texts| Param::Texts(texts))
+    }
+
+    pub(super) fn sources(&self) -> [Param<'_>; 1] {
+        [Param::Texts(&self.sources)]
+    }
 }

@@ -4,7 +4,11 @@
 //! differs is when they are sent. A statement costs a round trip, so a transaction collects what needs no answer: the
 //! observations that are later than all others of their series, and what these add to rollups (`session`). They are sent
 //! together, before the next statement that reads. A batch of observations from thousands of series in their order
-//! takes three round trips: the locks with what is known of each series, the rows, and the commit.
+//! takes three round trips: the locks with what is known of each series, the rows, and the commit. Before it, a small call
+//! notices a database that does not answer sooner than the deadline of a batch.
+//!
+//! What is late has its facts read for all of a batch at once (`late`). Rollups that are to be recomputed as a whole are
+//! no part of a batch (`recompute`).
 //!
 //! The rows of the series of a batch are locked, in one order for all, since replicas may write the same series at one
 //! time: while the database is away, and right after a source has got another holder. What a transaction knows of a
@@ -16,12 +20,19 @@
 //! Observations and quarters are in a partition for each month, which retention drops as a whole (`partitions`). Days
 //! are in one table: retention deletes them by rows.
 
+mod backlog;
 mod check;
+mod columns;
 mod copy_target;
+mod events;
 mod known_series;
+mod late;
 mod partitions;
 mod reader;
+mod recent;
+mod recompute;
 mod retention;
+mod seen;
 mod session;
 mod spool;
 mod spooling;
@@ -29,7 +40,7 @@ mod writer;
 
 pub(crate) use check::check;
 pub(super) use copy_target::ServerTarget;
-pub(super) use reader::ServerReader;
+pub(super) use reader::{READ_TIMEOUT, ServerReader};
 pub(super) use spooling::Spooling;
 #[cfg(test)]
 pub(super) use writer::{Record, ServerWriter};

@@ -20,6 +20,9 @@ pub(super) const TABLES: [&str; 2] = ["raw", "quarter"];
 /// Months that are created ahead of the present.
 const AHEAD: i64 = 1;
 
+/// Most names that are tried for a partition.
+const MAX_NAMES: u32 = 9;
+
 /// A month by UTC, as the number of months since the year 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Month(i64);
@@ -46,20 +49,45 @@ impl Month {
         let (year, month) = (self.0.div_euclid(12), self.0.rem_euclid(12) + 1);
         format!("{table}_{year:04}_{month:02}")
     }
+}
 
-    /// Returns the month of a partition.
-    pub(super) fn of_partition(table: &str, partition: &str) -> Option<Month> {
-        let (year, month) = partition.strip_prefix(table)?.strip_prefix('_')?.split_once('_')?;
-        let (year, month): (i64, i64) = (year.parse().ok()?, month.parse().ok()?);
-        (1..=12).contains(&month).then_some(Month(year * 12 + month - 1))
+/// A partition. Its name does not matter: an operator may have joined several, or given another one that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Partition {
+    /// Name as in a statement.
+    pub(super) name: String,
+    /// First time, and the one after the last.
+    pub(super) bounds: (i64, i64),
+}
+
+impl Partition {
+    /// Returns true if there is a partition for each time of a span, or at least for the first and the last one.
+    fn cover(partitions: &[Partition], (from, to): (i64, i64)) -> bool {
+        let has = |at| partitions.iter().any(|it| (it.bounds.0..it.bounds.1).contains(&at));
+        has(from) && has(to - 1)
     }
+}
+
+/// Returns the bounds of a partition as the server describes them: `FOR VALUES FROM ('0') TO ('86400')`, or `DEFAULT`.
+pub(super) fn parse_bounds(text: &str) -> Option<(i64, i64)> {
+    if text == "DEFAULT" {
+        return Some((i64::MIN, i64::MAX));
+    }
+    let bound = |text: &str| match text {
+        "MINVALUE" => Some(i64::MIN),
+        "MAXVALUE" => Some(i64::MAX),
+        _ => text.trim_matches('\'').parse().ok(),
+    };
+    let inner = text.strip_prefix("FOR VALUES FROM (")?.strip_suffix(')')?;
+    let (from, to) = inner.split_once(") TO (")?;
+    Some((bound(from)?, bound(to)?))
 }
 
 /// Partitions that exist, as far as this process knows.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
-    /// Months for which both tables have one; `None` until they have been read.
-    known: Option<BTreeSet<Month>>,
+    /// Those of each of [`TABLES`]; `None` until they have been read.
+    known: Option<[Vec<Partition>; 2]>,
 }
 
 impl Partitions {
@@ -75,14 +103,13 @@ impl Partitions {
         deadline: Instant,
     ) -> Result<(), StoreError> {
         for month in months {
-            if self.known(link, limits, deadline)?.contains(&month) {
-                continue;
-            }
             let Some(bounds) = month.bounds() else { continue };
-            for table in TABLES {
-                create(link, table, month, bounds, limits, deadline)?;
+            let known = self.known(link, limits, deadline)?;
+            for (table, partitions) in TABLES.into_iter().zip(known) {
+                if !Partition::cover(partitions, bounds) {
+                    partitions.push(create(link, table, month, bounds, limits, deadline)?);
+                }
             }
-            self.known(link, limits, deadline)?.insert(month);
         }
         Ok(())
     }
@@ -102,6 +129,29 @@ impl Partitions {
         self.ensure(link, (present..=present + AHEAD).map(Month), limits, deadline)
     }
 
+    /// Creates the partitions of quarters for which there are partitions of observations, from the first to the last one.
+    ///
+    /// # Errors
+    /// A statement failed, such as by its limit on locks.
+    pub(super) fn ensure_quarters(
+        &mut self,
+        link: &mut Link,
+        (first, last): (i64, i64),
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<(), StoreError> {
+        let [observations, _] = self.known(link, limits, deadline)?;
+        let mut months = BTreeSet::new();
+        for Partition { bounds: (from, to), .. } in observations {
+            // An amount belongs to the quarter before its stamp.
+            let (from, to) = ((*from).max(first) - 1, (*to - 1).min(last));
+            if let (Some(Month(from)), Some(Month(to))) = (Month::of(from), Month::of(to)) {
+                months.extend((from..=to).map(Month));
+            }
+        }
+        self.ensure(link, months, limits, deadline)
+    }
+
     /// Forgets what exists, as it may have changed: another server may be the primary now.
     pub(super) fn forget(&mut self) {
         self.known = None;
@@ -112,54 +162,73 @@ impl Partitions {
         link: &mut Link,
         limits: Limits,
         deadline: Instant,
-    ) -> Result<&mut BTreeSet<Month>, StoreError> {
+    ) -> Result<&mut [Vec<Partition>; 2], StoreError> {
         if let Some(ref mut known) = self.known {
             return Ok(known);
         }
         let [raw, quarters] = TABLES.map(|table| read(link, table, limits, deadline));
-        let (raw, quarters) = (raw?, quarters?);
-        Ok(self.known.insert(raw.intersection(&quarters).copied().collect()))
+        Ok(self.known.insert([raw?, quarters?]))
     }
 }
 
-/// Returns the months for which a table has a partition.
+/// Returns the partitions of a table.
 pub(super) fn read(
     link: &mut Link,
     table: &str,
     limits: Limits,
     deadline: Instant,
-) -> Result<BTreeSet<Month>, StoreError> {
+) -> Result<Vec<Partition>, StoreError> {
     let sql = format!(
-        "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid \
-         WHERE inhparent = 'pumphouse.{table}'::regclass"
+        "SELECT inhrelid::regclass::text, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits \
+         JOIN pg_class ON pg_class.oid = inhrelid \
+         WHERE inhparent = 'pumphouse.{table}'::regclass ORDER BY relname"
     );
     let outcomes = link.run(limits, &[Statement::plain(&sql)], deadline)?;
-    let mut months = BTreeSet::new();
+    let mut partitions = Vec::new();
     for row in outcomes.iter().flat_map(|outcome| outcome.rows()) {
-        months.extend(Month::of_partition(table, row.text(0)?));
+        if let Some(bounds) = row.optional_text(1)?.and_then(parse_bounds) {
+            partitions.push(Partition { name: row.text(0)?.to_owned(), bounds });
+        }
     }
-    Ok(months)
+    Ok(partitions)
 }
 
-/// Creates a partition, unless another replica does so at the same time.
+/// Creates a partition, unless another replica does so at the same time. Its name has a number if another table has that
+/// of the month, such as a partition that was detached to be archived.
 fn create(
     link: &mut Link,
     table: &str,
     month: Month,
-    (from, to): (i64, i64),
+    bounds: (i64, i64),
     limits: Limits,
     deadline: Instant,
-) -> Result<(), StoreError> {
-    let partition = month.partition(table);
-    let like = format!("CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)");
-    let attach = format!(
-        "ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({from}) TO ({to})"
-    );
-    match link.run(limits, &[Statement::plain(&like), Statement::plain(&attach)], deadline) {
-        Err(error) if is_race(&error) && read(link, table, limits, deadline)?.contains(&month) => {
-            Ok(())
+) -> Result<Partition, StoreError> {
+    let (from, to) = bounds;
+    let mut number = 1;
+    loop {
+        let name = match number {
+            1 => month.partition(table),
+            number => format!("{}_{number}", month.partition(table)),
+        };
+        let like = format!("CREATE TABLE {name} (LIKE {table} INCLUDING ALL)");
+        let attach = format!(
+            "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"
+        );
+        let statements = [Statement::plain(&like), Statement::plain(&attach)];
+        let error = match link.run(limits, &statements, deadline) {
+            Ok(_) => return Ok(Partition { name, bounds }),
+            Err(error) => error,
+        };
+        if !is_race(&error) {
+            return Err(error.into());
         }
-        other => Ok(other.map(drop)?),
+        if Partition::cover(&read(link, table, limits, deadline)?, bounds) {
+            return Ok(Partition { name, bounds });
+        }
+        if number == MAX_NAMES {
+            return Err(error.into());
+        }
+        number += 1;
     }
 }
 
@@ -174,12 +243,11 @@ fn is_race(error: &PostgresError) -> bool {
 /// The statement failed, such as by its limit on locks: a long query reads the table.
 pub(super) fn drop_partition(
     link: &mut Link,
-    table: &str,
-    month: Month,
+    partition: &Partition,
     limits: Limits,
     deadline: Instant,
 ) -> Result<(), StoreError> {
-    let sql = format!("DROP TABLE IF EXISTS {}", month.partition(table));
+    let sql = format!("DROP TABLE IF EXISTS {}", partition.name);
     link.run(limits, &[Statement::plain(&sql)], deadline)?;
     Ok(())
 }
@@ -199,10 +267,20 @@ mod tests {
             let month = Month::of(second(at)).unwrap();
             assert_eq!(month.partition("raw"), name);
             assert_eq!(month.bounds(), Some((second(from), second(to))));
-            assert_eq!(Month::of_partition("raw", name), Some(month));
         }
-        for other in ["raw", "raw_old", "raw_2026_13", "quarter_2026_01", "raw_2026_01_old"] {
-            assert_eq!(Month::of_partition("raw", other), None, "{other}");
+    }
+
+    #[test]
+    fn bounds_are_read_as_the_server_writes_them() {
+        for (text, expected) in [
+            ("FOR VALUES FROM ('-5') TO ('86400')", Some((-5, 86_400))),
+            ("FOR VALUES FROM (MINVALUE) TO ('7')", Some((i64::MIN, 7))),
+            ("FOR VALUES FROM ('7') TO (MAXVALUE)", Some((7, i64::MAX))),
+            ("DEFAULT", Some((i64::MIN, i64::MAX))),
+            ("FOR VALUES IN ('7')", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_bounds(text), expected, "{text}");
         }
     }
 }

@@ -12,8 +12,9 @@ use crate::history::executor::{Param, Queries, Row};
 use crate::postgres::{Limits, Outcome, Statement};
 use crate::store::{Access, Link};
 
-/// Most time of a query, with the connection to the database if there is none.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// Most time of a query for which a client waits, with the connection to the database if there is none. The server ends a
+/// slow query before that, so it does not count as an outage.
+pub(in crate::history) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Connection that reads.
 #[derive(Debug)]
@@ -23,11 +24,7 @@ pub(in crate::history) struct ServerReader {
 }
 
 impl ServerReader {
-    pub(in crate::history) fn new(access: &Access) -> ServerReader {
-        ServerReader::with_timeout(access, TIMEOUT)
-    }
-
-    /// Returns a reader whose queries may take longer, as no client waits for them.
+    /// Returns a reader whose queries take no longer.
     pub(in crate::history) fn with_timeout(access: &Access, timeout: Duration) -> ServerReader {
         ServerReader { link: RefCell::new(Link::new(access.clone())), timeout }
     }

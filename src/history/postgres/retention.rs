@@ -1,7 +1,7 @@
 //! Deletion of old rows, by one replica an hour.
 //!
 //! As in a file, rows go only if they are too old both by the clock and by the number of recorded days. A partition
-//! goes as a whole, once all of its month is too old.
+//! goes as a whole, once all of its time is too old.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ use crate::store::Link;
 /// Time between two deletions.
 const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
+/// Most time of a wait for the lock of a table that is dropped: all reads wait behind it, while a dump has the table.
+const DROP_LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+
 /// Most rows that one statement deletes.
 const MAX_DELETED: i64 = 10_000;
 
@@ -32,24 +35,21 @@ pub(super) fn prune(
     limits: Limits,
     deadline: Instant,
 ) -> Result<bool, StoreError> {
-    // By the database's clock, which all replicas share.
+    // By the database's clock, which all replicas share. What is no number, such as by an edit, is replaced.
     let claim = "INSERT INTO meta (key, value) \
                  VALUES ('pruned', extract(epoch FROM clock_timestamp())::bigint::text) \
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value \
-                 WHERE meta.value::bigint NOT BETWEEN excluded.value::bigint - $1 \
-                 AND excluded.value::bigint";
+                 WHERE CASE WHEN meta.value ~ '^[0-9]{1,18}$' \
+                 THEN meta.value::bigint NOT BETWEEN excluded.value::bigint - $1 \
+                 AND excluded.value::bigint ELSE true END";
     let interval = [Param::I64(INTERVAL.as_secs().cast_signed())];
     if affected(link, claim, &interval, limits, deadline)? == 0 {
         return Ok(true);
     }
+    // What cannot be dropped now keeps nothing else.
+    let mut dropped = Ok(());
     for (table, keep) in TABLES.into_iter().zip([keep.raw, keep.quarters]) {
-        let Some(before) = keep_since(link, keep, now, limits, deadline)? else { continue };
-        for month in partitions::read(link, table, limits, deadline)? {
-            if month.bounds().is_some_and(|(_, end)| end <= before) {
-                log::info!("dropping the rows of a month, which are older than their retention");
-                partitions::drop_partition(link, table, month, limits, deadline)?;
-            }
-        }
+        dropped = dropped.and(drop_old(link, table, keep, now, limits, deadline));
     }
     let mut is_done = true;
     if let Some(before) = keep_since(link, keep.days, now, limits, deadline)? {
@@ -65,7 +65,29 @@ pub(super) fn prune(
         let sql = "UPDATE meta SET value = '0' WHERE key = 'pruned'";
         affected(link, sql, &[], limits, deadline)?;
     }
-    Ok(is_done)
+    dropped.map(|()| is_done)
+}
+
+/// Drops the partitions of a table all of whose rows are too old. One that cannot be dropped keeps no other.
+fn drop_old(
+    link: &mut Link,
+    table: &str,
+    keep: Option<Duration>,
+    now: Timestamp,
+    limits: Limits,
+    deadline: Instant,
+) -> Result<(), StoreError> {
+    let Some(before) = keep_since(link, keep, now, limits, deadline)? else { return Ok(()) };
+    let mut dropped = Ok(());
+    for partition in partitions::read(link, table, limits, deadline)? {
+        if partition.bounds.1 <= before {
+            log::info!("dropping {}, whose rows are older than their retention", partition.name);
+            let limits = Limits { lock: DROP_LOCK_TIMEOUT, ..limits };
+            let result = partitions::drop_partition(link, &partition, limits, deadline);
+            dropped = dropped.and(result);
+        }
+    }
+    dropped
 }
 
 /// Returns the time before which rows are too old; `None` if none is.

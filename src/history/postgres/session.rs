@@ -1,34 +1,18 @@
 //! A transaction as an [`Executor`], which collects the rows that need no answer.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::columns::{
+    AmountColumns, Columns, Pending, RawColumns, RollupColumns, amounts, raw_rows, rows,
+};
 use crate::history::bucket::{Bucket, Tier};
 use crate::history::error::StoreError;
 use crate::history::executor::{self, Executor, Queries};
 use crate::history::observation::Observation;
-use crate::history::rollup_row::{added, of_table, total_columns};
-use crate::postgres::{self, Limits, Outcome, Param, PostgresError, Statement, Transaction};
+use crate::history::rollup_row::of_table;
+use crate::postgres::{self, Limits, Outcome, PostgresError, Statement, Transaction};
 use crate::store::{Link, SEARCH_PATH};
-
-/// Rows of an upsert of rollups, from array parameters.
-macro_rules! rows {
-    () => {
-        " (series, at, min, max, sum, last, last_at, count, amount, east, north, weight) \
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[], $5::float8[], \
-         $6::float8[], $7::bigint[], $8::bigint[], $9::float8[], $10::float8[], $11::float8[], \
-         $12::float8[]) ON CONFLICT (series, at) DO "
-    };
-}
-
-/// Statement that inserts observations from array parameters.
-macro_rules! raw_rows {
-    () => {
-        "INSERT INTO raw (series, at, value, qualifier) \
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::float8[], $4::float8[])"
-    };
-}
 
 /// Transaction of a thread.
 pub(super) struct Session<'link>(RefCell<State<'link>>);
@@ -37,16 +21,8 @@ struct State<'link> {
     transaction: Transaction<'link>,
     deadline: Instant,
     pending: Pending,
-}
-
-/// Rows that are sent before the next statement.
-#[derive(Default)]
-struct Pending {
-    /// Series and observation.
-    raw: Vec<(i64, Observation)>,
-    /// What is added to each rollup.
-    quarters: BTreeMap<(i64, i64), Bucket>,
-    days: BTreeMap<(i64, i64), Bucket>,
+    /// Returns true once no further statement is to be sent.
+    is_stopping: Option<&'link dyn Fn() -> bool>,
 }
 
 impl<'link> Session<'link> {
@@ -65,13 +41,23 @@ impl<'link> Session<'link> {
         all.extend_from_slice(statements);
         let mut outcomes = transaction.pipeline(&all, deadline)?;
         outcomes.remove(0);
-        let state = State { transaction, deadline, pending: Pending::default() };
+        let pending = Pending::default();
+        let state = State { transaction, deadline, pending, is_stopping: None };
         Ok((Session(RefCell::new(state)), outcomes))
+    }
+
+    /// Returns the session, whose next statement fails once `is_stopping` returns true.
+    pub(super) fn until(mut self, is_stopping: &'link dyn Fn() -> bool) -> Session<'link> {
+        self.0.get_mut().is_stopping = Some(is_stopping);
+        self
     }
 
     /// Sends the collected rows and then `statements`, in one round trip. Returns the outcomes of `statements`.
     pub(super) fn run(&self, statements: &[Statement<'_>]) -> Result<Vec<Outcome>, StoreError> {
         let mut state = self.0.borrow_mut();
+        if state.is_stopping.is_some_and(|is_stopping| is_stopping()) {
+            return Err(PostgresError::Usage("the program ends".to_owned()).into());
+        }
         let pending = std::mem::take(&mut state.pending);
         let columns = Columns::of(&pending);
         let arrays = columns.arrays();
@@ -87,9 +73,19 @@ impl<'link> Session<'link> {
         Ok(outcomes)
     }
 
+    /// Adds to the amount of a rollup that exists.
+    pub(super) fn add_amount(&self, tier: Tier, series: i64, at: i64, amount: f64) {
+        let pending = &mut self.0.borrow_mut().pending;
+        let amounts = match tier {
+            Tier::Day => &mut pending.day_amounts,
+            _ => &mut pending.quarter_amounts,
+        };
+        *amounts.entry((series, at)).or_insert(0.0) += amount;
+    }
+
     /// Sends the collected rows and `statements`, and commits.
     pub(super) fn commit(self, statements: &[Statement<'_>]) -> Result<Vec<Outcome>, StoreError> {
-        let State { transaction, deadline, pending } = self.0.into_inner();
+        let State { transaction, deadline, pending, .. } = self.0.into_inner();
         let columns = Columns::of(&pending);
         let arrays = columns.arrays();
         let mut all = columns.statements(&arrays);
@@ -174,140 +170,25 @@ impl Executor for Session<'_> {
         Ok(self.run(&[Statement::new(sql, &arrays)])?.iter().map(Outcome::affected).sum())
     }
 
+    fn set_amounts(&self, tier: Tier, series: i64, rows: &[(i64, f64)]) -> Result<(), StoreError> {
+        let rows = rows.iter().map(|&(at, amount)| ((series, at), amount)).collect();
+        let columns = AmountColumns::of(&rows);
+        let arrays = columns.arrays();
+        let sql = of_table!(
+            tier,
+            "UPDATE ",
+            concat!(" SET amount = ", amounts!()),
+            ".series = changed.series AND ",
+            ".at = changed.at"
+        );
+        self.run(&[Statement::new(sql, &arrays)]).map(drop)
+    }
+
     fn insert_rollups(&self, tier: Tier, series: i64, rows: &[Bucket]) -> Result<u64, StoreError> {
         let rows = rows.iter().map(|row| ((series, row.at), *row)).collect();
         let columns = RollupColumns::of(&rows);
         let arrays = columns.arrays();
         let sql = of_table!(tier, "INSERT INTO ", concat!(rows!(), "NOTHING"));
         Ok(self.run(&[Statement::new(sql, &arrays)])?.iter().map(Outcome::affected).sum())
-    }
-}
-
-/// The collected rows as columns, of which each is an array parameter.
-struct Columns {
-    raw: RawColumns,
-    quarters: RollupColumns,
-    days: RollupColumns,
-}
-
-#[derive(Default)]
-struct RawColumns {
-    series: Vec<i64>,
-    at: Vec<i64>,
-    value: Vec<f64>,
-    qualifier: Vec<Option<f64>>,
-}
-
-#[derive(Default)]
-struct RollupColumns {
-    series: Vec<i64>,
-    at: Vec<i64>,
-    min: Vec<f64>,
-    max: Vec<f64>,
-    sum: Vec<f64>,
-    last: Vec<f64>,
-    last_at: Vec<i64>,
-    count: Vec<i64>,
-    totals: [Vec<Option<f64>>; 4],
-}
-
-/// Parameters of the statements of [`Columns`].
-struct Arrays<'c> {
-    raw: [Param<'c>; 4],
-    quarters: [Param<'c>; 12],
-    days: [Param<'c>; 12],
-}
-
-impl Columns {
-    fn of(pending: &Pending) -> Columns {
-        let raw = RawColumns::of(pending.raw.iter().copied());
-        let (quarters, days) = (&pending.quarters, &pending.days);
-        Columns { raw, quarters: RollupColumns::of(quarters), days: RollupColumns::of(days) }
-    }
-
-    fn arrays(&self) -> Arrays<'_> {
-        Arrays {
-            raw: self.raw.arrays(),
-            quarters: self.quarters.arrays(),
-            days: self.days.arrays(),
-        }
-    }
-
-    /// Returns a statement for each table that gets rows.
-    fn statements<'a>(&self, arrays: &'a Arrays<'a>) -> Vec<Statement<'a>> {
-        let mut statements = Vec::new();
-        if !self.raw.series.is_empty() {
-            statements.push(Statement::new(raw_rows!(), &arrays.raw));
-        }
-        if !self.quarters.series.is_empty() {
-            let sql = concat!("INSERT INTO quarter", rows!(), added!("quarter"));
-            statements.push(Statement::new(sql, &arrays.quarters));
-        }
-        if !self.days.series.is_empty() {
-            let sql = concat!("INSERT INTO day", rows!(), added!("day"));
-            statements.push(Statement::new(sql, &arrays.days));
-        }
-        statements
-    }
-}
-
-impl RawColumns {
-    fn of(rows: impl Iterator<Item = (i64, Observation)>) -> RawColumns {
-        let mut columns = RawColumns::default();
-        for (series, Observation { at, value, qualifier }) in rows {
-            columns.series.push(series);
-            columns.at.push(at);
-            columns.value.push(value);
-            columns.qualifier.push(qualifier);
-        }
-        columns
-    }
-
-    fn arrays(&self) -> [Param<'_>; 4] {
-        [
-            Param::I64s(&self.series),
-            Param::I64s(&self.at),
-            Param::F64s(&self.value),
-            Param::OptionalF64s(&self.qualifier),
-        ]
-    }
-}
-
-impl RollupColumns {
-    fn of(rollups: &BTreeMap<(i64, i64), Bucket>) -> RollupColumns {
-        let mut columns = RollupColumns::default();
-        for ((series, _), bucket) in rollups {
-            let Bucket { at, min, max, sum, last, last_at, count, total, .. } = *bucket;
-            columns.series.push(*series);
-            columns.at.push(at);
-            columns.min.push(min);
-            columns.max.push(max);
-            columns.sum.push(sum);
-            columns.last.push(last);
-            columns.last_at.push(last_at);
-            columns.count.push(i64::try_from(count).unwrap_or(i64::MAX));
-            for (column, number) in columns.totals.iter_mut().zip(total_columns(total)) {
-                column.push(number);
-            }
-        }
-        columns
-    }
-
-    fn arrays(&self) -> [Param<'_>; 12] {
-        let [amount, east, north, weight] = &self.totals;
-        [
-            Param::I64s(&self.series),
-            Param::I64s(&self.at),
-            Param::F64s(&self.min),
-            Param::F64s(&self.max),
-            Param::F64s(&self.sum),
-            Param::F64s(&self.last),
-            Param::I64s(&self.last_at),
-            Param::I64s(&self.count),
-            Param::OptionalF64s(amount),
-            Param::OptionalF64s(east),
-            Param::OptionalF64s(north),
-            Param::OptionalF64s(weight),
-        ]
     }
 }

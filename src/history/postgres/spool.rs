@@ -1,20 +1,26 @@
 //! File for records that wait for the database.
 //!
-//! Records are appended and removed in their order. Each append is synced, so they survive a power cut. A record whose
-//! removal was lost is written to the database again, which changes nothing there.
+//! Records are appended, and written to the database, in their order. Each append is synced, so they survive a power cut.
+//! A record stays in the file for [`KEPT`] after it was written: a standby that is promoted may lack the latest
+//! transactions, and then the records are written again. So they are after a restart, which changes nothing in the
+//! database. The number of the latest one that was written is in memory, so a disk that has become full, or read-only,
+//! does not hold up the next ones.
 
+mod record;
+
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rusqlite::{Connection, params};
-use serde_json::{Map, Value, json};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde_json::Value;
 
-use crate::board::{DatedBy, Event, Finite, Sample};
+use self::record::{from_json, to_json};
+use super::recent::KEPT;
 use crate::history::database::{self, DatabaseKind};
-use crate::history::entry::{Entry, StoredEvent};
+use crate::history::entry::Entry;
 use crate::history::error::StoreError;
-use crate::units::Unit;
+use crate::history::meta;
 use crate::wall_clock;
 
 /// `application_id` of the file: `PUMS` in ASCII.
@@ -25,12 +31,14 @@ const KIND: DatabaseKind = DatabaseKind { application: APPLICATION, latest: 1 };
 /// Longest wait for a lock of another program.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// `meta` has [`meta::LATEST`] and [`meta::HELD`], so that a clock which is wrong is noticed while the database is away.
 const TABLES: &str = "
     CREATE TABLE record (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         instance TEXT NOT NULL,
         content TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 ";
 
 /// Records that are removed at once if the file has reached its limit.
@@ -46,12 +54,27 @@ pub(super) struct Spooled {
     pub(super) entry: Option<Entry>,
 }
 
+/// Records that were written to the database and are still in the file.
+#[derive(Debug)]
+struct WrittenRecords {
+    /// Time since boot at which they were written.
+    at: Duration,
+    /// Id of the last one.
+    last: i64,
+    count: u64,
+}
+
 /// File for records that wait for the database.
 pub(super) struct Spool {
     path: PathBuf,
     connection: Connection,
     max_bytes: i64,
-    count: u64,
+    /// Number of records that wait.
+    waiting: u64,
+    /// Records before those that wait, oldest first.
+    written: VecDeque<WrittenRecords>,
+    /// Id of the last record that was written to the database; 0 if all wait.
+    last_written: i64,
 }
 
 impl Spool {
@@ -79,22 +102,27 @@ impl Spool {
         };
         let count: i64 =
             connection.query_row("SELECT count(*) FROM record", [], |row| row.get(0))?;
-        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
-        let count = count.unsigned_abs();
-        Ok(Spool { path: path.to_owned(), connection, max_bytes, count })
+        Ok(Spool {
+            path: path.to_owned(),
+            connection,
+            max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
+            waiting: count.unsigned_abs(),
+            written: VecDeque::new(),
+            last_written: 0,
+        })
     }
 
-    /// Returns the number of records.
+    /// Returns the number of records that wait.
     pub(super) fn len(&self) -> u64 {
-        self.count
+        self.waiting
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.waiting == 0
     }
 
-    /// Appends records. Returns the number of the oldest ones that had to be removed, as the file has reached its
-    /// limit.
+    /// Appends records, and stores the time of the latest one. Returns the number of the oldest waiting ones that had to
+    /// be removed, as the file has reached its limit.
     ///
     /// # Errors
     /// The file cannot be written, and has none of them.
@@ -102,8 +130,8 @@ impl Spool {
         &mut self,
         instance: &str,
         entries: impl IntoIterator<Item = &'e Entry>,
+        latest: Option<i64>,
     ) -> Result<u64, StoreError> {
-        let dropped = self.make_room()?;
         let transaction = self.connection.transaction()?;
         let mut appended = 0;
         {
@@ -114,32 +142,38 @@ impl Spool {
                 appended += 1;
             }
         }
-        transaction.commit()?;
-        self.count += appended;
-        Ok(dropped)
-    }
-
-    fn make_room(&mut self) -> Result<u64, StoreError> {
-        let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get(0));
-        let (pages, free): (i64, i64) = (pragma("page_count")?, pragma("freelist_count")?);
-        let size: i64 = pragma("page_size")?;
-        if (pages - free).saturating_mul(size) < self.max_bytes {
-            return Ok(0);
+        if let Some(latest) = latest {
+            set(&transaction, meta::LATEST, latest)?;
         }
-        let sql = "DELETE FROM record WHERE id IN (SELECT id FROM record ORDER BY id LIMIT ?)";
-        let dropped = self.connection.execute(sql, [DROPPED_AT_ONCE])? as u64;
-        self.count = self.count.saturating_sub(dropped);
+        let was_full = is_full(&transaction, self.max_bytes)?;
+        if was_full {
+            transaction.execute("DELETE FROM record WHERE id <= ?", [self.last_written])?;
+        }
+        let mut dropped = 0;
+        while was_full && is_full(&transaction, self.max_bytes)? {
+            let sql = "DELETE FROM record WHERE id IN (SELECT id FROM record ORDER BY id LIMIT ?)";
+            match transaction.execute(sql, [DROPPED_AT_ONCE])? as u64 {
+                0 => break,
+                removed => dropped += removed,
+            }
+        }
+        transaction.commit()?;
+        if was_full {
+            self.written.clear();
+        }
+        self.waiting = (self.waiting + appended).saturating_sub(dropped);
         Ok(dropped)
     }
 
-    /// Returns the first `limit` records.
+    /// Returns the first `limit` records that wait.
     ///
     /// # Errors
     /// The file cannot be read.
     pub(super) fn first(&self, limit: usize) -> Result<Vec<Spooled>, StoreError> {
-        let sql = "SELECT id, instance, content FROM record ORDER BY id LIMIT ?";
+        let sql = "SELECT id, instance, content FROM record WHERE id > ? ORDER BY id LIMIT ?";
         let mut select = self.connection.prepare_cached(sql)?;
-        let rows = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = select.query_map([self.last_written, limit], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
         })?;
         let mut records = Vec::new();
@@ -152,20 +186,63 @@ impl Spool {
         Ok(records)
     }
 
-    /// Removes the records up to one.
+    /// Notes that the first `count` records that wait, of which the last is `last`, are in the database.
+    pub(super) fn note_written(&mut self, last: i64, count: u64, at: Duration) {
+        self.last_written = last;
+        self.waiting = self.waiting.saturating_sub(count);
+        self.written.push_back(WrittenRecords { at, last, count });
+    }
+
+    /// Lets all records of the file wait again, as the database may have lost them.
+    pub(super) fn write_again(&mut self) {
+        self.waiting += self.written.drain(..).map(|written| written.count).sum::<u64>();
+        self.last_written = 0;
+    }
+
+    /// Returns true if the file has records that were written to the database long enough ago.
+    pub(super) fn has_expired(&self, now: Duration) -> bool {
+        self.written.front().is_some_and(|written| now.saturating_sub(written.at) > KEPT)
+    }
+
+    /// Removes the records that were written to the database long enough ago.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(super) fn remove_to(&mut self, id: i64) -> Result<(), StoreError> {
-        let removed = self.connection.execute("DELETE FROM record WHERE id <= ?", [id])? as u64;
-        self.count = self.count.saturating_sub(removed);
+    pub(super) fn remove_expired(&mut self, now: Duration) -> Result<(), StoreError> {
+        let is_expired = |written: &&WrittenRecords| now.saturating_sub(written.at) > KEPT;
+        let expired = self.written.iter().take_while(is_expired).count();
+        if let Some(WrittenRecords { last, .. }) =
+            expired.checked_sub(1).map(|at| &self.written[at])
+        {
+            self.connection.execute("DELETE FROM record WHERE id <= ?", [last])?;
+            self.written.drain(..expired);
+        }
         Ok(())
+    }
+
+    /// Returns a number that was stored at a key.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn number(&self, key: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE key = ?";
+        Ok(self.connection.query_row(sql, [key], |row| row.get(0)).optional()?)
+    }
+
+    /// Stores a number at a key.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn set_number(&mut self, key: &str, number: i64) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        set(&transaction, key, number)?;
+        Ok(transaction.commit()?)
     }
 }
 
 impl std::fmt::Debug for Spool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Spool").field("path", &self.path).field("count", &self.count).finish()
+        f.debug_struct("Spool").field("path", &self.path).field("waiting", &self.waiting).finish()
     }
 }
 
@@ -183,163 +260,19 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Returns a record as JSON: `{"samples": [{"source", "field", "at", …}]}` or `{"event": {…}}`.
-fn to_json(entry: &Entry) -> Value {
-    match entry {
-        Entry::Samples(samples) => {
-            json!({ "samples": samples.iter().map(sample_to_json).collect::<Vec<_>>() })
-        }
-        Entry::Event(StoredEvent { id, event }) => json!({ "event": {
-            "number": id,
-            "at": event.at.as_second(),
-            "kind": event.kind.as_str(),
-            "source": event.source.as_deref(),
-            "detail": &*event.detail,
-        } }),
-    }
+/// Returns true if the pages that are in use exceed the limit.
+fn is_full(transaction: &Transaction<'_>, max_bytes: i64) -> Result<bool, StoreError> {
+    let pragma = |name| transaction.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (pages, free) = (pragma("page_count")?, pragma("freelist_count")?);
+    Ok((pages - free).saturating_mul(pragma("page_size")?) > max_bytes)
 }
 
-fn sample_to_json(sample: &Sample) -> Value {
-    let mut members = Map::new();
-    let mut add = |name: &str, value: Value| members.insert(name.to_owned(), value);
-    add("source", (*sample.source).into());
-    add("field", (*sample.field).into());
-    add("at", sample.at.as_second().into());
-    add("value", sample.value.get().into());
-    add("over_time", sample.over_time.as_str().into());
-    if let Some(unit) = sample.unit {
-        add("unit", unit.as_str().into());
-    }
-    if let Some(period) = sample.period {
-        add("period", period.as_secs_f64().into());
-    }
-    if !sample.corrects {
-        add("corrects", false.into());
-    }
-    Value::Object(members)
-}
-
-/// Reads a record; `None` if it is not one of this version.
-fn from_json(id: i64, content: &Value) -> Option<Entry> {
-    if let Some(samples) = content.get("samples") {
-        // A sample of a unit that this version does not know costs that one.
-        return Some(Entry::Samples(samples.as_array()?.iter().filter_map(sample).collect()));
-    }
-    let event = content.get("event")?;
-    let text = |name: &str| event.get(name)?.as_str();
-    let event_number = event.get("number").and_then(Value::as_i64).unwrap_or(id);
-    let event = Event {
-        at: Timestamp::from_second(event.get("at")?.as_i64()?).ok()?,
-        kind: text("kind")?.parse().ok()?,
-        source: text("source").map(Into::into),
-        detail: text("detail")?.into(),
-    };
-    Some(Entry::Event(StoredEvent { id: event_number, event }))
-}
-
-fn sample(content: &Value) -> Option<Sample> {
-    let text = |name: &str| content.get(name)?.as_str();
-    let unit = match text("unit") {
-        Some(unit) => Some(Unit::from_recorded(unit)?),
-        None => None,
-    };
-    let period = content.get("period").and_then(Value::as_f64);
-    Some(Sample {
-        source: text("source")?.into(),
-        field: text("field")?.into(),
-        at: Timestamp::from_second(content.get("at")?.as_i64()?).ok()?,
-        dated_by: DatedBy::Sensor,
-        stated: None,
-        corrects: content.get("corrects").and_then(Value::as_bool).unwrap_or(true),
-        value: Finite::new(content.get("value")?.as_f64()?)?,
-        unit,
-        over_time: text("over_time")?.parse().ok()?,
-        period: period.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-    })
+fn set(transaction: &Transaction<'_>, key: &str, number: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET \
+               value = excluded.value";
+    transaction.execute(sql, params![key, number])?;
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::board::EventKind;
-    use crate::units::OverTime;
-
-    fn level(at: i64, value: f64) -> Entry {
-        let at = Timestamp::from_second(at).unwrap();
-        let value = Finite::new(value).unwrap();
-        let level = Sample::new("tank".into(), "level".into(), at, value, Some(Unit::Percent));
-        let rain = Sample {
-            period: Some(Duration::from_secs(3600)),
-            corrects: false,
-            over_time: OverTime::Sum,
-            ..Sample::new("roof".into(), "rain".into(), at, value, None)
-        };
-        Entry::Samples(vec![level, rain])
-    }
-
-    fn event(number: i64) -> Entry {
-        let at = Timestamp::from_second(1_790_000_000).unwrap();
-        let (kind, source) = (EventKind::Stale, Some("tank".into()));
-        let event = Event { at, kind, source, detail: "a \"detail\"".into() };
-        Entry::Event(StoredEvent { id: number, event })
-    }
-
-    #[test]
-    fn records_are_kept_in_their_order_until_they_are_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pumphouse.spool.db");
-        let entries = [level(1_790_000_000, 0.1), event(7), level(1_790_000_060, -2e-7)];
-        let mut spool = Spool::open(&path, u64::MAX).unwrap();
-        assert_eq!(spool.append("one", &entries[..2]).unwrap(), 0);
-        drop(spool);
-        let mut spool = Spool::open(&path, u64::MAX).unwrap();
-        spool.append("two", &entries[2..]).unwrap();
-        assert_eq!(spool.len(), 3);
-        let read = spool.first(2).unwrap();
-        let names: Vec<&str> = read.iter().map(|record| &*record.instance).collect();
-        assert_eq!(names, ["one", "one"]);
-        let found: Vec<&Entry> = read.iter().map(|record| record.entry.as_ref().unwrap()).collect();
-        assert_eq!(found, [&entries[0], &entries[1]]);
-        spool.remove_to(read[1].id).unwrap();
-        let read = spool.first(2).unwrap();
-        assert_eq!((read.len(), &*read[0].instance), (1, "two"));
-        assert_eq!(read[0].entry.as_ref(), Some(&entries[2]));
-        spool.remove_to(read[0].id).unwrap();
-        assert!(spool.is_empty());
-    }
-
-    #[test]
-    fn full_spool_drops_its_oldest_records_and_counts_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pumphouse.spool.db");
-        let mut spool = Spool::open(&path, 256 * 1024).unwrap();
-        let mut dropped = 0;
-        for batch in 0..50 {
-            let entries: Vec<Entry> =
-                (0..100).map(|n| level(1_790_000_000 + batch * 100 + n, 1.0)).collect();
-            dropped += spool.append("one", &entries).unwrap();
-        }
-        assert_eq!(spool.len() + dropped, 5_000);
-        assert!(dropped > 0 && spool.len() > 500, "{dropped}");
-        let first = spool.first(1).unwrap();
-        assert_eq!(first[0].id, i64::try_from(dropped).unwrap() + 1, "the oldest ones");
-    }
-
-    #[test]
-    fn damaged_spool_is_set_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pumphouse.spool.db");
-        std::fs::write(&path, vec![7; 8192]).unwrap();
-        let spool = Spool::open(&path, u64::MAX).unwrap();
-        assert!(spool.is_empty());
-        assert_eq!(
-            std::fs::read_dir(folder.path())
-                .unwrap()
-                .filter(|file| {
-                    file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")
-                })
-                .count(),
-            1
-        );
-    }
-}
+mod tests;

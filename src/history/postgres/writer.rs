@@ -7,31 +7,39 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::known_series::{STATE, known_series};
+use super::events::{Events, INSERT_EVENTS};
+use super::known_series::{INSERT_SERIES, STATE, WantedSeries, known_series};
+use super::late::{self, Added, Batched};
 use super::partitions::{Month, Partitions};
+use super::recompute::{Recomputation, Scope};
 use super::retention;
 use super::session::Session;
 use crate::board::Sample;
 use crate::history::batch::MAX_RECENT;
 use crate::history::calendar::Calendar;
-use crate::history::days;
 use crate::history::entry::{Entry, StoredEvent};
 use crate::history::error::StoreError;
 use crate::history::meta;
 use crate::history::queries;
 use crate::history::rollup;
-use crate::history::series::{SeriesTable, over_time_of};
+use crate::history::series::SeriesTable;
 use crate::history::settings::Retention;
-use crate::postgres::{Limits, Outcome, Param, Statement};
+use crate::outbound::Cutoff;
+use crate::postgres::{Limits, Outcome, Param, Phase, PostgresError, Statement};
 use crate::store::{Access, Link};
-use crate::time_zone;
-use crate::units::Unit;
 
 /// Most samples and events of one transaction: some hundred kilobytes.
 const MAX_ROWS: usize = 2_000;
 
+/// Time after which a transaction adds no further record. Other replicas wait for the locks of its series, for
+/// [`LOCK_TIMEOUT`] at most.
+const LOCKED_TIME: Duration = Duration::from_secs(1);
+
 /// Most time of a transaction.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most time of a call that notices whether the database answers, with the connection to it.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most time of a statement, and of a wait for this process within a transaction: it may be stopped in one, and would
 /// hold the locks of its series.
@@ -51,6 +59,25 @@ pub(in crate::history) struct Record<'r> {
     pub(in crate::history) entry: &'r Entry,
 }
 
+impl Record<'_> {
+    /// Returns the number of its rows.
+    fn rows(&self) -> usize {
+        match self.entry {
+            Entry::Samples(samples) => samples.len(),
+            Entry::Event(_) => 1,
+        }
+    }
+}
+
+/// What a transaction has written.
+#[derive(Debug, Clone, Copy)]
+struct Committed {
+    /// Number of records, in their order.
+    records: usize,
+    /// Number of new and corrected rows.
+    rows: u64,
+}
+
 /// Connection that writes to the database.
 pub(in crate::history) struct ServerWriter {
     link: Link,
@@ -59,8 +86,11 @@ pub(in crate::history) struct ServerWriter {
     /// Series of the transaction.
     series: SeriesTable,
     partitions: Partitions,
+    recomputation: Recomputation,
     /// Sources and fields whose samples the database refuses.
     refused: HashSet<(Arc<str>, Arc<str>)>,
+    /// Most rows of the next transaction, at least 1.
+    max_rows: usize,
 }
 
 impl ServerWriter {
@@ -70,14 +100,30 @@ impl ServerWriter {
             link: Link::new(access),
             calendar: Calendar::new(zone.clone()),
             zone: zone.clone(),
-            series: SeriesTable::default(),
+            series: SeriesTable::deferring(),
             partitions: Partitions::default(),
+            recomputation: Recomputation::default(),
             refused: HashSet::new(),
+            max_rows: MAX_ROWS,
         }
     }
 
-    /// Writes records in their order, each batch of them in a transaction; returns the number of records that are
-    /// committed, and the number of new and corrected rows. Records that are already stored are skipped.
+    /// Lets another thread end the calls.
+    pub(in crate::history) fn end_at(&mut self, cutoff: Cutoff) {
+        self.link.end_at(cutoff);
+    }
+
+    /// Makes a small call, which notices a database that does not answer sooner than a batch does.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(in crate::history) fn look(&mut self) -> Result<(), StoreError> {
+        self.link.run(Limits::all(LOOK_TIMEOUT), &[], Instant::now() + LOOK_TIMEOUT)?;
+        Ok(())
+    }
+
+    /// Writes records in their order; returns the number of new and corrected rows. Records that are already stored are
+    /// skipped.
     ///
     /// # Errors
     /// The database cannot be reached, or refuses to write. What was committed before is counted by `written`.
@@ -88,37 +134,55 @@ impl ServerWriter {
     ) -> Result<u64, StoreError> {
         let mut rows = 0;
         while *written < records.len() {
-            let left = &records[*written..];
-            let batch = &left[..batch_length(left)];
-            rows += self.write_batch(batch)?;
-            *written += batch.len();
+            rows += self.write_some(records, written)?;
         }
         Ok(rows)
     }
 
-    /// Writes a batch. If the database refuses a value, such as by a constraint that other software added, the batch is
-    /// divided, until the field is found whose values are left out.
-    fn write_batch(&mut self, batch: &[Record<'_>]) -> Result<u64, StoreError> {
+    /// Writes some of the records that `written` does not count yet, in a transaction that ends soon, and counts them.
+    /// Returns the number of new and corrected rows.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or refuses to write.
+    pub(in crate::history) fn write_some(
+        &mut self,
+        records: &[Record<'_>],
+        written: &mut usize,
+    ) -> Result<u64, StoreError> {
+        let left = &records[*written..];
+        let batch = &left[..batch_length(left, self.max_rows)];
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let Committed { records, rows } = self.write_batch(batch)?;
+        *written += records;
+        Ok(rows)
+    }
+
+    /// Writes first records of a batch. If the database refuses a value, such as by a constraint that other software
+    /// added, the batch is divided, until the field is found whose values are left out.
+    fn write_batch(&mut self, batch: &[Record<'_>]) -> Result<Committed, StoreError> {
         let error = match self.write_transaction(batch) {
-            Ok(rows) => return Ok(rows),
+            Ok(committed) => return Ok(committed),
             Err(error) => error,
         };
         if !error.is_refusal() {
             return Err(error);
         }
         if batch.len() > 1 {
-            let (first, second) = batch.split_at(batch.len() / 2);
-            return Ok(self.write_batch(first)? + self.write_batch(second)?);
+            return self.write_batch(&batch[..batch.len() / 2]);
         }
+        // If the same statements fail without the record, it is not the one that is refused.
+        self.write_transaction(&[])?;
+        let mut committed = Committed { records: 1, rows: 0 };
         let Some(Record { entry: Entry::Samples(samples), instance }) = batch.first() else {
             log::error!("the database refuses an event, which is not recorded: {error}");
-            return Ok(0);
+            return Ok(committed);
         };
-        let mut rows = 0;
         for sample in samples {
             let entry = Entry::Samples(vec![sample.clone()]);
             match self.write_transaction(&[Record { instance, entry: &entry }]) {
-                Ok(added) => rows += added,
+                Ok(Committed { rows, .. }) => committed.rows += rows,
                 Err(error) if error.is_refusal() => {
                     let Sample { source, field, .. } = sample;
                     if self.refused.insert((source.clone(), field.clone())) {
@@ -131,12 +195,23 @@ impl ServerWriter {
                 Err(error) => return Err(error),
             }
         }
-        Ok(rows)
+        Ok(committed)
     }
 
-    fn write_transaction(&mut self, batch: &[Record<'_>]) -> Result<u64, StoreError> {
-        let deadline = Instant::now() + TIMEOUT;
-        let result = self.try_write(batch, deadline);
+    /// Writes a batch, or the first records of it, and adapts the size of the next one to the time that it took.
+    fn write_transaction(&mut self, batch: &[Record<'_>]) -> Result<Committed, StoreError> {
+        let begun = Instant::now();
+        let result = self.try_write(batch, begun + TIMEOUT);
+        match &result {
+            Err(error) if took_too_long(error) => {
+                let rows: usize = batch.iter().map(Record::rows).sum();
+                self.max_rows = self.max_rows.min(rows / 2).max(1);
+            }
+            Ok(_) if begun.elapsed() < LOCKED_TIME / 2 => {
+                self.max_rows = (self.max_rows * 2).min(MAX_ROWS);
+            }
+            _ => {}
+        }
         self.note(result)
     }
 
@@ -153,89 +228,64 @@ impl ServerWriter {
         result
     }
 
-    fn try_write(&mut self, batch: &[Record<'_>], deadline: Instant) -> Result<u64, StoreError> {
-        let samples = || {
-            batch.iter().filter_map(|record| match record.entry {
-                Entry::Samples(samples) => Some(samples),
-                Entry::Event(_) => None,
-            })
-        };
+    fn try_write(
+        &mut self,
+        batch: &[Record<'_>],
+        deadline: Instant,
+    ) -> Result<Committed, StoreError> {
         let is_refused = |sample: &Sample| {
             !self.refused.is_empty()
                 && self.refused.contains(&(sample.source.clone(), sample.field.clone()))
         };
-        let all = || samples().flatten().filter(|sample| !is_refused(sample));
-        let months: BTreeSet<Month> =
-            all().filter_map(|sample| Month::of(sample.at.as_second())).collect();
+        let mut all = samples_of(batch);
+        all.retain(|batched| !is_refused(batched.sample));
+        let times = || all.iter().map(|batched| batched.sample.at.as_second());
         // An amount belongs to the quarter before its stamp.
-        let earlier = all().filter_map(|sample| Month::of(sample.at.as_second() - 1));
-        let months = months.into_iter().chain(earlier).collect::<BTreeSet<_>>();
+        let months: BTreeSet<Month> =
+            times().flat_map(|at| [at - 1, at]).filter_map(Month::of).collect();
         self.partitions.ensure(&mut self.link, months, LIMITS, deadline)?;
 
-        let keys: BTreeSet<(&str, &str, &str, &str)> = all()
-            .map(|sample| {
-                let unit = sample.unit.map_or("", |unit| unit.as_str());
-                (&*sample.source, &*sample.field, unit, sample.over_time.as_str())
-            })
-            .collect();
-        let sources: Vec<&str> = keys.iter().map(|key| key.0).collect();
-        let fields: Vec<&str> = keys.iter().map(|key| key.1).collect();
-        let units: Vec<&str> = keys.iter().map(|key| key.2).collect();
-        let over_times: Vec<&str> = keys.iter().map(|key| key.3).collect();
-        let params = [
-            Param::Texts(&sources),
-            Param::Texts(&fields),
-            Param::Texts(&units),
-            Param::Texts(&over_times),
-        ];
-        let of_sources = [Param::Texts(&sources)];
+        let wanted = WantedSeries::of(&all);
+        let (params, sources) = (wanted.params(), wanted.sources());
         let begin = [
-            Statement::new(
-                "INSERT INTO series (source, field, unit, over_time) \
-                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) \
-                 AS wanted (source, field, unit, over_time) \
-                 WHERE NOT EXISTS (SELECT 1 FROM series WHERE series.source = wanted.source \
-                 AND series.field = wanted.field AND series.unit = wanted.unit) \
-                 ON CONFLICT (source, field, unit) DO NOTHING",
-                &params,
-            ),
+            Statement::new(INSERT_SERIES, &params),
             Statement::new(
                 "SELECT id FROM series WHERE source = ANY ($1::text[]) ORDER BY id FOR UPDATE",
-                &of_sources,
+                &sources,
             ),
             // A statement of its own, which sees what was committed before the locks were got.
-            Statement::new(STATE, &of_sources),
+            Statement::new(STATE, &sources),
         ];
         let (session, outcomes) = Session::begin(&mut self.link, LIMITS, deadline, &begin)?;
+        let locked_at = Instant::now();
         self.series.clear();
         let known = outcomes.last().map(known_series).transpose()?.unwrap_or_default();
         for (source, series) in known {
             self.series.add_known(&source, series);
         }
-        let mut rows = 0;
-        for samples in samples() {
-            for sample in samples {
-                if is_refused(sample) {
-                    continue;
-                }
-                let (series, calendar) = (&mut self.series, &mut self.calendar);
-                rows += u64::from(rollup::add(&session, series, calendar, sample, samples)?);
+        let Added { done, mut rows } = late::add(&session, &self.series, &mut self.calendar, &all)?;
+        let mut records = batch.len();
+        let mut present = 0;
+        for (number, Batched { record, sample, samples }) in all.iter().enumerate() {
+            if done.contains(&number) {
+                continue;
             }
+            if *record != present && locked_at.elapsed() > LOCKED_TIME {
+                records = *record;
+                break;
+            }
+            present = *record;
+            let (series, calendar) = (&mut self.series, &mut self.calendar);
+            rows += u64::from(rollup::add(&session, series, calendar, sample, samples)?);
         }
-        let events = Events::of(batch);
+        let events = Events::of(&batch[..records]);
         let params = events.params();
-        let latest = all().map(|sample| sample.at.as_second()).max().map(|at| at.to_string());
+        let latest = times().max().map(|at| at.to_string());
         let latest = [Param::Text(meta::LATEST), Param::Text(latest.as_deref().unwrap_or("0"))];
-        let end = [
-            Statement::new(INSERT_EVENTS, &params),
-            Statement::new(
-                "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET \
-                 value = excluded.value WHERE meta.value::bigint < excluded.value::bigint",
-                &latest,
-            ),
-        ];
+        let end = [Statement::new(INSERT_EVENTS, &params), Statement::new(SET_LATEST, &latest)];
         let outcomes = session.commit(&end)?;
-        Ok(rows + outcomes.first().map_or(0, Outcome::affected))
+        let rows = rows + outcomes.first().map_or(0, Outcome::affected);
+        Ok(Committed { records, rows })
     }
 
     /// Returns the latest events of all replicas, newest first.
@@ -269,105 +319,65 @@ impl ServerWriter {
         self.note(result)
     }
 
-    /// Recomputes the days from the quarters if they were computed for another zone.
+    /// Returns true if rollups are to be recomputed now.
+    pub(in crate::history) fn has_recomputation(&self) -> bool {
+        self.recomputation.is_due(&self.series)
+    }
+
+    /// Recomputes the rollups of one series, or searches for the series whose days are those of another time zone.
+    /// Rolls back once `is_stopping` returns true.
     ///
     /// # Errors
-    /// A statement failed. What was recomputed stays, and the next call continues.
-    pub(in crate::history) fn adopt_zone(&mut self) -> Result<(), StoreError> {
-        let result = self.try_adopt_zone();
+    /// A statement failed. The same is tried again later.
+    pub(in crate::history) fn recompute(
+        &mut self,
+        is_stopping: &dyn Fn() -> bool,
+    ) -> Result<(), StoreError> {
+        let result = self.recomputation.step(&mut Scope {
+            link: &mut self.link,
+            partitions: &mut self.partitions,
+            series: &mut self.series,
+            calendar: &mut self.calendar,
+            zone: &self.zone,
+            is_stopping,
+        });
         self.note(result)
     }
-
-    fn try_adopt_zone(&mut self) -> Result<(), StoreError> {
-        let name = time_zone::identity(&self.zone);
-        let deadline = Instant::now() + TIMEOUT;
-        let sql = "SELECT value FROM meta WHERE key = $1";
-        let key = [Param::Text(meta::TIME_ZONE)];
-        let outcomes = self.link.run(LIMITS, &[Statement::new(sql, &key)], deadline)?;
-        let row = outcomes.iter().find_map(|outcome| outcome.first());
-        let stored = row.map(|row| row.text(0).map(str::to_owned)).transpose()?;
-        if stored.as_deref() == Some(&*name) {
-            return Ok(());
-        }
-        if let Some(stored) = stored {
-            log::info!(
-                "the time zone changed from {stored} to {name}: recomputing the days of the history"
-            );
-        }
-        let sql = "SELECT id, over_time, field, unit FROM series ORDER BY id";
-        let outcomes = self.link.run(LIMITS, &[Statement::plain(sql)], deadline)?;
-        let mut all = Vec::new();
-        for row in outcomes.iter().flat_map(|outcome| outcome.rows()) {
-            let unit = Unit::from_recorded(row.text(3)?);
-            all.push((row.i64(0)?, over_time_of(row.text(1)?, row.text(2)?, unit)));
-        }
-        for (series, over_time) in all {
-            let id = [Param::I64(series)];
-            let lock = Statement::new("SELECT id FROM series WHERE id = $1 FOR UPDATE", &id);
-            let deadline = Instant::now() + TIMEOUT;
-            let (session, _) = Session::begin(&mut self.link, LIMITS, deadline, &[lock])?;
-            days::recompute(&session, &mut self.calendar, series, over_time)?;
-            session.commit(&[])?;
-        }
-        let deadline = Instant::now() + TIMEOUT;
-        let (session, _) = Session::begin(&mut self.link, LIMITS, deadline, &[])?;
-        meta::set(&session, meta::TIME_ZONE, &name)?;
-        session.commit(&[])?;
-        Ok(())
-    }
 }
 
-/// Returns the number of the first records that are one transaction.
-fn batch_length(records: &[Record<'_>]) -> usize {
+/// Returns the number of the first records that have a number of rows at most, and one at least.
+fn batch_length(records: &[Record<'_>], max_rows: usize) -> usize {
     let mut rows = 0;
     let fits = |record: &&Record<'_>| {
-        rows += match record.entry {
-            Entry::Samples(samples) => samples.len(),
-            Entry::Event(_) => 1,
-        };
-        rows <= MAX_ROWS
+        rows += record.rows();
+        rows <= max_rows
     };
-    records.iter().take_while(fits).count().max(1)
+    records.iter().take_while(fits).count().max(1).min(records.len())
 }
 
-const INSERT_EVENTS: &str = "INSERT INTO event (at, kind, source, detail, instance, number) \
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[]) \
-    ON CONFLICT (instance, number) DO NOTHING";
-
-/// Events of a batch as columns.
-#[derive(Default)]
-struct Events<'r> {
-    at: Vec<i64>,
-    kind: Vec<&'r str>,
-    source: Vec<Option<&'r str>>,
-    detail: Vec<&'r str>,
-    instance: Vec<&'r str>,
-    number: Vec<i64>,
-}
-
-impl<'r> Events<'r> {
-    fn of(batch: &[Record<'r>]) -> Events<'r> {
-        let mut events = Events::default();
-        for record in batch {
-            let Entry::Event(StoredEvent { id, event }) = record.entry else { continue };
-            events.at.push(event.at.as_second());
-            events.kind.push(event.kind.as_str());
-            events.source.push(event.source.as_deref());
-            events.detail.push(&event.detail);
-            events.instance.push(record.instance);
-            events.number.push(*id);
+fn samples_of<'b>(batch: &[Record<'b>]) -> Vec<Batched<'b>> {
+    let mut all = Vec::new();
+    for (record, Record { entry, .. }) in batch.iter().enumerate() {
+        if let Entry::Samples(samples) = *entry {
+            all.extend(samples.iter().map(|sample| Batched { record, sample, samples }));
         }
-        events
     }
+    all
+}
 
-    fn params(&self) -> [Param<'_>; 6] {
-        [
-            Param::I64s(&self.at),
-            Param::Texts(&self.kind),
-            Param::OptionalTexts(&self.source),
-            Param::Texts(&self.detail),
-            Param::Texts(&self.instance),
-            Param::I64s(&self.number),
-        ]
+/// Returns true if a transaction was too large for its limits, or waited for another one.
+fn took_too_long(error: &StoreError) -> bool {
+    /// query_canceled, lock_not_available.
+    const CODES: [&str; 2] = ["57014", "55P03"];
+    let StoreError::Server(error) = error else { return false };
+    match &**error {
+        PostgresError::Timeout(phase) => matches!(phase, Phase::Send | Phase::Receive),
+        PostgresError::Server(error) => CODES.contains(&&*error.sqlstate),
+        _ => false,
     }
 }
+
+/// What is no number, such as by an edit, is replaced.
+const SET_LATEST: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) \
+    DO UPDATE SET value = excluded.value WHERE CASE WHEN meta.value ~ '^-?[0-9]{1,18}$' \
+    THEN meta.value::bigint < excluded.value::bigint ELSE true END";

@@ -12,7 +12,7 @@ use crate::history::database;
 use crate::history::error::StoreError;
 use crate::history::fault::FaultKind;
 use crate::history::pool::{Origin, ReaderPool};
-use crate::history::postgres::Spooling;
+use crate::history::postgres::{READ_TIMEOUT, Spooling};
 use crate::history::settings::{Place, ServerPlace};
 use crate::history::shared::Shared;
 use crate::history::writer::Writer;
@@ -51,6 +51,13 @@ impl RecorderThread {
                 self.shared.unlocked.store(reason);
                 true
             }
+            // The observations go to the database, and the spool reports its fault.
+            Claim::NoPlace(_) if matches!(self.settings.place, Some(Place::Server(_))) => {
+                self.held_since = None;
+                self.shared.unheld();
+                self.shared.unlocked.store(None);
+                true
+            }
             Claim::NoPlace(fault) => {
                 self.held_since = None;
                 self.shared.holder.store(None);
@@ -71,20 +78,32 @@ impl RecorderThread {
     /// Closes the file if another process has got the lock, as the lock's file was removed.
     pub(super) fn check_lock(&mut self) {
         if !self.claim() {
-            self.shared.closed();
+            if let Some(Place::File(_)) = self.settings.place {
+                self.shared.closed();
+            }
             self.writer = None;
         }
     }
 
-    /// Opens the file for writing and publishes its readers, unless another process records it.
+    /// Opens the file for writing and publishes its readers, unless another process records it. Readers of the database
+    /// need no file.
     pub(super) fn open(&mut self) {
         let Some(place) = self.settings.place.clone() else { return };
+        if let (Place::Server(ServerPlace { access, .. }), None) =
+            (&place, &*self.shared.readers.load())
+        {
+            let origin = Origin::Server(access.clone(), READ_TIMEOUT);
+            self.shared.opened(Arc::new(ReaderPool::new(origin, self.settings.readers)));
+        }
         if !self.claim() {
             return;
         }
         let opened = match &place {
             Place::File(path) => self.open_file(path),
-            Place::Server(place) => self.open_server(place),
+            Place::Server(place) => {
+                self.open_server(place);
+                Ok(())
+            }
         };
         match opened {
             Ok(()) => {}
@@ -111,14 +130,13 @@ impl RecorderThread {
     }
 
     /// Opens the spool of the database, which is connected to by the first write.
-    fn open_server(&mut self, place: &ServerPlace) -> Result<(), StoreError> {
-        let ServerPlace { access, spool, spool_max } = place;
-        let (zone, spooled) = (&self.settings.zone, self.shared.spooled.clone());
-        let writer = Spooling::open(access.clone(), zone, (spool, *spool_max), spooled)?;
-        let origin = Origin::Server(access.clone());
-        self.shared.opened(Arc::new(ReaderPool::new(origin, self.settings.readers)));
+    fn open_server(&mut self, place: &ServerPlace) {
+        let of_recorder = (self.cutoff.clone(), self.shared.spooled.clone());
+        let writer = Spooling::open(place, &self.settings.zone, self.clock.clone(), of_recorder);
+        let (latest, held) = writer.stored();
+        self.stored_held = held;
+        self.guard.note_stored(latest, held);
         self.writer = Some(Box::new(writer));
-        Ok(())
     }
 
     /// Opens and checks the file. Replaces a damaged one.

@@ -13,6 +13,7 @@ on_both_stores!(
     window_that_cuts_steps_has_nothing_from_outside_of_it,
     refused_values_of_one_field_do_not_block_the_others,
     restored_or_older_answer_undoes_no_correction_but_fills_a_gap,
+    correction_of_one_number_replaces_no_other,
 );
 
 const HOUR: i64 = 3600;
@@ -248,11 +249,25 @@ fn restored_or_older_answer_undoes_no_correction_but_fills_a_gap(store: Store) {
     let fixture = Fixture::of(store);
     let mut writer = fixture.either_writer();
     let of = |at, number, corrects| Sample { corrects, ..level(at, number) };
-    write(&mut writer, vec![of(START, 5.0, true)]);
-    write(&mut writer, vec![of(START, 6.0, true)]);
-    write(&mut writer, vec![of(START, 5.0, false), of(START + 60, 8.0, false)]);
+    write(&mut writer, vec![of(START, 5.0, Corrects::Any)]);
+    write(&mut writer, vec![of(START, 6.0, Corrects::Any)]);
+    let nothing = Corrects::Nothing;
+    write(&mut writer, vec![of(START, 5.0, nothing), of(START + 60, 8.0, nothing)]);
     for step in [Step::Raw, Step::Seconds(DAY)] {
         let expected = if step == Step::Raw { vec![Some(6.0), Some(8.0)] } else { vec![Some(7.0)] };
         assert_eq!(values(&fixture, "level", step), expected);
     }
+}
+
+fn correction_of_one_number_replaces_no_other(store: Store) {
+    let fixture = Fixture::of(store);
+    let mut writer = fixture.either_writer();
+    let only = |number| Corrects::Only(Finite::new(number).unwrap());
+    let of = |number, corrects| Sample { corrects, ..level(START, number) };
+    write(&mut writer, vec![level(START, 5.0), level(START + 60, 1.0)]);
+    for (number, before, rows) in [(6.0, 5.0, 1), (6.0, 5.0, 0), (7.0, 5.0, 0), (7.0, 6.0, 1)] {
+        assert_eq!(write(&mut writer, vec![of(number, only(before))]), rows, "{number} {before}");
+    }
+    assert_eq!(values(&fixture, "level", Step::Raw), [Some(7.0), Some(1.0)]);
+    assert_eq!(numbers(&fixture, "level", Step::Seconds(DAY)), [(1.0, 7.0, 8.0, 1.0, 2)]);
 }

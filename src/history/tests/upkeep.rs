@@ -105,7 +105,7 @@ proptest! {
                     let unit = latest.unit.unwrap().as_str();
                     *series.get_mut(&(OLD, unit)).unwrap().last_mut().unwrap() = number;
                     corrected.insert(unit);
-                    samples.push(Sample { corrects: true, ..latest.clone() });
+                    samples.push(Sample { corrects: Corrects::Any, ..latest.clone() });
                 },
                 Action::Prune { quarters, minutes } => {
                     drop(Writer::open(&fixture.path, &zone, &sources, || {}).unwrap());

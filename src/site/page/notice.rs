@@ -12,6 +12,7 @@ use crate::format::whole;
 use crate::history::{FaultKind, Health};
 use crate::notify::{ChannelFailure, ChannelStatus, DeliveryFault};
 use crate::site::context::{CertificateState, StoreOutage};
+use crate::store::FaultScope;
 
 /// Most channels of which a page warns.
 const MAX_CHANNELS: usize = 5;
@@ -21,13 +22,18 @@ const SHORT_OUTAGE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Renders a notice if the database that replicas share is away, or else if the history cannot be written.
 pub(super) fn data(view: &View<'_>) -> Markup {
-    match &view.store {
-        Some(_) => store(view),
-        None => history(&view.history.health(), view.history.dropped(), view.clock()),
+    let is_away =
+        view.store.as_ref().is_some_and(|outage| outage.fault.scope == FaultScope::Database);
+    html! {
+        (store(view))
+        @if !is_away {
+            (history(&view.history.health(), view.history.dropped(), view.clock()))
+        }
     }
 }
 
-/// Renders a notice if the database that replicas share is away. Guests need not know the reason.
+/// Renders a notice if the database that replicas share is away, or refuses what they share. Guests need not know the
+/// reason.
 pub(super) fn store(view: &View<'_>) -> Markup {
     let is_long = |it: &&StoreOutage| view.now.duration_since(it.fault.since) >= SHORT_OUTAGE;
     let Some(outage) = view.store.as_ref().filter(is_long) else { return html! {} };
@@ -37,7 +43,11 @@ pub(super) fn store(view: &View<'_>) -> Markup {
         p.notice role="status" {
             (Icon::Failing.render())
             span {
-                @if view.visitor.role == Role::Guest {
+                @if fault.scope == FaultScope::Sharing {
+                    "Some readings may be old: the servers of this site have not exchanged all of them for " (since)
+                    @if view.visitor.role != Role::Guest { ": the database answers, but " (fault.message) }
+                    "."
+                } @else if view.visitor.role == Role::Guest {
                     "Some readings may be old: this server has not reached its database for " (since)
                     ". Charts and earlier events are missing meanwhile; nothing is lost."
                 } @else {

@@ -1,6 +1,7 @@
 //! Choice between two observations.
 
 use super::*;
+use crate::board::Corrects;
 
 /// Time of the first answer of a sequence.
 const START: i64 = 100_000;
@@ -292,7 +293,7 @@ fn values_with_their_own_times_are_judged_by_them_in_an_older_answer() {
 
 #[test]
 fn only_the_latest_answer_of_this_process_corrects_the_history() {
-    let corrects = |sources: &mut Sources| -> Vec<(i64, bool)> {
+    let corrects = |sources: &mut Sources| -> Vec<(i64, Corrects)> {
         let changes = sources.take_changes().into_iter();
         let samples = changes.flat_map(|change| match change {
             Change::Observed(samples) => samples,
@@ -302,13 +303,13 @@ fn only_the_latest_answer_of_this_process_corrects_the_history() {
     };
     let mut before = sources();
     report(&mut before, "tank", 100, reading(90, 50.0));
-    assert_eq!(corrects(&mut before), [(90, true)]);
+    assert_eq!(corrects(&mut before), [(90, Corrects::Any)]);
     report(&mut before, "tank", 110, reading(60, 40.0));
-    assert_eq!(corrects(&mut before), [(60, false)]);
+    assert_eq!(corrects(&mut before), [(60, Corrects::Nothing)]);
     let mut after = restored(&before, m(200));
-    assert_eq!(corrects(&mut after), [(90, false)]);
+    assert_eq!(corrects(&mut after), [(90, Corrects::Nothing)]);
     report(&mut after, "tank", 210, reading(90, 51.0));
-    assert_eq!(corrects(&mut after), [(90, true)], "a correction");
+    assert_eq!(corrects(&mut after), [(90, Corrects::Any)], "a correction");
 }
 
 #[test]

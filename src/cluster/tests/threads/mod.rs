@@ -1,5 +1,6 @@
 //! The thread against a real database: what is shared out, handed over, lost and followed.
 
+mod faults;
 mod replica;
 
 use std::collections::BTreeSet;
@@ -234,4 +235,20 @@ fn write_held(folder: &Path, seconds: i64) {
     let saved_at = seconds_ago(seconds);
     let text = format!("{{\"saved_at\":{saved_at},\"sources\":{{\"s1\":4,\"s9\":2,\"gone\":1}}}}");
     std::fs::write(folder.join("held.json"), text).unwrap();
+}
+
+#[test]
+fn promotion_after_which_no_call_has_failed_counts_as_an_outage() {
+    let server = Postgres::start();
+    let database = fixture::Database(server.database());
+    // Without this right, replicas know the timeline from the table alone, where the test sets it.
+    let revoked = "REVOKE EXECUTE ON FUNCTION pg_current_wal_lsn() FROM PUBLIC";
+    server.psql(&database.0.name, revoked);
+    let folder = tempfile::tempdir().unwrap();
+    let replica = Replica::start("a", 1, database.target(), folder.path());
+    eventually("it polls all sources", || replica.held().len() == SOURCES);
+    assert_eq!(replica.access.health().outages(), 0);
+    server.psql(&database.0.name, "UPDATE pumphouse.era SET timeline = '000000FF'");
+    eventually("it is noticed", || replica.access.health().outages() == 1);
+    assert!(replica.access.health().is_up());
 }

@@ -46,6 +46,7 @@ pub(super) struct Replica {
     pub(super) reader: ClusterReader,
     pub(super) sender: ClusterSender,
     pub(super) permit: Permit,
+    pub(super) access: Access,
     calls: Arc<Mutex<Calls>>,
     reporter: Reporter,
     // Declared before the board, to which it sends.
@@ -79,20 +80,22 @@ impl Replica {
         };
         let lock = DataLock::of_database(&folder.join("spool.db"));
         lock.claim();
-        let held = HeldFile::new(Some(folder.join("held.json")), Arc::new(lock));
+        let held = HeldFile::start(Some(folder.join("held.json")), Arc::new(lock)).unwrap();
         let access = Access::new(target, instance.to_string().into()).unwrap();
         let cluster = Cluster::new(name.into(), instance, plan, TERMS);
         let (views, sender, permit) = (prepared.reader(), prepared.sender(), prepared.permit());
         let (shown, clock) = (reader.clone(), Clock::system());
         let gate = Arc::new(Gate::new(Rules::default()).unwrap());
         let outputs = Box::new(outputs);
-        let around = Surroundings { access, board: shown, clock, outputs, held, gate };
+        let around =
+            Surroundings { access: access.clone(), board: shown, clock, outputs, held, gate };
         let thread = prepared.start(cluster, around).unwrap();
         Replica {
             board: reader,
             reader: views,
             sender,
             permit,
+            access,
             calls,
             reporter,
             _thread: thread,

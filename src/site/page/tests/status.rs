@@ -11,7 +11,7 @@ use crate::site::fixture::{
     weather,
 };
 use crate::site::{CertificateState, StoreOutage};
-use crate::store::StoreFault;
+use crate::store::{FaultScope, StoreFault};
 use crate::units::Unit;
 
 fn tank_at(level: Value) -> SourceView {
@@ -151,7 +151,8 @@ fn outage_of_the_database_is_announced_with_its_reason_to_accounts_only() {
     let guests = Restricted { public: vec!["/".to_owned()], ..Restricted::default() };
     let guests = Rules { admission: Admission::Restricted(guests), ..Rules::default() };
     let page = |path: &str, seconds: i64, rules: Rules| {
-        let fault = StoreFault { since: at(-seconds), message: "db1:5432: no route".into() };
+        let (scope, message) = (FaultScope::Database, "db1:5432: no route".into());
+        let fault = StoreFault { scope, since: at(-seconds), message };
         let outage = StoreOutage { fault, polled: 2 };
         let site =
             site_under(vec![tank()], rules).with_store(Box::new(move || Some(outage.clone())));
@@ -173,6 +174,26 @@ fn outage_of_the_database_is_announced_with_its_reason_to_accounts_only() {
     assert!(!guest.contains("db1"), "{guest}");
     let short = page("/", 3, Rules::default());
     assert!(!short.contains("has been away"), "a closed connection is made again: {short}");
+}
+
+#[test]
+fn refusal_of_what_replicas_share_is_announced_beside_the_history_that_may_be_well() {
+    let guests = Restricted { public: vec!["/".to_owned()], ..Restricted::default() };
+    let guests = Rules { admission: Admission::Restricted(guests), ..Rules::default() };
+    let page = |rules: Rules| {
+        let (scope, message) = (FaultScope::Sharing, "no rights".into());
+        let fault = StoreFault { scope, since: at(-600), message };
+        let outage = StoreOutage { fault, polled: 2 };
+        let site =
+            site_under(vec![tank()], rules).with_store(Box::new(move || Some(outage.clone())));
+        text(&get(&site, "/", &[])).to_owned()
+    };
+    let open = page(Rules::default());
+    assert!(open.contains("have not exchanged all of them for "), "{open}");
+    assert!(open.contains(": the database answers, but no rights."), "{open}");
+    assert!(!open.contains("has been away"), "{open}");
+    let guest = page(guests);
+    assert!(guest.contains("have not exchanged all of them") && !guest.contains("no rights"));
 }
 
 #[test]
