@@ -54,7 +54,7 @@ pub fn measure(binary: &Path, days: i64, report: &mut String) -> Result<(), Box<
     let server = Postgres::start();
     let database = server.database();
     file_config(&file).write(folder.path());
-    let to_server = copy(binary, folder.path(), &database.url)?;
+    let to_server = copy(binary, folder.path(), &database.socket_url)?;
     let stored = server_config(&database.url);
     stored.write(folder.path());
     let to_file = copy(binary, folder.path(), &back.to_string_lossy())?;

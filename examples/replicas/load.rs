@@ -26,9 +26,9 @@ const SETTLING: Duration = Duration::from_secs(20);
 /// Processor time in milliseconds a second.
 #[derive(Default)]
 struct Used {
-    /// Of one replica, on average.
+    /// Processor time of one replica, on average.
     replica: f64,
-    /// Of all processes of the database.
+    /// Processor time of all processes of the database.
     database: f64,
 }
 

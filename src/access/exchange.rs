@@ -11,7 +11,7 @@
 //! | [`EndedRow`](super::EndedRow) | id | union |
 //! | [`CountRow`] | kind, fingerprint and process | the higher version holds, and only its process writes it |
 //!
-//! What was sent counts as unsent until [`Gate::apply`] has the answer. After a failed exchange the gate sends and
+//! Rows that were sent count as unsent until [`Gate::apply`] has the answer. After a failed exchange the gate sends and
 //! reads everything again, since it may have been lost, or the database may be another one since. All lists are
 //! bounded: what exceeds an exchange follows in the next.
 //!

@@ -1,4 +1,4 @@
-//! What the admin pages read of a replica: its leases and the database that it shares.
+//! The leases of a replica and the database that it shares, as the admin pages read them.
 
 use std::time::Duration;
 

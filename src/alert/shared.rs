@@ -1,4 +1,4 @@
-//! What replicas share about alerts: states, incidents, and commands of people as facts.
+//! Facts about alerts that replicas share: states, incidents, and commands of people as facts.
 //!
 //! A state belongs to the replica that holds the lease on its source, and the others follow it. A command is a fact
 //! that any replica may state; facts about the same thing are merged by a rule that gives the same result in any

@@ -33,7 +33,7 @@ impl Candidate<'_> {
 
 /// Returns the replica that polls the unit with this key; `None` if no live replica knows the source.
 ///
-/// Of two instances with one name, which a restart leaves for a moment, the one that was configured last counts.
+/// Two instances may have one name for a moment after a restart: the one that was configured last counts.
 pub(super) fn designated<'a>(unit: u64, replicas: &[Candidate<'a>]) -> Option<Candidate<'a>> {
     let mut by_name: HashMap<&ReplicaName, &Candidate<'a>> = HashMap::with_capacity(replicas.len());
     for replica in replicas.iter().filter(|replica| replica.hash.is_some()) {

@@ -61,7 +61,7 @@ impl StateRead {
     }
 }
 
-/// What a tick has read.
+/// Rows that a tick has read.
 #[derive(Debug)]
 pub(super) struct Ticked {
     pub(super) reply: TickReply,

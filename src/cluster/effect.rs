@@ -1,4 +1,4 @@
-//! What follows from a tick, for pollers and writers.
+//! Consequences of a tick, for pollers and writers.
 
 use std::sync::Arc;
 use std::time::Duration;

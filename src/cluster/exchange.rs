@@ -1,4 +1,4 @@
-//! What one round trip to the database carries: the request, and the reply. The head of the module states what the
+//! One round trip to the database: the request, and the reply. The head of the module states what the
 //! database side does for each item.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct TickRequest {
     pub instance: InstanceId,
     /// Time from this renewal to the end of the lease.
     pub ttl: Duration,
-    /// How the replica's row is renewed.
+    /// Renewal of the replica's row.
     pub renewal: Renewal,
     /// Leases that this replica gives up: the source, and the epoch of the lease.
     pub releases: Vec<(Arc<str>, i64)>,
@@ -31,7 +31,7 @@ pub struct TickRequest {
     pub read: LeaseRead,
 }
 
-/// How a tick renews the row of the replica.
+/// Renewal of the row of the replica by a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renewal {
     /// Inserts the row of a new instance, which has acquired nothing.

@@ -48,10 +48,10 @@ pub struct HeldFile(Option<Handle>);
 #[derive(Debug)]
 struct Handle {
     lock: Arc<DataLock>,
-    /// What the file had at the start.
+    /// Content of the file at the start.
     loaded: Receiver<io::Result<Held>>,
     path: PathBuf,
-    /// What was passed to the thread last, and when.
+    /// List that was passed to the thread last, and the time.
     saved: Option<(Held, Instant)>,
     /// The list that the thread writes next. A later one replaces it.
     next: Receiver<Held>,

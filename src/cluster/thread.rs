@@ -105,7 +105,7 @@ impl ClusterSender {
 #[derive(Clone, Debug)]
 pub struct ClusterReader(Arc<Shared>);
 
-/// What the thread shows to others.
+/// State that the thread shares with others.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) view: ArcSwap<ClusterView>,

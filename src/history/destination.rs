@@ -1,4 +1,4 @@
-//! What the recorder writes to: a file, or the database that replicas share.
+//! Destination of the recorder's writes: a file, or the database that replicas share.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -24,7 +24,7 @@ const SERVER_PAGE_ROWS: usize = 500;
 /// Longest wait for a reader while all of them are in use.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
-/// What is read.
+/// Subject of a read.
 #[derive(Debug)]
 pub enum Origin {
     /// A file of this machine.

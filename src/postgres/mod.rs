@@ -16,7 +16,7 @@
 //! Nothing outlives a transaction: limits are set by `set_config(…, true)`, which is `SET LOCAL`. So the
 //! client works behind a pooler that gives each transaction another session (pgbouncer in transaction mode).
 //!
-//! What happens if the server is slow, silent, or wrong:
+//! If the server is slow, silent, or wrong:
 //!
 //! * Each call ends at its deadline, also if the server is stopped with its socket open or sends a byte now and
 //!   then. The connection is broken then, as a late answer could be taken for that of the next call.

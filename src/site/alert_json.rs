@@ -121,7 +121,7 @@ struct JsonIncident<'a> {
     id: String,
     name: &'a str,
     source: Option<&'a str>,
-    /// Of the server's own alerts, if several servers share a database.
+    /// Name of the replica that an alert of the server itself is about, if several servers share a database.
     #[serde(skip_serializing_if = "Option::is_none")]
     replica: Option<&'a str>,
     title: &'a str,

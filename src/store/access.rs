@@ -1,4 +1,4 @@
-//! What every connection to the database needs.
+//! Target, TLS and identity that every connection to the database needs.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};

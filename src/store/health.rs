@@ -1,4 +1,4 @@
-//! Whether the database answers, as all threads that use it have seen it last.
+//! Health of the database, as all threads that use it have seen it last.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,7 +6,7 @@
 //! certificate that is configured, so that a self-signed one for any name needs no `--ca`. An address that
 //! is given by `--url` is probed as it is written, and the certificate has to be for its host.
 //!
-//! Of the configuration, `[server]` and the certificates of `[tls]` are read: neither keys nor secrets.
+//! It reads `[server]` and the certificates of `[tls]` from the configuration: neither keys nor secrets.
 
 mod inputs;
 

@@ -68,7 +68,7 @@
 //! | `clock` | the clock of the machine is earlier than the latest record: readings are held |
 //! | `other` | of an error of another kind |
 //!
-//! Of a replica that shares a database, there are also the members `store` and `leases`, which are `null` else:
+//! A replica that shares a database also has the members `store` and `leases`, which are `null` otherwise:
 //!
 //! ```json
 //! {"store": {"up": true, "since": null, "message": null, "host": "db1:5432", "version": 150004,

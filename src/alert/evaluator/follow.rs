@@ -30,7 +30,7 @@ impl Evaluator {
     ///
     /// Rows may come again, and older ones after newer facts: what is known already changes nothing. States of held
     /// subjects are ignored, since this process knows later ones, unless the database was away as they were taken over.
-    /// What all rows lack of what this process knows is written again.
+    /// Writes again the facts of this process that all rows lack.
     pub fn follow(&mut self, changes: FollowedChanges, now: TimePoint) {
         self.notice_step(now);
         let Some(sharing) = &mut self.shared else { return };

@@ -94,7 +94,7 @@ pub struct Evaluator {
     published_active: Option<bool>,
     /// True if the latest incidents have changed since the last view, other than by a transition here.
     is_recent_changed: bool,
-    /// What is known of other replicas; `None`: there are none.
+    /// Knowledge of other replicas; `None`: there are none.
     shared: Option<Box<Sharing>>,
 }
 

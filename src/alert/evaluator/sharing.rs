@@ -1,4 +1,4 @@
-//! What an evaluator knows of other replicas: see `tenure`.
+//! Knowledge of an evaluator about other replicas: see `tenure`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub const GONE_AFTER: Duration = Duration::from_secs(600);
 /// source that no configuration has. An upgrade of all replicas is shorter.
 pub const UNKNOWN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What an evaluator knows of other replicas.
+/// Knowledge of an evaluator about other replicas.
 pub(super) struct Sharing {
     pub(super) replica: Arc<str>,
     pub(super) instance: Instance,

@@ -1,6 +1,6 @@
 //! The sources.
 //!
-//! Of many sources, those that are well are one finding, and of the others the first are listed.
+//! Sources that are well are one finding if there are many, and only the first of the others are listed.
 
 use std::collections::HashMap;
 

@@ -141,7 +141,7 @@ fn merge_day(
     Ok(rollup_row::find(db, Tier::Day, series, copied.at)? != stored)
 }
 
-/// What becomes of the stored one of two rollups.
+/// Fate of the stored one of two rollups.
 enum Decision {
     Keep,
     /// It is computed from the finer rows of the target.

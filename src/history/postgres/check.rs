@@ -19,14 +19,14 @@ const COMPARED: i64 = 2 * 24 * 60 * 60;
 /// Most faults of one kind that are reported.
 const MAX_FAULTS: i64 = 20;
 
-/// What a check has found.
+/// Result of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Checked {
     /// Number of rows of each table.
     pub(crate) rows: Vec<(&'static str, i64)>,
     /// Checks that were made.
     pub(crate) passed: Vec<String>,
-    /// What is wrong.
+    /// Fault that was found.
     pub(crate) faults: Vec<String>,
 }
 

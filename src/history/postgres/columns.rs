@@ -39,10 +39,10 @@ pub(super) use {amounts, raw_rows, rows};
 pub(super) struct Pending {
     /// Series and observation.
     pub(super) raw: Vec<(i64, Observation)>,
-    /// What is added to each rollup.
+    /// Amounts to add to each rollup.
     pub(super) quarters: BTreeMap<(i64, i64), Bucket>,
     pub(super) days: BTreeMap<(i64, i64), Bucket>,
-    /// What is added to the amounts of rollups that exist.
+    /// Amounts to add to those of rollups that exist.
     pub(super) quarter_amounts: BTreeMap<(i64, i64), f64>,
     pub(super) day_amounts: BTreeMap<(i64, i64), f64>,
 }

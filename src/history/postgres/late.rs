@@ -35,7 +35,7 @@ pub(super) struct Batched<'b> {
     pub(super) samples: &'b [Sample],
 }
 
-/// What was added of a batch.
+/// Part of a batch that was added.
 #[derive(Debug, Default)]
 pub(super) struct Added {
     /// Numbers of the samples that are stored now.
@@ -156,7 +156,7 @@ fn later(one: Option<(i64, f64)>, other: Option<(i64, f64)>) -> Option<(i64, f64
     }
 }
 
-/// What the database has around late observations.
+/// Rows of the database around late observations.
 struct Known {
     /// By the numbers of the observations.
     around: Vec<Around>,

@@ -7,8 +7,8 @@
 //! takes three round trips: the locks with what is known of each series, the rows, and the commit. Before it, a small call
 //! notices a database that does not answer sooner than the deadline of a batch.
 //!
-//! What is late has its facts read for all of a batch at once (`late`). Rollups that are to be recomputed as a whole are
-//! no part of a batch (`recompute`).
+//! Facts about late observations are read for all of a batch at once (`late`). Rollups that are to be recomputed as a
+//! whole are no part of a batch (`recompute`).
 //!
 //! The rows of the series of a batch are locked, in one order for all, since replicas may write the same series at one
 //! time: while the database is away, and right after a source has got another holder. What a transaction knows of a

@@ -34,7 +34,7 @@ const LIMITS: Limits =
 /// Time after which something that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// What is to be recomputed.
+/// Rollups to recompute.
 #[derive(Debug, Default)]
 pub(super) struct Recomputation {
     days: ForeignDays,
@@ -53,7 +53,7 @@ enum ForeignDays {
     None,
 }
 
-/// What a step works on.
+/// Subject of a step.
 pub(super) struct Scope<'w> {
     pub(super) link: &'w mut Link,
     pub(super) partitions: &'w mut Partitions,

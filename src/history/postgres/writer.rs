@@ -69,7 +69,7 @@ impl Record<'_> {
     }
 }
 
-/// What a transaction has written.
+/// Result of a transaction.
 #[derive(Debug, Clone, Copy)]
 struct Committed {
     /// Number of records, in their order.
@@ -377,7 +377,7 @@ fn took_too_long(error: &StoreError) -> bool {
     }
 }
 
-/// What is no number, such as by an edit, is replaced.
+/// A value that is no number, such as by an edit, is replaced.
 const SET_LATEST: &str = "INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) \
     DO UPDATE SET value = excluded.value WHERE CASE WHEN meta.value ~ '^-?[0-9]{1,18}$' \
     THEN meta.value::bigint < excluded.value::bigint ELSE true END";

@@ -143,7 +143,7 @@ fn observations() -> impl Strategy<Value = Vec<(i64, Numbers)>> {
     proptest::collection::vec((time, (number, speed)), 1..120)
 }
 
-/// What a test records and reads: observations, their kind, the time zone, the size of batches, and a window.
+/// Data of a test: observations, their kind, the time zone, the size of batches, and a window.
 type Recorded = (Vec<(i64, Numbers)>, Kind, &'static str, usize, (i64, i64));
 
 fn recorded() -> impl Strategy<Value = Recorded> {

@@ -1,4 +1,4 @@
-//! What the database refuses although no record is wrong.
+//! Refusals of the database for which no record is the reason.
 
 use super::*;
 

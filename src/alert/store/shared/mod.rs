@@ -84,7 +84,7 @@ pub trait SharedStore: Send {
 #[error("{0}")]
 pub struct SharedStoreError(pub Arc<str>);
 
-/// What to write and to read.
+/// Changes to write, and positions to read from.
 #[derive(Debug)]
 pub struct Exchange<'a> {
     /// Changes to write.

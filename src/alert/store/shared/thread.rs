@@ -37,7 +37,7 @@ const CLAIM_MARGIN: Duration = Duration::from_millis(500);
 /// twice this time.
 const READ_ALL_INTERVAL: Duration = Duration::from_secs(300);
 
-/// What the store reports, in this order after an exchange. The receiver must not block.
+/// Reports of the store, in this order after an exchange. The receiver must not block.
 #[derive(Debug)]
 pub enum News {
     /// The database cannot be reached, for this reason. Changes stay in memory.
