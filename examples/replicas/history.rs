@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hostile::client::read_response;
-use hostile::cluster::{Cluster, Replica};
+use hostile::cluster::{Cluster, Replica, eventually};
 use hostile::config::{Config, Source};
 use hostile::postgres::Postgres;
 use hostile::program;
@@ -74,11 +74,11 @@ pub fn measure(binary: &Path, days: i64, report: &mut String) -> Result<(), Box<
     let (waited, took) = drain(binary)?;
     writeln!(
         report,
-        "\nAfter the database had been stopped for {} s, {waited} records waited in the spool of one replica. They \
-         were written in {:.1} s, {:.0} a second, beside new ones.\n",
+        "\nAfter the database had been stopped for {} s, {waited} records of {SERIES} observations waited in \
+         the spool of one replica. They were written in {:.1} s, {:.0} observations a second, beside new ones.\n",
         OUTAGE.as_secs(),
         took.as_secs_f64(),
-        waited / took.as_secs_f64(),
+        waited * SERIES as f64 / took.as_secs_f64(),
     )?;
     Ok(())
 }
@@ -147,6 +147,11 @@ fn queries(
         connection.set_nodelay(true)?;
         connection.set_read_timeout(Some(Duration::from_secs(20)))?;
     }
+    for connection in &mut connections {
+        // A history is opened after the start.
+        let opened = "/api/v1/history?field=site.field_0&hours=1";
+        eventually("the history is served", || query(connection, opened).is_ok());
+    }
     for (name, hours) in WINDOWS.into_iter().filter(|(_, hours)| *hours <= days * 24) {
         let mut times = [const { Vec::new() }; 2];
         let mut points = [0; 2];
@@ -179,7 +184,7 @@ fn query(connection: &mut TcpStream, target: &str) -> Result<usize, Box<dyn Erro
     if !response.starts_with("HTTP/1.1 200 ") {
         return Err(format!("{target}: {response}").into());
     }
-    Ok(response.matches("\"time\"").count())
+    Ok(response.matches("{\"at\":").count())
 }
 
 /// Fills the spool of a replica, and lets it be drained; returns the number of records and the time.
