@@ -153,9 +153,10 @@ pub(super) fn etag([high, low]: Digest) -> HeaderValue {
         .expect("quotes and hexadecimal digits are a header value")
 }
 
-/// Compresses a body (RFC 1952). The header has no time, so equal input gives equal output.
+/// Compresses a body (RFC 1952) as well as possible, as it is sent more often than it is compressed. The header has no
+/// time, so equal input gives equal output.
 fn gzip(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 2), Compression::best());
     encoder
         .write_all(body)
         .and_then(|()| encoder.finish())
