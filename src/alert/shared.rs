@@ -76,7 +76,7 @@ pub struct FollowedChanges {
     pub silences: Vec<Silence>,
     /// Acknowledgements.
     pub acknowledgements: Vec<Acknowledged>,
-    /// With all rows: sources with a state that no replica which runs has in its configuration.
+    /// Sources with a state that no running replica has in its configuration; empty unless all rows were read.
     pub unlisted: Vec<Arc<str>>,
 }
 

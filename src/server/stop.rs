@@ -1,9 +1,9 @@
 //! Ends a running server within `drain_timeout`.
 //!
-//! In order: requests in flight are finished, while a replica gives up its sources; messages in flight are finished,
-//! if time is left; data that is still in memory is written to disk, for which [`TEARDOWN_TIME`] is reserved; the last
-//! lines of the log are written, for which [`logging::FLUSH_TIMEOUT`] is reserved. Each step has its own limit, so
-//! neither a disk that hangs nor a poll in flight delays the end of the process.
+//! Steps, in order: requests in flight are finished, while a replica gives up its sources; messages in flight are
+//! finished, if time is left; data that is still in memory is written to disk, for which [`TEARDOWN_TIME`] is reserved;
+//! the last lines of the log are written, for which [`logging::FLUSH_TIMEOUT`] is reserved. Each step has its own
+//! limit, so neither a disk that hangs nor a poll in flight delays the end of the process.
 //!
 //! A replica stays registered until its channels have stopped: others take over the messages of one that is not.
 

@@ -158,7 +158,7 @@ fn later(one: Option<(i64, f64)>, other: Option<(i64, f64)>) -> Option<(i64, f64
 
 /// Rows of the database around late observations.
 struct Known {
-    /// By the numbers of the observations.
+    /// Neighbours of each observation, by its number.
     around: Vec<Around>,
     /// Places of the observations, and of those after them, by series and quarter.
     places: BTreeMap<(i64, i64), Place>,

@@ -16,7 +16,7 @@ const MAX_ENTRIES: usize = 20_000;
 /// Entries that were written lately, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    /// With the time since boot at which each was written.
+    /// Entries, each with the time since boot at which it was written.
     entries: VecDeque<(Duration, Entry)>,
     /// Number of the first entries that were written again since the latest outage; `None`: none are to be.
     resent: Option<usize>,

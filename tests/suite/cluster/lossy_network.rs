@@ -17,9 +17,9 @@ const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/cluster/lo
 /// Direction in which packets are lost.
 #[derive(Clone, Copy)]
 enum Lost {
-    /// From the database: statements arrive there and are executed.
+    /// Packets from the database: statements arrive there and are executed.
     Answers,
-    /// To the database.
+    /// Packets to the database.
     Requests,
 }
 
