@@ -73,6 +73,8 @@ pub(super) struct Ticked {
     pub(super) now: Timestamp,
     /// Oldest version whose programs may use the schema.
     pub(super) oldest: i64,
+    /// Time zone of the replicas.
+    pub(super) zone: Option<String>,
     /// Row of a lease or a replica that cannot be read, with the reason, if there is one.
     pub(super) unreadable: Option<String>,
 }
@@ -86,6 +88,7 @@ impl Ticked {
             page: Vec::new(),
             now: wall_clock::now(),
             oldest: 0,
+            zone: None,
             unreadable: None,
         }
     }
@@ -222,6 +225,7 @@ pub(super) fn tick(
         },
         now: Timestamp::from_microsecond(era.i64(2)?).unwrap_or_default(),
         oldest: era.optional_i64(3)?.unwrap_or(0),
+        zone: era.optional_text(4)?.map(str::to_owned),
         unreadable: reader.unreadable,
     })
 }

@@ -18,7 +18,7 @@ use self::scan::Scan;
 use super::database::{self, StateRead, Ticked};
 use super::effect::Effect;
 use super::entry::Lease;
-use super::exchange::{Failure, TickReply};
+use super::exchange::{Failure, LiveReplica, TickReply};
 use super::held_file::HeldFile;
 use super::instance::ReplicaName;
 use super::shared_access::SharedAccess;
@@ -287,14 +287,19 @@ impl Node {
         machine: Timestamp,
         took: Duration,
     ) -> TickReply {
-        let Ticked { reply, later, page, now, oldest, unreadable } = ticked;
+        let Ticked { reply, later, page, now, oldest, zone, unreadable } = ticked;
         if let Some(unreadable) = unreadable
             && self.unreadable_row.set(unreadable.clone())
         {
             log::warn!("{unreadable}; it is ignored");
         }
-        if oldest > SCHEMA_VERSION {
-            // A later version has contracted the schema. The next step says so, and the lease ends.
+        let is_other = |replica: &LiveReplica| replica.name != *self.cluster.replica();
+        // Two that started at one moment have not seen each other.
+        let has_other_zone = zone.is_some_and(|zone| self.access.has_other_zone(&zone))
+            && reply.replicas.iter().any(is_other);
+        // A later version may have contracted the schema.
+        if oldest > SCHEMA_VERSION || has_other_zone {
+            // The next step says so, and the lease ends.
             self.is_prepared = false;
         }
         if reply.is_registered {

@@ -101,6 +101,9 @@ impl Access {
         let mut link = Link::new(self.clone());
         let mut readiness = schema::prepare(&mut link, self.instance(), deadline)?;
         if readiness == Readiness::Ready {
+            if let Some(OwnReplica { name, zone }) = &self.0.replica {
+                schema::claim_zone(&mut link, name, zone, deadline)?;
+            }
             readiness = self.other_zone(&mut link, deadline)?.unwrap_or(readiness);
         }
         match readiness {
@@ -128,6 +131,11 @@ impl Access {
         let Some(OwnReplica { name, zone }) = &self.0.replica else { return Ok(None) };
         let theirs = schema::other_zone(link, name, zone, deadline)?;
         Ok(theirs.map(|theirs| Readiness::OtherZone { theirs, ours: Arc::clone(zone) }))
+    }
+
+    /// Returns true if replicas with this identity of a time zone have another one than this.
+    pub(crate) fn has_other_zone(&self, zone: &str) -> bool {
+        self.0.replica.as_ref().is_some_and(|own| &*own.zone != zone)
     }
 
     fn busy_since(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -269,9 +277,9 @@ mod tests {
     fn replica_of_another_time_zone_uses_the_database_only_while_no_other_one_runs() {
         let database = database();
         let own = replica(&database, "a", "Europe/Paris");
-        assert_eq!(own.prepare(deadline()).unwrap(), Readiness::Ready, "there are no days yet");
-        sql(&database, "INSERT INTO pumphouse.meta VALUES ('timezone', 'Europe/Rome')");
-        assert_eq!(own.prepare(deadline()).unwrap(), Readiness::Ready, "no other one runs");
+        assert_eq!(own.prepare(deadline()).unwrap(), Readiness::Ready, "it is the first one");
+        let other = replica(&database, "c", "Europe/Rome");
+        assert_eq!(other.prepare(deadline()).unwrap(), Readiness::Ready, "no other one runs");
         let insert = |name: &str| {
             let row = format!(
                 "('{name}', '{name}', now() + interval '1 hour', 0, '{{}}', '{{}}', now())"
@@ -280,6 +288,8 @@ mod tests {
         };
         insert("a");
         assert_eq!(own.prepare(deadline()).unwrap(), Readiness::Ready, "its own earlier process");
+        sql(&database, "DELETE FROM pumphouse.replica");
+        assert_eq!(other.prepare(deadline()).unwrap(), Readiness::Ready, "the zone is changed");
         insert("b");
         let refused = own.prepare(deadline()).unwrap();
         let ours = "Europe/Paris".into();
@@ -289,7 +299,7 @@ mod tests {
         assert!(words.contains("Europe/Rome, and this one has Europe/Paris"), "{words}");
         let found = own.inspect(crate::postgres::fixture::AMPLE).unwrap();
         assert_eq!(found.refusal(), expected.refusal(), "for check");
-        let other = replica(&database, "c", "Europe/Rome");
         assert_eq!(other.prepare(deadline()).unwrap(), Readiness::Ready);
+        assert_eq!([own, other].map(|access| access.has_other_zone("Europe/Rome")), [true, false]);
     }
 }

@@ -133,7 +133,23 @@ pub(crate) fn prepare(
     }
 }
 
-/// Returns the time zone of the history's days, if it is not `zone` and a replica of another name runs.
+/// Notes the time zone of the replicas, unless one of another name runs.
+///
+/// # Errors
+/// The database could not be reached.
+pub(super) fn claim_zone(
+    link: &mut Link,
+    name: &str,
+    zone: &str,
+    deadline: Instant,
+) -> Result<(), PostgresError> {
+    let sql = "INSERT INTO meta (key, value) VALUES ('replicas_timezone', $2) ON CONFLICT (key) \
+               DO UPDATE SET value = excluded.value WHERE meta.value <> excluded.value \
+               AND NOT EXISTS (SELECT 1 FROM replica WHERE ends_at > now() AND name <> $1)";
+    one(link, sql, &[Param::Text(name), Param::Text(zone)], deadline).map(drop)
+}
+
+/// Returns the time zone of the replicas, if it is not `zone` and one of another name runs.
 ///
 /// Days of two zones in one history would be recomputed at each start of a replica.
 ///
@@ -145,8 +161,7 @@ pub(super) fn other_zone(
     zone: &str,
     deadline: Instant,
 ) -> Result<Option<String>, PostgresError> {
-    // The key is that of `history::meta`.
-    let sql = "SELECT value FROM meta WHERE key = 'timezone' AND value <> $2 \
+    let sql = "SELECT value FROM meta WHERE key = 'replicas_timezone' AND value <> $2 \
                AND EXISTS (SELECT 1 FROM replica WHERE ends_at > now() AND name <> $1)";
     let found = one(link, sql, &[Param::Text(name), Param::Text(zone)], deadline)?;
     found.first().map(|row| Ok(row.text(0)?.to_owned())).transpose()

@@ -16,10 +16,11 @@ pub(super) const UPDATE_ERA: &str = "UPDATE era SET timeline = substr(pg_walfile
     since = CASE WHEN timeline = '' THEN since ELSE now() END WHERE timeline <> substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
     OR since > clock_timestamp()";
 
-/// The era, with the clock and the schema.
+/// The era, with the clock, the schema, and the time zone of the replicas.
 pub(super) const ERA: &str = "SELECT timeline, extract(epoch FROM now() - since)::float8, \
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, \
-    (SELECT oldest FROM schema_version) FROM era";
+    (SELECT oldest FROM schema_version), \
+    (SELECT value FROM meta WHERE key = 'replicas_timezone') FROM era";
 
 pub(super) const REGISTER: &str = "INSERT INTO replica (instance, name, ends_at, digest, sources, hashes, configured_at) \
     VALUES ($1, $2, now() + $3 * interval '1 second', $4, $5, $6, now()) \

@@ -75,7 +75,8 @@ fn lack_of_rights_is_a_fault_of_the_replica_that_has_it() {
     let url = Postgres::shared().url("trusted", &fleet.database.0.name);
     let superuser = |sql: &str| Postgres::shared().psql(&fleet.database.0.name, sql);
     superuser("GRANT USAGE ON SCHEMA pumphouse TO trusted");
-    superuser("GRANT SELECT ON pumphouse.schema_version TO trusted");
+    superuser("GRANT SELECT ON pumphouse.schema_version, pumphouse.replica TO trusted");
+    superuser("GRANT SELECT, INSERT, UPDATE ON pumphouse.meta TO trusted");
     let replica = Replica::start("b", 2, Target::parse(&url).unwrap(), folder.path());
     wait_for_fault(&replica, "the leases cannot be renewed: permission denied");
     assert!(replica.held().is_empty(), "others have its sources");

@@ -252,3 +252,20 @@ fn promotion_after_which_no_call_has_failed_counts_as_an_outage() {
     eventually("it is noticed", || replica.access.health().outages() == 1);
     assert!(replica.access.health().is_up());
 }
+
+#[test]
+fn replica_of_another_time_zone_that_started_at_the_same_moment_stops_to_use_the_database() {
+    let fleet = Fleet::start(2);
+    fleet.sql("UPDATE pumphouse.meta SET value = 'Europe/Rome' WHERE key = 'replicas_timezone'");
+    for replica in &fleet.replicas {
+        eventually("it is refused", || {
+            let fault = replica.access.health().fault();
+            fault.is_some_and(|fault| fault.message.contains("have the time zone Europe/Rome"))
+        });
+    }
+    // Nobody is left who has that zone.
+    eventually("they use the database again", || {
+        fleet.replicas.iter().all(|replica| replica.access.is_well() && replica.may_poll())
+    });
+    fleet.wait_for_shares();
+}

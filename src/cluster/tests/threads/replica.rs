@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use super::super::plans::plan;
@@ -81,7 +82,8 @@ impl Replica {
         let lock = DataLock::of_database(&folder.join("spool.db"));
         lock.claim();
         let held = HeldFile::start(Some(folder.join("held.json")), Arc::new(lock)).unwrap();
-        let access = Access::new(target, instance.to_string().into()).unwrap();
+        let identity = instance.to_string().into();
+        let access = Access::of_replica(target, identity, name.into(), &TimeZone::UTC).unwrap();
         let cluster = Cluster::new(name.into(), instance, plan, TERMS);
         let (views, sender, permit) = (prepared.reader(), prepared.sender(), prepared.permit());
         let (shown, clock) = (reader.clone(), Clock::system());
