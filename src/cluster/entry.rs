@@ -111,3 +111,20 @@ impl Entry {
         requests > std::mem::replace(&mut self.seen_requests, requests)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_for_a_poll_is_a_number_that_grows_also_after_a_promotion_that_has_lost_some() {
+        let mut entry = Entry::default();
+        assert!(!entry.take_request(), "there is no row");
+        let taken = [0, 2, 2, 3, 1, 1, 2].map(|poll_requests| {
+            entry.row =
+                Some(LeaseRow { source: "tank".into(), holder: None, epoch: 1, poll_requests });
+            entry.take_request()
+        });
+        assert_eq!(taken, [false, true, false, true, false, false, true]);
+    }
+}

@@ -181,3 +181,42 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Span};
+
+    use super::*;
+    use crate::board::{Board, ErrorKind, PollError, Report, ServiceInfo, SourceInfo};
+
+    #[test]
+    fn poll_is_near_for_some_seconds_before_it_and_while_it_is_in_flight() {
+        let service = ServiceInfo { name: "test", version: "1", started_at: Timestamp::UNIX_EPOCH };
+        let infos = vec![SourceInfo::example("tank"), SourceInfo::example("well")];
+        let (_board, reader, reporter) =
+            Board::start_replica(infos, Vec::new(), service, Box::new(|_| ())).unwrap();
+        reporter.hold(vec!["tank".into(), "well".into()]);
+        let at = reporter.now();
+        let next_poll_at = at.wall + Span::new().minutes(5);
+        let outcome = Err(PollError::new(ErrorKind::Timeout, "late"));
+        reporter.send(Report { source: "tank".into(), at, outcome, next_poll_at });
+        let begun = Instant::now();
+        let snapshot = loop {
+            let snapshot = reader.load();
+            if snapshot.sources.get("tank").is_some_and(|view| view.next_poll_at.is_some()) {
+                break snapshot;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "the report is not applied");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let is_near = |source: &str, before: i64| {
+            let now = next_poll_at - SignedDuration::from_secs(before);
+            is_poll_near(&snapshot, source, now)
+        };
+        // The second one of these has begun 10 s ago.
+        let near = [300, 4, 2, -10].map(|before| is_near("tank", before));
+        assert_eq!(near, [false, false, true, true]);
+        assert!(!is_near("well", 0), "it has no schedule yet");
+        assert!(!is_near("gone", 0));
+    }
+}

@@ -1,5 +1,7 @@
 //! Faults of the database that are no outage: rows that cannot be read, statements that it refuses, and its size.
 
+use std::time::Duration;
+
 use hostile::postgres::Postgres;
 
 use super::super::plans::SOURCES;
@@ -70,6 +72,9 @@ fn lack_of_rights_is_a_fault_of_the_replica_that_has_it() {
     let replica = Replica::start("b", 2, Target::parse(&url).unwrap(), folder.path());
     wait_for_fault(&replica, "permission denied");
     assert!(replica.access.health().fault().unwrap().message.contains("prepared"));
+    // It would poll what it held before 4 s after its start, or 2 s later, if the database were away.
+    std::thread::sleep(Duration::from_secs(8));
+    assert!(replica.held().is_empty(), "others have its sources");
     drop(replica);
     // It may not read them.
     let url = Postgres::shared().url("trusted", &fleet.database.0.name);
