@@ -4,6 +4,7 @@ mod database;
 mod plans;
 mod shared_access;
 mod simulation;
+mod statements;
 mod steps;
 mod threads;
 
