@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use crate::admin::scoreboard::report::{Poller, Report as Scoreboard, Source};
 use crate::doctor::finding::{Finding, Mark, span};
+use crate::upstream::Phase;
 
 /// Maximum number of sources that are all listed, and of those listed of each mark if there are more.
 const MAX_LISTED: usize = 20;
@@ -23,7 +24,13 @@ pub(super) fn sources(scoreboard: &Scoreboard) -> Vec<Finding> {
     let pollers: HashMap<&str, &Poller> =
         scoreboard.pollers.iter().map(|poller| (poller.source.as_str(), poller)).collect();
     let sources = scoreboard.sources.iter();
-    let findings = sources.map(|source| self::source(source, pollers.get(&*source.source)));
+    let is_store_away = scoreboard.store.as_ref().is_some_and(|store| !store.up);
+    let findings = sources.map(|source| {
+        let poller = pollers.get(&*source.source).copied();
+        let is_cut_off =
+            is_store_away && poller.is_some_and(|poller| poller.phase == Phase::Elsewhere.as_str());
+        self::source(source, poller, is_cut_off)
+    });
     if scoreboard.sources.len() <= MAX_LISTED {
         return findings.collect();
     }
@@ -56,7 +63,8 @@ pub(super) fn sources(scoreboard: &Scoreboard) -> Vec<Finding> {
     listed
 }
 
-fn source(source: &Source, poller: Option<&&Poller>) -> Finding {
+/// Returns the finding of a source. `is_cut_off`: another replica polls it, whose readings do not arrive.
+fn source(source: &Source, poller: Option<&Poller>, is_cut_off: bool) -> Finding {
     let name = &source.source;
     let age = source.age_seconds.map(|age| format!(", observed {} ago", span(age)));
     let mut detail = format!("{name}: {}{}", source.state, age.unwrap_or_default());
@@ -74,6 +82,11 @@ fn source(source: &Source, poller: Option<&&Poller>) -> Finding {
     }
     let is_failing = source.error.as_ref().is_some_and(|error| error.failures >= MAX_FAILURES);
     match &*source.state {
+        "stale" if is_cut_off => Finding::wrong(
+            "source",
+            detail,
+            "another replica polls it, whose readings come through the database: see the finding \"store\"",
+        ),
         "stale" if source.error.is_none() => Finding::wrong(
             "source",
             detail,
@@ -89,7 +102,7 @@ fn source(source: &Source, poller: Option<&&Poller>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::scoreboard::report::SourceError;
+    use crate::admin::scoreboard::report::{SourceError, Store};
 
     fn scoreboard(sources: impl Iterator<Item = (&'static str, u64)>) -> Scoreboard {
         let source = |(number, (state, failures)): (usize, (&'static str, u64))| Source {
@@ -128,6 +141,20 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(found[0].mark == Mark::Wrong && found[0].detail.starts_with("s2990: fresh; polls"));
         assert_eq!(found[1].detail, "2999 of 3000 sources are fresh and answer");
+    }
+
+    #[test]
+    fn stale_source_of_another_replica_is_a_matter_of_the_database_while_that_is_away() {
+        let advice = |phase: &'static str, up: bool| {
+            let mut scoreboard = scoreboard([("stale", 0)].into_iter());
+            let poller = Poller { source: "s0".to_owned(), phase: phase.into(), seconds: 9.0 };
+            scoreboard.pollers = vec![poller];
+            scoreboard.store = Some(Store { up, ..Store::default() });
+            sources(&scoreboard).remove(0).advice.expect("a wrong finding has advice")
+        };
+        assert!(advice("elsewhere", false).contains("see the finding \"store\""));
+        assert!(advice("waiting", false).starts_with("check the sensor"));
+        assert!(advice("elsewhere", true).starts_with("check the sensor"));
     }
 
     #[test]
