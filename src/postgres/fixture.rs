@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hostile::postgres::Postgres;
 
-use super::{Connection, PostgresTls, Target};
+use super::{Connection, Limits, PostgresTls, Statement, Target};
 use crate::outbound::ThreadedResolver;
 
 /// Time that no working server needs.
@@ -27,6 +27,13 @@ impl Database {
     /// Connects as the owner of the database.
     pub(crate) fn connect(&self) -> Connection {
         connect(&self.target()).unwrap()
+    }
+
+    /// Runs a statement as the owner. Returns the first column of the first row, which is a text; empty without rows.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        let statements = [Statement::plain(sql)];
+        let outcomes = self.connect().run(Limits::all(AMPLE), &statements, deadline()).unwrap();
+        outcomes[0].first().map_or_else(String::new, |row| row.text(0).unwrap().to_owned())
     }
 }
 

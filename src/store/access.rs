@@ -238,12 +238,6 @@ impl fmt::Debug for Access {
 mod tests {
     use super::*;
     use crate::postgres::fixture::{Database, database, deadline};
-    use crate::postgres::{Limits, Statement};
-
-    fn sql(database: &Database, sql: &str) {
-        let limits = Limits::all(crate::postgres::fixture::AMPLE);
-        database.connect().run(limits, &[Statement::plain(sql)], deadline()).unwrap();
-    }
 
     fn replica(database: &Database, name: &str, zone: &str) -> Access {
         let zone = TimeZone::get(zone).unwrap();
@@ -256,7 +250,7 @@ mod tests {
         let access = Access::new(database.target(), "new".into()).unwrap();
         access.prepare(deadline()).unwrap();
         let hold = "UPDATE pumphouse.schema_version SET version = 0, holder = 'other', ends_at = 'infinity'";
-        sql(&database, hold);
+        database.sql(hold);
         let access = Access::new(database.target(), "new".into()).unwrap();
         for _ in 0..2 {
             assert_eq!(access.prepare(deadline()).unwrap(), Readiness::Busy);
@@ -268,7 +262,7 @@ mod tests {
         assert!(!access.is_being_migrated());
         let words = access.health().fault().unwrap().message;
         assert_eq!(&*words, "another replica migrates the database");
-        sql(&database, "UPDATE pumphouse.schema_version SET version = 1");
+        database.sql("UPDATE pumphouse.schema_version SET version = 1");
         assert_eq!(access.prepare(deadline()).unwrap(), Readiness::Ready);
         assert_eq!((access.is_being_migrated(), access.health().fault()), (false, None));
     }
@@ -284,11 +278,11 @@ mod tests {
             let row = format!(
                 "('{name}', '{name}', now() + interval '1 hour', 0, '{{}}', '{{}}', now())"
             );
-            sql(&database, &format!("INSERT INTO pumphouse.replica VALUES {row}"));
+            database.sql(&format!("INSERT INTO pumphouse.replica VALUES {row}"));
         };
         insert("a");
         assert_eq!(own.prepare(deadline()).unwrap(), Readiness::Ready, "its own earlier process");
-        sql(&database, "DELETE FROM pumphouse.replica");
+        database.sql("DELETE FROM pumphouse.replica");
         assert_eq!(other.prepare(deadline()).unwrap(), Readiness::Ready, "the zone is changed");
         insert("b");
         let refused = own.prepare(deadline()).unwrap();

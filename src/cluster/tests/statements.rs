@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::database::{NewState, StateRead, publish, tick};
 use crate::cluster::*;
-use crate::postgres::{Limits, Statement, fixture};
+use crate::postgres::fixture;
 use crate::store::{Access, Link};
 
 const TTL: Duration = Duration::from_secs(8);
@@ -62,15 +62,6 @@ impl Replicas {
         let deadline = fixture::deadline();
         publish(&mut self.link, instance(number), version, &[state], deadline).unwrap();
     }
-
-    /// Returns the first column of the first row.
-    fn sql(&self, sql: &str) -> String {
-        let limits = Limits::all(fixture::AMPLE);
-        let statements = [Statement::plain(sql)];
-        let outcomes = self.database.connect().run(limits, &statements, fixture::deadline());
-        let outcomes = outcomes.unwrap();
-        outcomes[0].first().map_or_else(String::new, |row| row.text(0).unwrap().to_owned())
-    }
 }
 
 #[test]
@@ -78,20 +69,22 @@ fn lease_is_acquired_only_if_its_holder_has_ended_or_given_it_up() {
     let mut replicas = Replicas::new();
     assert!(replicas.acquire(1));
     assert!(!replicas.acquire(2), "its holder is live");
-    replicas.sql("UPDATE pumphouse.replica SET ends_at = now() - interval '1 s' WHERE name = '1'");
+    replicas
+        .database
+        .sql("UPDATE pumphouse.replica SET ends_at = now() - interval '1 s' WHERE name = '1'");
     assert!(replicas.acquire(2), "its holder has ended");
-    replicas.sql("UPDATE pumphouse.lease SET holder = NULL, instance = NULL");
-    assert!(replicas.acquire(1), "nobody holds it");
+    replicas.database.sql("UPDATE pumphouse.lease SET holder = NULL, instance = NULL");
+    assert!(replicas.acquire(1), "it has no holder");
 }
 
 #[test]
 fn no_lease_is_acquired_before_those_that_a_promotion_may_have_lost_have_ended() {
     let mut replicas = Replicas::new();
-    replicas.sql("UPDATE pumphouse.era SET timeline = '0000FFFF'");
+    replicas.database.sql("UPDATE pumphouse.era SET timeline = '0000FFFF'");
     assert!(!replicas.acquire(1));
-    replicas.sql("UPDATE pumphouse.era SET since = since - interval '7 s'");
+    replicas.database.sql("UPDATE pumphouse.era SET since = since - interval '7 s'");
     assert!(!replicas.acquire(1));
-    replicas.sql("UPDATE pumphouse.era SET since = since - interval '1 hour'");
+    replicas.database.sql("UPDATE pumphouse.era SET since = since - interval '1 hour'");
     assert!(replicas.acquire(1));
 }
 
@@ -100,11 +93,14 @@ fn state_of_an_instance_without_the_lease_is_ignored_also_with_its_epoch() {
     let mut replicas = Replicas::new();
     assert!(replicas.acquire(1));
     replicas.publish(1, 0, "first");
-    let shown = |replicas: &Replicas| replicas.sql("SELECT content FROM pumphouse.current");
+    let shown =
+        |replicas: &Replicas| replicas.database.sql("SELECT content FROM pumphouse.current");
     assert_eq!(shown(&replicas), "first");
     // A promotion has lost the acquisition, and another replica has made it anew.
     let instance = instance(2);
-    replicas.sql(&format!("UPDATE pumphouse.lease SET holder = '2', instance = '{instance}'"));
+    replicas
+        .database
+        .sql(&format!("UPDATE pumphouse.lease SET holder = '2', instance = '{instance}'"));
     replicas.publish(1, 1, "late");
     assert_eq!(shown(&replicas), "first");
     replicas.publish(2, 0, "second");

@@ -26,15 +26,15 @@ fn wait_for_fault(replica: &Replica, words: &str) {
 fn rows_that_cannot_be_read_hold_up_no_lease() {
     let mut fleet = Fleet::start(2);
     fleet.poll_all(51.0);
-    fleet.sql("UPDATE pumphouse.current SET content = 'not JSON' WHERE source = 's4'");
-    fleet.sql(
+    fleet.database.sql("UPDATE pumphouse.current SET content = 'not JSON' WHERE source = 's4'");
+    fleet.database.sql(
         "UPDATE pumphouse.current SET content = replace(content, '\"next_poll_at\":', '\"next_poll_at\":\"x\"') \
          WHERE source = 's5'",
     );
-    fleet.sql(
+    fleet.database.sql(
         "UPDATE pumphouse.lease SET instance = 'not hexadecimal' WHERE source IN ('s1', 's6')",
     );
-    fleet.sql(
+    fleet.database.sql(
         "INSERT INTO pumphouse.replica (instance, name, ends_at, digest, sources, hashes, configured_at) \
          VALUES ('beyond', 'c', now() + interval '1 hour', 1, '{s1}', '{1}', now())",
     );
@@ -55,10 +55,10 @@ fn rows_that_cannot_be_read_hold_up_no_lease() {
         fleet.wait_for_shares();
     }
     fleet.poll_all(52.0);
-    fleet.sql("DELETE FROM pumphouse.era");
+    fleet.database.sql("DELETE FROM pumphouse.era");
     fleet.add(3);
     fleet.wait_for_shares();
-    assert_eq!(fleet.sql("SELECT count(*)::text FROM pumphouse.era"), "1");
+    assert_eq!(fleet.database.sql("SELECT count(*)::text FROM pumphouse.era"), "1");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn lack_of_rights_is_a_fault_of_the_replica_that_has_it() {
     let replica = Replica::start("b", 2, Target::parse(&url).unwrap(), folder.path());
     wait_for_fault(&replica, "permission denied");
     assert!(replica.access.health().fault().unwrap().message.contains("prepared"));
-    // It would poll what it held before 4 s after its start, or 2 s later, if the database were away.
+    // A replica whose database is away polls what it held from 4 s after its start on, or 2 s later.
     std::thread::sleep(Duration::from_secs(8));
     assert!(replica.held().is_empty(), "others have its sources");
     drop(replica);
@@ -140,7 +140,7 @@ fn states_that_exceed_the_time_of_a_tick_are_read_by_several() {
     const STATES: i64 = 1500;
     let mut fleet = Fleet::start(1);
     // More than the client accepts as the result of a call.
-    fleet.sql(&format!(
+    fleet.database.sql(&format!(
         "INSERT INTO pumphouse.current (source, instance, version, written_at, content) \
          SELECT 'other' || n, repeat('f', 32), 1, now(), \
          '{{\"kind\":\"json\",\"configuration\":1,\"changed_at\":1}}' || repeat(' ', 50000) \
@@ -161,16 +161,16 @@ fn states_and_leases_of_sources_that_no_replica_has_held_for_a_month_are_deleted
     let fleet = Fleet::start(1);
     fleet.poll_all(51.0);
     eventually("all states are published", || {
-        fleet.sql("SELECT count(*)::text FROM pumphouse.current") == SOURCES.to_string()
+        fleet.database.sql("SELECT count(*)::text FROM pumphouse.current") == SOURCES.to_string()
     });
-    fleet.sql("UPDATE pumphouse.current SET written_at = now() - interval '31 days'");
-    fleet.sql("UPDATE pumphouse.lease SET changed_at = now() - interval '31 days'");
+    fleet.database.sql("UPDATE pumphouse.current SET written_at = now() - interval '31 days'");
+    fleet.database.sql("UPDATE pumphouse.lease SET changed_at = now() - interval '31 days'");
     for (source, days) in [("removed", 31), ("moving", 29)] {
-        fleet.sql(&format!(
+        fleet.database.sql(&format!(
             "INSERT INTO pumphouse.lease (source, epoch, changed_at) \
              VALUES ('{source}', 3, now() - {days} * interval '1 day')"
         ));
-        fleet.sql(&format!(
+        fleet.database.sql(&format!(
             "INSERT INTO pumphouse.current (source, instance, version, written_at, content) \
              VALUES ('{source}', '', 1, now() - {days} * interval '1 day', '')"
         ));
@@ -180,7 +180,9 @@ fn states_and_leases_of_sources_that_no_replica_has_held_for_a_month_are_deleted
     for table in ["lease", "current"] {
         let left = |source: &str| {
             let condition = format!("source = '{source}' OR '{source}' = ''");
-            fleet.sql(&format!("SELECT count(*)::text FROM pumphouse.{table} WHERE {condition}"))
+            fleet
+                .database
+                .sql(&format!("SELECT count(*)::text FROM pumphouse.{table} WHERE {condition}"))
         };
         assert_eq!((left("removed"), left("moving")), ("0".into(), "1".into()), "{table}");
         assert_eq!(left(""), (SOURCES + 1).to_string(), "{table}");

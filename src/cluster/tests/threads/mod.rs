@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use self::replica::{Replica, TERMS, eventually, seconds_ago, until};
 use super::plans::SOURCES;
 use crate::cluster::TenureState;
-use crate::postgres::{Connection, Limits, Statement, Target, fixture};
+use crate::postgres::{Target, fixture};
 
 /// Replicas of one database.
 struct Fleet {
@@ -65,15 +65,6 @@ impl Fleet {
                 (0..SOURCES).all(|n| replica.level(&format!("s{n}")).as_ref() == Some(&shown))
             })
         });
-    }
-
-    /// Returns the first column of the first row.
-    fn sql(&self, sql: &str) -> String {
-        let mut connection: Connection = self.database.connect();
-        let limits = Limits::all(fixture::AMPLE);
-        let outcomes = connection.run(limits, &[Statement::plain(sql)], fixture::deadline());
-        let outcomes = outcomes.unwrap();
-        outcomes[0].first().map_or_else(String::new, |row| row.text(0).unwrap().to_owned())
     }
 }
 
@@ -141,8 +132,9 @@ fn replica_that_is_stopped_is_replaced_and_its_writes_are_refused() {
     eventually("it shows what the other one has published", || {
         stopped.level(&held[0]) == fleet.replicas[0].level(&held[0])
     });
-    let published =
-        fleet.sql("SELECT count(*)::text FROM pumphouse.current WHERE content LIKE '%12.345678%'");
+    let published = fleet
+        .database
+        .sql("SELECT count(*)::text FROM pumphouse.current WHERE content LIKE '%12.345678%'");
     assert_eq!(published, "0", "the reading of the lost lease");
 }
 
@@ -151,7 +143,7 @@ fn replica_whose_row_is_lost_goes_on_as_another_instance() {
     let fleet = Fleet::start(2);
     fleet.poll_all(51.0);
     let before = fleet.replicas[0].reader.view().instance;
-    fleet.sql("TRUNCATE pumphouse.replica");
+    fleet.database.sql("TRUNCATE pumphouse.replica");
     eventually("it has another instance", || {
         let now = fleet.replicas[0].reader.view().instance;
         now.is_some() && now != before
@@ -164,11 +156,11 @@ fn replica_whose_row_is_lost_goes_on_as_another_instance() {
 fn nobody_acquires_leases_for_a_while_after_a_promotion() {
     let mut fleet = Fleet::start(1);
     fleet.poll_all(51.0);
-    fleet.sql("UPDATE pumphouse.era SET timeline = '0000ffff'");
+    fleet.database.sql("UPDATE pumphouse.era SET timeline = '0000ffff'");
     fleet.add(2);
     fleet.wait_for_shares();
     fleet.poll_all(52.0);
-    let early = fleet.sql(&format!(
+    let early = fleet.database.sql(&format!(
         "SELECT count(*)::text FROM pumphouse.lease, pumphouse.era \
          WHERE holder = 'b' AND changed_at < since + {} * interval '1 second'",
         TERMS.ttl.as_secs()
@@ -194,7 +186,7 @@ fn lease_and_polls_by_a_clock_that_was_set_back_end_as_those_of_the_present() {
              content = jsonb_set(content::jsonb, '{next_poll_at}', \
              to_jsonb((content::jsonb ->> 'next_poll_at')::bigint + 3600000))::text",
         ] {
-            fleet.sql(set_back);
+            fleet.database.sql(set_back);
         }
         fleet.wait_for_shares();
     }
@@ -256,14 +248,16 @@ fn promotion_after_which_no_call_has_failed_counts_as_an_outage() {
 #[test]
 fn replica_of_another_time_zone_that_started_at_the_same_moment_stops_to_use_the_database() {
     let fleet = Fleet::start(2);
-    fleet.sql("UPDATE pumphouse.meta SET value = 'Europe/Rome' WHERE key = 'replicas_timezone'");
+    fleet
+        .database
+        .sql("UPDATE pumphouse.meta SET value = 'Europe/Rome' WHERE key = 'replicas_timezone'");
     for replica in &fleet.replicas {
         eventually("it is refused", || {
             let fault = replica.access.health().fault();
             fault.is_some_and(|fault| fault.message.contains("have the time zone Europe/Rome"))
         });
     }
-    // Nobody is left who has that zone.
+    // No replica is left that has that zone.
     eventually("they use the database again", || {
         fleet.replicas.iter().all(|replica| replica.access.is_well() && replica.may_poll())
     });
